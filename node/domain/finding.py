@@ -1,0 +1,80 @@
+"""What a model says of an image and of a study, in plain values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node.domain.identifiers import SOPInstanceUID
+
+
+class Outcome(StrEnum):
+    """What a study's report concludes; a peer's `outcomes` choose among these."""
+
+    POSITIVE = "positive"
+    """At least one finding reaches its threshold."""
+
+    NEGATIVE = "negative"
+    """Images were assessed and no finding reaches its threshold."""
+
+    NOT_ASSESSED = "not_assessed"
+    """No image could be read; the report says why and carries no probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: value, scheme and meaning (DICOM PS3.3 Table 8.8-1)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One class of a classifier on one image.
+
+    `probability` and `threshold` are probabilities of presence in [0, 1].
+    """
+
+    name: str  #: the class's key in the bundle, such as "pneumonia"
+    finding: Code
+    site: Code
+    probability: float
+    threshold: float
+
+    @property
+    def present(self) -> bool:
+        """Whether the probability reaches the threshold."""
+        return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """How unusual an image is, measured on the normals that the model was fitted to."""
+
+    z_score: float  #: standard deviations above the mean score of held-out normals
+    percentile: float  #: share of those normals with a lower score, 0 to 100
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether an image may be read.
+
+    `score` is the reconstruction score that decided, in units of its own `limit`; both are 0 where a reason other
+    than the pixels' likeness decided (such as pixels that cannot be decoded).
+    """
+
+    admitted: bool
+    reason: Code | None = None  #: set when not admitted
+    sentence: str = ""  #: set when not admitted; one sentence for a person
+    score: float = 0.0
+    limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that one model says of one image; `findings` and `anomaly` are there only where it was admitted."""
+
+    sop_instance_uid: SOPInstanceUID
+    admission: Admission
+    findings: tuple[Finding, ...] = ()
+    anomaly: Anomaly | None = None

@@ -1,0 +1,87 @@
+"""What a report says, before it becomes a dataset."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.domain.finding import Code, Outcome, Reading
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """The device that a report names: one trained version has one Device UID."""
+
+    name: str  #: registry name, such as "starter"
+    version: str
+    device_uid: str
+    manufacturer: str = "pacs-node"
+    weights_digest: str = ""  #: SHA-256 of the weights, hexadecimal
+    classes: tuple["ModelClass", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClass:
+    """A class that a model can find, with its codes."""
+
+    name: str
+    finding: Code
+    site: Code
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportIdentity:
+    """The UIDs of one rendition, minted from what it says and never drawn at random."""
+
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_class_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContent:
+    """Everything that a report is made from beside the source images."""
+
+    study_instance_uid: StudyInstanceUID
+    model: ModelIdentity
+    outcome: Outcome
+    readings: tuple[Reading, ...]  #: in the order of the source images; at least one
+    created_at: datetime  #: aware
+    predecessor: ReportIdentity | None = None
+
+
+def report_identity(
+    study_instance_uid: StudyInstanceUID,
+    model: ModelIdentity,
+    inputs: tuple[SOPInstanceUID, ...],
+    sop_class_uid: str,
+    *,
+    patient_key: str = "",
+    profile: str = "default",
+    language: str = "en",
+) -> ReportIdentity:
+    """Return the UIDs of the rendition that these inputs always give.
+
+    Parameters
+    ----------
+    study_instance_uid
+        The study that the report belongs to.
+    model
+        The model and version that read it.
+    inputs
+        SOP Instance UIDs of the images read; their order does not matter.
+    sop_class_uid
+        SOP class of the rendition.
+    patient_key
+        What identifies patient and study in the sources' headers, so that a corrected identity makes a new report.
+    profile
+        The destination profile that shaped the rendition.
+    language
+        Language of the text, an RFC 5646 tag.
+    """
+    instance = derived_uid(
+        "report", study_instance_uid, model.name, model.version, *sorted(inputs), sop_class_uid, patient_key,
+        profile, language,
+    )  # fmt: skip
+    series = derived_uid("report series", study_instance_uid, model.name)
+    return ReportIdentity(SOPInstanceUID(instance), SeriesInstanceUID(series), sop_class_uid)
