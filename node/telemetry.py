@@ -1,0 +1,45 @@
+"""Structured log lines on stderr, one event each, without patient data.
+
+What may stand in a line: UIDs, AE titles, addresses, counts, durations, states and reasons. Names, patient IDs, birth
+dates and accession numbers never do. This is the only home of structlog.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str = "info", form: str = "console") -> None:
+    """Send log events of `level` and above to stderr.
+
+    Parameters
+    ----------
+    level
+        ``debug``, ``info``, ``warning`` or ``error``.
+    form
+        ``console`` for people, ``json`` for a log collector: one object a line.
+    """
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(room: str) -> Any:
+    """Return the logger of a room; its events carry the room's name."""
+    return structlog.get_logger(room=room)
