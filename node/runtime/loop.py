@@ -1,0 +1,98 @@
+"""The one work loop: claim, handle, settle, wait.
+
+It knows how work is waited for and what an unexpected error does, and nothing of what the work is.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from node.domain.errors import Transient
+from node.telemetry import logger
+
+Claimed = TypeVar("Claimed")
+_LONGEST_WAIT_S = 5.0
+_SHORTEST_WAIT_S = 0.25  # what is due and cannot be claimed yet waits for something that will wake the loop
+_TROUBLE_WAIT_S = 1.0
+
+
+class WorkLoop(Generic[Claimed]):
+    """A thread that claims work and handles it until it is stopped.
+
+    Parameters
+    ----------
+    name
+        Of the thread, and in log lines.
+    claim
+        Takes the next due work, or returns None.
+    handle
+        Does the work and settles it.
+    fail
+        Settles work whose `handle` raised, given the work and the error.
+    next_due
+        When there may be work again; None where nothing waits.
+    clock
+        The time now, aware.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        claim: Callable[[], Claimed | None],
+        handle: Callable[[Claimed], None],
+        fail: Callable[[Claimed, Exception], None],
+        next_due: Callable[[], datetime | None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._claim, self._handle, self._fail = claim, handle, fail
+        self._next_due, self._clock = next_due, clock
+        self._wake = threading.Event()
+        self._stopping = False
+        self._log = logger("runtime").bind(loop=name)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there may be work: a loop that waits looks at once."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish the work in hand, claim no more, and return whether the thread ended in time."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                worked = self._step()
+                wait_s = 0.0 if worked else self._wait_s()
+            except Transient as error:  # the database is away: work waits there, and so does the loop
+                self._log.warning("work loop waits", reason=str(error))
+                wait_s = _TROUBLE_WAIT_S
+            if wait_s > 0 and not self._stopping:
+                self._wake.wait(wait_s)
+
+    def _step(self) -> bool:
+        # cleared before the claim: what arrives during the claim sets it again, and the wait returns at once
+        self._wake.clear()
+        claimed = self._claim()
+        if claimed is None:
+            return False
+        try:
+            self._handle(claimed)
+        except Exception as error:  # noqa: BLE001 - one of the house's two: any failure is settled as a failed attempt
+            self._log.warning("work failed", error=type(error).__name__, work=str(claimed))
+            self._fail(claimed, error)
+        return True
+
+    def _wait_s(self) -> float:
+        due = self._next_due()
+        if due is None:
+            return _LONGEST_WAIT_S
+        return min(max((due - self._clock()).total_seconds(), _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
