@@ -1,0 +1,53 @@
+# make demo and make test need Python 3.11 to 3.13, git and make, and nothing else.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := ../shared/data
+
+.PHONY: help demo run test test-peers learn bench lint
+
+help:
+	@echo "make demo        install into $(VENV), run the node on sample studies, print a table of results"
+	@echo "make run         the node, staying up, with ./config.toml"
+	@echo "make test        all tests that need no root"
+	@echo "make test-peers  install DCMTK, Orthanc, validators and PostgreSQL, and run the tests with them"
+	@echo "make learn       train and evaluate the starter bundle from $(DATA)"
+	@echo "make bench       side-by-side benchmarks and the kill scenario"
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "pacs-node needs Python 3.11, 3.12 or 3.13: install one, or make PYTHON=/path/to/python3.12 ..."; exit 2; }
+	@echo "installing into $(VENV) with $$($(PYTHON) --version) (a few minutes the first time)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/installed
+	@$(BIN)/pacs-node demo
+
+run: $(VENV)/installed
+	@$(BIN)/pacs-node serve
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -m "not peers"
+
+test-peers: $(VENV)/installed
+	tests/peers/install.sh
+	$(BIN)/pytest -m peers
+
+learn: $(VENV)/installed
+	@test -d $(DATA)/chest_kermany || { echo "$(DATA)/chest_kermany is not there: make learn needs the public data sets"; exit 1; }
+	$(BIN)/pacs-node train --recipe starter --data $(DATA)/chest_kermany --out models/starter --replace
+	$(BIN)/pacs-node evaluate models/starter --data $(DATA)/chest_kermany
+
+bench: $(VENV)/installed
+	$(BIN)/python bench/receive.py
+	$(BIN)/python bench/chaos.py
