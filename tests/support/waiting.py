@@ -1,0 +1,32 @@
+"""Waiting for something that another process does, without guessing how long it takes."""
+
+import threading
+from collections.abc import Callable
+
+_LOOK_AGAIN_S = 0.05
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    """Return as soon as `condition` is true; for things that announce themselves by no event that we could wait on.
+
+    Parameters
+    ----------
+    condition
+        Asked about twenty times a second.
+    timeout_s
+        How long, in seconds, before it is a failure.
+    what
+        The thing waited for, named in the error.
+
+    Raises
+    ------
+    TimeoutError
+        When it is still not true at the end.
+    """
+    pause = threading.Event()
+    for _ in range(max(1, round(timeout_s / _LOOK_AGAIN_S))):
+        if condition():
+            return
+        pause.wait(_LOOK_AGAIN_S)
+    if not condition():
+        raise TimeoutError(f"{what}: not after {timeout_s:g} s")
