@@ -95,4 +95,5 @@ class WorkLoop(Generic[Claimed]):
         due = self._next_due()
         if due is None:
             return _LONGEST_WAIT_S
-        return min(max((due - self._clock()).total_seconds(), _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+        remaining_s = (due - self._clock()).total_seconds()
+        return min(remaining_s, _LONGEST_WAIT_S) if remaining_s > 0 else _SHORTEST_WAIT_S

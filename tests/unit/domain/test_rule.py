@@ -1,0 +1,68 @@
+"""What a model's rule lets through, and what it says of what it turns away."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.instance import InstanceHeader, age_in_years
+from node.domain.rule import Rule, turned_away
+
+CHEST = InstanceHeader(
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1",
+    sop_instance_uid=SOPInstanceUID("1.3"),
+    study_instance_uid=StudyInstanceUID("1.1"),
+    series_instance_uid=SeriesInstanceUID("1.2"),
+    transfer_syntax_uid="1.2.840.10008.1.2.1",
+    modality="DX",
+    body_part_examined="CHEST",
+    has_pixels=True,
+)
+
+
+def test_a_chest_radiograph_is_read() -> None:
+    """The plain case."""
+    assert turned_away(Rule(), CHEST, "CR1") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"modality": "CT"}, "modality CT is not in modalities CR, DX"),
+        ({"modality": ""}, "modality absent is not in modalities CR, DX"),
+        ({"body_part_examined": "HAND"}, "body part HAND is not in body_parts CHEST"),
+        ({"has_pixels": False}, "it has no pixels"),
+        ({"presentation_intent": "FOR PROCESSING"}, "presentation intent is FOR PROCESSING"),
+    ],
+)
+def test_a_mismatch_is_turned_away_with_its_value(changes: dict[str, object], reason: str) -> None:
+    """The reason names what the header says and what the rule asks."""
+    assert turned_away(Rule(), replace(CHEST, **changes), "CR1") == reason
+
+
+def test_an_absent_body_part_is_left_to_the_pixels() -> None:
+    """Many scanners leave it out."""
+    assert turned_away(Rule(), replace(CHEST, body_part_examined=""), "CR1") is None
+
+
+@pytest.mark.parametrize(
+    ("age", "read"), [("003Y", True), ("013M", True), ("001D", False), ("040Y", False), ("", True), ("old", True)]
+)
+def test_the_age_decides_where_the_header_gives_one(age: str, read: bool) -> None:  # noqa: FBT001 - a table of cases
+    """Bounds are included; an age that is absent or no age string turns nothing away."""
+    rule = Rule(age_years=(1, 5))
+    assert (turned_away(rule, replace(CHEST, patient_age=age), "CR1") is None) is read
+
+
+def test_senders_are_asked_for_only_where_the_rule_names_some() -> None:
+    """The calling AE title is the sender."""
+    rule = Rule(senders=("CR1",))
+    assert turned_away(rule, CHEST, "CR1") is None
+    assert turned_away(rule, CHEST, "CR2") == "sender CR2 is not in senders CR1"
+
+
+def test_age_strings_are_read_in_their_unit() -> None:
+    """PS3.5 6.2, VR AS."""
+    assert age_in_years("002Y") == 2
+    assert age_in_years("024M") == 2
+    assert age_in_years("12") is None

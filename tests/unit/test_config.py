@@ -1,0 +1,121 @@
+"""config.toml: what is let in, and what every fault says."""
+
+from pathlib import Path
+
+import pytest
+
+from node import config
+from node.domain.errors import OperatorError
+
+MINIMAL = """\
+[node]
+ae_title = "PACSNODE"
+[[peers]]
+name = "pacs"
+ae_title = "PACS"
+host = "h"
+port = 104
+may_send = true
+"""
+
+
+def _load(tmp_path: Path, text: str) -> config.Settings:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return config.load(path)
+
+
+def _faults(tmp_path: Path, text: str) -> str:
+    with pytest.raises(OperatorError) as caught:
+        _load(tmp_path, text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_the_shipped_configuration_is_accepted() -> None:
+    """What a new user starts with."""
+    settings = config.load(Path(__file__).parents[2] / "config.toml")
+    assert settings.node.ae_title == "PACSNODE"
+    assert settings.models[0].mode == "shadow"
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    """Not to the folder that the operator happens to stand in."""
+    settings = _load(tmp_path, MINIMAL)
+    assert settings.node.data_dir == tmp_path / "var"
+    assert settings.database.url == f"sqlite:///{tmp_path}/var/node.db"
+
+
+def test_an_empty_file_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    """Nothing is guessed."""
+    faults = _faults(tmp_path, "")
+    assert "the file is empty" in faults
+    assert "[node]: missing" in faults
+    assert "[[peers]]: missing" in faults
+
+
+def test_all_faults_are_reported_together_with_table_key_and_value(tmp_path: Path) -> None:
+    """One round of mending is enough."""
+    faults = _faults(
+        tmp_path,
+        '[node]\nae_title = "A TITLE THAT IS TOO LONG"\nport = 99999\n[study]\nquiet_period = 3\n'
+        '[[peers]]\nname = "p"\nae_title = "P"\nhost = "h"\nport = 0\nmay_send = "perhaps"\n[storag]\n',
+    )
+    assert "[node] ae_title = 'A TITLE THAT IS TOO LONG': an AE title has 1 to 16" in faults
+    assert "[node] port = 99999: " in faults
+    assert "[study] quiet_period: unknown key, did you mean quiet_period_s?" in faults
+    assert "[[peers]] #1 port = 0: " in faults
+    assert "[[peers]] #1 may_send = 'perhaps': " in faults
+    assert "[storag]: unknown key, did you mean storage?" in faults
+
+
+def test_a_configuration_in_which_nobody_may_send_is_refused(tmp_path: Path) -> None:
+    """It would look well and receive nothing."""
+    assert "may_send = true" in _faults(tmp_path, MINIMAL.replace("may_send = true", "may_send = false"))
+
+
+def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:
+    """Deliveries are kept by the peer's name."""
+    peers = MINIMAL + MINIMAL.split("\n", 2)[2]
+    assert "[[peers]] name pacs is used more than once" in _faults(tmp_path, peers)
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    """As the parser says it."""
+    assert "line 1" in _faults(tmp_path, "[node\n")
+
+
+def test_the_database_password_comes_from_a_file(tmp_path: Path) -> None:
+    """And is quoted for the URL."""
+    (tmp_path / "secret").write_text("p@ss/word\n", encoding="utf-8")
+    database = '[database]\nurl = "postgresql+psycopg://node@db/pacs"\npassword_file = "secret"\n'
+    assert _load(tmp_path, MINIMAL + database).database.url == "postgresql+psycopg://node:p%40ss%2Fword@db/pacs"
+
+
+def test_the_database_password_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file is named."""
+    monkeypatch.setenv(config.PASSWORD_VARIABLE, "secret")
+    database = '[database]\nurl = "postgresql+psycopg://node@db/pacs"\n'
+    assert _load(tmp_path, MINIMAL + database).database.url == "postgresql+psycopg://node:secret@db/pacs"
+
+
+def test_a_missing_password_file_is_named(tmp_path: Path) -> None:
+    """Before anything tries to connect."""
+    database = '[database]\nurl = "postgresql+psycopg://node@db/pacs"\npassword_file = "nowhere"\n'
+    assert "nowhere" in _faults(tmp_path, MINIMAL + database)
+
+
+def test_the_file_is_found_by_option_then_environment_then_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order that the manual gives."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(config.ENVIRONMENT_VARIABLE, raising=False)
+    with pytest.raises(OperatorError, match="--config"):
+        config.find(None)
+    for name in ("config.toml", "other.toml", "third.toml"):
+        (tmp_path / name).touch()
+    assert config.find(None) == Path("config.toml")
+    monkeypatch.setenv(config.ENVIRONMENT_VARIABLE, str(tmp_path / "other.toml"))
+    assert config.find(None) == tmp_path / "other.toml"
+    assert config.find(tmp_path / "third.toml") == tmp_path / "third.toml"
