@@ -1,0 +1,125 @@
+"""What the node keeps of a dataset without opening it again: its header, from one walk over the raw bytes.
+
+It decodes the few elements that rows, rules and reports need, and never raises for an odd value: what cannot be read
+is absent. It knows no database and no model.
+"""
+
+import re
+
+from node.dicom.charset import character_set_terms, clean, decode_text
+from node.dicom.structure import Structure, check_structure
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, is_uid
+from node.domain.instance import InstanceHeader
+
+_INTEGER_STRING_MAXIMUM = 2**31 - 1  # PS3.5 6.2, VR IS
+_INTEGER_STRING = re.compile(r"\+?[0-9]{1,12}", re.ASCII)
+
+
+def inspect(dataset: bytes | memoryview, transfer_syntax_uid: str) -> InstanceHeader:
+    """Return the header of a raw dataset.
+
+    Parameters
+    ----------
+    dataset
+        The encoded dataset, without preamble and file meta information.
+    transfer_syntax_uid
+        Its transfer syntax.
+
+    Returns
+    -------
+    InstanceHeader
+        Missing elements, UIDs included, are "". The UIDs are as sent but for their trailing padding, so that
+        `is_uid` sees what is wrong with them; all other text is cleaned.
+
+    Raises
+    ------
+    NotParsable
+        The bytes are not one whole dataset (see `check_structure`); the only way in which this fails.
+    """
+    return header_of(check_structure(dataset, transfer_syntax_uid), transfer_syntax_uid)
+
+
+def pixel_bytes(dataset: bytes | memoryview, transfer_syntax_uid: str) -> memoryview:
+    """Return the encoded value of the pixel data, empty where there is none; for comparing two copies.
+
+    Raises
+    ------
+    NotParsable
+        The bytes are not one whole dataset.
+    """
+    structure = check_structure(dataset, transfer_syntax_uid)
+    offset, length = structure.pixels or (0, 0)
+    return structure.dataset[offset : offset + length]
+
+
+def header_of(structure: Structure, transfer_syntax_uid: str) -> InstanceHeader:
+    """Return the header that a walk has found."""
+    values = _Values(structure)
+    return InstanceHeader(
+        sop_class_uid=values.uid(0x00080016),
+        sop_instance_uid=SOPInstanceUID(values.uid(0x00080018)),
+        study_instance_uid=StudyInstanceUID(values.uid(0x0020000D)),
+        series_instance_uid=SeriesInstanceUID(values.uid(0x0020000E)),
+        transfer_syntax_uid=transfer_syntax_uid,
+        patient_id=values.text(0x00100020),
+        issuer_of_patient_id=values.text(0x00100021),
+        patient_name=values.text(0x00100010),
+        patient_birth_date=values.code(0x00100030),
+        patient_sex=values.code(0x00100040),
+        patient_age=values.code(0x00101010),
+        accession_number=values.text(0x00080050),
+        study_date=values.code(0x00080020),
+        study_time=values.code(0x00080030),
+        study_description=values.text(0x00081030),
+        series_description=values.text(0x0008103E),
+        modality=values.code(0x00080060),
+        body_part_examined=values.code(0x00180015),
+        view_position=values.code(0x00185101),
+        manufacturer=values.text(0x00080070),
+        institution_name=values.text(0x00080080),
+        image_type=values.codes(0x00080008),
+        presentation_intent=values.code(0x00080068),
+        rows=values.unsigned_short(0x00280010),
+        columns=values.unsigned_short(0x00280011),
+        number_of_frames=values.integer_string(0x00280008, default=1),
+        has_pixels=structure.pixels is not None,
+        device_uids=_device_uids(structure),
+    )
+
+
+class _Values:
+    """The wanted values of one dataset, decoded as they are asked for."""
+
+    def __init__(self, structure: Structure) -> None:
+        self._values = structure.values
+        self._byte_order = structure.encoding.byte_order
+        self._terms = character_set_terms(structure.values.get(0x00080005, b""))
+
+    def uid(self, tag: int) -> str:
+        return self._values.get(tag, b"").decode("latin_1").rstrip("\0 ")
+
+    def text(self, tag: int) -> str:
+        return decode_text(self._values.get(tag, b""), self._terms)
+
+    def code(self, tag: int) -> str:
+        """Return a code string, a date, a time or an age: in upper case, as the Standard asks and not all send."""
+        return clean(self._values.get(tag, b"").decode("latin_1")).upper()
+
+    def codes(self, tag: int) -> tuple[str, ...]:
+        text = self.code(tag)
+        return tuple(part.strip() for part in text.split("\\")) if text else ()
+
+    def unsigned_short(self, tag: int) -> int:
+        raw = self._values.get(tag, b"")
+        return int.from_bytes(raw, self._byte_order) if len(raw) == 2 else 0
+
+    def integer_string(self, tag: int, default: int) -> int:
+        text = self.code(tag)
+        number = int(text) if _INTEGER_STRING.fullmatch(text) else default
+        return number if 1 <= number <= _INTEGER_STRING_MAXIMUM else default
+
+
+def _device_uids(structure: Structure) -> tuple[str, ...]:
+    texts = (raw.decode("latin_1") for raw in structure.device_uids)
+    uids = (part.strip("\0 ") for text in texts for part in text.split("\\"))
+    return tuple(dict.fromkeys(uid for uid in uids if is_uid(uid)))
