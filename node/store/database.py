@@ -1,0 +1,153 @@
+"""The database as the other rooms see it: work goes in, its result comes out after the commit.
+
+::
+
+    database = Database.open("sqlite:///var/node.db")
+    held = database.read(lambda tx: instances.held(tx, sop_instance_uid))
+    database.write(lambda tx: instances.add(tx, new_instance))
+
+A work is a function of one transaction. It may be run again when it lost a race on PostgreSQL, so it touches nothing
+but its transaction, and it returns plain values.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from node.store import engines
+from node.store.failures import DatabaseUnavailable, may_pass, unavailable, worth_another_run
+from node.store.group_commit import GroupCommitWriter
+
+__all__ = ["Database", "DatabaseUnavailable", "Transaction"]
+
+Transaction = Session
+"""What a work gets, and what every repository function takes first."""
+
+T = TypeVar("T")
+
+_RUNS = 5  # how often a work is run that keeps losing races
+
+
+class _Writer(Protocol):
+    commits: int
+
+    def write(self, work: Callable[[Session], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class Database:
+    """An open database; its methods may be called from any thread."""
+
+    def __init__(self, reader: Engine, writer: _Writer, engines_: tuple[Engine, ...]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._engines = engines_
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout_s: float = engines.LONGEST_WAIT_S) -> Self:
+        """Open a database. Whether its schema fits is `node.store.schema.check`'s business.
+
+        Parameters
+        ----------
+        url
+            ``sqlite:///path`` or ``postgresql+psycopg://...``.
+        busy_timeout_s
+            SQLite only: how long to wait for another process that writes.
+
+        Raises
+        ------
+        OperatorError
+            Where the URL names no supported database.
+        DatabaseUnavailable
+            Where the file's folder cannot be made or written. A PostgreSQL server is asked only by the first work.
+        """
+        file = engines.sqlite_file(url)
+        if file is None:
+            engine = engines.postgresql_engine(url)
+            return cls(engine, _PerCallWriter(engine), (engine,))
+        _create(file)
+        reader, writer = engines.sqlite_reader(url, busy_timeout_s), engines.sqlite_writer(url, busy_timeout_s)
+        return cls(reader, GroupCommitWriter(writer), (reader, writer))
+
+    @property
+    def commits(self) -> int:
+        """How many write transactions were committed so far; on SQLite fewer than works, when they came together."""
+        return self._writer.commits
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Return the result of `work`, run on one consistent view of the database.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            Where the database cannot be reached.
+        """
+        try:
+            with Session(self._reader) as session:
+                return work(session)
+        except SQLAlchemyError as error:
+            if may_pass(error):
+                raise unavailable(error) from error
+            raise
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a transaction and return its result after the commit.
+
+        An exception of the work undoes all that it did and is raised here.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            Where the database cannot be reached, is locked beyond the timeout or has no room. Nothing was kept.
+        """
+        try:
+            return self._writer.write(work)
+        except SQLAlchemyError as error:
+            if may_pass(error):
+                raise unavailable(error) from error
+            raise
+
+    def close(self) -> None:
+        """Commit what is under way and let go of all connections."""
+        self._writer.close()
+        for engine in self._engines:
+            engine.dispose()
+
+
+class _PerCallWriter:
+    """PostgreSQL's writer: a transaction for each call; the server groups the commits itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.commits = 0
+        self._engine = engine
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a transaction of its own, again where it lost a race."""
+        for _ in range(_RUNS - 1):
+            try:
+                return self._run(work)
+            except SQLAlchemyError as error:
+                if not worth_another_run(error):
+                    raise
+        return self._run(work)
+
+    def close(self) -> None:
+        """Nothing is queued here."""
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            result = work(session)
+        self.commits += 1
+        return result
+
+
+def _create(file: Path) -> None:
+    try:
+        engines.create_private_file(file)
+    except OSError as error:
+        raise DatabaseUnavailable(f"the database file {file} cannot be opened: {error.strerror}") from error

@@ -1,0 +1,121 @@
+"""How a database is reached: one place for URLs, pragmas and time limits."""
+
+import json
+import os
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from node.domain.errors import OperatorError
+
+LONGEST_WAIT_S = 5.0
+"""How long a statement waits for a lock or a connection before the database counts as unavailable."""
+
+_POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LONGEST_WAIT_S}
+
+_dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # PostgreSQL refuses NaN, and lone surrogates as text
+
+
+def parse(url: str) -> URL:
+    """Return the parsed URL of a supported database.
+
+    Raises
+    ------
+    OperatorError
+        Where the URL names another database, or none.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise OperatorError(f"[database] url is not a database URL; {_FORMS}", exit_code=2) from error
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise OperatorError(f"[database] url: {parsed.drivername!r} is not supported; {_FORMS}", exit_code=2)
+    return parsed
+
+
+_FORMS = "use sqlite:///var/node.db or postgresql+psycopg://user@host/database"
+
+
+def is_sqlite(url: str) -> bool:
+    """Return whether the URL names an embedded database."""
+    return parse(url).get_backend_name() == "sqlite"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a SQLite URL, or None for another database."""
+    parsed = parse(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def sqlite_engine(url: str, *, begin: str, pragmas: dict[str, str], busy_timeout_s: float = LONGEST_WAIT_S) -> Engine:
+    """Return an engine on a SQLite file whose transactions begin as told.
+
+    Parameters
+    ----------
+    url
+        The database URL.
+    begin
+        ``BEGIN`` for readers; ``BEGIN IMMEDIATE`` for the writer, which then cannot find out half way that another
+        process has written in between.
+    pragmas
+        Set on each connection, besides those that every connection needs.
+    busy_timeout_s
+        How long a connection waits its turn behind another process.
+    """
+    engine = create_engine(
+        parse(url), json_serializer=_dumps, pool_size=8, max_overflow=24, pool_timeout=LONGEST_WAIT_S
+    )
+    always = {"busy_timeout": str(round(busy_timeout_s * 1000)), "foreign_keys": "ON"}
+
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself: the hook below does
+        for pragma, value in (always | pragmas).items():
+            connection.execute(f"PRAGMA {pragma}={value}")
+
+    def begin_as_told(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin_as_told)
+    return engine
+
+
+def sqlite_writer(url: str, busy_timeout_s: float) -> Engine:
+    """Return the engine of the one writer: write-ahead log, and each commit on the disk before it returns."""
+    return sqlite_engine(
+        url,
+        begin="BEGIN IMMEDIATE",
+        pragmas={"journal_mode": "WAL", "synchronous": "FULL"},
+        busy_timeout_s=busy_timeout_s,
+    )
+
+
+def sqlite_reader(url: str, busy_timeout_s: float) -> Engine:
+    """Return the engine of the readers, which cannot write."""
+    return sqlite_engine(url, begin="BEGIN", pragmas={"query_only": "ON"}, busy_timeout_s=busy_timeout_s)
+
+
+def postgresql_engine(url: str) -> Engine:
+    """Return an engine on a PostgreSQL server that gives up waiting after `LONGEST_WAIT_S`."""
+    wait_s = round(LONGEST_WAIT_S)
+    return create_engine(
+        parse(url),
+        json_serializer=_dumps,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": wait_s,
+            "tcp_user_timeout": 2 * wait_s * 1000,  # a server that vanished without a word is noticed
+            "options": f"-c lock_timeout={wait_s}s -c idle_in_transaction_session_timeout=60s",
+        },
+        **_POOL,
+    )
+
+
+def create_private_file(path: Path) -> None:
+    """Create an empty database file that only its owner may read: it will hold patient data."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

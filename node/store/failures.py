@@ -1,0 +1,55 @@
+"""Which failures of a database may pass, told from its drivers' errors."""
+
+import sqlite3
+
+import psycopg
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from node.domain.errors import Transient
+
+_SQLITE_MAY_PASS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+_POSTGRESQL_RUN_AGAIN = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.UniqueViolation,  # two receivers wrote the same row at once: run again, the second sees the first
+)
+
+
+class DatabaseUnavailable(Transient):
+    """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
+
+
+def may_pass(error: SQLAlchemyError) -> bool:
+    """Return whether the database, and not what was asked of it, is at fault."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        # the low byte is the primary code, the rest refines it; an error raised by the module itself has no code
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_MAY_PASS
+    return error.connection_invalidated or isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def worth_another_run(error: SQLAlchemyError) -> bool:
+    """Return whether the same work, run again at once, may well succeed: it lost a race on PostgreSQL."""
+    return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
+
+
+def unavailable(error: SQLAlchemyError) -> DatabaseUnavailable:
+    """Return the error that the other rooms know; its message holds no statement and no parameters."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    return DatabaseUnavailable(f"the database is not available: {first_line}")

@@ -1,0 +1,140 @@
+"""Which revision a database is at, and how it gets to the newest one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+import node
+from node.domain.errors import OperatorError
+from node.store import engines
+from node.store.failures import may_pass, unavailable
+
+_ONE_MIGRATION_AT_A_TIME = 0x70616373  # a PostgreSQL advisory lock; the number is ours alone
+
+
+def head() -> str:
+    """Return the newest revision that this program brings along."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise OperatorError(f"no migrations in {_migrations()}: install pacs-node again")
+    return revision
+
+
+def current(url: str) -> str | None:
+    """Return the revision that a database is at, or None where it has no schema yet.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        Where the server cannot be reached.
+    """
+    file = engines.sqlite_file(url)
+    if file is not None and not file.exists():  # looking must not create it
+        return None
+    with _transaction(url, exclusive=False) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring a database to `revision`, in one transaction; two that try at once wait for each other.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        Where the database cannot be reached or stays locked.
+    """
+    file = engines.sqlite_file(url)
+    if file is not None:
+        engines.create_private_file(file)
+    with _transaction(url, exclusive=True) as connection:
+        command.upgrade(_config(connection), revision)
+        _check_references(connection)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take a database back to an older `revision`, or to none with ``base``."""
+    with _transaction(url, exclusive=True) as connection:
+        command.downgrade(_config(connection), revision)
+        _check_references(connection)
+
+
+def check(url: str) -> None:
+    """See that a database is at this program's revision.
+
+    Raises
+    ------
+    OperatorError
+        Where it is not; the message names both revisions and the way out.
+    DatabaseUnavailable
+        Where the database cannot be reached.
+    """
+    found, needed = current(url), head()
+    if found == needed:
+        return
+    if found is None or found in _known_revisions():
+        at = f"at revision {found}" if found else "empty"
+        raise OperatorError(f"database is {at}, this program needs {needed}: run `pacs-node migrate`")
+    raise OperatorError(
+        f"database is at revision {found}, which is newer than this program's {needed}: update pacs-node"
+    )
+
+
+def prepare(url: str) -> None:
+    """Do what `check` does, but create the schema of an empty SQLite file: a first start needs no command."""
+    if engines.is_sqlite(url) and current(url) is None:
+        upgrade(url)
+    check(url)
+
+
+def _known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _migrations() -> Path:
+    package = Path(node.__file__).parent
+    in_wheel = package / "_migrations"
+    return in_wheel if in_wheel.is_dir() else package.parent / "migrations"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _transaction(url: str, *, exclusive: bool) -> Iterator[Connection]:
+    engine = _engine(url, exclusive=exclusive)
+    try:
+        with engine.begin() as connection:
+            if exclusive and connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_MIGRATION_AT_A_TIME})
+            yield connection
+    except SQLAlchemyError as error:
+        if may_pass(error):
+            raise unavailable(error) from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str, *, exclusive: bool) -> Engine:
+    if not engines.is_sqlite(url):
+        return engines.postgresql_engine(url)
+    # a migration may rebuild a table, and with references enforced dropping the old one would empty its children
+    return engines.sqlite_engine(
+        url, begin="BEGIN IMMEDIATE" if exclusive else "BEGIN", pragmas={"foreign_keys": "OFF"}
+    )
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+        raise OperatorError("the migration would leave rows that refer to nothing; the database is as it was")

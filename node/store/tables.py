@@ -1,0 +1,279 @@
+"""The tables, typed. The migrations create them; a test proves that both say the same."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from node.domain.finding import Outcome
+from node.domain.lifecycle import State
+from node.store.columns import NUMBER, UID, PlainText, UTCDateTime, choice
+
+
+class InstanceKind(StrEnum):
+    """What a stored instance is to this node."""
+
+    IMAGE = "image"
+    """An image that a rule may read; it starts, extends or reopens its study."""
+
+    OWN = "own"
+    """An object that this node made and a peer sent back; it moves nothing."""
+
+    OTHER = "other"
+    """Anything else: no pixels, made by another AI, or of a SOP class that no rule reads; it moves nothing."""
+
+
+class CopyKind(StrEnum):
+    """Why a second copy of a held SOP Instance UID was kept."""
+
+    REVISION = "revision"
+    """The same pixels under a changed header."""
+
+    QUARANTINED = "quarantined"
+    """Other pixels under the same UID; the first copy stands until an operator decides."""
+
+
+class JobKind(StrEnum):
+    """The two kinds of job."""
+
+    READ = "read"
+    """Decode one instance and run one model on it."""
+
+    COMPOSE = "compose"
+    """Make one study's result of one model out of its readings."""
+
+
+class Mode(StrEnum):
+    """Whether a model works, and whom its reports reach."""
+
+    SHADOW = "shadow"
+    """Runs and is recorded; reports only to peers marked as test."""
+
+    ACTIVE = "active"
+    """Runs and reports to every peer that gets reports."""
+
+    OFF = "off"
+    """Does not run."""
+
+
+class Base(DeclarativeBase):
+    """The metadata that all tables share."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime,
+        str: PlainText,
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+    }
+
+
+class Lifecycle:
+    """The columns that jobs and deliveries share; `node.store.work` moves them, nobody else."""
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    state: Mapped[State] = mapped_column(choice(State, "state"))
+    priority: Mapped[int]  #: smaller is claimed first
+    due_at: Mapped[datetime]
+    attempt: Mapped[int]  #: grows with every claim and never shrinks: the fence against late workers
+    failures: Mapped[int]  #: failed or lapsed attempts since it was put to waiting; an operator's retry resets it
+    lapses: Mapped[int]  #: how many of `failures` were leases that ran out
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str]
+    last_error: Mapped[str]
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class Study(Base):
+    """One study; the identity is that of the newest header stored for it."""
+
+    __tablename__ = "studies"
+
+    study_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    patient_id: Mapped[str]
+    issuer_of_patient_id: Mapped[str]
+    patient_name: Mapped[str]
+    patient_birth_date: Mapped[str]
+    patient_sex: Mapped[str]
+    accession_number: Mapped[str]
+    study_date: Mapped[str]
+    study_description: Mapped[str]
+    first_received_at: Mapped[datetime] = mapped_column(index=True)
+    last_received_at: Mapped[datetime | None]  #: of an image; None while only other objects came
+
+
+class Instance(Base):
+    """One stored SOP instance; the first copy that came under its UID."""
+
+    __tablename__ = "instances"
+
+    sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid), index=True)
+    series_instance_uid: Mapped[str]
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    kind: Mapped[InstanceKind] = mapped_column(choice(InstanceKind, "kind"))
+    modality: Mapped[str]
+    path: Mapped[str]  #: relative to the data folder
+    newest_path: Mapped[str]  #: of the newest revision; `path` where there is none
+    size_bytes: Mapped[int] = mapped_column(NUMBER)
+    header: Mapped[dict[str, Any]]
+    turned_away: Mapped[dict[str, str]]  #: model -> the rule's reason
+    calling_ae_title: Mapped[str]
+    called_ae_title: Mapped[str]
+    address: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class InstanceCopy(Base):
+    """A later copy of a held UID that was kept beside the first one."""
+
+    __tablename__ = "instance_copies"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Instance.sop_instance_uid), index=True)
+    kind: Mapped[CopyKind] = mapped_column(choice(CopyKind, "kind"))
+    transfer_syntax_uid: Mapped[str]
+    path: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(NUMBER)
+    header: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    calling_ae_title: Mapped[str]
+    called_ae_title: Mapped[str]
+    address: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class Job(Lifecycle, Base):
+    """One piece of work: an instance to read, or a study to compose, by one model."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject_uid", "model"),
+        Index(None, "state", "priority", "due_at"),
+        Index(None, "state", "due_at"),
+        Index(None, "study_instance_uid", "model", "kind", "state"),
+    )
+
+    kind: Mapped[JobKind] = mapped_column(choice(JobKind, "kind"))
+    subject_uid: Mapped[str] = mapped_column(UID)  #: SOP Instance UID of a read, Study Instance UID of a compose
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
+    model: Mapped[str]
+    again_due_at: Mapped[datetime | None]  #: set while running: something new came, so settling puts it back
+
+
+class InstanceReading(Base):
+    """What one version of one model said of one instance."""
+
+    __tablename__ = "readings"
+    __table_args__ = (Index(None, "study_instance_uid", "model", "version"),)
+
+    sop_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Instance.sop_instance_uid), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
+    reading: Mapped[dict[str, Any]]
+
+
+class Analysis(Base):
+    """One composed result of one model for one study; a newer one names its predecessor."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (Index(None, "study_instance_uid", "model"),)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
+    model: Mapped[str]
+    version: Mapped[str]
+    outcome: Mapped[Outcome] = mapped_column(choice(Outcome, "outcome"))
+    inputs_digest: Mapped[str]
+    conclusion: Mapped[str]
+    patient_key: Mapped[str]
+    created_at: Mapped[datetime]
+    predecessor_id: Mapped[int | None] = mapped_column(NUMBER, ForeignKey("analyses.id"))
+
+
+class Rendition(Base):
+    """One form of a report, its bytes kept as they are sent."""
+
+    __tablename__ = "renditions"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
+    sop_class_uid: Mapped[str] = mapped_column(UID)
+    sop_instance_uid: Mapped[str] = mapped_column(UID, unique=True)
+    series_instance_uid: Mapped[str] = mapped_column(UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(UID)
+    profile: Mapped[str]
+    language: Mapped[str]
+    dataset: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Delivery(Lifecycle, Base):
+    """One rendition on its way to one peer; the rendition is pinned here and retries never change it."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("rendition_id", "peer"),
+        Index(None, "state", "priority", "due_at"),
+        Index(None, "state", "due_at"),
+    )
+
+    analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
+    peer: Mapped[str]
+    rendition_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Rendition.id))
+    last_status: Mapped[int | None]  #: the peer's last DIMSE status
+
+
+class RegisteredModel(Base):
+    """One model name that this node may run; after the first start this row rules, not the configuration."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    bundle: Mapped[str]
+    mode: Mapped[Mode] = mapped_column(choice(Mode, "mode"))
+    rule: Mapped[dict[str, Any]]
+
+
+class AuditEntry(Base):
+    """One thing that happened; the timeline of a study is its entries in order."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    event: Mapped[str]
+    study_instance_uid: Mapped[str] = mapped_column(index=True)  #: "" where it concerns none; as a peer sent it
+    sop_instance_uid: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class RefusedCaller(Base):
+    """One distinct caller that was turned away, however often."""
+
+    __tablename__ = "refused_callers"
+    __table_args__ = (
+        UniqueConstraint("calling_ae_title", "called_ae_title", "address", "reason", name="uq_refused_callers_who"),
+    )
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    calling_ae_title: Mapped[str]
+    called_ae_title: Mapped[str]
+    address: Mapped[str]
+    reason: Mapped[str]
+    times: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
