@@ -1,0 +1,80 @@
+"""The shape of the house: layers, late imports, import names, broad excepts, lengths."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from node.__main__ import require_own_import_names
+from node.domain.errors import OperatorError
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*ROOT.glob("node/**/*.py"), *ROOT.glob("models/**/*.py")])
+
+
+def test_arrows_point_down_and_each_library_has_one_room() -> None:
+    """The contracts of pyproject.toml, proved by import-linter."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_receiving_starts_without_the_learned_part() -> None:
+    """Neither the command line nor a receiving process pays for TensorFlow, Keras, scikit-learn or highdicom."""
+    code = (
+        "import sys; import node.cli, node.network.scp, node.pipeline.receive; "
+        "print([name for name in ('tensorflow', 'keras', 'sklearn', 'highdicom', 'cv2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_other_distribution_holds_our_import_names() -> None:
+    """The check that every start makes."""
+    require_own_import_names(sys.path)
+
+
+@pytest.mark.parametrize("name", ["node", "models"])
+def test_a_foreign_package_of_our_name_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    """It would be imported in place of ours, depending on the order of the path."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    with pytest.raises(OperatorError, match=str(tmp_path / name)):
+        require_own_import_names([*sys.path, str(tmp_path)])
+
+
+def test_the_house_has_two_broad_excepts() -> None:
+    """The SCP callback and the work loop; anywhere else an error is named."""
+    broad = [
+        f"{path.relative_to(ROOT)}:{handler.lineno}"
+        for path in SOURCES
+        for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(handler, ast.ExceptHandler)
+        and (handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"})
+    ]
+    assert [place.split(":")[0] for place in broad] == ["node/network/scp.py", "node/runtime/loop.py"], broad
+
+
+def test_a_file_is_one_idea() -> None:
+    """Under 300 lines."""
+    long = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in SOURCES}
+    assert {name: lines for name, lines in long.items() if lines > 300} == {}
+
+
+def test_the_libraries_the_node_rests_on_are_bounded() -> None:
+    """An upgrade of one of these is a decision, not an accident."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in ("pynetdicom", "pydicom", "highdicom", "tensorflow", "keras"):
+        requirement = next(text for text in project["dependencies"] if text.startswith(name + ">"))
+        assert "<" in requirement
+
+
+def test_the_lock_holds_hashes_and_no_addresses() -> None:
+    """It installs the same bytes from whichever registry a site uses."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+    assert "--index-url" not in lock
