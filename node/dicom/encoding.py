@@ -4,6 +4,7 @@ It knows the transfer syntaxes of DICOM PS3.5 Annex A by what matters for walkin
 element's meaning.
 """
 
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import Literal
@@ -100,6 +101,14 @@ def inflate(dataset: bytes | memoryview, maximum_bytes: int = MAXIMUM_INFLATED_B
         # all input may be taken while output is still to come, so only an empty piece says that there is no more
         if not piece and not waiting:
             break
-    if not inflater.eof or inflater.unused_data.strip(b"\0"):
-        raise NotParsable("the deflate stream is truncated or followed by other bytes")
+    if not inflater.eof:
+        raise NotParsable("the deflate stream is truncated")
+    _check_trailer(inflater.unused_data, len(inflated))
     return memoryview(inflated)
+
+
+def _check_trailer(trailer: bytes, inflated_bytes: int) -> None:
+    """Let in padding, and the checksum and size that gzip puts after a stream and some writers leave there."""
+    is_gzip_trailer = trailer[4:8] == struct.pack("<I", inflated_bytes & 0xFFFFFFFF)
+    if trailer[8:].strip(b"\0") or (trailer.strip(b"\0") and not is_gzip_trailer):
+        raise NotParsable("the deflate stream is followed by other bytes")

@@ -39,6 +39,11 @@ class Part10:
     transfer_syntax_uid: str
     dataset: bytes
 
+    @property
+    def study_instance_uid(self) -> str:
+        """The (0020,000D) Study Instance UID, found by walking over the dataset; raises `NotParsable`."""
+        return inspect(self.dataset, self.transfer_syntax_uid).study_instance_uid
+
 
 def preamble_and_meta(
     sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae_title: str = ""
@@ -73,7 +78,20 @@ def preamble_and_meta(
 
 
 def read_part10(path: Path) -> Part10:
-    """Read a DICOM file and take its preamble and file meta information off.
+    """Read a DICOM file and take it apart, as `part10_of` does.
+
+    Raises
+    ------
+    NotPart10
+        It is not a DICOM file.
+    OSError
+        The file cannot be read.
+    """
+    return part10_of(path.read_bytes())
+
+
+def part10_of(data: bytes) -> Part10:
+    """Take the preamble and file meta information off the bytes of a DICOM file.
 
     UIDs that the meta information leaves out are taken from the dataset.
 
@@ -82,12 +100,7 @@ def read_part10(path: Path) -> Part10:
     NotPart10
         There is no prefix ``DICM``, the meta information is cut short or names no transfer syntax, or the UIDs are
         nowhere to be found.
-    OSError
-        The file cannot be read.
     """
-    data = path.read_bytes()
-    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] != _PREFIX:
-        raise NotPart10("it has no DICM prefix after a preamble of 128 bytes")
     values, end = _read_meta(data)
     transfer_syntax_uid = values.get(0x0010, "")
     if not transfer_syntax_uid:
@@ -97,19 +110,6 @@ def read_part10(path: Path) -> Part10:
     if not (sop_class_uid and sop_instance_uid):
         sop_class_uid, sop_instance_uid = _uids_of(dataset, transfer_syntax_uid)
     return Part10(sop_class_uid, sop_instance_uid, transfer_syntax_uid, dataset)
-
-
-def dataset_offset(beginning: bytes) -> int:
-    """Return where the dataset begins, given the first bytes of a DICOM file (all of the meta information).
-
-    Raises
-    ------
-    NotPart10
-        There is no prefix, or the meta information is cut short.
-    """
-    if beginning[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] != _PREFIX:
-        raise NotPart10("it has no DICM prefix after a preamble of 128 bytes")
-    return _read_meta(beginning)[1]
 
 
 def _uids_of(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
@@ -136,6 +136,8 @@ def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
     The group is walked to its last element; its group length is not trusted, because some files have it wrong or
     lack it. It is always Explicit VR Little Endian.
     """
+    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] != _PREFIX:
+        raise NotPart10("it has no DICM prefix after a preamble of 128 bytes")
     values: dict[int, str] = {}
     position = _PREAMBLE_BYTES + len(_PREFIX)
     while position + 8 <= len(data) and position < _MAXIMUM_META_BYTES:

@@ -26,7 +26,7 @@ from node.dicom.encoding import (
 
 __all__ = ["InflatesTooLarge", "NotParsable", "Structure", "check_structure"]
 
-MAXIMUM_DEPTH = 256  #: open sequences and items together; real content trees stay below 60
+MAXIMUM_DEPTH = 128  #: open sequences and items together; real content trees stay below 60
 MAXIMUM_ELEMENTS = 1_000_000  #: about a second of walking
 MAXIMUM_VALUE_BYTES = 4096  #: of each value that is kept; nothing that a header needs is longer
 
