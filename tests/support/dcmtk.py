@@ -57,9 +57,7 @@ class Storescp:
 
 
 @contextlib.contextmanager
-def storescp(
-    folder: Path, ae_title: str = "STORESCP", port: int = 0, options: Sequence[str] = ()
-) -> Iterator[Storescp]:
+def storescp(folder: Path, ae_title: str = "STORESCP", port: int = 0, *options: str) -> Iterator[Storescp]:
     """Run DCMTK's storescp, which keeps every object that it receives under a name of its own, bit for bit.
 
     Parameters
