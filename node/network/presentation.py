@@ -1,0 +1,69 @@
+"""What this node offers in an association: every storage SOP class times every transfer syntax, and Verification.
+
+It knows the lists and their names; it does not know who asks, nor what a dataset holds.
+
+References
+----------
+DICOM PS3.4 Annexes B and GG (storage SOP classes), PS3.5 chapter 10 (transfer syntaxes), PS3.6 Annex A (the registry),
+PS3.8 9.3.3 (presentation contexts and their results).
+"""
+
+from functools import cache
+
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
+from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+_NOT_A_DATASET = frozenset(
+    {
+        "1.2.840.10008.1.2.6.1",  # RFC 2557 MIME encapsulation, retired: mail, not a dataset
+        "1.2.840.10008.1.2.6.2",  # XML Encoding, retired: text, not a dataset
+        "1.2.840.10008.1.20",  # Papyrus 3, retired: a file format of its own
+    }
+)
+
+
+def _storage_sop_classes() -> frozenset[str]:
+    """Return every SOP class of the registry, retired ones too, whose instances travel by C-STORE."""
+    registered = {
+        uid
+        for uid, (name, kind, *_) in UID_dictionary.items()
+        if kind == "SOP Class" and "Storage" in name and "Storage Commitment" not in name
+    }
+    # PS3.4 Annex I: the directory exists on media only, never on the wire.
+    registered.discard(MediaStorageDirectoryStorage)
+    # pynetdicom knows some SOP classes that are younger than pydicom's registry.
+    return frozenset(registered | {str(context.abstract_syntax) for context in AllStoragePresentationContexts})
+
+
+def _transfer_syntaxes() -> tuple[str, ...]:
+    """Return every transfer syntax of the registry that encodes a dataset, the one preferred in negotiation first.
+
+    Where a peer proposes several for one context, it can itself write each of them. Explicit VR keeps the VR of private
+    elements, which Implicit VR loses, so it stands first.
+    """
+    registered = {uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"} - _NOT_A_DATASET
+    preferred = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+    return (*preferred, *sorted(registered - set(preferred)))
+
+
+STORAGE_SOP_CLASSES: frozenset[str] = _storage_sop_classes()
+TRANSFER_SYNTAXES: tuple[str, ...] = _transfer_syntaxes()
+
+
+def syntax_name(uid: str) -> str:
+    """Return the registered name of a SOP class or transfer syntax, or the UID itself where there is none."""
+    return str(UID(uid).name)
+
+
+@cache
+def acceptor_contexts() -> tuple[PresentationContext, ...]:
+    """Return the contexts that the node supports as an acceptor; built once and shared, so not to be changed."""
+    return tuple(build_context(uid, list(TRANSFER_SYNTAXES)) for uid in (VERIFICATION, *sorted(STORAGE_SOP_CLASSES)))

@@ -1,0 +1,313 @@
+"""The requestor's side of an association: PDUs on a blocking socket, each with its deadline.
+
+One thread, no polling, and every failure told apart as it happens, which the library only logs. The library's codecs write
+the A-ASSOCIATE-RQ and read its answer. It knows no SOP class and no DIMSE message.
+
+References
+----------
+DICOM PS3.8 9.3 (PDU structure), Annex E (message control header).
+"""
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import AddressInformation
+
+from node.domain.errors import Transient
+from node.network.guards import MAXIMUM_PDU_BYTES, quieten, send_at_once
+from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+_ACCEPT, _REJECT, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
+_RELEASE_RQ_PDU = struct.pack(">BxL4x", _RELEASE_RQ, 4)
+_RELEASE_RP_PDU = struct.pack(">BxL4x", _RELEASE_RP, 4)
+_ABORT_PDU = struct.pack(">BxL4x", _ABORT, 4)
+
+_PDU_CAP_BYTES = 1 << 20
+_PDV_HEADER_BYTES = 6
+_IS_COMMAND, _IS_LAST = 0x01, 0x02
+
+#: What the library's decoders raise on bytes that are no PDU of theirs.
+_UNDECODABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError, struct.error)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a peer listens, and the AE title that it answers to."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a requestor waits, in seconds: for the connection, for the association, and for each answer or PDU."""
+
+    connect_s: float = 10.0
+    association_s: float = 30.0
+    answer_s: float = 120.0
+
+
+class PeerUnreachable(Transient):
+    """The peer did not take what was sent, for a cause that may pass; the message is one sentence for an operator."""
+
+
+class Rejected(PeerUnreachable):
+    """The peer answered the association request with an A-ASSOCIATE-RJ.
+
+    Parameters
+    ----------
+    peer
+        Who rejected.
+    calling_ae_title
+        The AE title that asked.
+    codes
+        Result, source and reason (PS3.8 Table 9-21).
+    """
+
+    def __init__(self, peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> None:
+        super().__init__(f"{peer} rejected the association {codes}: {_rejection(peer, calling_ae_title, codes)}")
+        self.codes = codes
+
+
+def _rejection(peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> str:
+    words = {
+        (1, 2): "it does not speak the DICOM application context",
+        (1, 3): f"it does not know the calling AE title {calling_ae_title}; add that title on the peer",
+        (1, 7): f"it does not answer to the AE title {peer.ae_title}; set ae_title of this peer to the peer's own",
+        (2, 2): "it does not speak this protocol version",
+        (3, 1): "it is congested for now",
+        (3, 2): "it has reached its limit of associations for now",
+    }
+    return words.get(codes[1:], "it gave no reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One presentation context as proposed: an abstract syntax with one transfer syntax."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+class Requestor:
+    """An established association of this node as requestor.
+
+    Parameters
+    ----------
+    peer, calling_ae_title
+        Who is asked, and by whom.
+    proposals
+        At most 128 contexts; each gets its own, so that the answer is about that pair alone.
+    timeouts
+        How long each step may take.
+
+    Raises
+    ------
+    PeerUnreachable
+        When there is no connection or no association; one sentence says why.
+    """
+
+    def __init__(
+        self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Proposal], timeouts: Timeouts
+    ) -> None:
+        quieten()
+        self._peer, self._timeouts = peer, timeouts
+        self._connection = _connected(peer, timeouts.connect_s)
+        try:
+            self._negotiate(calling_ae_title, proposals)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _negotiate(self, calling_ae_title: str, proposals: Sequence[Proposal]) -> None:
+        contexts = [build_context(one.abstract_syntax, one.transfer_syntax) for one in proposals]
+        for index, context in enumerate(contexts):
+            context.context_id = 2 * index + 1
+        self._send(_request_pdu(self._peer, calling_ae_title, contexts))
+        kind, body = self._read_pdu(self._timeouts.association_s)
+        if kind == _REJECT and len(body) >= 4:
+            raise Rejected(self._peer, calling_ae_title, (body[1], body[2], body[3]))
+        if kind != _ACCEPT:
+            raise PeerUnreachable(f"{self._peer} answered the association request with a PDU of type 0x{kind:02X}")
+        self._take_answer(_decoded_answer(self._peer, body), proposals)
+
+    def _take_answer(self, answer: A_ASSOCIATE, proposals: Sequence[Proposal]) -> None:
+        accepted = {
+            context.context_id for context in answer.presentation_context_definition_results_list if context.result == 0
+        }
+        self.accepted = {one: 2 * index + 1 for index, one in enumerate(proposals) if 2 * index + 1 in accepted}
+        # PS3.8 D.1: 0 means that the peer sets no limit.
+        self._fragment_bytes = min(answer.maximum_length_received or MAXIMUM_PDU_BYTES, MAXIMUM_PDU_BYTES)
+        self._fragment_bytes -= _PDV_HEADER_BYTES
+        if self._fragment_bytes <= 0:
+            raise PeerUnreachable(f"{self._peer} takes only PDUs too short to hold anything")
+
+    def send_message(self, context_id: int, command: bytes, dataset: bytes | None = None) -> None:
+        """Send a command set, and the dataset's bytes as they are, in PDUs no longer than the peer takes.
+
+        Raises
+        ------
+        PeerUnreachable
+            When the connection breaks or stands still.
+        """
+        # The command and the head of the dataset leave in one write, so that a small message is one packet.
+        head = b"".join(self._data_pdus(context_id, command, _IS_COMMAND))
+        for pdu in self._data_pdus(context_id, dataset or b"", 0) if dataset is not None else ():
+            self._send(head + pdu)
+            head = b""
+        if head:
+            self._send(head)
+
+    def _data_pdus(self, context_id: int, data: bytes, kind: int) -> Iterator[bytes]:
+        view, step = memoryview(data), self._fragment_bytes
+        for start in range(0, max(len(view), 1), step):
+            fragment = view[start : start + step]
+            control = kind | (_IS_LAST if start + step >= len(view) else 0)
+            length = len(fragment) + 2
+            yield struct.pack(">BxLLBB", _DATA, length + 4, length, context_id, control) + fragment
+
+    def receive_command(self) -> bytes:
+        """Return the next whole command set that the peer sends.
+
+        Raises
+        ------
+        PeerUnreachable
+            When the peer aborts, releases, breaks the connection, or sends nothing in time.
+        """
+        gathered = bytearray()
+        while True:
+            kind, body = self._read_pdu(self._timeouts.answer_s)
+            if kind != _DATA:
+                self._connection.close()
+                raise PeerUnreachable(f"{self._peer} {_ending(kind)} before it answered")
+            for control, data in self._fragments(body):
+                if control & _IS_COMMAND:
+                    gathered += data
+                    if control & _IS_LAST:
+                        return bytes(gathered)
+
+    def _fragments(self, body: bytes) -> Iterator[tuple[int, bytes]]:
+        position = 0
+        while position < len(body):
+            length = int.from_bytes(body[position : position + 4], "big")
+            end = position + 4 + length
+            if length < 2 or end > len(body):
+                raise PeerUnreachable(f"{self._peer} sent a fragment that overruns its PDU")
+            yield body[position + 5], body[position + 6 : end]
+            position = end
+
+    def release(self) -> None:
+        """End the association in order and close; a peer that is gone already is no error (PS3.8 7.2)."""
+        with contextlib.suppress(PeerUnreachable):
+            self._send(_RELEASE_RQ_PDU)
+            kind, _ = self._read_pdu(self._timeouts.association_s)
+            if kind == _RELEASE_RQ:  # PS3.8 7.2.2.7: both sides asked at once
+                self._send(_RELEASE_RP_PDU)
+        self._connection.close()
+
+    def abort(self) -> None:
+        """Abort the association and close."""
+        with contextlib.suppress(PeerUnreachable):
+            self._send(_ABORT_PDU)
+        self._connection.close()
+
+    def _send(self, pdu: bytes) -> None:
+        try:
+            self._connection.settimeout(self._timeouts.answer_s)
+            self._connection.sendall(pdu)
+        except TimeoutError as error:
+            raise PeerUnreachable(f"{self._peer} took nothing for {self._timeouts.answer_s:g} s") from error
+        except OSError as error:
+            raise PeerUnreachable(f"{self._peer} dropped the connection ({error.strerror or error})") from error
+
+    def _read_pdu(self, timeout_s: float) -> tuple[int, bytes]:
+        deadline = time.monotonic() + timeout_s
+        try:
+            kind, length = struct.unpack(">BxL", self._read(6, deadline))
+            if length > _PDU_CAP_BYTES:
+                raise PeerUnreachable(f"{self._peer} sent a PDU of {length} bytes, which is no DICOM answer")
+            return kind, self._read(length, deadline)
+        except TimeoutError as error:
+            raise PeerUnreachable(f"{self._peer} did not answer within {timeout_s:g} s") from error
+        except OSError as error:
+            raise PeerUnreachable(f"{self._peer} dropped the connection ({error.strerror or error})") from error
+
+    def _read(self, count: int, deadline: float) -> bytes:
+        gathered = bytearray()
+        while len(gathered) < count:
+            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            received = self._connection.recv(count - len(gathered))
+            if not received:
+                raise PeerUnreachable(f"{self._peer} closed the connection before it answered")
+            gathered += received
+        return bytes(gathered)
+
+
+def _connected(peer: PeerAddress, timeout_s: float) -> socket.socket:
+    try:
+        connection = socket.create_connection((peer.host, peer.port), timeout_s)
+        send_at_once(connection)
+    except ConnectionRefusedError as error:
+        raise PeerUnreachable(f"{peer} refused the connection: nothing listens on that port") from error
+    except TimeoutError as error:
+        raise PeerUnreachable(f"{peer} did not take the connection within {timeout_s:g} s") from error
+    except socket.gaierror as error:
+        raise PeerUnreachable(f"{peer} has a host name that cannot be resolved") from error
+    except OSError as error:
+        raise PeerUnreachable(f"{peer} cannot be reached ({error.strerror or error})") from error
+    return connection
+
+
+def _request_pdu(peer: PeerAddress, calling_ae_title: str, contexts: list[PresentationContext]) -> bytes:
+    request = A_ASSOCIATE()
+    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.calling_ae_title, request.called_ae_title = calling_ae_title, peer.ae_title
+    # The primitive asks for addresses (PS3.8 7.1.1.7); the PDU does not carry them.
+    request.calling_presentation_address = request.called_presentation_address = AddressInformation("127.0.0.1", 0)
+    request.presentation_context_definition_list = contexts
+    longest, implementation, version = (
+        MaximumLengthNotification(),
+        ImplementationClassUIDNotification(),
+        ImplementationVersionNameNotification(),
+    )
+    longest.maximum_length_received = MAXIMUM_PDU_BYTES
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    request.user_information = [longest, implementation, version]
+    pdu = A_ASSOCIATE_RQ()
+    pdu.from_primitive(request)
+    return bytes(pdu.encode())
+
+
+def _decoded_answer(peer: PeerAddress, body: bytes) -> A_ASSOCIATE:
+    pdu = A_ASSOCIATE_AC()
+    try:
+        pdu.decode(struct.pack(">BxL", _ACCEPT, len(body)) + body)
+        return pdu.to_primitive()
+    except _UNDECODABLE as error:
+        raise PeerUnreachable(f"{peer} accepted the association in a form that cannot be read") from error
+
+
+def _ending(kind: int) -> str:
+    return {_ABORT: "aborted the association", _RELEASE_RQ: "released the association"}.get(
+        kind, f"sent a PDU of type 0x{kind:02X}"
+    )
