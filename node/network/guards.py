@@ -1,13 +1,13 @@
 """The guards around pynetdicom 3.0.4: what it leaves open as it comes, closed from outside, each with its reason.
 
-Everything here rests on how one version of the library behaves, so the version is pinned, nothing else in the house
-derives from the library's classes but `message`, and tests hold each guard to what it is for. It knows associations and
-sockets; who may send and what becomes of an instance it does not know.
+Everything here rests on how one version of the library behaves, so the version is pinned, only `message` and this file
+derive from the library's classes, and tests hold each guard to what it is for. It knows associations and sockets; who
+may send, and what becomes of an instance, it does not know.
 
 What `message.MessageProvider` guards against, by standing in for the library's DIMSE provider:
 
-- an Affected SOP Instance UID over 64 characters aborts the association, and a C-STORE-RQ without UIDs is never answered
-  (PS3.7 9.1.1.1.4; the node answers 0xA900);
+- an Affected SOP Instance UID over 64 characters aborts the association, and a C-STORE-RQ without UIDs is never
+  answered (PS3.7 9.1.1.1.4; the node answers 0xA900);
 - a stray C-CANCEL-RQ or an unknown Command Field raises on the upper layer thread, which then dies with its connection
   open (PS3.7 9.3.2.3, C.5.22; the node ignores the one and answers 0x0211 to the other);
 - a dataset of any length is gathered in memory, and copied three times (PS3.7 6.3).
@@ -18,23 +18,34 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationServer, AssociationSocket, RequestHandler
 
 from node.network.message import Message, MessageProvider
+from node.network.presentation import Syntaxes
 
 #: Longest P-DATA-TF that this node announces (PS3.8 D.1); larger ones gain nothing.
 MAXIMUM_PDU_BYTES = 128 * 1024
 
 #: No PDU is read beyond this: the library would gather a claimed 300 MB A-ASSOCIATE-RQ before it looks at it.
-_PDU_CAP_BYTES = 1 << 20
+PDU_CAP_BYTES = 1 << 20
 
-Serve = Callable[["GuardedAssociation", Message], None]
-Ended = Callable[["GuardedAssociation"], None]
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What an A-ASSOCIATE-RQ says of the one who asks, AE titles without padding, and the address that it came from."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    application_context: str
 
 
 def quieten() -> None:
@@ -51,14 +62,25 @@ def send_at_once(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class GuardedSocket(AssociationSocket):  # type: ignore[misc]
+class GuardedSocket(AssociationSocket):
     """The library's socket, with a cap and a deadline for each PDU.
 
-    The library reads 4 KB at a time with no limit of length or time, so that one byte and then silence holds two threads
-    for ever, and no abort is sent until the peer sends the rest (PS3.8 9.1.5 leaves the time-out to the node).
+    The library reads 4 KB at a time with no limit of length or time, so that one byte and then silence holds two
+    threads for ever, and no abort is sent until the peer sends the rest (PS3.8 9.1.5 leaves the time-out to the node).
+
+    Parameters
+    ----------
+    association
+        The association that reads from it.
+    connection
+        The accepted connection.
+    deadline_s
+        How long a PDU may take to come, and how long a write may stand still.
     """
 
-    pdu_deadline_s: float = 60.0
+    def __init__(self, association: Association, connection: socket.socket, deadline_s: float) -> None:
+        super().__init__(association, client_socket=connection)
+        self._connection, self._deadline_s = connection, deadline_s
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Return the next `nr_bytes` bytes, fewer where the peer closed the connection.
@@ -68,46 +90,82 @@ class GuardedSocket(AssociationSocket):  # type: ignore[misc]
         OSError
             When the PDU is longer than the cap, or has not come within its deadline: the library then closes.
         """
-        if nr_bytes > _PDU_CAP_BYTES:
+        if nr_bytes > PDU_CAP_BYTES:
             raise OSError("a PDU claims to be longer than the cap")
         received = bytearray(nr_bytes)
         count = self._fill(memoryview(received))
         return received if count == nr_bytes else received[:count]
 
     def _fill(self, view: memoryview) -> int:
-        deadline = time.monotonic() + self.pdu_deadline_s
+        deadline = time.monotonic() + self._deadline_s
         filled = 0
         while filled < len(view):
-            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
-            count = self.socket.recv_into(view[filled:])
+            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            count = self._connection.recv_into(view[filled:])
             if not count:
                 break
             filled += count
+        self._connection.settimeout(self._deadline_s)
         return filled
 
+    def cut(self) -> None:
+        """Close the connection under the association; a thread that waits in a read wakes up."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
-class GuardedAssociation(Association):  # type: ignore[misc]
-    """An association of the acceptor whose messages are served by this node, and whose end is told.
+
+class GuardedAssociation(Association):
+    """An association of the acceptor: asked about at its start, served by this node, told of at its end.
 
     Parameters
     ----------
     entity
         The application entity that accepts.
+    admit
+        Called when the A-ASSOCIATE-RQ has come, before it is answered; it may reject.
     serve
-        Called with each whole message, on the association's thread.
+        Called with each whole message.
     ended
         Called once, when the association is over in whatever way.
     maximum_dataset_bytes
         The longest dataset that is kept.
+
+    All three are called on the association's thread.
     """
 
-    def __init__(self, entity: ApplicationEntity, serve: Serve, ended: Ended, maximum_dataset_bytes: int) -> None:
+    def __init__(
+        self,
+        entity: ApplicationEntity,
+        admit: "Callable[[GuardedAssociation], None]",
+        serve: "Callable[[GuardedAssociation, Message], None]",
+        ended: "Callable[[GuardedAssociation], None]",
+        maximum_dataset_bytes: int,
+    ) -> None:
         super().__init__(entity, "acceptor")
         self._serve, self._ended = serve, ended
-        self.dimse = MessageProvider(self, maximum_dataset_bytes)
+        self.messages = MessageProvider(self, maximum_dataset_bytes)
+        self.dimse = self.messages
         # The library's upper layer thread is no daemon: one stalled peer would keep the process from ending.
         self.dul.daemon = True
+        self.bind(evt.EVT_REQUESTED, lambda _: admit(self))
         self.bind(evt.EVT_CONN_CLOSE, _wake_reactor)
+
+    @property
+    def introduction(self) -> Introduction:
+        """Who asks; from the A-ASSOCIATE-RQ on."""
+        request = cast("A_ASSOCIATE", self.requestor.primitive)
+        address = cast("AddressInformation", self.requestor.address_info)
+        return Introduction(
+            request.calling_ae_title.strip(),
+            request.called_ae_title.strip(),
+            address.address,
+            str(request.application_context_name),
+        )
+
+    def accepted_context(self, context_id: int) -> Syntaxes:
+        """Return the syntaxes that were agreed for an accepted presentation context."""
+        context = self._accepted_cx[context_id]
+        return Syntaxes(str(context.abstract_syntax), str(context.transfer_syntax[0]))
 
     def run_reactor(self) -> None:
         """Run the association until it is over."""
@@ -116,9 +174,9 @@ class GuardedAssociation(Association):  # type: ignore[misc]
         finally:
             self._ended(self)
 
-    def _serve_request(self, msg: Message, context_id: int) -> None:
+    def _serve_request(self, msg: Any, context_id: int) -> None:
         """Serve a message here: the library aborts at retired SOP classes and is silent at requests without UIDs."""
-        if any(context.context_id == context_id for context in self.accepted_contexts):
+        if context_id in self._accepted_cx:
             self._serve(self, msg)
         else:
             self.abort()  # PS3.8 9.3.5.1: the context was never accepted
@@ -129,11 +187,9 @@ class GuardedAssociation(Association):  # type: ignore[misc]
         self.kill()
 
     def cut(self) -> None:
-        """Close the connection under the association; a thread that waits in a read wakes up."""
-        connection = self.dul.socket.socket if self.dul.socket else None
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        """Close the connection under the association, without telling the peer."""
+        if isinstance(self.dul.socket, GuardedSocket):
+            self.dul.socket.cut()
 
 
 def _wake_reactor(event: Any) -> None:
@@ -145,7 +201,7 @@ def _wake_reactor(event: Any) -> None:
         event.assoc.dul.to_user_queue.put(None)
 
 
-class GuardedHandler(RequestHandler):  # type: ignore[misc]
+class GuardedHandler(RequestHandler):
     """Starts an association on an accepted connection."""
 
     server: "GuardedServer"
@@ -153,34 +209,28 @@ class GuardedHandler(RequestHandler):  # type: ignore[misc]
     def handle(self) -> None:
         """Start the association.
 
-        The library's own handler copies every supported context for each connection, some 12 000 UIDs; these are shared.
+        The library's own handler copies every supported context for each connection, some 12 000 UIDs; these are
+        shared.
         """
         send_at_once(self.request)
         association = self.server.new_association()
         association._server = self.server  # noqa: SLF001 - the library closes the connection through it
-        connection = GuardedSocket(association, client_socket=self.request)
-        connection.pdu_deadline_s = self.server.ae.network_timeout
-        association.set_socket(connection)
-        _introduce(association, self.server, self.remote, self.local)
+        association.set_socket(GuardedSocket(association, self.request, self.server.deadline_s))
+        association.requestor.address_info = self.remote
+        self._introduce(association)
         association.start()
 
-
-def _introduce(
-    association: GuardedAssociation, server: "GuardedServer", remote: AddressInformation, local: AddressInformation
-) -> None:
-    entity, acceptor = server.ae, association.acceptor
-    acceptor.ae_title = entity.ae_title
-    acceptor.address_info = local
-    acceptor.maximum_length = entity.maximum_pdu_size
-    acceptor.implementation_class_uid = entity.implementation_class_uid
-    acceptor.implementation_version_name = entity.implementation_version_name
-    acceptor.supported_contexts = server.contexts
-    association.requestor.address_info = remote
-    for handler in server.requested_handlers:
-        association.bind(evt.EVT_REQUESTED, handler)
+    def _introduce(self, association: GuardedAssociation) -> None:
+        entity, acceptor = self.ae, association.acceptor
+        acceptor.ae_title = entity.ae_title
+        acceptor.address_info = self.local
+        acceptor.maximum_length = entity.maximum_pdu_size
+        acceptor.implementation_class_uid = entity.implementation_class_uid
+        acceptor.implementation_version_name = entity.implementation_version_name
+        acceptor.supported_contexts = self.server.contexts
 
 
-class GuardedServer(AssociationServer):  # type: ignore[misc]
+class GuardedServer(AssociationServer):
     """The listening socket.
 
     Parameters
@@ -193,8 +243,6 @@ class GuardedServer(AssociationServer):  # type: ignore[misc]
         The supported presentation contexts, shared by all associations.
     new_association
         Makes the association of a connection.
-    on_requested
-        Called with the library's event when an A-ASSOCIATE-RQ has come, before it is answered.
     """
 
     #: The library lets 5 connections wait; a PACS opens more at once.
@@ -204,18 +252,17 @@ class GuardedServer(AssociationServer):  # type: ignore[misc]
         self,
         entity: ApplicationEntity,
         address: tuple[str, int],
-        contexts: list[Any],
+        contexts: list[PresentationContext],
         new_association: Callable[[], GuardedAssociation],
-        on_requested: Callable[[Any], None],
     ) -> None:
         super().__init__(entity, address, entity.ae_title, contexts, request_handler=GuardedHandler)
         self.new_association = new_association
-        self.requested_handlers = (on_requested,)
+        self.deadline_s = cast("float", entity.network_timeout)
 
     def service_actions(self) -> None:
         """Do nothing between connections: the library collects all garbage here, which stops a large process."""
 
     def shutdown(self) -> None:
-        """Stop accepting and close the listening socket."""
+        """Stop accepting and close the listening socket; the library's own expects to be in a list of servers."""
         super(AssociationServer, self).shutdown()
         self.server_close()

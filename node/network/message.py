@@ -8,7 +8,7 @@ DICOM PS3.7 6.3 (messages), PS3.8 9.3.5 (P-DATA-TF), Annex E (message control he
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
@@ -47,7 +47,7 @@ class Message:
     is_too_large: bool = False
 
 
-class MessageProvider(DIMSEServiceProvider):  # type: ignore[misc]
+class MessageProvider(DIMSEServiceProvider):
     """Takes the place of pynetdicom's DIMSE provider on an acceptor, for the reasons given in `guards`.
 
     Parameters
@@ -117,11 +117,11 @@ class MessageProvider(DIMSEServiceProvider):  # type: ignore[misc]
             self._hand_over(command, b"".join(self._fragments))
 
     def _hand_over(self, command: Command, dataset: bytes | None) -> None:
-        is_too_large = self._dataset_bytes > self._maximum_dataset_bytes
-        context_id = self._context_id
-        assert context_id is not None  # noqa: S101 - set by the fragment that completes the message
+        context_id = cast("int", self._context_id)
+        message = Message(context_id, command, dataset, self._dataset_bytes > self._maximum_dataset_bytes)
         self._start_message()
-        self.msg_queue.put((context_id, Message(context_id, command, dataset, is_too_large)))
+        # The library's association hands on what it finds here as it is, so a message may be of our own kind.
+        self.msg_queue.put((context_id, cast("Any", message)))
 
     def answer(self, context_id: int, response: bytes) -> None:
         """Send an encoded command set without a dataset, in one fragment and one PDU."""

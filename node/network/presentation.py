@@ -8,6 +8,7 @@ DICOM PS3.4 Annexes B and GG (storage SOP classes), PS3.5 chapter 10 (transfer s
 PS3.8 9.3.3 (presentation contexts and their results).
 """
 
+from dataclasses import dataclass
 from functools import cache
 
 from pydicom._uid_dict import UID_dictionary
@@ -20,6 +21,18 @@ from pydicom.uid import (
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
+
+#: The DICOM Application Context Name (PS3.7 A.2.1): the only one there is.
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Syntaxes:
+    """A presentation context's content: what is said, and how it is encoded."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
 
 _NOT_A_DATASET = frozenset(
     {

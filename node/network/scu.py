@@ -1,7 +1,7 @@
 """The Verification and Storage SCU: is a peer there, and give it these instances.
 
-Datasets leave as the bytes that they are, in the transfer syntax that they are in; nothing is decoded or converted. What
-an answer means for a delivery is told by `status`; when to try again is not decided here.
+Datasets leave as the bytes that they are, in the transfer syntax that they are in; nothing is decoded or converted.
+What an answer means for a delivery is told by `status`; when to try again is not decided here.
 
 References
 ----------
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from pydicom.uid import ImplicitVRLittleEndian
 
-from node.domain.errors import Permanent
 from node.network.command import (
     NO_DATASET,
     WITH_DATASET,
@@ -25,8 +24,9 @@ from node.network.command import (
     decode_command,
     encode_command,
 )
-from node.network.presentation import VERIFICATION, syntax_name
-from node.network.upper_layer import PeerAddress, PeerUnreachable, Proposal, Rejected, Requestor, Timeouts
+from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Rejected, Timeouts
+from node.network.presentation import VERIFICATION, Syntaxes, syntax_name
+from node.network.upper_layer import Requestor
 
 __all__ = [
     "ContextNotAccepted",
@@ -45,10 +45,6 @@ __all__ = [
 MAXIMUM_CONTEXTS = 128
 
 _MEDIUM_PRIORITY = 0x0000
-
-
-class ContextNotAccepted(Permanent):
-    """The peer takes instances of this SOP class in this transfer syntax on no presentation context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ class SendingAssociation:
         return response.number(Element.STATUS)
 
     def _context(self, sop_class_uid: str, transfer_syntax_uid: str) -> int:
-        context_id = self._requestor.accepted.get(Proposal(sop_class_uid, transfer_syntax_uid))
+        context_id = self._requestor.accepted.get(Syntaxes(sop_class_uid, transfer_syntax_uid))
         if context_id is None:
             names = f"{syntax_name(sop_class_uid)} in {syntax_name(transfer_syntax_uid)}"
             raise ContextNotAccepted(f"{self._peer} does not accept {names}")
@@ -163,7 +159,7 @@ def open_association(
     PeerUnreachable
         When no association comes about.
     """
-    proposals = [Proposal(*pair) for pair in dict.fromkeys(syntaxes)]
+    proposals = [Syntaxes(*pair) for pair in dict.fromkeys(syntaxes)]
     if not 1 <= len(proposals) <= MAXIMUM_CONTEXTS:
         raise ValueError(f"an association proposes 1 to {MAXIMUM_CONTEXTS} contexts, not {len(proposals)}")
     requestor = Requestor(peer, calling_ae_title, proposals, timeouts or Timeouts())

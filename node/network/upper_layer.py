@@ -1,7 +1,7 @@
 """The requestor's side of an association: PDUs on a blocking socket, each with its deadline.
 
-One thread, no polling, and every failure told apart as it happens, which the library only logs. The library's codecs write
-the A-ASSOCIATE-RQ and read its answer. It knows no SOP class and no DIMSE message.
+One thread, no polling, and every failure told apart as it happens, where the library only logs it. The library's codecs
+write the A-ASSOCIATE-RQ and read its answer. It knows no SOP class and no DIMSE message.
 
 References
 ----------
@@ -13,7 +13,6 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
@@ -26,86 +25,21 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AddressInformation
 
-from node.domain.errors import Transient
-from node.network.guards import MAXIMUM_PDU_BYTES, quieten, send_at_once
+from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, quieten, send_at_once
 from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
+from node.network.presentation import APPLICATION_CONTEXT, Syntaxes
 
 _ACCEPT, _REJECT, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
 _RELEASE_RQ_PDU = struct.pack(">BxL4x", _RELEASE_RQ, 4)
 _RELEASE_RP_PDU = struct.pack(">BxL4x", _RELEASE_RP, 4)
 _ABORT_PDU = struct.pack(">BxL4x", _ABORT, 4)
 
-_PDU_CAP_BYTES = 1 << 20
 _PDV_HEADER_BYTES = 6
 _IS_COMMAND, _IS_LAST = 0x01, 0x02
 
 #: What the library's decoders raise on bytes that are no PDU of theirs.
 _UNDECODABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError, struct.error)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
-    """Where a peer listens, and the AE title that it answers to."""
-
-    ae_title: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.ae_title} at {self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long a requestor waits, in seconds: for the connection, for the association, and for each answer or PDU."""
-
-    connect_s: float = 10.0
-    association_s: float = 30.0
-    answer_s: float = 120.0
-
-
-class PeerUnreachable(Transient):
-    """The peer did not take what was sent, for a cause that may pass; the message is one sentence for an operator."""
-
-
-class Rejected(PeerUnreachable):
-    """The peer answered the association request with an A-ASSOCIATE-RJ.
-
-    Parameters
-    ----------
-    peer
-        Who rejected.
-    calling_ae_title
-        The AE title that asked.
-    codes
-        Result, source and reason (PS3.8 Table 9-21).
-    """
-
-    def __init__(self, peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> None:
-        super().__init__(f"{peer} rejected the association {codes}: {_rejection(peer, calling_ae_title, codes)}")
-        self.codes = codes
-
-
-def _rejection(peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> str:
-    words = {
-        (1, 2): "it does not speak the DICOM application context",
-        (1, 3): f"it does not know the calling AE title {calling_ae_title}; add that title on the peer",
-        (1, 7): f"it does not answer to the AE title {peer.ae_title}; set ae_title of this peer to the peer's own",
-        (2, 2): "it does not speak this protocol version",
-        (3, 1): "it is congested for now",
-        (3, 2): "it has reached its limit of associations for now",
-    }
-    return words.get(codes[1:], "it gave no reason")
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """One presentation context as proposed: an abstract syntax with one transfer syntax."""
-
-    abstract_syntax: str
-    transfer_syntax: str
 
 
 class Requestor:
@@ -127,7 +61,7 @@ class Requestor:
     """
 
     def __init__(
-        self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Proposal], timeouts: Timeouts
+        self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Syntaxes], timeouts: Timeouts
     ) -> None:
         quieten()
         self._peer, self._timeouts = peer, timeouts
@@ -138,7 +72,7 @@ class Requestor:
             self._connection.close()
             raise
 
-    def _negotiate(self, calling_ae_title: str, proposals: Sequence[Proposal]) -> None:
+    def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes]) -> None:
         contexts = [build_context(one.abstract_syntax, one.transfer_syntax) for one in proposals]
         for index, context in enumerate(contexts):
             context.context_id = 2 * index + 1
@@ -150,7 +84,7 @@ class Requestor:
             raise PeerUnreachable(f"{self._peer} answered the association request with a PDU of type 0x{kind:02X}")
         self._take_answer(_decoded_answer(self._peer, body), proposals)
 
-    def _take_answer(self, answer: A_ASSOCIATE, proposals: Sequence[Proposal]) -> None:
+    def _take_answer(self, answer: A_ASSOCIATE, proposals: Sequence[Syntaxes]) -> None:
         accepted = {
             context.context_id for context in answer.presentation_context_definition_results_list if context.result == 0
         }
@@ -243,7 +177,7 @@ class Requestor:
         deadline = time.monotonic() + timeout_s
         try:
             kind, length = struct.unpack(">BxL", self._read(6, deadline))
-            if length > _PDU_CAP_BYTES:
+            if length > PDU_CAP_BYTES:
                 raise PeerUnreachable(f"{self._peer} sent a PDU of {length} bytes, which is no DICOM answer")
             return kind, self._read(length, deadline)
         except TimeoutError as error:
@@ -279,7 +213,7 @@ def _connected(peer: PeerAddress, timeout_s: float) -> socket.socket:
 
 def _request_pdu(peer: PeerAddress, calling_ae_title: str, contexts: list[PresentationContext]) -> bytes:
     request = A_ASSOCIATE()
-    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.application_context_name = UID(APPLICATION_CONTEXT)
     request.calling_ae_title, request.called_ae_title = calling_ae_title, peer.ae_title
     # The primitive asks for addresses (PS3.8 7.1.1.7); the PDU does not carry them.
     request.calling_presentation_address = request.called_presentation_address = AddressInformation("127.0.0.1", 0)

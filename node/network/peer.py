@@ -1,0 +1,66 @@
+"""Peers: where one listens, how long to wait for it, and the ways in which it does not take what it is sent."""
+
+from dataclasses import dataclass
+
+from node.domain.errors import Permanent, Transient
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a peer listens, and the AE title that it answers to."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a requestor waits, in seconds: for the connection, for the association, and for each answer or PDU."""
+
+    connect_s: float = 10.0
+    association_s: float = 30.0
+    answer_s: float = 120.0
+
+
+class PeerUnreachable(Transient):
+    """The peer did not take what was sent, for a cause that may pass; the message is one sentence for an operator."""
+
+
+class ContextNotAccepted(Permanent):
+    """The peer takes instances of this SOP class in this transfer syntax on no presentation context."""
+
+
+class Rejected(PeerUnreachable):
+    """The peer answered the association request with an A-ASSOCIATE-RJ.
+
+    A permanent rejection is one of these too: an operator can change the peer's list, and what waits then leaves.
+
+    Parameters
+    ----------
+    peer
+        Who rejected.
+    calling_ae_title
+        The AE title that asked.
+    codes
+        Result, source and reason (DICOM PS3.8 Table 9-21).
+    """
+
+    def __init__(self, peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> None:
+        super().__init__(f"{peer} rejected the association {codes}: {_in_words(peer, calling_ae_title, codes)}")
+        self.codes = codes
+
+
+def _in_words(peer: PeerAddress, calling_ae_title: str, codes: tuple[int, int, int]) -> str:
+    words = {
+        (1, 2): "it does not speak the DICOM application context",
+        (1, 3): f"it does not know the calling AE title {calling_ae_title}; add that title on the peer",
+        (1, 7): f"it does not answer to the AE title {peer.ae_title}; set ae_title of this peer to the peer's own",
+        (2, 2): "it does not speak this protocol version",
+        (3, 1): "it is congested for now",
+        (3, 2): "it has reached its limit of associations for now",
+    }
+    return words.get(codes[1:], "it gave no reason")
