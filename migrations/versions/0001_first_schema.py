@@ -59,7 +59,6 @@ def _lifecycle() -> list[sa.Column]:
         sa.Column("lease_until", _TIME, nullable=True),
         sa.Column("worker", sa.Text(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=False),
-        sa.Column("created_at", _TIME, nullable=False),
         sa.Column("settled_at", _TIME, nullable=True),
     ]
 

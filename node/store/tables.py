@@ -91,7 +91,6 @@ class Lifecycle:
     lease_until: Mapped[datetime | None]
     worker: Mapped[str]
     last_error: Mapped[str]
-    created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
 
 

@@ -1,0 +1,132 @@
+"""Composed results and the reports made of them."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from node.domain.finding import Outcome
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.report import ReportIdentity
+from node.store import tables
+from node.store.database import Transaction
+from node.store.upsert import insert_into
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnalysis:
+    """One result of one model for one study."""
+
+    study_instance_uid: StudyInstanceUID
+    model: str
+    version: str
+    outcome: Outcome
+    inputs_digest: str  #: of the sorted input instances: equal inputs make nothing new
+    conclusion: str  #: what the report says, in a form that can be compared
+    patient_key: str  #: what identifies patient and study in the sources
+    created_at: datetime
+    predecessor_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(NewAnalysis):
+    """An analysis that is stored."""
+
+    id: int = 0  #: row number
+
+
+@dataclass(frozen=True, slots=True)
+class NewRendition:
+    """One form of a report, its bytes as they are sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    transfer_syntax_uid: str
+    dataset: bytes
+    profile: str = "default"
+    language: str = "en"
+
+    @property
+    def identity(self) -> ReportIdentity:
+        """The UIDs, as a later report names them."""
+        return ReportIdentity(self.sop_instance_uid, self.series_instance_uid, self.sop_class_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition(NewRendition):
+    """A rendition that is stored."""
+
+    id: int = 0  #: row number
+    analysis_id: int = 0
+
+
+def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
+    """Return the newest analysis of this study by this model, of whatever version."""
+    newest = (
+        select(tables.Analysis)
+        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        .order_by(tables.Analysis.id.desc())
+        .limit(1)
+    )
+    row = tx.scalar(newest)
+    return None if row is None else _analysis(row)
+
+
+def add(tx: Transaction, analysis: NewAnalysis) -> int:
+    """Add an analysis and return its number."""
+    values = {field.name: getattr(analysis, field.name) for field in fields(NewAnalysis)}
+    return tx.execute(insert(tables.Analysis).values(**values).returning(tables.Analysis.id)).scalar_one()
+
+
+def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) -> int:
+    """Add one form of a report and return its number; a UID that is already there keeps its first bytes.
+
+    The UID follows from what the report says, so the same UID means the same report.
+    """
+    values = {field.name: getattr(rendition, field.name) for field in fields(NewRendition)}
+    tx.execute(insert_into(tx, tables.Rendition).values(analysis_id=analysis_id, **values).on_conflict_do_nothing())
+    same = tables.Rendition.sop_instance_uid == rendition.sop_instance_uid
+    return tx.execute(select(tables.Rendition.id).where(same)).scalar_one()
+
+
+def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
+    """Return all forms of an analysis' report, the oldest first."""
+    rows = tx.scalars(
+        select(tables.Rendition).where(tables.Rendition.analysis_id == analysis_id).order_by(tables.Rendition.id)
+    )
+    return [_rendition(row) for row in rows]
+
+
+def rendition(tx: Transaction, rendition_id: int) -> Rendition:
+    """Return one rendition by its number."""
+    return _rendition(tx.get_one(tables.Rendition, rendition_id))
+
+
+def _analysis(row: tables.Analysis) -> Analysis:
+    return Analysis(
+        id=row.id,
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        model=row.model,
+        version=row.version,
+        outcome=row.outcome,
+        inputs_digest=row.inputs_digest,
+        conclusion=row.conclusion,
+        patient_key=row.patient_key,
+        created_at=row.created_at,
+        predecessor_id=row.predecessor_id,
+    )
+
+
+def _rendition(row: tables.Rendition) -> Rendition:
+    return Rendition(
+        id=row.id,
+        analysis_id=row.analysis_id,
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
+        series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        profile=row.profile,
+        language=row.language,
+        dataset=row.dataset,
+    )

@@ -1,0 +1,201 @@
+"""Stored instances, their studies, and the later copies of a UID that is already held."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, insert, literal, select, update
+
+from node.domain.instance import InstanceHeader
+from node.store.codec import header_from_json, header_to_json
+from node.store.database import Transaction
+from node.store.tables import CopyKind, Instance, InstanceCopy, InstanceKind, Rendition, Study
+from node.store.upsert import insert_into
+
+_IDENTITY = (
+    "patient_id",
+    "issuer_of_patient_id",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "accession_number",
+    "study_date",
+    "study_description",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """An instance whose file is durable and whose row is about to be."""
+
+    header: InstanceHeader
+    path: str  #: relative to the data folder
+    size_bytes: int
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    received_at: datetime
+    kind: InstanceKind = InstanceKind.IMAGE
+    turned_away: dict[str, str] = field(default_factory=dict)  #: model -> the rule's reason
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstance(NewInstance):
+    """An instance that is stored; `header` is that of its newest revision."""
+
+    newest_path: str = ""  #: the file of the newest revision; `path` where there is none
+    transfer_syntax_uid: str = ""  #: of the first copy, at `path`
+
+
+@dataclass(frozen=True, slots=True)
+class NewCopy:
+    """A later copy of a held UID."""
+
+    header: InstanceHeader
+    path: str
+    size_bytes: int
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    received_at: datetime
+    reason: str = ""
+
+
+def held(tx: Transaction, sop_uid: str) -> HeldInstance | None:
+    """Return the stored instance of this SOP Instance UID, or None."""
+    row = tx.get(Instance, sop_uid)
+    return None if row is None else _held(row)
+
+
+def newest_path(tx: Transaction, sop_uid: str) -> str:
+    """Return the path of the newest copy of a stored instance.
+
+    Raises
+    ------
+    sqlalchemy.exc.NoResultFound
+        Where the instance is not stored.
+    """
+    return tx.execute(select(Instance.newest_path).where(Instance.sop_instance_uid == sop_uid)).scalar_one()
+
+
+def of_study(tx: Transaction, study_uid: str) -> list[HeldInstance]:
+    """Return the instances of a study, of every kind, in the order of series and SOP Instance UID."""
+    rows = tx.scalars(
+        select(Instance)
+        .where(Instance.study_instance_uid == study_uid)
+        .order_by(Instance.series_instance_uid, Instance.sop_instance_uid)
+    )
+    return [_held(row) for row in rows]
+
+
+def is_own(tx: Transaction, sop_uid: str) -> bool:
+    """Return whether this SOP Instance UID is that of a report that this node made."""
+    return tx.scalar(select(Rendition.id).where(Rendition.sop_instance_uid == sop_uid)) is not None
+
+
+def add(tx: Transaction, new: NewInstance) -> None:
+    """Store a new instance and bring its study up to date.
+
+    An image moves the study's `last_received_at` and its patient's identity; anything else moves neither.
+
+    Raises
+    ------
+    sqlalchemy.exc.IntegrityError
+        Where the UID is already stored; `held` tells before.
+    """
+    _put_study(tx, new.header, new.received_at, new.kind)
+    values = _arrival(new) | {
+        "sop_instance_uid": new.header.sop_instance_uid,
+        "study_instance_uid": new.header.study_instance_uid,
+        "series_instance_uid": new.header.series_instance_uid,
+        "sop_class_uid": new.header.sop_class_uid,
+        "kind": new.kind,
+        "modality": new.header.modality,
+        "newest_path": new.path,
+        "turned_away": dict(new.turned_away),
+    }
+    tx.execute(insert(Instance).values(**values))
+
+
+def add_revision(tx: Transaction, copy: NewCopy) -> None:
+    """Keep a copy with the same pixels and a changed header; `update_header` makes it the one that counts."""
+    _add_copy(tx, copy, CopyKind.REVISION)
+
+
+def add_quarantined(tx: Transaction, copy: NewCopy) -> None:
+    """Keep a copy with other pixels under the same UID, out of the way of all work."""
+    _add_copy(tx, copy, CopyKind.QUARANTINED)
+
+
+def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path: str | None = None) -> None:
+    """Let a revision's header count from now on, and, where given, its file at `path`.
+
+    The study follows: its patient is what the newest header says.
+    """
+    row = tx.get_one(Instance, sop_uid)
+    _put_study(tx, header, row.received_at, row.kind)
+    values = {
+        "study_instance_uid": header.study_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
+        "modality": header.modality,
+        "header": header_to_json(header),
+        "newest_path": path or row.newest_path,
+    }
+    tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
+
+
+def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
+    identity = {field: getattr(header, field) for field in _IDENTITY}
+    is_image = kind is InstanceKind.IMAGE
+    values = identity | {
+        "study_instance_uid": header.study_instance_uid,
+        "first_received_at": at,
+        "last_received_at": at if is_image else None,
+    }
+    statement = insert_into(tx, Study).values(**values)
+    if not is_image:
+        tx.execute(statement.on_conflict_do_nothing())
+        return
+    arrived = literal(at, Study.first_received_at.type)
+    # two receivers may commit in the other order than they took the time
+    later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
+    moved = identity | {"last_received_at": later}
+    tx.execute(statement.on_conflict_do_update(index_elements=[Study.study_instance_uid], set_=moved))
+
+
+def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:
+    values = _arrival(copy) | {
+        "sop_instance_uid": copy.header.sop_instance_uid,
+        "kind": kind,
+        "reason": copy.reason,
+    }
+    tx.execute(insert(InstanceCopy).values(**values))
+
+
+def _arrival(new: NewInstance | NewCopy) -> dict[str, Any]:
+    return {
+        "transfer_syntax_uid": new.header.transfer_syntax_uid,
+        "path": new.path,
+        "size_bytes": new.size_bytes,
+        "header": header_to_json(new.header),
+        "calling_ae_title": new.calling_ae_title,
+        "called_ae_title": new.called_ae_title,
+        "address": new.address,
+        "received_at": new.received_at,
+    }
+
+
+def _held(row: Instance) -> HeldInstance:
+    return HeldInstance(
+        header=header_from_json(row.header),
+        path=row.path,
+        size_bytes=row.size_bytes,
+        calling_ae_title=row.calling_ae_title,
+        called_ae_title=row.called_ae_title,
+        address=row.address,
+        received_at=row.received_at,
+        kind=row.kind,
+        turned_away=row.turned_away,
+        newest_path=row.newest_path,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+    )

@@ -1,0 +1,68 @@
+"""One node for one data folder."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from node.domain.errors import OperatorError
+
+
+class DataFolderLock:
+    """Held while a node works on a data folder; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    data_dir
+        The data folder; it is made where it is missing, readable by its owner alone.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        OperatorError
+            Where another process holds it, or the folder cannot be written.
+        """
+        descriptor = self._opened()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise OperatorError(
+                f"another node (process {holder or 'unknown'}) works on the data folder {self._data_dir}: "
+                "stop it, or give this node a [node] data_dir of its own"
+            ) from error
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; harmless where it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # the file stays: removing it could take a lock away from the next holder
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def _opened(self) -> int:
+        try:
+            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._data_dir / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OperatorError(
+                f"the data folder {self._data_dir} cannot be written ({error.strerror}): "
+                "make it writable for this user, or set another [node] data_dir"
+            ) from error

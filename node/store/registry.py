@@ -1,0 +1,70 @@
+"""The models that this node may run, and in which mode.
+
+The configuration seeds a name once; afterwards this table rules, and a change counts from the next job on.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from node.domain.errors import OperatorError
+from node.domain.rule import Rule
+from node.store.codec import rule_from_json, rule_to_json
+from node.store.database import Transaction
+from node.store.tables import Mode, RegisteredModel
+from node.store.upsert import insert_into
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One model name: which bundle and version it stands for, what it reads, and whom its reports reach."""
+
+    name: str
+    version: str
+    bundle: str
+    mode: Mode
+    rule: Rule
+
+
+def seed(tx: Transaction, model: Registration) -> bool:
+    """Add a model that the registry does not know; return whether it was added. A known one stays as it is."""
+    values = {
+        "name": model.name,
+        "version": model.version,
+        "bundle": model.bundle,
+        "mode": model.mode,
+        "rule": rule_to_json(model.rule),
+    }
+    added = insert_into(tx, RegisteredModel).values(**values).on_conflict_do_nothing().returning(RegisteredModel.name)
+    return tx.scalar(added) is not None
+
+
+def get(tx: Transaction, name: str) -> Registration | None:
+    """Return one registered model, or None."""
+    row = tx.get(RegisteredModel, name)
+    return None if row is None else _registration(row)
+
+
+def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry.all
+    """Return all registered models by name."""
+    return [_registration(row) for row in tx.scalars(select(RegisteredModel).order_by(RegisteredModel.name))]
+
+
+def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
+    """Change a model's mode and return the one that it had.
+
+    Raises
+    ------
+    OperatorError
+        Where no model of that name is registered.
+    """
+    before = get(tx, name)
+    if before is None:
+        known = ", ".join(model.name for model in all(tx)) or "none"
+        raise OperatorError(f"no model {name!r}; registered: {known}")
+    tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(mode=mode))
+    return before.mode
+
+
+def _registration(row: RegisteredModel) -> Registration:
+    return Registration(row.name, row.version, row.bundle, row.mode, rule_from_json(row.rule))
