@@ -47,6 +47,8 @@ WANTED = frozenset(
         0x00080068,  # Presentation Intent Type
         0x00080070,  # Manufacturer
         0x00080080,  # Institution Name
+        0x00080090,  # Referring Physician's Name
+        0x00080201,  # Timezone Offset From UTC
         0x00081030,  # Study Description
         0x0008103E,  # Series Description
         0x00100010,  # Patient's Name
@@ -59,6 +61,7 @@ WANTED = frozenset(
         0x00185101,  # View Position
         0x0020000D,  # Study Instance UID
         0x0020000E,  # Series Instance UID
+        0x00200010,  # Study ID
         0x00280008,  # Number of Frames
         0x00280010,  # Rows
         0x00280011,  # Columns
