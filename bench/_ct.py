@@ -6,8 +6,8 @@ import numpy as np
 from _upper_layer import Instance
 from pydicom import Dataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import CTImageStorage
 
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _ROOT = "2.25.271828182845904523"
 _SIDE = 512
 
@@ -31,12 +31,12 @@ def _instance(number: int, pixels: np.ndarray) -> Instance:
     dataset.PixelData = pixels.tobytes()
     encoded = io.BytesIO()
     dcmwrite(encoded, dataset, implicit_vr=False, little_endian=True, enforce_file_format=False)
-    return Instance(dataset.SOPInstanceUID, encoded.getvalue())
+    return Instance(dataset.SOPClassUID, dataset.SOPInstanceUID, encoded.getvalue())
 
 
 def _header(uid: str, number: int) -> Dataset:
     dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, uid
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CT_IMAGE_STORAGE, uid
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{_ROOT}.1", f"{_ROOT}.2"
     dataset.StudyDate, dataset.StudyTime, dataset.Modality = "20260101", "120000", "CT"
     dataset.PatientName, dataset.PatientID, dataset.StudyID = "Bench^Receive", "BENCH", "1"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from _ct import CT_IMAGE_STORAGE
 from _receivers import CALLING, RECEIVERS, Receiver
 from _upper_layer import Association, Instance, store_request
 
@@ -61,7 +62,7 @@ def measure(name: str, series: Sequence[Instance], requests: Requests, associati
 
 
 def _timed(receiver: Receiver, requests: Requests, associations: int) -> Measured:
-    opened = [Association(receiver.port, CALLING, receiver.ae_title) for _ in range(associations)]
+    opened = [Association(receiver.port, CALLING, receiver.ae_title, CT_IMAGE_STORAGE) for _ in range(associations)]
     encoded = requests.of(opened[0].largest_pdu)
     for number, request in enumerate(encoded[:WARM_UP]):
         opened[number % associations].store(request)

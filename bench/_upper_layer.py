@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
-_CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
 _EXPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2.1"
 _IMPLEMENTATION_CLASS = b"2.25.315064710281037210"
 _LARGEST_PDU = 131072
@@ -21,15 +20,17 @@ _RELEASE_RQ = bytes.fromhex("05 00 00000004 00000000")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One object to send: its UID and its dataset, in Explicit VR Little Endian."""
+    """One object to send: its class, its UID and its dataset in Explicit VR Little Endian."""
 
+    sop_class_uid: str
     sop_instance_uid: str
     dataset: bytes
 
 
-def association_request(calling: str, called: str) -> bytes:
-    """Return an A-ASSOCIATE-RQ for CT Image Storage in Explicit VR Little Endian (PS3.8 9.3.2)."""
-    context = bytes([_CONTEXT_ID, 0, 0, 0]) + _item(0x30, _CT_IMAGE_STORAGE) + _item(0x40, _EXPLICIT_LITTLE_ENDIAN)
+def association_request(calling: str, called: str, sop_class_uid: str) -> bytes:
+    """Return an A-ASSOCIATE-RQ for one SOP class in Explicit VR Little Endian (PS3.8 9.3.2)."""
+    syntaxes = _item(0x30, sop_class_uid.encode()) + _item(0x40, _EXPLICIT_LITTLE_ENDIAN)
+    context = bytes([_CONTEXT_ID, 0, 0, 0]) + syntaxes
     user = _item(0x51, struct.pack(">L", _LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS)
     items = _item(0x10, _APPLICATION_CONTEXT) + _item(0x20, context) + _item(0x50, user)
     titles = called.encode().ljust(16) + calling.encode().ljust(16)
@@ -39,7 +40,7 @@ def association_request(calling: str, called: str) -> bytes:
 
 def store_request(instance: Instance, message_id: int, largest_pdu: int) -> bytes:
     """Return all PDUs of one C-STORE request, command and dataset (PS3.7 9.3.1, PS3.8 9.3.5)."""
-    command = _store_command(instance.sop_instance_uid.encode(), message_id)
+    command = _store_command(instance, message_id)
     data = memoryview(instance.dataset)
     step = largest_pdu - 6
     pieces = [data[start : start + step] for start in range(0, len(data), step)]
@@ -57,12 +58,16 @@ class Association:
         When the receiver rejects the association or the presentation context, or answers anything but Success.
     """
 
-    def __init__(self, port: int, calling: str, called: str) -> None:
+    def __init__(self, port: int, calling: str, called: str, sop_class_uid: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = self._socket.makefile("rb")
-        self._socket.sendall(association_request(calling, called))
-        self.largest_pdu = self._accepted()
+        try:
+            self._socket.sendall(association_request(calling, called, sop_class_uid))
+            self.largest_pdu = self._accepted()
+        except BaseException:
+            self.close()
+            raise
 
     def store(self, request: bytes) -> None:
         """Send one encoded request and wait until it is answered with 0x0000."""
@@ -76,6 +81,10 @@ class Association:
         """Release the association and close the connection."""
         self._socket.sendall(_RELEASE_RQ)
         self._pdu()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection as it is."""
         self._stream.close()
         self._socket.close()
 
@@ -113,16 +122,16 @@ def _data_pdu(control: int, piece: bytes | memoryview) -> bytes:
     return head + piece
 
 
-def _store_command(sop_instance_uid: bytes, message_id: int) -> bytes:
+def _store_command(instance: Instance, message_id: int) -> bytes:
     """Return a C-STORE-RQ command set, in Implicit VR Little Endian (PS3.7 Table 9.3-1)."""
     elements = b"".join(
         (
-            _element(0x0002, _even(_CT_IMAGE_STORAGE)),
+            _element(0x0002, _even(instance.sop_class_uid)),
             _element(0x0100, struct.pack("<H", 0x0001)),
             _element(0x0110, struct.pack("<H", message_id)),
             _element(0x0700, struct.pack("<H", 0)),
             _element(0x0800, struct.pack("<H", 0x0001)),
-            _element(0x1000, _even(sop_instance_uid)),
+            _element(0x1000, _even(instance.sop_instance_uid)),
         )
     )
     return _element(0x0000, struct.pack("<L", len(elements))) + elements
@@ -132,8 +141,8 @@ def _element(number: int, value: bytes) -> bytes:
     return struct.pack("<HHL", 0, number, len(value)) + value
 
 
-def _even(uid: bytes) -> bytes:
-    return uid + b"\0" * (len(uid) % 2)
+def _even(uid: str) -> bytes:
+    return uid.encode() + b"\0" * (len(uid) % 2)
 
 
 def _status(command: bytes) -> int | None:

@@ -112,9 +112,14 @@ class Node:
     process: Program
 
 
+def launch(home: NodeFolder) -> Program:
+    """Start the node in its folder, and wait for nothing."""
+    return Program(home.command("serve"), _next_log(home.folder), {"PYTHONUNBUFFERED": "1"})
+
+
 def start(home: NodeFolder) -> Node:
     """Start the node in its folder and wait until it says that it accepts associations."""
-    process = Program(home.command("serve"), _next_log(home.folder), {"PYTHONUNBUFFERED": "1"})
+    process = launch(home)
     try:
         line = process.wait_line("ready ", READY_TIMEOUT_S)
     except BaseException:

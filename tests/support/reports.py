@@ -1,7 +1,7 @@
 """What stands in a report, read with pydicom alone."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def read_report(path: Path) -> Report:
     return Report(path, dcmread(path))
 
 
-def reports(files: list[Part10File]) -> list[Report]:
+def reports(files: Sequence[Part10File]) -> list[Report]:
     """Return the reports among received objects."""
     return [read_report(file.path) for file in files if file.sop_class_uid == COMPREHENSIVE_3D_SR]
 

@@ -1,0 +1,134 @@
+"""Kill the node again and again while studies are sent to it, and count what is left of its promises.
+
+Run with the project's Python: ``.venv/bin/python bench/chaos.py``. All its processes get SIGKILL at moments drawn from
+the seed: while it starts, while it receives, and while it reads, composes and delivers. The sender repeats what was not
+acknowledged; DCMTK's storescp receives and keeps every object each time that it comes. Exit status 1 when a promise is
+broken.
+"""
+
+import argparse
+import itertools
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from _kills import Kill, Phase, draw_kills, kill_while_starting, wait_for_moment
+from _sender import Sender
+from _upper_layer import Instance
+from _verdict import HEADER, Evidence, judge
+from pydicom import dcmread
+
+from tests.support.dcmtk import Storescp, storescp
+from tests.support.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
+from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, start
+from tests.support.part10 import read_part10_file
+from tests.support.programs import free_port
+from tests.support.waiting import wait_until
+
+_SENDER = "MODALITY"
+_START_S, _WORK_S = 3.0, 10.0  # the longest that a kill waits, while starting and while working
+
+
+def main() -> int:
+    """Run the scenario, print the verdict and return the exit status."""
+    options = _options()
+    print(f"seed {options.seed}: {options.studies} studies of {options.views}, {options.kills} kills", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    instances, studies = _instances(options, folder / "images")
+    with storescp(folder / "receiver") as receiver:
+        home = _node_folder(folder / "node", receiver, options.quiet)
+        with Sender(_SENDER, AE_TITLE) as sender:
+            node = _storm(options, home, sender, instances)
+            try:
+                _settle(options, home, sender, receiver, len(studies))
+                lines = judge(Evidence(instances, studies, frozenset(sender.acknowledged), home, receiver.received()))
+            finally:
+                node.process.kill()
+        print(f"\n{sender.attempts} sends for {len(instances)} instances; everything is kept in {folder}\n\n{HEADER}")
+    print("\n".join(map(str, lines)))
+    return 0 if all(line.kept for line in lines) else 1
+
+
+def _storm(options: argparse.Namespace, home: NodeFolder, sender: Sender, instances: Sequence[Instance]) -> Node:
+    """Release the instances in portions, one kill after each, and return the node that was started last."""
+    kills = draw_kills(options.kills, random.Random(options.seed))
+    portions = _portions(instances, options.views, len(kills) + 1)
+    for number, (kill, portion) in enumerate(zip(kills, portions, strict=False), start=1):
+        began = time.monotonic()
+        _one_kill(kill, home, sender, portion)
+        acknowledged, after_s = len(sender.acknowledged), time.monotonic() - began
+        print(f"kill {number:>2} {kill.phase:<9} {after_s:5.1f} s, {acknowledged} instances acknowledged", flush=True)
+    node = start(home)
+    sender.node_is_at(node.port)
+    sender.release(portions[-1])
+    return node
+
+
+def _one_kill(kill: Kill, home: NodeFolder, sender: Sender, portion: Sequence[Instance]) -> None:
+    if kill.phase is Phase.STARTING:
+        sender.release(portion)
+        kill_while_starting(home, kill.share, _START_S)
+        return
+    node = start(home)
+    sender.node_is_at(node.port)
+    sender.release(portion)
+    wait_for_moment(kill, sender, len(portion), _WORK_S)
+    node.process.kill()
+    sender.node_is_at(0)
+
+
+def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, receiver: Storescp, studies: int) -> None:
+    """Wait until all is acknowledged, reported and done; what is still open then is for the verdict to say."""
+    limit_s = options.settle
+    sender.wait_acknowledged(studies * options.views, limit_s)
+    try:
+        arrived = receiver.folder
+        wait_until(lambda: len(list(arrived.iterdir())) >= studies, limit_s, f"{studies} reports at the receiver")
+        home.wait_settled(limit_s)
+    except TimeoutError as late:
+        print(f"not settled: {late}", flush=True)
+
+
+def _portions(instances: Sequence[Instance], views: int, count: int) -> list[Sequence[Instance]]:
+    """Cut the instances into `count` portions of whole studies, as even as they go."""
+    studies = len(instances) // views
+    edges = [studies * number // count * views for number in range(count + 1)]
+    return [instances[low:high] for low, high in itertools.pairwise(edges)]
+
+
+def _instances(options: argparse.Namespace, folder: Path) -> tuple[list[Instance], frozenset[str]]:
+    """Return what is sent, and the Study Instance UIDs."""
+    paths = write_as_dx(_pictures(options.studies), folder, options.views)
+    files = [read_part10_file(path) for path in paths]
+    studies = frozenset(str(dcmread(path, stop_before_pixels=True).StudyInstanceUID) for path in paths)
+    return [Instance(file.sop_class_uid, file.sop_instance_uid, file.dataset) for file in files], studies
+
+
+def _pictures(count: int) -> list[Picture]:
+    return shifted(chest_radiographs(count) if CHEST.is_dir() else other_images(), count)
+
+
+def _node_folder(folder: Path, receiver: Storescp, quiet_period_s: float) -> NodeFolder:
+    modality = Peer("modality", _SENDER, free_port(), may_send=True)
+    pacs = Peer("pacs", receiver.ae_title, receiver.port, gets_reports=True)
+    home = NodeFolder(folder, [modality, pacs], quiet_period_s)
+    home.write()
+    return home
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=100)
+    parser.add_argument("--views", type=int, default=1, help="instances in each study")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quiet", type=float, default=2.0, help="seconds; with several views, longer than a restart")
+    parser.add_argument("--settle", type=float, default=300.0, help="longest wait at the end, in seconds")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
