@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, insert, literal, select, update
+from sqlalchemy import and_, case, func, insert, literal, or_, select, update
 
 from node.domain.instance import InstanceHeader
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
-from node.store.tables import CopyKind, Instance, InstanceCopy, InstanceKind, Rendition, Study
+from node.store.tables import Analysis, CopyKind, Instance, InstanceCopy, InstanceKind, Rendition, Study
 from node.store.upsert import insert_into
 
 _IDENTITY = (
@@ -142,6 +142,27 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
         "newest_path": path or row.newest_path,
     }
     tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
+
+
+def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime:
+    """Return when the first image came that this study's newest analysis by `model` does not hold yet.
+
+    Where none is waiting, when the newest image came.
+
+    Raises
+    ------
+    sqlalchemy.exc.NoResultFound
+        Where no image of the study is stored.
+    """
+    reported_at = (
+        select(func.max(Analysis.created_at))
+        .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
+        .scalar_subquery()
+    )
+    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
+    unreported = or_(reported_at.is_(None), Instance.received_at > reported_at)
+    first = tx.scalar(select(func.min(Instance.received_at)).where(images, unreported))
+    return first or tx.execute(select(func.max(Instance.received_at)).where(images)).scalar_one()
 
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
