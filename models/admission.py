@@ -1,0 +1,89 @@
+"""Admission: whether an image is of the kind that the model learned, judged by its pixels.
+
+A linear autoencoder on hand-made features: what the principal components of chest radiographs cannot rebuild was no
+chest radiograph. NumPy only, fitted in seconds, no network and no label; it says nothing about disease.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features import feature_count, features
+from models.preprocess import Image
+
+BLANK = 1000.0
+"""Score of an image of a single value: there is nothing to describe, and no limit reaches so far."""
+
+Vectors = NDArray[np.float32]
+"""Feature vectors, shape (images, features), float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureAutoencoder:
+    """Mean and scale of each feature, and the principal directions of what is known."""
+
+    mean: Vectors  #: shape (features,)
+    scale: Vectors  #: shape (features,), positive
+    components: Vectors  #: shape (components, features), rows orthonormal
+
+    def score(self, vectors: Vectors) -> NDArray[np.float64]:
+        """Return how far each image lies from what can be rebuilt: root mean square, in standard deviations.
+
+        Input shape
+            (images, features), float32.
+
+        Output shape
+            (images,), float64, 0 or more.
+        """
+        standard = (vectors - self.mean) / self.scale
+        rebuilt = standard @ self.components.T @ self.components
+        return np.sqrt(np.mean((standard - rebuilt) ** 2, axis=1, dtype=np.float64))
+
+    def arrays(self) -> dict[str, Vectors]:
+        """Return what is stored, by its stable names."""
+        return {"mean": self.mean, "scale": self.scale, "components": self.components}
+
+
+def described(images: NDArray[np.float32]) -> Vectors:
+    """Return the feature vectors of images.
+
+    Input shape
+        (images, size, size, 1), float32 in [0, 1].
+
+    Output shape
+        (images, features), float32.
+    """
+    return np.stack([features(image[..., 0]) for image in images])
+
+
+def admission_score(autoencoder: FeatureAutoencoder, image: Image) -> float:
+    """Return the score of one image of shape (size, size, 1), float32 in [0, 1]."""
+    if not image.any():
+        return BLANK
+    return float(autoencoder.score(described(image[np.newaxis]))[0])
+
+
+def fit_feature_autoencoder(vectors: Vectors, components: int) -> FeatureAutoencoder:
+    """Fit to the feature vectors of images that are to be admitted.
+
+    Parameters
+    ----------
+    vectors
+        Shape (images, features).
+    components
+        Principal directions to keep; fewer where there are fewer images.
+
+    Raises
+    ------
+    ValueError
+        Where the vectors are not this version's features.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != feature_count():
+        raise ValueError(f"vectors of {feature_count()} features are needed, not the shape {vectors.shape}")
+    mean = vectors.mean(0, dtype=np.float64)
+    scale = np.maximum(vectors.std(0, dtype=np.float64), 1e-3)
+    standard = (vectors - mean) / scale
+    _, directions = np.linalg.eigh(standard.T @ standard)
+    kept = directions[:, ::-1][:, : min(components, len(vectors) - 1)].T
+    return FeatureAutoencoder(mean.astype(np.float32), scale.astype(np.float32), np.ascontiguousarray(kept, np.float32))

@@ -1,0 +1,141 @@
+"""The stages of a training, one function each: images in, arrays and what was fixed on held-out images out.
+
+It knows which split each thing is fitted on and which it is fixed on: networks on train, the operating point and
+the limits on val as other equipment would have made it, because the next hospital's images will differ in just that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models import metrics, networks
+from models.admission import described, fit_feature_autoencoder
+from models.augment import equipment, nudged
+from models.autoencoder import anomaly_score
+from models.bundle import AnomalyNormals, Arrays
+from models.dataset import LabelledImages
+from models.evaluation import network_inputs
+from models.fitting import Log, limit_threads
+from models.inference import Images, in_batches, sigmoid
+from models.recipe import AdmissionRecipe, Schedule
+from models.weights import arrays_of
+
+HARD_COPIES = 3
+"""Copies of the validation images, each as other equipment would have made it, beside the images as they are."""
+
+Tell = Callable[[str, int, int], None]
+"""Called with the stage, what is done and what there is to do."""
+
+Splits = dict[str, LabelledImages]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The fitted classifier and its operating point."""
+
+    arrays: Arrays
+    threshold: float
+    log: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the textbook CNN reached; its weights are not kept."""
+
+    auc: dict[str, float]  #: by split
+    log: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Autoencoder:
+    """The fitted restoring autoencoder and its scores of held-out normals."""
+
+    arrays: Arrays
+    normals: AnomalyNormals
+    log: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The fitted feature autoencoder and the score up to which it admits."""
+
+    arrays: Arrays
+    limit: float
+
+
+def prepare(threads: int) -> None:
+    """Keep to the machine's share that the recipe asks for."""
+    limit_threads(threads)
+    cv2.setNumThreads(1)
+
+
+def classifier(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Classifier:
+    """Fit the classifier; its threshold is the best balanced one on hard validation images."""
+    inputs = network_inputs(images["train"], schedule.size)
+    model, log = networks.fitted_classifier(inputs, images["train"].labels, schedule, seed, partial(tell, "classifier"))
+    hard = hard_copies(network_inputs(images["val"], schedule.size), seed)
+    probabilities = sigmoid(in_batches(partial(model, training=False), hard))[:, 0]
+    labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
+    return Classifier(arrays_of(model), metrics.balanced_threshold(labels, probabilities), _named("classifier", log))
+
+
+def baseline(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Baseline:
+    """Fit the textbook CNN, only to know what the compact ResNet is worth beside it."""
+    inputs = {split: network_inputs(some, schedule.size) for split, some in images.items()}
+    model, log = networks.fitted_baseline(
+        inputs["train"], images["train"].labels, schedule, seed, partial(tell, "baseline")
+    )
+    logits = {split: in_batches(partial(model, training=False), inputs[split])[:, 0] for split in ("val", "test")}
+    areas = {split: metrics.auc(images[split].labels, values) for split, values in logits.items()}
+    return Baseline(areas, _named("baseline", log))
+
+
+def autoencoder(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Autoencoder:
+    """Fit the restoring autoencoder on normals; its scale comes from normals that it has not seen."""
+    train, held_out = (_normals(images[split], schedule.size) for split in ("train", "val"))
+    model, log = networks.fitted_autoencoder(train, schedule, seed, partial(tell, "autoencoder"))
+    scores = in_batches(lambda some: anomaly_score(np.asarray(model(some, training=False)["mask"])), held_out)
+    return Autoencoder(arrays_of(model), normals_of(scores, schedule.width), _named("autoencoder", log))
+
+
+def admission(plan: AdmissionRecipe, images: Splits, seed: int, tell: Tell) -> Admission:
+    """Fit on chests as they are and as other equipment would have made them; fix the limit on held-out ones."""
+    tell("admission", 0, 2)
+    random = np.random.default_rng((seed, 1))
+    train, held_out = (network_inputs(images[split], plan.size) for split in ("train", "val"))
+    varied = np.stack([equipment(nudged(image[..., 0], random), random)[..., np.newaxis] for image in train])
+    fitted = fit_feature_autoencoder(described(np.concatenate([train, varied])), plan.components)
+    tell("admission", 1, 2)
+    scores = fitted.score(described(hard_copies(held_out, seed)))
+    tell("admission", 2, 2)
+    return Admission(fitted.arrays(), float(np.percentile(scores, plan.held_out_percentile)))
+
+
+def hard_copies(images: Images, seed: int) -> Images:
+    """Return the images as they are, then copies on imagined equipment, shape (images * 4, size, size, 1)."""
+    random = np.random.default_rng((seed, 2))
+    copies = [
+        equipment(nudged(image[..., 0], random), random)[..., np.newaxis]
+        for _ in range(HARD_COPIES)
+        for image in images
+    ]
+    return np.asarray(np.concatenate([images, np.stack(copies)]), np.float32)
+
+
+def normals_of(scores: NDArray[np.float64], width: int) -> AnomalyNormals:
+    """Return the scale that places a score among those of normals."""
+    quantiles = np.percentile(scores, np.arange(101))
+    return AnomalyNormals(width, float(scores.mean()), float(max(scores.std(), 1e-6)), tuple(map(float, quantiles)))
+
+
+def _normals(images: LabelledImages, size: int) -> Images:
+    return network_inputs(images, size)[images.labels == 0]
+
+
+def _named(network: str, log: Log) -> tuple[dict[str, Any], ...]:
+    return tuple({"network": network, "epoch": number, **row} for number, row in enumerate(log, start=1))

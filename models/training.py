@@ -1,0 +1,189 @@
+"""From a recipe and a data set to a bundle: the whole training, top to bottom.
+
+It joins the parts of this package: images in; classifier, baseline, autoencoder and admission fitted; an operating
+point chosen on validation images made hard; measures taken from the stored weights; everything put in place at once.
+The test split is measured for the manifest, and nothing is chosen by it.
+"""
+
+import csv
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from models import bundle as bundles
+from models.dataset import LabelledImages, dataset_digest, read_images, read_rows, refuse_single_class
+from models.recipe import Recipe, read_recipe
+
+Tell = Callable[[str, int, int], None]
+"""Called with the stage, what is done and what there is to do."""
+
+SPLITS = ("train", "val", "test")
+SOFTWARE = ("keras", "numpy", "opencv-python-headless", "scikit-learn", "tensorflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a training leaves, before it is written."""
+
+    arrays: dict[str, bundles.Arrays]
+    threshold: float
+    limit: float
+    anomaly: bundles.AnomalyNormals
+    log: tuple[dict[str, Any], ...]
+    baseline_auc: dict[str, float]  #: by split
+
+
+def utc_now() -> datetime:
+    """Return the time of the machine's clock."""
+    return datetime.now(UTC)
+
+
+def train(
+    recipe: Path | str,
+    data: Path,
+    out: Path,
+    seed: int,
+    progress: Tell,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+) -> Path:
+    """Train everything that a recipe names, and return the folder of the finished bundle.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's file, or the name of one that ships.
+    data
+        Folder with manifest.csv and train.zip, val.zip, test.zip.
+    out
+        Where the bundle is to be; must not exist yet. It appears complete or not at all.
+    seed
+        The same seed, data, recipe and software give the same bundle.
+    progress
+        Called with stage, done and total.
+    clock
+        Gives the time for the manifest, aware.
+
+    Raises
+    ------
+    RecipeError
+        Where the recipe cannot be read.
+    DataError
+        Where images are unreadable, a split has one class, or groups stand across splits; rows are named.
+    FileExistsError
+        Where `out` exists.
+    """
+    plan, rows = read_recipe(recipe), read_rows(data)
+    if out.exists():
+        raise FileExistsError(f"{out} exists already: name a folder that does not, or remove it")
+    images = _images(data, rows, progress)
+    parts = _fitted(plan, images, seed, progress)
+    manifest = _manifest(plan, parts, images, dataset_digest(rows, ("train", "val")), seed, clock())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        folder = Path(temporary) / "bundle"
+        _write(folder, manifest, parts, images, progress)
+        folder.replace(out)
+    return out
+
+
+def _images(data: Path, rows: Sequence[Any], tell: Tell) -> dict[str, LabelledImages]:
+    images = {}
+    for number, split in enumerate(SPLITS):
+        tell("images", number, len(SPLITS))
+        images[split] = read_images(data, split, rows)
+        refuse_single_class(images[split], split)
+    tell("images", len(SPLITS), len(SPLITS))
+    return images
+
+
+def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, tell: Tell) -> Parts:
+    """Fit every part; each stage reports its epochs."""
+    from models import stages  # noqa: PLC0415 TensorFlow only once data and recipe have been found good
+
+    stages.prepare(plan.recipe.threads)
+    classifier = stages.classifier(plan.classifier, images, seed, tell)
+    baseline = stages.baseline(plan.baseline, images, seed, tell)
+    autoencoder = stages.autoencoder(plan.autoencoder, images, seed, tell)
+    admission = stages.admission(plan.admission, images, seed, tell)
+    return Parts(
+        {"classifier": classifier.arrays, "autoencoder": autoencoder.arrays, "admission": admission.arrays},
+        classifier.threshold,
+        admission.limit,
+        autoencoder.normals,
+        (*classifier.log, *baseline.log, *autoencoder.log),
+        baseline.auc,
+    )
+
+
+def _manifest(
+    plan: Recipe, parts: Parts, images: dict[str, LabelledImages], digest: str, seed: int, now: datetime
+) -> bundles.Manifest:
+    known = plan.findings
+    return bundles.Manifest(
+        format=bundles.FORMAT,
+        name=plan.recipe.name,
+        version=plan.recipe.version,
+        device_uid="",
+        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        classes=(bundles.BundleClass(known.name, known.finding, known.site, parts.threshold),),
+        preprocessing=bundles.Preprocessing(plan.classifier.size, plan.autoencoder.size, plan.admission.size),
+        admission=bundles.AdmissionLimit(parts.limit, plan.admission.held_out_percentile),
+        anomaly=parts.anomaly,
+        data=bundles.TrainingData(
+            **asdict(plan.data), digest=digest, images={split: len(some) for split, some in images.items()}
+        ),
+        recipe=asdict(plan),
+        seed=seed,
+        software={name: version(name) for name in SOFTWARE},
+        measures={},
+        weights_digest="",
+        files={},
+    )
+
+
+def _write(
+    folder: Path, manifest: bundles.Manifest, parts: Parts, images: dict[str, LabelledImages], tell: Tell
+) -> None:
+    """Write the bundle, measure it as it stands there, and write the measures into its manifest."""
+    from models.evaluation import measure  # noqa: PLC0415 TensorFlow is in by now
+    from models.inference import load  # noqa: PLC0415 the same
+
+    folder.mkdir()
+    for name, arrays in parts.arrays.items():
+        bundles.write_arrays(folder / f"{name}.npz", arrays)
+    (folder / bundles.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")
+    _write_log(folder / bundles.LOG, parts.log)
+    files = bundles.file_digests(folder)
+    digest = bundles.weights_digest(files)
+    complete = replace(manifest, files=files, weights_digest=digest, device_uid=bundles.device_uid(digest))
+    bundles.write_bundle(folder, complete)
+    reader = load(folder)
+    measures = {
+        split: {**measure(reader, images[split], tell), "baseline_auc": parts.baseline_auc[split]}
+        for split in ("val", "test")
+    }
+    bundles.write_bundle(folder, replace(complete, measures=measures))
+
+
+def _attribution(manifest: bundles.Manifest) -> str:
+    data = manifest.data
+    return (
+        f"The weights in this folder ({manifest.name} {manifest.version}) were trained on the data set {data.name}.\n\n"
+        f"Licence of the data: {data.licence}\nAttribution: {data.attribution}\n\n"
+        "The weights are under the project's own licence, Apache-2.0; this attribution travels with them.\n"
+        "A research model: not for diagnosis.\n"
+    )
+
+
+def _write_log(path: Path, log: Sequence[dict[str, Any]]) -> None:
+    """Write one line for each epoch of each network; losses that a network does not have stay empty."""
+    columns = sorted({name for row in log for name in row} - {"network", "epoch"})
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.DictWriter(file, ["network", "epoch", *columns], lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(log)
