@@ -73,6 +73,11 @@ def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
     return None if row is None else _analysis(row)
 
 
+def get(tx: Transaction, analysis_id: int) -> Analysis:
+    """Return one analysis by its number."""
+    return _analysis(tx.get_one(tables.Analysis, analysis_id))
+
+
 def add(tx: Transaction, analysis: NewAnalysis) -> int:
     """Add an analysis and return its number."""
     values = {field.name: getattr(analysis, field.name) for field in fields(NewAnalysis)}

@@ -69,7 +69,9 @@ class Database:
         file = engines.sqlite_file(url)
         if file is None:
             engine = engines.postgresql_engine(url)
-            return cls(engine, _PerCallWriter(engine), (engine,))
+            # a listing is several queries, and only this isolation shows them all the same moment
+            snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            return cls(snapshot, _PerCallWriter(engine), (engine,))
         _create(file)
         reader, writer = engines.sqlite_reader(url, busy_timeout_s), engines.sqlite_writer(url, busy_timeout_s)
         return cls(reader, GroupCommitWriter(writer), (reader, writer))

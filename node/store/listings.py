@@ -1,0 +1,138 @@
+"""Single rows as the operator's listings show them: plain dicts of JSON values, times as ISO 8601 in UTC."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from node.store.database import Transaction
+from node.store.tables import (
+    Analysis,
+    AuditEntry,
+    Delivery,
+    Instance,
+    InstanceCopy,
+    InstanceReading,
+    Job,
+    JobKind,
+    Lifecycle,
+    Rendition,
+)
+
+Listed = dict[str, Any]
+"""One row of a listing."""
+
+
+def iso(time: datetime | None) -> str | None:
+    """Return a time as a listing shows it."""
+    return None if time is None else time.isoformat()
+
+
+def instance(row: Instance) -> Listed:
+    """Return a stored instance."""
+    return {
+        "sop_instance_uid": row.sop_instance_uid,
+        "study_instance_uid": row.study_instance_uid,
+        "series_instance_uid": row.series_instance_uid,
+        "sop_class_uid": row.sop_class_uid,
+        "transfer_syntax_uid": row.transfer_syntax_uid,
+        "kind": row.kind.value,
+        "modality": row.modality,
+        "path": row.path,
+        "size_bytes": row.size_bytes,
+        "calling_ae_title": row.calling_ae_title,
+        "called_ae_title": row.called_ae_title,
+        "address": row.address,
+        "received_at": iso(row.received_at),
+        "turned_away": row.turned_away,
+    }
+
+
+def instance_copy(row: InstanceCopy) -> Listed:
+    """Return a later copy of a held UID."""
+    return {
+        "sop_instance_uid": row.sop_instance_uid,
+        "kind": row.kind.value,
+        "reason": row.reason,
+        "transfer_syntax_uid": row.transfer_syntax_uid,
+        "path": row.path,
+        "size_bytes": row.size_bytes,
+        "calling_ae_title": row.calling_ae_title,
+        "received_at": iso(row.received_at),
+    }
+
+
+def job(row: Job) -> Listed:
+    """Return a job."""
+    return {
+        "id": row.id,
+        "kind": row.kind.value,
+        "model": row.model,
+        "study_instance_uid": row.study_instance_uid,
+        "sop_instance_uid": row.subject_uid if row.kind is JobKind.READ else "",
+        **_lifecycle(row),
+    }
+
+
+def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str) -> Listed:
+    """Return a delivery with what it delivers."""
+    return {
+        "id": row.id,
+        "peer": row.peer,
+        "model": analysis.model,
+        "version": analysis.version,
+        "study_instance_uid": analysis.study_instance_uid,
+        "analysis_id": analysis.id,
+        "sop_instance_uid": sop_instance_uid,
+        "last_status": row.last_status,
+        **_lifecycle(row),
+    }
+
+
+def deliveries_with_reports() -> Select[Delivery, Analysis, str]:
+    """Return the query whose rows `delivery` takes; the reports' bytes stay where they are."""
+    return (
+        select(Delivery, Analysis, Rendition.sop_instance_uid)
+        .join(Analysis, Delivery.analysis_id == Analysis.id)
+        .join(Rendition, Delivery.rendition_id == Rendition.id)
+    )
+
+
+def reading(row: InstanceReading) -> Listed:
+    """Return what one version said of one instance."""
+    return {"sop_instance_uid": row.sop_instance_uid, "model": row.model, "version": row.version, **row.reading}
+
+
+def analysis(tx: Transaction, row: Analysis) -> Listed:
+    """Return a composed result with the UIDs of its reports."""
+    uids = select(Rendition.sop_instance_uid).where(Rendition.analysis_id == row.id).order_by(Rendition.id)
+    return {
+        "id": row.id,
+        "model": row.model,
+        "version": row.version,
+        "outcome": row.outcome.value,
+        "conclusion": row.conclusion,
+        "created_at": iso(row.created_at),
+        "predecessor_id": row.predecessor_id,
+        "sop_instance_uids": list(tx.scalars(uids)),
+    }
+
+
+def audit_entry(row: AuditEntry) -> Listed:
+    """Return one entry of the timeline."""
+    return {"at": iso(row.at), "event": row.event, "sop_instance_uid": row.sop_instance_uid, "detail": row.detail}
+
+
+def _lifecycle(row: Lifecycle) -> Listed:
+    return {
+        "state": row.state.value,
+        "priority": row.priority,
+        "due_at": iso(row.due_at),
+        "attempt": row.attempt,
+        "failures": row.failures,
+        "lapses": row.lapses,
+        "lease_until": iso(row.lease_until),
+        "worker": row.worker,
+        "last_error": row.last_error,
+        "settled_at": iso(row.settled_at),
+    }

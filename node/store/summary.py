@@ -1,0 +1,132 @@
+"""What a study comes to in one line: what is in it, where it stands, what came of it.
+
+Everything is gathered for all listed studies at once, a query for each kind of fact, so that a listing costs the same
+however much each study holds.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, Text, cast, func, select
+
+from node.domain.lifecycle import State
+from node.store.database import Transaction
+from node.store.listings import Listed, iso
+from node.store.tables import Analysis, Delivery, Instance, InstanceKind, Job, JobKind, Study
+
+NEWEST_FIRST = (Study.first_received_at.desc(), Study.study_instance_uid)
+
+_WORST_FIRST = (State.BURIED, State.RUNNING, State.WAITING, State.CANCELLED, State.DONE)
+
+Chosen = Select[str]
+"""The studies of a listing, as a query: a long listing would not fit into the parameters of one."""
+
+
+def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
+    """Return one dict for each chosen study; `node.store.views.studies` names the keys."""
+    rows = tx.scalars(select(Study).where(Study.study_instance_uid.in_(chosen)).order_by(*NEWEST_FIRST)).all()
+    contents, work, results, sent = _contents(tx, chosen), _work(tx, chosen), _results(tx, chosen), _sent(tx, chosen)
+    return [
+        {
+            **_identity(row),
+            **_content(contents[row.study_instance_uid], {model for model, *_ in work[row.study_instance_uid]}),
+            "state": _state(work[row.study_instance_uid], now, reported=row.study_instance_uid in results),
+            "outcomes": results.get(row.study_instance_uid, {}),
+            "deliveries": sent[row.study_instance_uid],
+        }
+        for row in rows
+    ]
+
+
+def _identity(row: Study) -> Listed:
+    return {
+        "study_instance_uid": row.study_instance_uid,
+        "patient_id": row.patient_id,
+        "patient_name": row.patient_name,
+        "accession_number": row.accession_number,
+        "study_date": row.study_date,
+        "study_description": row.study_description,
+        "first_received_at": iso(row.first_received_at),
+        "last_received_at": iso(row.last_received_at),
+    }
+
+
+_Content = tuple[InstanceKind, str, str, int]  # kind, modality, turned_away as JSON text, how many
+
+
+def _contents(tx: Transaction, chosen: Chosen) -> defaultdict[str, list[_Content]]:
+    # grouped in the database: a CT study has thousands of instances that all say the same
+    alike = (Instance.study_instance_uid, Instance.kind, Instance.modality, cast(Instance.turned_away, Text))
+    query = select(*alike, func.count()).where(Instance.study_instance_uid.in_(chosen)).group_by(*alike)
+    grouped: defaultdict[str, list[_Content]] = defaultdict(list)
+    for uid, kind, modality, turned_away, count in tx.execute(query):
+        grouped[uid].append((kind, modality, turned_away, count))
+    return grouped
+
+
+def _content(contents: Iterable[_Content], reading_models: set[str]) -> Listed:
+    images = [content for content in contents if content[0] is InstanceKind.IMAGE]
+    reasons: dict[str, str] = {}
+    for _, _, turned_away, _ in contents:
+        reasons |= json.loads(turned_away)
+    return {
+        "modalities": sorted({modality for _, modality, _, _ in images if modality}),
+        "instances": sum(count for *_, count in images),
+        "other_objects": sum(count for kind, _, _, count in contents if kind is not InstanceKind.IMAGE),
+        "turned_away": {model: reasons[model] for model in sorted(reasons) if model not in reading_models},
+    }
+
+
+_Work = tuple[str, JobKind, State, datetime]  # model, kind, state, latest due time of such jobs
+
+
+def _work(tx: Transaction, chosen: Chosen) -> defaultdict[str, list[_Work]]:
+    alike = (Job.study_instance_uid, Job.model, Job.kind, Job.state)
+    query = select(*alike, func.max(Job.due_at)).where(Job.study_instance_uid.in_(chosen)).group_by(*alike)
+    grouped: defaultdict[str, list[_Work]] = defaultdict(list)
+    for uid, model, kind, state, due_at in tx.execute(query):
+        grouped[uid].append((model, kind, state, due_at))
+    return grouped
+
+
+def _state(work: Sequence[_Work], now: datetime, *, reported: bool) -> str:
+    states = {state for _, _, state, _ in work}
+    if State.BURIED in states:
+        return "buried"
+    if State.RUNNING in states:
+        return "reading"
+    if any(kind is JobKind.COMPOSE and state is State.WAITING and due_at > now for _, kind, state, due_at in work):
+        return "receiving"
+    if State.WAITING in states:
+        return "waiting"
+    return "reported" if reported else "not read"
+
+
+def _newest(chosen: Chosen) -> Select[int]:
+    of_these = select(func.max(Analysis.id)).where(Analysis.study_instance_uid.in_(chosen))
+    return of_these.group_by(Analysis.study_instance_uid, Analysis.model)
+
+
+def _results(tx: Transaction, chosen: Chosen) -> dict[str, dict[str, str]]:
+    newest = select(Analysis.study_instance_uid, Analysis.model, Analysis.outcome).where(
+        Analysis.id.in_(_newest(chosen))
+    )
+    results: dict[str, dict[str, str]] = {}
+    for uid, model, outcome in tx.execute(newest.order_by(Analysis.model)):
+        results.setdefault(uid, {})[model] = outcome.value
+    return results
+
+
+def _sent(tx: Transaction, chosen: Chosen) -> defaultdict[str, dict[str, str]]:
+    query = (
+        select(Analysis.study_instance_uid, Delivery.peer, Delivery.state)
+        .join(Analysis, Delivery.analysis_id == Analysis.id)
+        .where(Delivery.analysis_id.in_(_newest(chosen)))
+    )
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    # the worst comes last, so that it is what stays
+    for uid, peer, state in sorted(tx.execute(query), key=lambda row: -_WORST_FIRST.index(row[2])):
+        found[uid][peer] = state.value
+    return found

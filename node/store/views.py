@@ -1,0 +1,174 @@
+"""Listings for the operator: what is held, what is under way, what came of it.
+
+They name patients, because an operator must find a study; they are never logged. Times are ISO 8601 in UTC.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+
+from node.domain.lifecycle import State
+from node.store import listings, summary
+from node.store.database import Transaction
+from node.store.listings import Listed
+from node.store.tables import (
+    Analysis,
+    AuditEntry,
+    Delivery,
+    Instance,
+    InstanceCopy,
+    InstanceReading,
+    Job,
+    Study,
+)
+
+NOT_SETTLED = (State.WAITING, State.RUNNING, State.BURIED)
+"""What `jobs` and `deliveries` list unless told otherwise."""
+
+
+def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[Listed]:
+    """List studies, the one that began last first.
+
+    Returns
+    -------
+    list of dict
+        - ``study_instance_uid``, ``patient_id``, ``patient_name``, ``accession_number``, ``study_date``,
+          ``study_description``: of the newest header stored
+        - ``modalities``: list of the images' modalities
+        - ``instances``: number of images; ``other_objects``: number of all else that is stored in the study
+        - ``first_received_at``; ``last_received_at``: of an image, null where none came
+        - ``state``: "buried" (a job was given up), "reading" (a job runs), "receiving" (the study is not yet
+          complete), "waiting" (work is due), "reported" or "not read"
+        - ``turned_away``: {model: reason}, of models that read nothing of the study
+        - ``outcomes``: {model: outcome of its newest analysis}
+        - ``deliveries``: {peer: state}, of the newest analyses; the worst where there are several
+    """
+    listed = select(Study.study_instance_uid).order_by(*summary.NEWEST_FIRST).limit(limit)
+    return summary.summaries(tx, listed, now)
+
+
+def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
+    """Return everything about one study, or None where it is not held.
+
+    Returns
+    -------
+    dict
+        The keys of `studies`, and:
+
+        - ``objects``: as `instances` lists them
+        - ``copies``: later copies of a held UID: ``sop_instance_uid``, ``kind`` ("revision" or "quarantined"),
+          ``reason``, ``transfer_syntax_uid``, ``path``, ``size_bytes``, ``calling_ae_title``, ``received_at``
+        - ``jobs``, ``deliveries_made``: as `jobs` and `deliveries` list them, in every state
+        - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``
+        - ``analyses``: ``id``, ``model``, ``version``, ``outcome``, ``conclusion``, ``created_at``,
+          ``predecessor_id``, ``sop_instance_uids`` of the reports
+        - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
+    """
+    summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
+    if not summaries:
+        return None
+    everything = tuple(State)
+    return {
+        **summaries[0],
+        "objects": instances(tx, study_uid=uid),
+        "copies": _copies(tx, uid),
+        "jobs": jobs(tx, everything, study_uid=uid),
+        "readings": _readings(tx, uid),
+        "analyses": _analyses(tx, uid),
+        "deliveries_made": deliveries(tx, everything, study_uid=uid),
+        "timeline": _timeline(tx, uid),
+    }
+
+
+def instances(tx: Transaction, limit: int | None = None, *, study_uid: str | None = None) -> list[Listed]:
+    """List stored instances in the order in which they came.
+
+    Returns
+    -------
+    list of dict
+        ``sop_instance_uid``, ``study_instance_uid``, ``series_instance_uid``, ``sop_class_uid``,
+        ``transfer_syntax_uid``, ``kind`` ("image", "own" or "other"), ``modality``, ``path`` (relative to the data
+        folder), ``size_bytes``, ``calling_ae_title``, ``called_ae_title``, ``address``, ``received_at``,
+        ``turned_away`` {model: reason}.
+    """
+    query = select(Instance).order_by(Instance.received_at, Instance.sop_instance_uid).limit(limit)
+    if study_uid is not None:
+        query = query.where(Instance.study_instance_uid == study_uid)
+    return [listings.instance(row) for row in tx.scalars(query)]
+
+
+def jobs(
+    tx: Transaction,
+    states: Collection[State] = NOT_SETTLED,
+    limit: int | None = None,
+    *,
+    study_uid: str | None = None,
+) -> list[Listed]:
+    """List jobs in the order in which they are claimed.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``kind`` ("read" or "compose"), ``model``, ``study_instance_uid``, ``sop_instance_uid`` ("" for a
+        compose), ``state``, ``priority`` (smaller first), ``due_at``, ``attempt`` (counts on for ever), ``failures``
+        and the ``lapses`` of leases among them since it was last put to waiting, ``lease_until``, ``worker``,
+        ``last_error``, ``settled_at``.
+    """
+    query = select(Job).where(Job.state.in_(states)).order_by(Job.priority, Job.due_at, Job.id).limit(limit)
+    if study_uid is not None:
+        query = query.where(Job.study_instance_uid == study_uid)
+    return [listings.job(row) for row in tx.scalars(query)]
+
+
+def deliveries(
+    tx: Transaction,
+    states: Collection[State] = NOT_SETTLED,
+    limit: int | None = None,
+    *,
+    study_uid: str | None = None,
+) -> list[Listed]:
+    """List deliveries in the order in which they are claimed.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``sop_instance_uid`` of the
+        report, ``last_status`` (the peer's last DIMSE status as a number, or null), and ``state``, ``priority``,
+        ``due_at``, ``attempt``, ``failures``, ``lapses``, ``lease_until``, ``worker``, ``last_error``, ``settled_at``
+        as of `jobs`.
+    """
+    query = listings.deliveries_with_reports().where(Delivery.state.in_(states))
+    if study_uid is not None:
+        query = query.where(Analysis.study_instance_uid == study_uid)
+    ordered = query.order_by(Delivery.priority, Delivery.due_at, Delivery.id).limit(limit)
+    return [listings.delivery(row, analysis, sop_uid) for row, analysis, sop_uid in tx.execute(ordered)]
+
+
+def _copies(tx: Transaction, uid: str) -> list[Listed]:
+    query = (
+        select(InstanceCopy)
+        .join(Instance, Instance.sop_instance_uid == InstanceCopy.sop_instance_uid)
+        .where(Instance.study_instance_uid == uid)
+        .order_by(InstanceCopy.id)
+    )
+    return [listings.instance_copy(row) for row in tx.scalars(query)]
+
+
+def _readings(tx: Transaction, uid: str) -> list[Listed]:
+    query = (
+        select(InstanceReading)
+        .where(InstanceReading.study_instance_uid == uid)
+        .order_by(InstanceReading.model, InstanceReading.version, InstanceReading.sop_instance_uid)
+    )
+    return [listings.reading(row) for row in tx.scalars(query)]
+
+
+def _analyses(tx: Transaction, uid: str) -> list[Listed]:
+    query = select(Analysis).where(Analysis.study_instance_uid == uid).order_by(Analysis.id)
+    return [listings.analysis(tx, row) for row in tx.scalars(query).all()]
+
+
+def _timeline(tx: Transaction, uid: str) -> list[Listed]:
+    query = select(AuditEntry).where(AuditEntry.study_instance_uid == uid).order_by(AuditEntry.at, AuditEntry.id)
+    return [listings.audit_entry(row) for row in tx.scalars(query)]
