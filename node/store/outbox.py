@@ -73,9 +73,9 @@ def claim(
     return None if taken is None else _claimed(tx, taken)
 
 
-def rescue(tx: Transaction, now: datetime) -> int:
-    """Take back the deliveries whose lease ran out before `now`; return how many."""
-    lapses = work.rescue(tx, Delivery, now, max_attempts=None)
+def rescue(tx: Transaction, now: datetime, *, everything: bool = False) -> int:
+    """Take back the deliveries whose lease ran out, or all that are running; `node.store.queue.rescue` says when."""
+    lapses = work.rescue(tx, Delivery, now, max_attempts=None, everything=everything)
     for lapse in lapses:
         _note(tx, lapse.id, "delivery rescued", now, attempt=lapse.attempt, state=lapse.state, error=lapse.error)
     return len(lapses)

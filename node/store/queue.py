@@ -142,13 +142,13 @@ def claim(
     return None if taken is None else _claimed(tx, taken, max_attempts)
 
 
-def rescue(tx: Transaction, now: datetime, *, max_attempts: int = 5) -> int:
-    """Take back the jobs whose lease ran out before `now`; return how many.
+def rescue(tx: Transaction, now: datetime, *, max_attempts: int = 5, everything: bool = False) -> int:
+    """Take back the jobs whose lease ran out; return how many.
 
-    At the start of a node that holds the lock on its data folder no worker can be alive: a `now` beyond every lease
-    takes back all that a killed process held.
+    Every claim does this by itself. With `everything` all running jobs are taken back, whatever their lease: for the
+    start of a node that holds the lock on its data folder, when no other worker can be alive.
     """
-    lapses = work.rescue(tx, Job, now, max_attempts)
+    lapses = work.rescue(tx, Job, now, max_attempts, everything=everything)
     for lapse in lapses:
         _note(tx, lapse.id, "job rescued", lapse.state, now, attempt=lapse.attempt, error=lapse.error)
     _run_again(tx, [lapse.id for lapse in lapses])

@@ -77,18 +77,26 @@ def claim(
     return None
 
 
-def rescue(tx: Transaction, table: type[Lifecycle], now: datetime, max_attempts: int | None) -> list[Lapse]:
-    """Take back every row whose lease ran out: to waiting, due at once, or buried where its attempts are used up."""
+def rescue(
+    tx: Transaction, table: type[Lifecycle], now: datetime, max_attempts: int | None, *, everything: bool = False
+) -> list[Lapse]:
+    """Take back every row whose lease ran out (or, with `everything`, every running one).
+
+    It goes to waiting, due as it was, or is buried where its attempts are used up.
+    """
+    over = true() if everything else table.lease_until < now
     lapsed = (
         select(table.id, table.attempt, table.failures, table.lapses)
-        .where(table.state == State.RUNNING, table.lease_until < now)
+        .where(table.state == State.RUNNING, over)
         .with_for_update(skip_locked=True, of=table)
     )
     taken_back = []
     for identity, attempt, failures, lapses in tx.execute(lapsed).all():
         state, error = _after_lapse(failures + 1, lapses + 1, max_attempts)
         counts = {"failures": failures + 1, "lapses": lapses + 1, "last_error": error}
-        _changed(tx, table, table.id == identity, _settled(state, now) | counts)
+        settled = _settled(state, now)
+        settled.pop("due_at", None)  # it was due before it was claimed, and keeps its place
+        _changed(tx, table, table.id == identity, settled | counts)
         taken_back.append(Lapse(identity, attempt, state, error))
     return taken_back
 

@@ -1,0 +1,118 @@
+"""A real PostgreSQL server, started by the tests in a temporary folder and reached over its socket alone.
+
+``conftest.py`` files take `postgres_server`, `postgres_template` and `postgres_url` from here.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from node.store import schema
+
+_UNPRIVILEGED = ("postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running server; `folder` holds its socket."""
+
+    folder: Path
+
+    def url(self, database: str) -> str:
+        """Return the URL of one of its databases."""
+        return f"postgresql+psycopg://pacs@/{database}?host={self.folder}"
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside of a transaction, such as CREATE DATABASE."""
+        with psycopg.connect(host=str(self.folder), user="pacs", dbname="postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def binary(name: str) -> Path | None:
+    """Return a program of the PostgreSQL server: the newest under /usr/lib/postgresql, or the one on the PATH."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which(name)
+    return installed[-1] if installed else Path(on_path) if on_path else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server for the session; without its programs skip, but fail where CI is set: there nothing is skipped."""
+    initdb, pg_ctl = binary("initdb"), binary("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        reason = "no PostgreSQL server is installed (initdb, pg_ctl); `make test-peers` installs it"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # a socket's path takes about 100 characters, and a test's own temporary folder is deeper than that
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    data, options = folder / "data", f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+    try:
+        _hand_over(folder)
+        _run(initdb, "-D", data, "-U", "pacs", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        _run(pg_ctl, "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
+        yield PostgresServer(folder)
+        _run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """Create a database at the newest revision, from which each test copies its own."""
+    postgres_server.execute("CREATE DATABASE template_of_tests")
+    schema.upgrade(postgres_server.url("template_of_tests"))
+    return "template_of_tests"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """Return the URL of a fresh database at the newest revision."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield postgres_server.url(name)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of a database without any table."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.url(name)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Return the user to run the server as: it refuses to be run by root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return next(known[name] for name in _UNPRIVILEGED if name in known)
+
+
+def _hand_over(folder: Path) -> None:
+    if (user := _unprivileged()) is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        folder.chmod(0o755)  # the tests connect as root, through a socket that the server made
+
+
+def _run(program: Path, *arguments: str | Path) -> None:
+    user = _unprivileged()
+    as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+    command = [str(program), *map(str, arguments)]
+    # the server inherits what pg_ctl is given: a captured pipe would never close
+    done = subprocess.run(
+        command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, **as_user
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{program.name} failed with {done.returncode}")
