@@ -37,6 +37,10 @@ MAXIMUM_PDU_BYTES = 128 * 1024
 #: No PDU is read beyond this: the library would gather a claimed 300 MB A-ASSOCIATE-RQ before it looks at it.
 PDU_CAP_BYTES = 1 << 20
 
+#: PS3.8 9.2.1: the association is over, and the connection waits to be closed.
+_CLOSING = "Sta13"
+_DISCARD_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
@@ -90,11 +94,18 @@ class GuardedSocket(AssociationSocket):
         OSError
             When the PDU is longer than the cap, or has not come within its deadline: the library then closes.
         """
+        if self.assoc.dul.state_machine.current_state == _CLOSING:
+            return self._discard()
         if nr_bytes > PDU_CAP_BYTES:
             raise OSError("a PDU claims to be longer than the cap")
         received = bytearray(nr_bytes)
         count = self._fill(memoryview(received))
         return received if count == nr_bytes else received[:count]
+
+    def _discard(self) -> bytearray:
+        """Throw away what lies there after the end: the library would wait for it to become a whole PDU."""
+        self._connection.recv(_DISCARD_BYTES)
+        return bytearray()
 
     def _fill(self, view: memoryview) -> int:
         deadline = time.monotonic() + self._deadline_s

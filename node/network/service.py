@@ -72,6 +72,7 @@ class StorageService:
             _log.warning("stray_message_ignored", command_field=f"0x{message.command.field:04X}")
             return
         try:
+            _ = message.command.number(Element.MESSAGE_ID)  # asked for first: nothing is stored that cannot be answered
             association.messages.answer(message.context_id, self._response(association, message))
         except MalformedCommand:
             association.abort()

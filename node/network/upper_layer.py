@@ -1,7 +1,7 @@
 """The requestor's side of an association: PDUs on a blocking socket, each with its deadline.
 
-One thread, no polling, and every failure told apart as it happens, where the library only logs it. The library's codecs
-write the A-ASSOCIATE-RQ and read its answer. It knows no SOP class and no DIMSE message.
+One thread, no polling, and every failure told apart as it happens, where the library only logs it and makes up to four
+1 ms pauses an answer. It knows no SOP class and no DIMSE message.
 
 References
 ----------
@@ -14,21 +14,10 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from pydicom.uid import UID
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.transport import AddressInformation
-
-from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, quieten, send_at_once
-from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
+from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, send_at_once
 from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
-from node.network.presentation import APPLICATION_CONTEXT, Syntaxes
+from node.network.presentation import Syntaxes
 
 _ACCEPT, _REJECT, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
 _RELEASE_RQ_PDU = struct.pack(">BxL4x", _RELEASE_RQ, 4)
@@ -37,9 +26,6 @@ _ABORT_PDU = struct.pack(">BxL4x", _ABORT, 4)
 
 _PDV_HEADER_BYTES = 6
 _IS_COMMAND, _IS_LAST = 0x01, 0x02
-
-#: What the library's decoders raise on bytes that are no PDU of theirs.
-_UNDECODABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError, struct.error)
 
 
 class Requestor:
@@ -63,7 +49,6 @@ class Requestor:
     def __init__(
         self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Syntaxes], timeouts: Timeouts
     ) -> None:
-        quieten()
         self._peer, self._timeouts = peer, timeouts
         self._connection = _connected(peer, timeouts.connect_s)
         try:
@@ -73,27 +58,25 @@ class Requestor:
             raise
 
     def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes]) -> None:
-        contexts = [build_context(one.abstract_syntax, one.transfer_syntax) for one in proposals]
-        for index, context in enumerate(contexts):
-            context.context_id = 2 * index + 1
-        self._send(_request_pdu(self._peer, calling_ae_title, contexts))
+        self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals))
         kind, body = self._read_pdu(self._timeouts.association_s)
         if kind == _REJECT and len(body) >= 4:
             raise Rejected(self._peer, calling_ae_title, (body[1], body[2], body[3]))
         if kind != _ACCEPT:
-            raise PeerUnreachable(f"{self._peer} answered the association request with a PDU of type 0x{kind:02X}")
-        self._take_answer(_decoded_answer(self._peer, body), proposals)
+            raise PeerUnreachable(f"{self._peer} {_ending(kind)} instead of accepting it")
+        try:
+            self._take(decode_acceptance(body), proposals)
+        except MalformedAnswer as error:
+            raise PeerUnreachable(f"{self._peer} accepted in a form that cannot be read: {error}") from error
 
-    def _take_answer(self, answer: A_ASSOCIATE, proposals: Sequence[Syntaxes]) -> None:
-        accepted = {
-            context.context_id for context in answer.presentation_context_definition_results_list if context.result == 0
-        }
-        self.accepted = {one: 2 * index + 1 for index, one in enumerate(proposals) if 2 * index + 1 in accepted}
+    def _take(self, acceptance: Acceptance, proposals: Sequence[Syntaxes]) -> None:
+        context_ids = {syntaxes: 2 * index + 1 for index, syntaxes in enumerate(proposals)}
+        self.accepted = {key: value for key, value in context_ids.items() if value in acceptance.context_ids}
         # PS3.8 D.1: 0 means that the peer sets no limit.
-        self._fragment_bytes = min(answer.maximum_length_received or MAXIMUM_PDU_BYTES, MAXIMUM_PDU_BYTES)
-        self._fragment_bytes -= _PDV_HEADER_BYTES
+        longest = min(acceptance.maximum_pdu_bytes or MAXIMUM_PDU_BYTES, MAXIMUM_PDU_BYTES)
+        self._fragment_bytes = longest - _PDV_HEADER_BYTES
         if self._fragment_bytes <= 0:
-            raise PeerUnreachable(f"{self._peer} takes only PDUs too short to hold anything")
+            raise PeerUnreachable(f"{self._peer} takes only PDUs that are too short to hold anything")
 
     def send_message(self, context_id: int, command: bytes, dataset: bytes | None = None) -> None:
         """Send a command set, and the dataset's bytes as they are, in PDUs no longer than the peer takes.
@@ -209,36 +192,6 @@ def _connected(peer: PeerAddress, timeout_s: float) -> socket.socket:
     except OSError as error:
         raise PeerUnreachable(f"{peer} cannot be reached ({error.strerror or error})") from error
     return connection
-
-
-def _request_pdu(peer: PeerAddress, calling_ae_title: str, contexts: list[PresentationContext]) -> bytes:
-    request = A_ASSOCIATE()
-    request.application_context_name = UID(APPLICATION_CONTEXT)
-    request.calling_ae_title, request.called_ae_title = calling_ae_title, peer.ae_title
-    # The primitive asks for addresses (PS3.8 7.1.1.7); the PDU does not carry them.
-    request.calling_presentation_address = request.called_presentation_address = AddressInformation("127.0.0.1", 0)
-    request.presentation_context_definition_list = contexts
-    longest, implementation, version = (
-        MaximumLengthNotification(),
-        ImplementationClassUIDNotification(),
-        ImplementationVersionNameNotification(),
-    )
-    longest.maximum_length_received = MAXIMUM_PDU_BYTES
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    request.user_information = [longest, implementation, version]
-    pdu = A_ASSOCIATE_RQ()
-    pdu.from_primitive(request)
-    return bytes(pdu.encode())
-
-
-def _decoded_answer(peer: PeerAddress, body: bytes) -> A_ASSOCIATE:
-    pdu = A_ASSOCIATE_AC()
-    try:
-        pdu.decode(struct.pack(">BxL", _ACCEPT, len(body)) + body)
-        return pdu.to_primitive()
-    except _UNDECODABLE as error:
-        raise PeerUnreachable(f"{peer} accepted the association in a form that cannot be read") from error
 
 
 def _ending(kind: int) -> str:
