@@ -7,8 +7,10 @@ DICOM PS3.3 C.7.6.16 (Multi-frame Functional Groups), C.11.1, C.11.2
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
 
 
 def frame_rescales(dataset: Dataset, frames: int) -> Iterator[tuple[float, float]]:
@@ -46,13 +48,10 @@ def _window(source: Dataset) -> tuple[float, float] | None:
     return center, width
 
 
-def _first(value: object) -> float | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, str | bytes | int | float):
-        return float(value)
-    values = list(value) if hasattr(value, "__iter__") else [value]
-    return float(values[0]) if values else None
+def _first(value: Any) -> float | None:
+    if isinstance(value, MultiValue):
+        value = value[0] if value else None
+    return None if value is None or value == "" else float(value)
 
 
 def _functional_group(dataset: Dataset, frame: int, keyword: str, groups: str = "Shared") -> Dataset | None:

@@ -12,12 +12,14 @@ import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from node.dicom.encoding import DEFLATED, EXPLICIT_VR_LITTLE_ENDIAN, NotParsable, inflate
 from node.dicom.frames import frame_rescales, window_of
@@ -149,15 +151,15 @@ def _check_native_length(dataset: Dataset, present_bytes: int, promised_bits: in
         raise PixelsUnreadable(f"its pixel data is truncated: {present_bytes} of {(promised_bits + 7) // 8} bytes")
 
 
-def _without_high_bits(dataset: Dataset, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _without_high_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Clear what stands above Bits Stored: it is an old overlay or noise, and no part of the value (PS3.5 8.1.1)."""
     bits_stored = int(dataset.get("BitsStored") or 0)
     if values.dtype.kind not in "ui" or not 0 < bits_stored < 8 * values.dtype.itemsize:
         return values
     if values.dtype.kind == "u":
-        return values & values.dtype.type((1 << bits_stored) - 1)
+        return np.bitwise_and(values, values.dtype.type((1 << bits_stored) - 1))
     unused = 8 * values.dtype.itemsize - bits_stored
-    return (values << unused) >> unused
+    return np.right_shift(np.left_shift(values, unused), unused)
 
 
 def _modality_values(dataset: Dataset, stored: npt.NDArray[np.generic], photometric: str) -> npt.NDArray[np.float32]:

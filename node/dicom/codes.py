@@ -1,0 +1,65 @@
+"""The coded concepts that our reports use, named as the Standard names them (DICOM PS3.16)."""
+
+from highdicom.sr.coding import CodedConcept
+
+from node.domain.finding import Code
+
+
+def concept(code: Code) -> CodedConcept:
+    """Return a code of the domain as a coded concept."""
+    return CodedConcept(code.value, code.scheme, code.meaning)
+
+
+def _dcm(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, "DCM", meaning)
+
+
+IMAGING_MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
+IMAGE_LIBRARY = _dcm("111028", "Image Library")
+IMAGE_LIBRARY_GROUP = _dcm("126200", "Image Library Group")
+MODALITY = _dcm("121139", "Modality")
+PIXEL_DATA_ROWS = _dcm("110910", "Pixel Data Rows")
+PIXEL_DATA_COLUMNS = _dcm("110911", "Pixel Data Columns")
+IMAGE_REGION = _dcm("111030", "Image Region")
+SOURCE_OF_MEASUREMENT = _dcm("121112", "Source of Measurement")
+SOURCE = CodedConcept("260753009", "SCT", "Source")
+COMMENT = _dcm("121106", "Comment")
+CONCLUSION = _dcm("121077", "Conclusion")
+CERTAINTY_OF_FINDING = _dcm("111012", "Certainty of Finding")
+Z_SCORE = _dcm("113071", "Z-score")
+ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
+PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment")
+
+SUMMARY_OF_ANALYSES = _dcm("111065", "Summary of Analyses")
+SUCCEEDED = _dcm("111222", "Succeeded")
+PARTIALLY_SUCCEEDED = _dcm("111223", "Partially Succeeded")
+NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
+
+QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
+ENGLISH = CodedConcept("en", "RFC5646", "English")
+IMAGING_PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
+ABNORMALITY = CodedConcept("C9440", "NCIt", "Abnormality")
+PRESENT = CodedConcept("52101004", "SCT", "Present")
+ABSENT = CodedConcept("2667000", "SCT", "Absent")
+PERCENT = CodedConcept("%", "UCUM", "Percent")
+NO_UNITS = CodedConcept("1", "UCUM", "no units")
+PIXELS = CodedConcept("{pixels}", "UCUM", "Pixels")
+
+_MODALITIES = {
+    "CR": "Computed Radiography",
+    "CT": "Computed Tomography",
+    "DX": "Digital Radiography",
+    "MG": "Mammography",
+    "MR": "Magnetic Resonance",
+    "NM": "Nuclear Medicine",
+    "PT": "Positron emission tomography",
+    "PX": "Panoramic X-Ray",
+    "RF": "Radiofluoroscopy",
+    "US": "Ultrasound",
+    "XA": "X-Ray Angiography",
+}
+
+
+def modality_concept(modality: str) -> CodedConcept:
+    """Return a modality as a concept of PS3.16 CID 29; one that is not listed there is "Other Modality"."""
+    return _dcm(modality, _MODALITIES[modality]) if modality in _MODALITIES else _dcm("OT", "Other Modality")

@@ -1,0 +1,134 @@
+"""The last look at a report before it leaves: what must be there is there, and all of it can be encoded."""
+
+import math
+from collections.abc import Iterator
+
+from pydicom import DataElement, Dataset
+
+from node.dicom.charset import codec_of
+from node.dicom.source import Source
+from node.domain.errors import Permanent
+from node.domain.finding import Outcome, Reading
+from node.domain.identifiers import is_uid
+from node.domain.report import ReportContent
+
+_UTF_8 = "ISO_IR 192"
+_CUSTOMISABLE_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # PS3.5 6.1.2.3
+# a report takes over these character sets of its sources; for code extensions and ISO_IR 13 it changes to UTF-8,
+# because their encoding depends on where in a value a character stands
+_TAKEN_OVER = frozenset(
+    {f"ISO_IR {number}" for number in (100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 192)} | {"GB18030", "GBK"}
+)
+_REQUIRED = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber",
+    "InstanceNumber", "CompletionFlag", "VerificationFlag", "ContentDate", "ContentTime", "TimezoneOffsetFromUTC",
+    "CurrentRequestedProcedureEvidenceSequence", "ContributingEquipmentSequence", "Manufacturer",
+    "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "ValueType", "ConceptNameCodeSequence",
+    "ContinuityOfContent", "ContentTemplateSequence", "ContentSequence",
+)  # fmt: skip
+_REQUIRED_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName", "PerformedProcedureCodeSequence",
+    "ReferencedPerformedProcedureStepSequence",
+)  # fmt: skip
+
+
+def checked_content(content: ReportContent, sources: list[Source]) -> None:
+    """See that readings and sources belong together and that no number is out of its range.
+
+    Raises
+    ------
+    Permanent
+        They do not, or one is.
+    """
+    if not sources:
+        raise Permanent("a report needs at least one source image")
+    if [reading.sop_instance_uid for reading in content.readings] != [it.header.sop_instance_uid for it in sources]:
+        raise Permanent("the readings are not of the source images, or in another order")
+    if any(source.header.study_instance_uid != content.study_instance_uid for source in sources):
+        raise Permanent("a source image is of another study than the report")
+    if len({source.header.patient_id for source in sources}) > 1:
+        raise Permanent("the source images carry different Patient IDs")
+    assessed = any(reading.admission.admitted for reading in content.readings)
+    if assessed == (content.outcome is Outcome.NOT_ASSESSED):
+        raise Permanent(f"the outcome {content.outcome} does not fit the readings")
+    for reading in content.readings:
+        _check_reading(reading)
+
+
+def _check_reading(reading: Reading) -> None:
+    said = bool(reading.findings) or reading.anomaly is not None
+    if said != reading.admission.admitted:
+        raise Permanent("a reading says nothing of an admitted image, or something of one that is not")
+    for finding in reading.findings:
+        if not (0 <= finding.probability <= 1 and 0 <= finding.threshold <= 1):
+            raise Permanent(f"probability or threshold of {finding.name} is not within 0 and 1")
+    if reading.anomaly is not None and not math.isfinite(reading.anomaly.z_score + reading.anomaly.percentile):
+        raise Permanent("the anomaly score is not a finite number")
+
+
+def fitting_character_set(dataset: Dataset, terms: tuple[str, ...]) -> str:
+    """Return the source's character set where all text of the report fits into it, UTF-8 where it does not.
+
+    Returns
+    -------
+    str
+        A defined term of (0008,0005), or "" where the text is ASCII and the source named none.
+    """
+    text = "".join(_texts(dataset))
+    term = terms[0] if len(terms) == 1 and terms[0] in _TAKEN_OVER else ""
+    if not term:
+        return "" if text.isascii() and not any(terms) else _UTF_8
+    try:
+        text.encode(codec_of(term))
+    except UnicodeEncodeError:
+        return _UTF_8
+    return term
+
+
+def check_report(dataset: Dataset) -> None:
+    """See that a report holds what its IOD requires and what it needs to be found again.
+
+    Raises
+    ------
+    Permanent
+        Something is missing, empty, no UID or not encodable; the message names the element.
+    """
+    for keyword in _REQUIRED:
+        if not dataset.get(keyword):
+            raise Permanent(f"the report would have no {keyword}")
+    for keyword in _REQUIRED_EMPTY:
+        if keyword not in dataset:
+            raise Permanent(f"the report would lack {keyword}")
+    for element in _elements(dataset):
+        if element.VR == "UI" and not is_uid(str(element.value)):
+            raise Permanent(f"the report would have a {element.keyword} that is no UID")
+    _check_references(dataset)
+
+
+def _check_references(dataset: Dataset) -> None:
+    """See that every image that the content refers to is among the evidence (PS3.3 C.17.2.1)."""
+    evidence = {
+        item.value
+        for study in dataset.CurrentRequestedProcedureEvidenceSequence
+        for item in _elements(study)
+        if item.keyword == "ReferencedSOPInstanceUID"
+    }
+    content = Dataset()
+    content.ContentSequence = dataset.ContentSequence
+    referred = {item.value for item in _elements(content) if item.keyword == "ReferencedSOPInstanceUID"}
+    if referred != evidence:
+        raise Permanent("the report's content does not refer to just the images of its evidence")
+
+
+def _texts(dataset: Dataset) -> Iterator[str]:
+    return (str(element.value) for element in _elements(dataset) if element.VR in _CUSTOMISABLE_VRS)
+
+
+def _elements(dataset: Dataset) -> Iterator[DataElement]:
+    """Yield every element, those of sequence items included."""
+    for element in dataset:
+        yield element
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from _elements(item)

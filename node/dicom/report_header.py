@@ -1,0 +1,187 @@
+"""All of a report's dataset but its content tree: whose it is, what made it, and what it was made from.
+
+References
+----------
+DICOM PS3.3 A.35.13 (Comprehensive 3D SR IOD), C.17.1 to C.17.3, C.12.1
+"""
+
+import re
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
+
+from pydicom import Dataset
+
+from node.dicom import codes
+from node.dicom.part10 import IMPLEMENTATION_VERSION_NAME
+from node.dicom.source import Source
+from node.domain.errors import Permanent
+from node.domain.finding import Code
+from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
+
+SERIES_NUMBER = 9001
+
+_DATE = re.compile(r"[0-9]{8}", re.ASCII)
+_TIME = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?", re.ASCII)
+_AGE = re.compile(r"[0-9]{3}[DWMY]", re.ASCII)
+_SHORT_STRING, _LONG_STRING, _NAME_COMPONENT_GROUP = 16, 64, 64  #: characters (PS3.5 6.2)
+
+
+def report_header(content: ReportContent, identity: ReportIdentity, sources: list[Source]) -> Dataset:
+    """Return the dataset of a report without its content tree and its character set.
+
+    Raises
+    ------
+    Permanent
+        The sources' Patient ID is one that no valid object can hold.
+    """
+    first = sources[0]
+    dataset = Dataset()
+    _add_patient(dataset, first)
+    _add_study(dataset, first)
+    _add_series(dataset, content.model, identity)
+    _add_document(dataset, content, identity, first)
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
+    dataset.ContributingEquipmentSequence = [_contributing_equipment(content.model, dataset)]
+    if content.predecessor is not None:
+        dataset.PredecessorDocumentsSequence = [_predecessor(content, content.predecessor)]
+    return dataset
+
+
+def _add_patient(dataset: Dataset, source: Source) -> None:
+    header = source.header
+    if len(header.patient_id) > _LONG_STRING or "\\" in header.patient_id:
+        # cut or changed it would be another patient's
+        raise Permanent("the source's Patient ID is longer than 64 characters or has a backslash in it")
+    dataset.PatientName = _person_name(header.patient_name)
+    dataset.PatientID = header.patient_id
+    if header.issuer_of_patient_id:
+        dataset.IssuerOfPatientID = _cut(header.issuer_of_patient_id, _LONG_STRING)
+    dataset.PatientBirthDate = _matching(_DATE, header.patient_birth_date)
+    dataset.PatientSex = header.patient_sex if header.patient_sex in {"M", "F", "O"} else ""
+    if _AGE.fullmatch(header.patient_age):
+        dataset.PatientAge = header.patient_age
+
+
+def _add_study(dataset: Dataset, source: Source) -> None:
+    header = source.header
+    dataset.StudyInstanceUID = header.study_instance_uid
+    dataset.StudyDate = _matching(_DATE, header.study_date)
+    dataset.StudyTime = _matching(_TIME, header.study_time)
+    dataset.ReferringPhysicianName = _person_name(source.referring_physician_name)
+    dataset.StudyID = _cut(source.study_id, _SHORT_STRING)
+    # a cut accession number would be another order's
+    fits = len(header.accession_number) <= _SHORT_STRING and "\\" not in header.accession_number
+    dataset.AccessionNumber = header.accession_number if fits else ""
+    if header.study_description:
+        dataset.StudyDescription = _cut(header.study_description, _LONG_STRING)
+    if source.procedure_codes:
+        dataset.ProcedureCodeSequence = [_code_item(code) for code in source.procedure_codes]
+
+
+def _add_series(dataset: Dataset, model: ModelIdentity, identity: ReportIdentity) -> None:
+    """Add series and equipment; all reports of one model on one study stand in one series, whatever the version."""
+    dataset.Modality = "SR"
+    dataset.SeriesInstanceUID = identity.series_instance_uid
+    dataset.SeriesNumber = SERIES_NUMBER
+    dataset.SeriesDescription = _cut(f"AI research result: {model.name}", _LONG_STRING)
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.Manufacturer = _cut(model.manufacturer, _LONG_STRING)
+    dataset.ManufacturerModelName = "pacs-node"
+    dataset.DeviceSerialNumber = _cut(model.name, _LONG_STRING)
+    dataset.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
+
+
+def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIdentity, source: Source) -> None:
+    created_at = _in_zone(content.created_at, source.timezone_offset)
+    dataset.SOPClassUID = identity.sop_class_uid
+    dataset.SOPInstanceUID = identity.sop_instance_uid
+    dataset.InstanceCreationDate = dataset.ContentDate = created_at.strftime("%Y%m%d")
+    dataset.InstanceCreationTime = dataset.ContentTime = created_at.strftime("%H%M%S")
+    dataset.TimezoneOffsetFromUTC = created_at.strftime("%z")[:5]
+    # minutes since 1970: a later report of the series gets a higher number without anyone counting
+    dataset.InstanceNumber = max(1, int(created_at.timestamp() // 60))
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PerformedProcedureCodeSequence = []
+
+
+def _in_zone(created_at: datetime, offset: str) -> datetime:
+    """Return the time in the source's zone: one offset stands for every time of a dataset (PS3.3 C.12.1.1.8)."""
+    if created_at.tzinfo is None:
+        raise Permanent("the time of the report has no zone")
+    if not offset:
+        return created_at
+    zone = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:5]))
+    return created_at.astimezone(timezone(-zone if offset[0] == "-" else zone))
+
+
+def _evidence(sources: list[Source]) -> Dataset:
+    """Return the sources by series, in their order (PS3.3 C.17.2.1)."""
+    study = Dataset()
+    study.StudyInstanceUID = sources[0].header.study_instance_uid
+    by_series = sorted(sources, key=lambda source: source.header.series_instance_uid)
+    study.ReferencedSeriesSequence = [
+        _series_item(
+            series_instance_uid, [_reference(it.header.sop_class_uid, it.header.sop_instance_uid) for it in of]
+        )
+        for series_instance_uid, of in groupby(by_series, key=lambda source: source.header.series_instance_uid)
+    ]
+    return study
+
+
+def _series_item(series_instance_uid: str, references: list[Dataset]) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = series_instance_uid
+    series.ReferencedSOPSequence = references
+    return series
+
+
+def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = sop_class_uid
+    reference.ReferencedSOPInstanceUID = sop_instance_uid
+    return reference
+
+
+def _predecessor(content: ReportContent, predecessor: ReportIdentity) -> Dataset:
+    study = Dataset()
+    study.StudyInstanceUID = content.study_instance_uid
+    reference = _reference(predecessor.sop_class_uid, predecessor.sop_instance_uid)
+    study.ReferencedSeriesSequence = [_series_item(predecessor.series_instance_uid, [reference])]
+    return study
+
+
+def _contributing_equipment(model: ModelIdentity, report: Dataset) -> Dataset:
+    """Return the model as equipment, with the values that TID 4019 and TID 1004 give in the content tree."""
+    equipment = Dataset()
+    equipment.PurposeOfReferenceCodeSequence = [codes.PROCESSING_EQUIPMENT]
+    equipment.Manufacturer = model.manufacturer
+    equipment.ManufacturerModelName = model.name
+    equipment.SoftwareVersions = model.version
+    equipment.DeviceUID = model.device_uid
+    equipment.ContributionDateTime = report.ContentDate + report.ContentTime + report.TimezoneOffsetFromUTC
+    equipment.ContributionDescription = "Automated reading, research result"
+    return equipment
+
+
+def _code_item(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue = _cut(code.value, _SHORT_STRING)
+    item.CodingSchemeDesignator = _cut(code.scheme, _SHORT_STRING)
+    item.CodeMeaning = _cut(code.meaning, _LONG_STRING)
+    return item
+
+
+def _person_name(name: str) -> str:
+    """Return a name that fits VR PN: three component groups at most, each of at most 64 characters."""
+    groups = name.replace("\\", " ").split("=")[:3]
+    return "=".join(group[:_NAME_COMPONENT_GROUP].rstrip() for group in groups).rstrip("=")
+
+
+def _cut(text: str, characters: int) -> str:
+    # a backslash would part the value into two (PS3.5 6.2)
+    return text.replace("\\", "/")[:characters].rstrip()
+
+
+def _matching(form: re.Pattern[str], text: str) -> str:
+    return text if form.fullmatch(text) else ""

@@ -1,0 +1,61 @@
+"""The lines that a person reads in a report. No other file writes them."""
+
+from node.dicom.charset import clean
+from node.domain.finding import Anomaly, Finding, Outcome, Reading
+from node.domain.report import ModelIdentity, ReportContent
+
+
+def research_line(model: ModelIdentity) -> str:
+    """Return what stands above everything else, and is not removable."""
+    return (
+        f"RESEARCH RESULT by {model.name} {model.version}. Not a cleared medical device. "
+        "Not for diagnosis or treatment. Unverified."
+    )
+
+
+def finding_line(finding: Finding) -> str:
+    """Return the line of one class, such as ``Pneumonia: flagged, score 0.87 (threshold 0.50)``."""
+    verdict = "flagged" if finding.present else "not flagged"
+    score, threshold = _told_apart(finding.probability, finding.threshold)
+    return f"{finding.finding.meaning}: {verdict}, score {score} (threshold {threshold})"
+
+
+def anomaly_line(anomaly: Anomaly) -> str:
+    """Return the line of the anomaly score."""
+    return (
+        f"Abnormality: z-score {anomaly.z_score:.2f}, higher than {anomaly.percentile:.1f} % "
+        "of the normal images that the model was fitted to"
+    )
+
+
+def not_assessed_line(reading: Reading) -> str:
+    """Return the line of an image that was not admitted."""
+    sentence = clean(reading.admission.sentence) or "the image was not admitted."
+    return f"Not assessed: {sentence}"
+
+
+def summary_lines(content: ReportContent) -> list[str]:
+    """Return the lines that stand for the whole report: what it is, and what it concludes."""
+    assessed = sum(reading.admission.admitted for reading in content.readings)
+    of = f"{assessed} of {len(content.readings)} image{'s' if len(content.readings) > 1 else ''} assessed"
+    conclusion = {
+        Outcome.POSITIVE: f"{of}; at least one finding is flagged.",
+        Outcome.NEGATIVE: f"{of}; no finding is flagged.",
+        Outcome.NOT_ASSESSED: f"{of}; the study is not assessed.",
+    }
+    return [research_line(content.model), conclusion[content.outcome]]
+
+
+def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:
+    """Return the algorithm parameters: the operating point, and which weights."""
+    lines = [] if threshold is None else [f"threshold {threshold:.6g}"]
+    return lines + ([f"weights SHA-256 {model.weights_digest}"] if model.weights_digest else [])
+
+
+def _told_apart(score: float, threshold: float) -> tuple[str, str]:
+    """Return both with two digits, or with as many as show on which side of the threshold the score lies."""
+    for digits in range(2, 7):
+        texts = f"{score:.{digits}f}", f"{threshold:.{digits}f}"
+        if (float(texts[0]) >= float(texts[1])) == (score >= threshold):
+            return texts
+    return repr(score), repr(threshold)

@@ -1,0 +1,260 @@
+"""The content tree of a report: TID 1500 with one TID 1501 group for each thing said of each image.
+
+References
+----------
+DICOM PS3.16 TID 1500, 1501, 1600, 4019; PS3.3 C.17.3
+"""
+
+import numpy as np
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    CodedConcept,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    GraphicTypeValues,
+    ImageContentItem,
+    LanguageOfContentItemAndDescendants,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    NumContentItem,
+    ObservationContext,
+    ObserverContext,
+    QualitativeEvaluation,
+    RelationshipTypeValues,
+    ScoordContentItem,
+    TextContentItem,
+    TrackingIdentifier,
+)
+from pydicom import Dataset
+from pydicom.sr.codedict import codes as standard_codes
+
+from node.dicom import codes
+from node.dicom.report_lines import (
+    anomaly_line,
+    finding_line,
+    not_assessed_line,
+    parameter_lines,
+    research_line,
+    summary_lines,
+)
+from node.dicom.source import Source
+from node.domain.finding import Anomaly, Finding, Reading
+from node.domain.identifiers import derived_uid
+from node.domain.report import ModelIdentity, ReportContent
+
+_CONTAINS = RelationshipTypeValues.CONTAINS
+_INSET_STEP = (
+    0.02  #: of the image's sides; groups are inset differently, or a viewer draws their labels over each other
+)
+
+
+def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
+    """Return the root container of a report.
+
+    Parameters
+    ----------
+    content
+        What the report says; its readings are in the order of `sources`.
+    sources
+        The source images.
+    """
+    groups = [
+        group
+        for reading, source in zip(content.readings, sources, strict=True)
+        for group in _groups_of_image(content.model, reading, source)
+    ]
+    report = MeasurementReport(
+        observation_context=_observation_context(content.model),
+        procedure_reported=codes.IMAGING_PROCEDURE,
+        imaging_measurements=groups,
+        title=codes.IMAGING_MEASUREMENT_REPORT,
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
+    )
+    root = report[0]
+    root.ContentSequence.insert(len(root.ContentSequence) - 1, _image_library(sources))
+    root.ContentSequence.append(_qualitative_evaluations(content))
+    _separate(root)
+    return root
+
+
+def _observation_context(model: ModelIdentity) -> ObservationContext:
+    device = DeviceObserverIdentifyingAttributes(
+        uid=model.device_uid,
+        name=model.name,
+        manufacturer_name=model.manufacturer,
+        model_name=model.name,
+        serial_number=model.weights_digest[:16] or model.version,
+    )
+    return ObservationContext(ObserverContext(standard_codes.DCM.Device, device))
+
+
+def _image_library(sources: list[Source]) -> ContainerContentItem:
+    """Return TID 1600 with what every image has; highdicom's own asks for elements that a CR may lack."""
+    library = ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=_CONTAINS)
+    group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    group.ContentSequence = ContentSequence([_library_entry(source) for source in sources])
+    library.ContentSequence = ContentSequence([group])
+    return library
+
+
+def _library_entry(source: Source) -> ImageContentItem:
+    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+    header = source.header
+    entry = _image(source, codes.SOURCE, _CONTAINS)
+    entry.ContentSequence = ContentSequence(
+        [
+            CodeContentItem(codes.MODALITY, codes.modality_concept(header.modality), context),
+            NumContentItem(codes.PIXEL_DATA_ROWS, header.rows, codes.PIXELS, relationship_type=context),
+            NumContentItem(codes.PIXEL_DATA_COLUMNS, header.columns, codes.PIXELS, relationship_type=context),
+        ]
+    )
+    return entry
+
+
+def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
+    """Return TID 1500 rows 12 to 14: how the analyses went, and the lines for the whole report."""
+    admitted = {reading.admission.admitted for reading in content.readings}
+    summary = {frozenset({True}): codes.SUCCEEDED, frozenset({False}): codes.NOT_ATTEMPTED}
+    container = ContainerContentItem(codes.QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
+    container.ContentSequence = ContentSequence(
+        [
+            _summary_of_analyses(summary.get(frozenset(admitted), codes.PARTIALLY_SUCCEEDED)),
+            _comment(summary_lines(content)),
+        ]
+    )
+    return container
+
+
+def _groups_of_image(
+    model: ModelIdentity, reading: Reading, source: Source
+) -> list[MeasurementsAndQualitativeEvaluations]:
+    """Return the groups of one image; the research line stands first in the first of them."""
+    if not reading.admission.admitted:
+        return [_not_assessed_group(model, reading, source)]
+    first = [research_line(model)]
+    groups = [
+        _finding_group(model, finding, source, position, [] if position else first)
+        for position, finding in enumerate(reading.findings)
+    ]
+    if reading.anomaly is not None:
+        groups.append(_anomaly_group(model, reading.anomaly, source, len(groups), [] if groups else first))
+    return groups
+
+
+def _finding_group(
+    model: ModelIdentity, finding: Finding, source: Source, position: int, opening: list[str]
+) -> MeasurementsAndQualitativeEvaluations:
+    certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
+    certainty[0].ContentSequence = ContentSequence([_region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(model, source, finding.name, finding.finding.meaning),
+        finding_type=codes.concept(finding.finding),
+        finding_sites=[FindingSite(codes.concept(finding.site))],
+        algorithm_id=_algorithm(model, finding.threshold),
+        measurements=[certainty],
+        qualitative_evaluations=[
+            QualitativeEvaluation(codes.concept(finding.finding), codes.PRESENT if finding.present else codes.ABSENT)
+        ],
+    )
+    return _completed(group, source, [*opening, finding_line(finding)])
+
+
+def _anomaly_group(
+    model: ModelIdentity, anomaly: Anomaly, source: Source, position: int, opening: list[str]
+) -> MeasurementsAndQualitativeEvaluations:
+    score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
+    score[0].ContentSequence = ContentSequence([_region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(model, source, "anomaly", "Abnormality"),
+        finding_type=codes.ABNORMALITY,
+        algorithm_id=_algorithm(model),
+        measurements=[score],
+    )
+    return _completed(group, source, [*opening, anomaly_line(anomaly)])
+
+
+def _not_assessed_group(
+    model: ModelIdentity, reading: Reading, source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    """Return a group that says why, and holds neither a finding nor a number."""
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
+        algorithm_id=_algorithm(model),
+    )
+    items: list[ContentItem] = [_summary_of_analyses(codes.NOT_ATTEMPTED)]
+    if reading.admission.reason is not None:
+        items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
+    # TID 1501 row 10c lets a region stand without a number, and OHIF cannot open a group that has none; it is not
+    # named Image Region, which would make TID 1410 of the group
+    items.append(_region(source, 0, _CONTAINS, codes.SOURCE_OF_MEASUREMENT))
+    group[0].ContentSequence.extend(items)
+    return _completed(group, source, [research_line(model), not_assessed_line(reading)])
+
+
+def _completed(
+    group: MeasurementsAndQualitativeEvaluations, source: Source, lines: list[str]
+) -> MeasurementsAndQualitativeEvaluations:
+    group[0].ContentSequence.extend([_image(source, codes.SOURCE_OF_MEASUREMENT, _CONTAINS), _comment(lines)])
+    return group
+
+
+def _tracking(model: ModelIdentity, source: Source, key: str, name: str) -> TrackingIdentifier:
+    """Return identifiers that stay the same whenever the same model reads the same image again."""
+    header = source.header
+    uid = derived_uid("tracking", header.study_instance_uid, header.sop_instance_uid, key, model.name)
+    return TrackingIdentifier(uid=uid, identifier=f"{model.name}: {name}")
+
+
+def _algorithm(model: ModelIdentity, threshold: float | None = None) -> AlgorithmIdentification:
+    return AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        parameters=parameter_lines(model, threshold) or None,
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+    )
+
+
+def _summary_of_analyses(status: CodedConcept) -> CodeContentItem:
+    return CodeContentItem(codes.SUMMARY_OF_ANALYSES, status, _CONTAINS)
+
+
+def _comment(lines: list[str]) -> TextContentItem:
+    return TextContentItem(codes.COMMENT, "\r\n".join(lines), _CONTAINS)
+
+
+def _image(source: Source, name: CodedConcept, relationship: RelationshipTypeValues) -> ImageContentItem:
+    return ImageContentItem(
+        name, source.header.sop_class_uid, source.header.sop_instance_uid, relationship_type=relationship
+    )
+
+
+def _region(
+    source: Source,
+    position: int,
+    relationship: RelationshipTypeValues,
+    name: CodedConcept = codes.IMAGE_REGION,
+) -> ScoordContentItem:
+    """Return the outline of the whole image, inset by `position`, as a closed polyline in pixels."""
+    columns, rows = max(source.header.columns, 1), max(source.header.rows, 1)
+    left, top = (1 + position % 20) * _INSET_STEP * columns, (1 + position % 20) * _INSET_STEP * rows
+    right, bottom = columns - left, rows - top
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
+    region = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
+    image = _image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
+    if source.header.number_of_frames > 1:
+        image.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
+    region.ContentSequence = ContentSequence([image])
+    return region
+
+
+def _separate(item: Dataset) -> None:
+    """Set Continuity of Content SEPARATE on every container: CONTINUOUS hides concept names in several viewers."""
+    if item.ValueType == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence", ()):
+        _separate(child)
