@@ -1,0 +1,79 @@
+"""One node for one data folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.domain.errors import OperatorError
+from node.store.lock import DataFolderLock
+
+_HOLD = """
+import sys, pathlib
+from node.store.lock import DataFolderLock
+lock = DataFolderLock(pathlib.Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def _holder(folder: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_a_second_node_is_told_which_folder_and_which_process(tmp_path: Path) -> None:
+    """The message names the folder, the holder and the way out."""
+    holder = _holder(tmp_path)
+    try:
+        with pytest.raises(OperatorError) as raised:
+            DataFolderLock(tmp_path).acquire()
+    finally:
+        holder.communicate()
+
+    assert str(tmp_path) in str(raised.value)
+    assert f"process {holder.pid}" in str(raised.value)
+    assert "data_dir" in str(raised.value)
+
+
+def test_a_killed_node_leaves_no_lock(tmp_path: Path) -> None:
+    """The system lets go of it, so a restart needs no hand."""
+    holder = _holder(tmp_path)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.communicate()
+
+    with DataFolderLock(tmp_path):
+        pass
+
+
+def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
+    """Also by the same process, and releasing twice is harmless."""
+    lock = DataFolderLock(tmp_path)
+    lock.acquire()
+    lock.release()
+    lock.release()
+
+    with lock:
+        assert (tmp_path / "node.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_missing_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    """The first start needs no preparation."""
+    with DataFolderLock(tmp_path / "var" / "node"):
+        assert (tmp_path / "var" / "node").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """One line with the folder and the way out."""
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(OperatorError, match=r"file cannot be written .* data_dir"):
+        DataFolderLock(tmp_path / "file").acquire()
