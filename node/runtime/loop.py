@@ -13,7 +13,7 @@ from node.telemetry import logger
 
 Claimed = TypeVar("Claimed")
 _LONGEST_WAIT_S = 5.0
-_SHORTEST_WAIT_S = 0.25  # what is due and cannot be claimed yet waits for something that will wake the loop
+_SHORTEST_WAIT_S = 0.25  # another worker was faster, or took what it depends on
 _TROUBLE_WAIT_S = 1.0
 
 
@@ -70,30 +70,32 @@ class WorkLoop(Generic[Claimed]):
     def _run(self) -> None:
         while not self._stopping:
             try:
-                worked = self._step()
-                wait_s = 0.0 if worked else self._wait_s()
+                wait_s = self._step()
             except Transient as error:  # the database is away: work waits there, and so does the loop
                 self._log.warning("work loop waits", reason=str(error))
                 wait_s = _TROUBLE_WAIT_S
             if wait_s > 0 and not self._stopping:
                 self._wake.wait(wait_s)
 
-    def _step(self) -> bool:
-        # cleared before the claim: what arrives during the claim sets it again, and the wait returns at once
+    def _step(self) -> float:
+        """Do one piece of work, if one is due; return how long to wait for the next."""
+        # cleared before the question: what arrives during it sets it again, and the wait returns at once
         self._wake.clear()
-        claimed = self._claim()
+        wait_s = self._wait_s()
+        if wait_s > 0:
+            return wait_s
+        claimed = self._claim()  # a claim writes, so nothing is claimed on suspicion
         if claimed is None:
-            return False
+            return _SHORTEST_WAIT_S
         try:
             self._handle(claimed)
         except Exception as error:  # noqa: BLE001 - one of the house's two: any failure is settled as a failed attempt
-            self._log.warning("work failed", error=type(error).__name__, work=str(claimed))
+            self._log.warning("work failed", error=type(error).__name__, work=type(claimed).__name__)
             self._fail(claimed, error)
-        return True
+        return 0.0
 
     def _wait_s(self) -> float:
         due = self._next_due()
         if due is None:
             return _LONGEST_WAIT_S
-        remaining_s = (due - self._clock()).total_seconds()
-        return min(remaining_s, _LONGEST_WAIT_S) if remaining_s > 0 else _SHORTEST_WAIT_S
+        return min(max((due - self._clock()).total_seconds(), 0.0), _LONGEST_WAIT_S)

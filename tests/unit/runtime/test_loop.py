@@ -18,14 +18,17 @@ class _Bench:
         self.looked = threading.Event()
         self.trouble = 0
         self.loop = WorkLoop(
-            "bench", self.claim, self.handle, lambda work, error: self.failed.put((work, error)), lambda: None, _now
+            "bench", self.claim, self.handle, lambda work, error: self.failed.put((work, error)), self.next_due, _now
         )
+
+    def next_due(self) -> datetime | None:
+        self.looked.set()
+        return None if self.work.empty() else _now()
 
     def claim(self) -> str | None:
         if self.trouble:
             self.trouble -= 1
             raise Transient("the database is away")
-        self.looked.set()
         return None if self.work.empty() else self.work.get()
 
     def handle(self, work: str) -> None:
@@ -80,7 +83,7 @@ def test_stopping_waits_for_the_work_in_hand() -> None:
         entered.set()
         release.wait(10)
 
-    loop = WorkLoop("slow", lambda: next(work, None), handle, lambda *_: None, lambda: None, _now)
+    loop = WorkLoop("slow", lambda: next(work, None), handle, lambda *_: None, _now, _now)
     loop.start()
     assert entered.wait(5)
     assert not loop.stop(0.1)

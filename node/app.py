@@ -1,0 +1,265 @@
+"""The composition root: the only file that knows all parts.
+
+`Node` joins the rooms into a running node; the functions below it are what the command line calls.
+"""
+
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from node import telemetry
+from node.config import Settings
+from node.network.rejection import RefusedAssociation
+from node.network.scp import ScpSettings, StorageSCP
+from node.pipeline.callers import let_in_with
+from node.pipeline.catalogue import Catalogue, seeded, shadow_notes
+from node.pipeline.compose import Composer
+from node.pipeline.deliver import Deliverer
+from node.pipeline.failure import described, is_permanent
+from node.pipeline.read import InstanceReader
+from node.pipeline.reading import read_file, warm
+from node.pipeline.receive import ReceivePolicy, Receiver
+from node.runtime.child import Child
+from node.runtime.loop import WorkLoop
+from node.store import callers, outbox, queue, schema
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
+from node.store.lock import DataFolderLock
+from node.store.outbox import ClaimedDelivery
+from node.store.queue import ClaimedJob
+from node.store.registry import Registration
+from node.store.tables import JobKind
+
+Clock = Callable[[], datetime]
+
+_COMPOSE_LEASE_S = 120.0
+_DELIVERY_LEASE_S = 600.0
+_LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
+_DRAIN_S = 30.0
+_BEYOND_EVERY_LEASE = timedelta(days=36500)
+
+
+def utc_now() -> datetime:
+    """Return the time now; the one clock of a running node."""
+    return datetime.now(UTC)
+
+
+class Node:
+    """A running node on one data folder.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    database
+        Open, at this program's schema.
+    clock
+        The time now, aware.
+    jitter
+        Random source of the backoffs.
+    """
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock, jitter: random.Random) -> None:
+        self._settings, self._database, self._clock, self._jitter = settings, database, clock, jitter
+        self._files = InstanceFiles(settings.node.data_dir)
+        self._registrations = seeded(settings, database)
+        self._catalogue = Catalogue(self._registrations)
+        self._children = [Child(settings.work.deadline_s) for _ in range(settings.work.processes)]
+        self._loops = [*self._read_loops(), self._compose_loop(), *self._deliver_loops()]
+        self._scp = StorageSCP(scp_settings(settings), self._receiver().receive, self._refused)
+
+    @property
+    def registrations(self) -> list[Registration]:
+        """The registry's rows at the start."""
+        return self._registrations
+
+    def start(self) -> str:
+        """Take back what a killed process held, accept associations, begin to work; return the ready line."""
+        self._files.sweep()
+        # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
+        self._database.write(lambda tx: queue.rescue(tx, self._clock() + _BEYOND_EVERY_LEASE))
+        self._database.write(lambda tx: outbox.rescue(tx, self._clock() + _BEYOND_EVERY_LEASE))
+        port = self._scp.start()
+        for loop in self._loops:
+            loop.start()
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+        models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
+        return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
+
+    def drain(self, timeout_s: float = _DRAIN_S) -> bool:
+        """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
+        finished = self._scp.drain(timeout_s)
+        stopped = [loop.stop(timeout_s) for loop in self._loops]
+        for child in self._children:
+            child.stop()
+        return finished and all(stopped)
+
+    def _wake(self) -> None:
+        for loop in self._loops:
+            loop.wake()
+
+    def _warm(self) -> None:
+        for child in self._children:
+            for bundle in self._catalogue.bundles:
+                child.call(warm, bundle)
+
+    def _receiver(self) -> Receiver:
+        settings = self._settings
+        policy = ReceivePolicy(
+            settings.study.quiet_period_s,
+            settings.study.max_wait_s,
+            settings.storage.min_free_mb * 1_000_000,
+            settings.storage.min_free_inodes,
+        )
+        return Receiver(
+            self._database,
+            self._files,
+            self._catalogue.rules,
+            self._catalogue.device_uids,
+            policy,
+            self._clock,
+            self._wake,
+        )
+
+    def _refused(self, refused: RefusedAssociation) -> None:
+        telemetry.logger("network").warning(
+            "association rejected",
+            calling_ae_title=refused.calling_ae_title,
+            called_ae_title=refused.called_ae_title,
+            address=refused.address,
+            reason=refused.reason,
+            let_in_with=let_in_with(refused.reason, refused.calling_ae_title, refused.address),
+        )
+        self._database.write(
+            lambda tx: callers.refused(
+                tx,
+                refused.calling_ae_title,
+                refused.called_ae_title,
+                refused.address,
+                refused.reason,
+                self._clock(),
+            )
+        )
+
+    def _read_loops(self) -> Iterator[WorkLoop[Any]]:
+        for number, child in enumerate(self._children):
+            reader = InstanceReader(
+                self._database,
+                self._files,
+                self._catalogue,
+                lambda path, uid, bundle, child=child: child.call(read_file, path, uid, bundle),  # type: ignore[misc]
+                self._clock,
+                self._wake,
+            )
+            lease_s = self._settings.work.deadline_s + _LEASE_MARGIN_S
+            yield self._job_loop(f"read-{number + 1}", JobKind.READ, lease_s, reader.handle)
+
+    def _compose_loop(self) -> WorkLoop[Any]:
+        peers = self._settings.peers
+        composer = Composer(self._database, self._files, self._catalogue, peers, self._clock, self._wake)
+        return self._job_loop("compose", JobKind.COMPOSE, _COMPOSE_LEASE_S, composer.handle)
+
+    def _job_loop(
+        self, name: str, kind: JobKind, lease_s: float, handle: Callable[[ClaimedJob], None]
+    ) -> WorkLoop[ClaimedJob]:
+        worker = f"{socket.gethostname()}:{os.getpid()}:{name}"
+        attempts = self._settings.work.attempts
+
+        def claim(tx: Transaction) -> ClaimedJob | None:
+            return queue.claim(tx, [kind], self._clock(), lease_s, worker, max_attempts=attempts)
+
+        return WorkLoop(
+            name,
+            lambda: self._database.write(claim),
+            handle,
+            self._fail_job,
+            lambda: self._database.read(lambda tx: queue.next_due(tx, [kind])),
+            self._clock,
+        )
+
+    def _fail_job(self, job: ClaimedJob, error: Exception) -> None:
+        self._database.write(
+            lambda tx: queue.fail(
+                tx, job, self._clock(), described(error), permanent=is_permanent(error), jitter=self._jitter
+            )
+        )
+        self._wake()
+
+    def _deliver_loops(self) -> Iterator[WorkLoop[Any]]:
+        """Yield a loop for each peer: one that is down or slow holds up nobody else."""
+        peers = [peer for peer in self._settings.peers if peer.gets]
+        deliverer = Deliverer(self._database, self._settings.node.ae_title, peers, self._clock, self._jitter)
+        for peer in peers:
+            yield self._deliver_loop(peer.name, deliverer)
+
+    def _deliver_loop(self, peer: str, deliverer: Deliverer) -> WorkLoop[ClaimedDelivery]:
+        worker = f"{socket.gethostname()}:{os.getpid()}:deliver-{peer}"
+        return WorkLoop(
+            f"deliver-{peer}",
+            lambda: self._database.write(lambda tx: outbox.claim(tx, self._clock(), _DELIVERY_LEASE_S, worker, [peer])),
+            deliverer.handle,
+            self._fail_delivery,
+            lambda: self._database.read(lambda tx: outbox.next_due(tx, [peer])),
+            self._clock,
+        )
+
+    def _fail_delivery(self, delivery: ClaimedDelivery, error: Exception) -> None:
+        self._database.write(
+            lambda tx: outbox.fail(
+                tx, delivery, self._clock(), described(error), permanent=is_permanent(error), jitter=self._jitter
+            )
+        )
+
+
+def scp_settings(settings: Settings) -> ScpSettings:
+    """Return what the SCP must know of the configuration."""
+    return ScpSettings(
+        ae_title=settings.node.ae_title,
+        bind=settings.node.bind,
+        port=settings.node.port,
+        accept_any_calling_ae=settings.receive.accept_any_calling_ae,
+        calling_ae_titles=frozenset(peer.ae_title for peer in settings.peers if peer.may_send),
+        max_associations=settings.receive.max_associations,
+        association_timeout_s=settings.receive.association_timeout_s,
+        idle_timeout_s=settings.receive.idle_timeout_s,
+        max_instance_mb=settings.receive.max_instance_mb,
+    )
+
+
+@contextmanager
+def opened_node(settings: Settings) -> Iterator[Node]:
+    """Lock the data folder, prepare and open the database, and yield a node that is not started yet.
+
+    Raises
+    ------
+    OperatorError
+        Where another node works on the folder, it cannot be written, the database is at another schema version or
+        cannot be reached, or a bundle cannot be used.
+    """
+    with DataFolderLock(settings.node.data_dir):
+        schema.prepare(settings.database.url)
+        with closing(Database.open(settings.database.url)) as database:
+            yield Node(settings, database, utc_now, random.Random())
+
+
+def serve(settings: Settings) -> None:
+    """Run a node until SIGTERM or SIGINT, then drain it; a second signal ends it at once."""
+    telemetry.configure(settings.log.level, settings.log.format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1) if stop.is_set() else stop.set())
+    log = telemetry.logger("app")
+    with opened_node(settings) as node:
+        print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
+        for line in shadow_notes(settings, node.registrations):
+            log.warning(line)
+        stop.wait()
+        log.info("draining")
+        log.info("drained" if node.drain() else "stopped with work in hand; it goes on at the next start")

@@ -1,0 +1,17 @@
+"""Callers that were turned away, and what would let them in."""
+
+
+def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
+    """Return the change that would let a rejected caller in, or "" where none would.
+
+    Parameters
+    ----------
+    reason
+        Why it was rejected, in the words of the rejection.
+    calling_ae_title, address
+        Who called, and from where.
+    """
+    if "calling AE title" not in reason:
+        return ""
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in calling_ae_title.lower()).strip("-") or "sender"
+    return f'[[peers]] name = "{name}" ae_title = "{calling_ae_title}" host = "{address}" port = 104 may_send = true'

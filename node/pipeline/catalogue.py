@@ -1,0 +1,140 @@
+"""The models that this node serves: registry rows joined with their opened bundles.
+
+The registry says which names there are and in which mode; the bundle's manifest says what a version is. The first
+start seeds the registry from [[models]]; afterwards the registry rules. A bundle is opened once, its digests checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import models
+from models.bundle import BundleError, Manifest, open_bundle
+from node.config import ModelSettings, Settings
+from node.domain.errors import OperatorError, Permanent
+from node.domain.finding import Code
+from node.domain.report import ModelClass, ModelIdentity
+from node.domain.rule import Rule
+from node.store import registry
+from node.store.database import Database, Transaction
+from node.store.registry import Registration
+from node.store.tables import Mode
+
+SHIPPED_BUNDLES = Path(models.__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One registered model with the bundle that its version stands for."""
+
+    bundle: Path
+    identity: ModelIdentity
+
+
+class Catalogue:
+    """The opened bundles of all registered models.
+
+    Parameters
+    ----------
+    registrations
+        The registry's rows at the start of the node.
+
+    Raises
+    ------
+    OperatorError
+        Saying which bundle cannot be used and why.
+    """
+
+    def __init__(self, registrations: Sequence[Registration]) -> None:
+        # a model that is off is opened too: its mode may change while the node runs
+        self._served = {
+            row.name: ServedModel(bundle_path(row.bundle), identity_of(row.name, opened(row.bundle)))
+            for row in registrations
+        }
+
+    @property
+    def device_uids(self) -> frozenset[str]:
+        """The Device UIDs that this node's reports carry."""
+        return frozenset(served.identity.device_uid for served in self._served.values())
+
+    @property
+    def bundles(self) -> tuple[Path, ...]:
+        """The bundles that reading may need."""
+        return tuple(served.bundle for served in self._served.values())
+
+    def served(self, name: str) -> ServedModel:
+        """Return one model.
+
+        Raises
+        ------
+        Permanent
+            Where the registry did not hold it when the node started.
+        """
+        if name not in self._served:
+            raise Permanent(f"model {name} is not served: restart the node, then `pacs-node retry`")
+        return self._served[name]
+
+    def rules(self, tx: Transaction) -> dict[str, Rule]:
+        """Return the rules of the models that read now, by name."""
+        return {row.name: row.rule for row in registry.all(tx) if row.mode is not Mode.OFF and row.name in self._served}
+
+
+def bundle_path(bundle: str) -> Path:
+    """Return the folder of a bundle: a shipped one by its name, any other by its path."""
+    return Path(bundle) if "/" in bundle else SHIPPED_BUNDLES / bundle
+
+
+def opened(bundle: str) -> Manifest:
+    """Return the manifest of a bundle whose digests match.
+
+    Raises
+    ------
+    OperatorError
+        Saying what is wrong with it.
+    """
+    path = bundle_path(bundle)
+    try:
+        return open_bundle(path).manifest
+    except BundleError as error:
+        raise OperatorError(
+            f"the bundle {path} cannot be used: {error}; install pacs-node again, or name another [[models]] bundle"
+        ) from error
+
+
+def identity_of(name: str, manifest: Manifest) -> ModelIdentity:
+    """Return what reports say of a model."""
+    classes = tuple(
+        ModelClass(described.name, Code(*described.finding), Code(*described.site), described.threshold)
+        for described in manifest.classes
+    )
+    return ModelIdentity(
+        name, manifest.version, manifest.device_uid, weights_digest=manifest.weights_digest, classes=classes
+    )
+
+
+def seeded(settings: Settings, database: Database) -> list[Registration]:
+    """Return the registry's rows after the models that it did not know were added from [[models]]."""
+    require_validation = settings.go_live.require_validation
+    configured = [registration_of(model, require_validation=require_validation) for model in settings.models]
+    for registration in configured:
+        database.write(lambda tx, registration=registration: registry.seed(tx, registration))  # type: ignore[misc]
+    return database.read(registry.all)
+
+
+def registration_of(model: ModelSettings, *, require_validation: bool) -> Registration:
+    """Return the registry row that a [[models]] table seeds.
+
+    A model that the configuration calls active starts in shadow where its local validation must be recorded first.
+    """
+    mode = Mode.SHADOW if model.mode == "active" and require_validation else Mode(model.mode)
+    rule = Rule(model.modalities, model.body_parts, model.senders, model.age_years)
+    return Registration(model.name, opened(model.bundle).version, model.bundle, mode, rule)
+
+
+def shadow_notes(settings: Settings, registrations: Sequence[Registration]) -> list[str]:
+    """Return a line for each model in shadow: who gets its reports."""
+    tests = [peer.name for peer in settings.peers if peer.test and "report" in peer.gets]
+    where = f"only to peers with test = true: {', '.join(tests)}" if tests else "to nobody: no peer has test = true"
+    return [
+        f"model {row.name} is in shadow: its reports go {where}" for row in registrations if row.mode is Mode.SHADOW
+    ]

@@ -1,0 +1,179 @@
+"""Everything that could be wrong with a node, a line each.
+
+Each check looks and changes nothing; none of them needs the node to run.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from node.config import PeerSettings, Settings
+from node.domain.errors import OperatorError, Permanent, Transient
+from node.network.scu import PeerAddress, echo
+from node.pipeline.callers import let_in_with
+from node.pipeline.catalogue import opened, registration_of, shadow_notes
+from node.pipeline.operate import open_database
+from node.store import callers, registry, schema, views
+from node.store.database import Database
+
+Verdict = Literal["ok", "note", "fault"]
+
+_ECHO_TIMEOUT_S = 5.0
+_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """What was looked at, and what was found."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+
+
+def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
+    """Yield a line for each thing that could be wrong.
+
+    Parameters
+    ----------
+    settings
+        The configuration, whose form is right already.
+    path
+        Where it was read from.
+    now
+        The time now, aware.
+    """
+    yield CheckLine("config", "ok", f"{path}: {len(settings.peers)} peers, {len(settings.models)} models")
+    yield _schema(settings)
+    yield _store(settings)
+    yield from _disk(settings)
+    yield from (_peer(settings, peer) for peer in settings.peers)
+    yield from (
+        _bundle(name, bundle) for name, bundle in {model.name: model.bundle for model in settings.models}.items()
+    )
+    if not settings.models:
+        yield CheckLine("models", "note", "no [[models]] table: studies are stored and nothing is read")
+    try:
+        with open_database(settings) as database:
+            yield from _registry(settings, database)
+            yield _clock(database, now)
+            yield from _buried(database)
+            yield from _callers(database)
+    except (OperatorError, Transient):
+        return  # the schema's line has said so
+
+
+def _schema(settings: Settings) -> CheckLine:
+    try:
+        found = schema.current(settings.database.url)
+        if found is None:
+            way = (
+                "`pacs-node serve` creates it"
+                if settings.database.url.startswith("sqlite")
+                else "run `pacs-node migrate`"
+            )
+            return CheckLine("database", "note", f"empty: {way}")
+        schema.check(settings.database.url)
+    except (OperatorError, Transient) as error:
+        return CheckLine("database", "fault", str(error))
+    return CheckLine("database", "ok", f"reached, schema at revision {found}")
+
+
+def _store(settings: Settings) -> CheckLine:
+    folder = settings.node.data_dir
+    existing = next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return CheckLine(
+            "store", "fault", f"{existing} cannot be written: make it writable, or set another [node] data_dir"
+        )
+    return CheckLine("store", "ok", f"{folder}{'' if existing == folder else ' (to be created)'}")
+
+
+def _disk(settings: Settings) -> Iterator[CheckLine]:
+    folder = settings.node.data_dir
+    existing = next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
+    free_mb = shutil.disk_usage(existing).free // 1_000_000
+    inodes = os.statvfs(existing).f_favail
+    least = settings.storage
+    yield CheckLine(
+        "disk",
+        "ok" if free_mb > least.min_free_mb else "fault",
+        f"{free_mb} MB free, the watermark is at {least.min_free_mb} MB ([storage] min_free_mb)",
+    )
+    if inodes:  # some file systems have no fixed number, and say 0
+        yield CheckLine(
+            "inodes",
+            "ok" if inodes > least.min_free_inodes else "fault",
+            f"{inodes} free, the watermark is at {least.min_free_inodes} ([storage] min_free_inodes)",
+        )
+
+
+def _peer(settings: Settings, peer: PeerSettings) -> CheckLine:
+    try:
+        echo(PeerAddress(peer.ae_title, peer.host, peer.port), settings.node.ae_title, timeout_s=_ECHO_TIMEOUT_S)
+    except (Transient, Permanent) as error:
+        # a peer that only sends need not answer: many modalities have no acceptor
+        return CheckLine(f"peer {peer.name}", "fault" if peer.gets else "note", str(error))
+    return CheckLine(f"peer {peer.name}", "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answered C-ECHO")
+
+
+def _bundle(name: str, bundle: str) -> CheckLine:
+    try:
+        manifest = opened(bundle)
+    except OperatorError as error:
+        return CheckLine(f"model {name}", "fault", str(error))
+    return CheckLine(f"model {name}", "ok", f"bundle {bundle}: version {manifest.version}, all digests match")
+
+
+def _registry(settings: Settings, database: Database) -> Iterator[CheckLine]:
+    registered = {row.name: row for row in database.read(registry.all)}
+    for model in settings.models:
+        row = registered.get(model.name)
+        if row is None:
+            yield CheckLine(f"model {model.name}", "note", "not registered yet: `pacs-node serve` does it")
+            continue
+        wanted = registration_of(model, require_validation=False)
+        if (row.bundle, row.version, row.rule) != (wanted.bundle, wanted.version, wanted.rule):
+            yield CheckLine(
+                f"model {model.name}",
+                "note",
+                "config.toml and registry differ in bundle, version or rule; the registry rules",
+            )
+        if row.mode != wanted.mode:
+            text = f"config.toml says {wanted.mode}, the registry {row.mode}, which rules (`pacs-node models mode`)"
+            yield CheckLine(f"model {model.name}", "note", text)
+    for text in shadow_notes(settings, list(registered.values())):
+        yield CheckLine("mode", "note", text)
+
+
+def _clock(database: Database, now: datetime) -> CheckLine:
+    newest = max((row["received_at"] for row in database.read(views.instances)), default=None)
+    if now < _EARLIEST or (newest and datetime.fromisoformat(newest) > now + _CLOCK_TOLERANCE):
+        return CheckLine("clock", "fault", f"it says {now:%Y-%m-%d %H:%M:%S} UTC, and instances were stored after that")
+    return CheckLine("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _buried(database: Database) -> Iterator[CheckLine]:
+    for subject, verb, rows in (
+        ("queue", "queue", database.read(views.jobs)),
+        ("deliveries", "deliveries", database.read(views.deliveries)),
+    ):
+        buried = sum(row["state"] == "buried" for row in rows)
+        if buried:
+            text = f"{buried} buried: `pacs-node {verb}` says why, `pacs-node retry --all` puts them back"
+            yield CheckLine(subject, "note", text)
+
+
+def _callers(database: Database) -> Iterator[CheckLine]:
+    for caller in database.read(callers.all):
+        way_in = let_in_with(caller.reason, caller.calling_ae_title, caller.address)
+        text = (
+            f"{caller.calling_ae_title} at {caller.address} called {caller.called_ae_title} {caller.times} times, last "
+            f"{caller.last_at:%Y-%m-%d %H:%M:%S} UTC, and was rejected: {caller.reason}"
+        )
+        yield CheckLine("refused caller", "note", text + (f"; let it in with {way_in}" if way_in else ""))

@@ -1,0 +1,191 @@
+"""A `compose` job done: a study's readings become one conclusion, one report and its deliveries, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.config import PeerSettings
+from node.domain.finding import Reading
+from node.domain.instance import InstanceHeader
+from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
+from node.pipeline.catalogue import Catalogue
+from node.pipeline.conclude import conclusion_of, destinations, inputs_digest, outcome_of, patient_key
+from node.pipeline.reading import not_read
+from node.store import analyses, audit, findings, instances, outbox, queue, registry
+from node.store.analyses import Analysis, NewAnalysis, NewRendition
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
+from node.store.instances import HeldInstance
+from node.store.queue import ClaimedJob
+
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a report is made from, as it stood when the job was taken."""
+
+    readings: tuple[Reading, ...]
+    sources: tuple[HeldInstance, ...]  #: in the order of the readings
+    latest: Analysis | None
+    predecessor: ReportIdentity | None
+
+    @property
+    def header(self) -> InstanceHeader:
+        """The newest source's header: it says whose study this is."""
+        return max(self.sources, key=lambda source: source.received_at).header
+
+
+class Composer:
+    """Handles claimed `compose` jobs.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    catalogue
+        The models and their opened bundles.
+    peers
+        The configured peers.
+    clock
+        The time now, aware.
+    wake
+        Called after deliveries were written.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: InstanceFiles,
+        catalogue: Catalogue,
+        peers: Sequence[PeerSettings],
+        clock: Callable[[], datetime],
+        wake: Callable[[], None],
+    ) -> None:
+        self._database, self._files, self._catalogue, self._peers = database, files, catalogue, peers
+        self._clock, self._wake = clock, wake
+
+    def handle(self, job: ClaimedJob) -> None:
+        """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
+        model = self._catalogue.served(job.model).identity
+        material = self._database.read(lambda tx: gather(tx, job, model))
+        if material is None or unchanged(material, model):
+            self._database.write(lambda tx: queue.finish(tx, job, self._clock()))
+            return
+        analysis = self._analysis(job, model, material)
+        rendition = self._rendition(analysis, model, material)
+        self._database.write(lambda tx: self._settle(tx, job, analysis, rendition, material))
+        self._wake()
+
+    def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:
+        return NewAnalysis(
+            study_instance_uid=job.study_instance_uid,
+            model=model.name,
+            version=model.version,
+            outcome=outcome_of(material.readings),
+            inputs_digest=inputs_digest(material.readings),
+            conclusion=conclusion_of(material.readings),
+            patient_key=patient_key(material.header),
+            created_at=self._clock(),
+            predecessor_id=material.latest.id if material.latest else None,
+        )
+
+    def _rendition(self, analysis: NewAnalysis, model: ModelIdentity, material: Material) -> NewRendition:
+        # highdicom and its needs are imported by the first report, not by a process that only receives
+        from node.dicom.report import build_report  # noqa: PLC0415
+
+        identity = report_identity(
+            analysis.study_instance_uid,
+            model,
+            tuple(reading.sop_instance_uid for reading in material.readings),
+            COMPREHENSIVE_3D_SR,
+            patient_key=analysis.patient_key,
+        )
+        content = ReportContent(
+            analysis.study_instance_uid,
+            model,
+            analysis.outcome,
+            material.readings,
+            analysis.created_at,
+            material.predecessor,
+        )
+        sources = [self._files.path(source.newest_path) for source in material.sources]
+        return NewRendition(
+            identity.sop_class_uid,
+            identity.sop_instance_uid,
+            identity.series_instance_uid,
+            IMPLICIT_VR_LITTLE_ENDIAN,
+            build_report(content, identity, sources),
+        )
+
+    def _settle(
+        self, tx: Transaction, job: ClaimedJob, analysis: NewAnalysis, rendition: NewRendition, material: Material
+    ) -> None:
+        now = self._clock()
+        if not queue.finish(tx, job, now):
+            return  # another worker holds the job since this one's lease ran out: its report counts
+        analysis_id = analyses.add(tx, analysis)
+        rendition_id = analyses.add_rendition(tx, analysis_id, rendition)
+        sent_to = self._destinations(tx, analysis, material.latest)
+        if sent_to:
+            outbox.cancel_older(tx, analysis_id, now)
+        for peer in sent_to:
+            outbox.add(tx, analysis_id, peer, rendition_id, now)
+        audit.add(
+            tx,
+            now,
+            "report composed",
+            study_uid=job.study_instance_uid,
+            sop_uid=rendition.sop_instance_uid,
+            model=job.model,
+            version=analysis.version,
+            outcome=analysis.outcome,
+            images=len(material.readings),
+            destinations=sent_to,
+        )
+
+    def _destinations(self, tx: Transaction, analysis: NewAnalysis, latest: Analysis | None) -> list[str]:
+        """Return the peers that get this report: none where it would tell a reader nothing new."""
+        told = latest is not None and (latest.conclusion, latest.patient_key) == (
+            analysis.conclusion,
+            analysis.patient_key,
+        )
+        registration = registry.get(tx, analysis.model)
+        if told or registration is None:
+            return []
+        return [each.peer for each in destinations(self._peers, registration.mode, analysis.outcome)]
+
+
+def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material | None:
+    """Return what the study's report is made from, or None where nothing of it was to be read."""
+    readings = {
+        reading.sop_instance_uid: reading
+        for reading in findings.of_study(tx, job.study_instance_uid, job.model, model.version)
+    }
+    for uid, error in findings.unread(tx, job.study_instance_uid, job.model).items():
+        readings.setdefault(uid, not_read(uid, f"Reading failed: {error}"))
+    sources = tuple(
+        held for held in instances.of_study(tx, job.study_instance_uid) if held.header.sop_instance_uid in readings
+    )
+    if not sources:
+        return None
+    latest = analyses.latest(tx, job.study_instance_uid, job.model)
+    predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
+    return Material(tuple(readings[s.header.sop_instance_uid] for s in sources), sources, latest, predecessor)
+
+
+def unchanged(material: Material, model: ModelIdentity) -> bool:
+    """Return whether the newest analysis was made by this version from these images of this patient, concluding so."""
+    latest = material.latest
+    return latest is not None and (
+        latest.version,
+        latest.inputs_digest,
+        latest.patient_key,
+        latest.conclusion,
+    ) == (
+        model.version,
+        inputs_digest(material.readings),
+        patient_key(material.header),
+        conclusion_of(material.readings),
+    )

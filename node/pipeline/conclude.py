@@ -1,0 +1,69 @@
+"""From readings to a conclusion: pure rules about what a study's report says and who gets it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from node.config import PeerSettings
+from node.domain.finding import Outcome, Reading
+from node.domain.instance import InstanceHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A peer that gets this report."""
+
+    peer: str
+    profile: str
+
+
+def outcome_of(readings: Sequence[Reading]) -> Outcome:
+    """Return what these readings conclude: any present finding is positive, any admitted image an assessment."""
+    admitted = [reading for reading in readings if reading.admission.admitted]
+    if not admitted:
+        return Outcome.NOT_ASSESSED
+    present = any(finding.present for reading in admitted for finding in reading.findings)
+    return Outcome.POSITIVE if present else Outcome.NEGATIVE
+
+
+def conclusion_of(readings: Sequence[Reading]) -> str:
+    """Return the conclusion as text that is equal for two reports when a reader would learn nothing new.
+
+    It holds the outcome and which classes are present in the study, and neither scores nor the number of images.
+    """
+    present = sorted({f.name for r in readings if r.admission.admitted for f in r.findings if f.present})
+    return json.dumps({"outcome": outcome_of(readings), "present": present})
+
+
+def patient_key(header: InstanceHeader) -> str:
+    """Return a digest of what says whose study this is; a changed one makes a corrected report."""
+    identity = (
+        header.patient_id,
+        header.issuer_of_patient_id,
+        header.patient_name,
+        header.patient_birth_date,
+        header.patient_sex,
+        header.accession_number,
+    )
+    return hashlib.sha256("\x00".join(identity).encode()).hexdigest()[:32]
+
+
+def inputs_digest(readings: Iterable[Reading]) -> str:
+    """Return a digest of the input instances, in any order."""
+    return hashlib.sha256(",".join(sorted(r.sop_instance_uid for r in readings)).encode()).hexdigest()
+
+
+def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> list[Destination]:
+    """Return the peers that get a report of this outcome from a model in this mode.
+
+    A model in shadow reports only to peers with ``test = true``; one that is active reports to every peer that
+    `gets` reports and whose `outcomes` hold this one.
+    """
+    if mode == "off":
+        return []
+    return [
+        Destination(peer.name, peer.profile)
+        for peer in peers
+        if "report" in peer.gets and outcome in peer.outcomes and (mode == "active" or peer.test)
+    ]

@@ -1,0 +1,101 @@
+"""A delivery done: one report to one peer, sorted by what the peer answered.
+
+0x0000, warnings 0xBxxx and 0x0111 count as sent; transient answers and a peer that is away are tried again after a
+backoff, for as long as it takes; permanent answers are buried where the operator sees them.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from node.config import PeerSettings
+from node.domain.errors import Permanent
+from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association
+from node.network.status import Answer, sort_status
+from node.pipeline.conclude import destinations
+from node.store import analyses, audit, outbox, registry
+from node.store.database import Database, Transaction
+from node.store.outbox import ClaimedDelivery
+
+
+class Deliverer:
+    """Handles claimed deliveries.
+
+    Parameters
+    ----------
+    database
+        Where the outbox is.
+    ae_title
+        This node's own AE title, under which it calls.
+    peers
+        The configured peers.
+    clock
+        The time now, aware.
+    jitter
+        Random source of the backoff.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ae_title: str,
+        peers: Sequence[PeerSettings],
+        clock: Callable[[], datetime],
+        jitter: random.Random,
+    ) -> None:
+        self._database, self._ae_title = database, ae_title
+        self._peers = {peer.name: peer for peer in peers}
+        self._clock, self._jitter = clock, jitter
+
+    def handle(self, delivery: ClaimedDelivery) -> None:
+        """Send the pinned rendition and settle the delivery by the peer's answer."""
+        peer = self._peers[delivery.peer]
+        self._database.read(lambda tx: self._require_permission(tx, delivery, peer))
+        report = OutgoingInstance(
+            delivery.rendition.sop_class_uid,
+            delivery.rendition.sop_instance_uid,
+            delivery.rendition.transfer_syntax_uid,
+            delivery.rendition.dataset,
+        )
+        address = PeerAddress(peer.ae_title, peer.host, peer.port)
+        context = (report.sop_class_uid, report.transfer_syntax_uid)
+        with open_association(address, self._ae_title, [context]) as association:
+            answer = association.store(report)
+            # settled before the release: a peer that has answered holds the report, however the association ends
+            self._database.write(lambda tx: self._settle(tx, delivery, answer))
+
+    def _require_permission(self, tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
+        """Raise where the model's mode has changed since the report was composed and no longer lets it go there."""
+        registration = registry.get(tx, delivery.model)
+        mode = registration.mode if registration else "off"
+        if not destinations([peer], mode, analyses.get(tx, delivery.analysis_id).outcome):
+            raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")
+
+    def _settle(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
+        now = self._clock()
+        sorted_as = sort_status(answer.status)
+        if sorted_as is Answer.SENT:
+            if outbox.finish(tx, delivery, now, answer.status):
+                self._note(tx, now, delivery, answer)
+            return
+        outbox.fail(
+            tx,
+            delivery,
+            now,
+            f"the peer answered 0x{answer.status:04X}{': ' + answer.comment if answer.comment else ''}",
+            permanent=sorted_as is Answer.BURIED,
+            jitter=self._jitter,
+            status=answer.status,
+        )
+
+    def _note(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
+        audit.add(
+            tx,
+            now,
+            "report sent",
+            study_uid=delivery.study_instance_uid,
+            sop_uid=delivery.rendition.sop_instance_uid,
+            peer=delivery.peer,
+            attempt=delivery.attempt,
+            status=f"0x{answer.status:04X}",
+        )

@@ -1,0 +1,68 @@
+"""Everything about one study, as a person reads it: a pure rendering of what `operate.study` returns."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def explain(study: dict[str, Any]) -> str:
+    """Return the study's summary, readings, reports, deliveries and timeline as lines of text."""
+    return "\n".join(
+        [
+            *_summary(study),
+            "",
+            "Readings",
+            *(_reading(reading) for reading in study["readings"]),
+            *(f"  {model}: turned away: {reason}" for model, reason in study["turned_away"].items()),
+            "",
+            "Reports",
+            *(_analysis(analysis, study["modes"]) for analysis in study["analyses"]),
+            "",
+            "Deliveries",
+            *(_delivery(delivery) for delivery in study["deliveries_made"]),
+            "",
+            "Timeline",
+            *(_event(entry) for entry in study["timeline"]),
+        ]
+    )
+
+
+def _summary(study: dict[str, Any]) -> Iterator[str]:
+    yield f"Study {study['study_instance_uid']}: {study['state']}"
+    yield f"  Patient ID {study['patient_id']}, accession number {study['accession_number'] or '(none)'}"
+    yield (
+        f"  {study['instances']} images ({', '.join(study['modalities']) or 'no modality'}), "
+        f"{study['other_objects']} other objects, first {study['first_received_at']}, last {study['last_received_at']}"
+    )
+
+
+def _reading(reading: dict[str, Any]) -> str:
+    head = f"  {reading['sop_instance_uid']} by {reading['model']} {reading['version']}: "
+    admission = reading["admission"]
+    if not admission["admitted"]:
+        return head + f"not assessed: {admission['sentence']}"
+    findings = (
+        f"{finding['name']} {finding['probability']:.3f} (threshold {finding['threshold']:.3f})"
+        for finding in reading["findings"]
+    )
+    anomaly = reading["anomaly"]
+    placed = f"anomaly z-score {anomaly['z_score']:.2f}, percentile {anomaly['percentile']:.0f}" if anomaly else ""
+    return head + "; ".join([*findings, placed, f"admission {admission['score']:.2f} of {admission['limit']:.2f}"])
+
+
+def _analysis(analysis: dict[str, Any], modes: dict[str, str]) -> str:
+    shadow = " (model in shadow)" if modes.get(analysis["model"]) == "shadow" else ""
+    return (
+        f"  {analysis['created_at']} {analysis['outcome']} by {analysis['model']} {analysis['version']}{shadow}: "
+        f"{', '.join(analysis['sop_instance_uids'])}"
+    )
+
+
+def _delivery(delivery: dict[str, Any]) -> str:
+    status = "" if delivery["last_status"] is None else f", last answer 0x{delivery['last_status']:04X}"
+    error = f", {delivery['last_error']}" if delivery["last_error"] else ""
+    return f"  to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{error}"
+
+
+def _event(entry: dict[str, Any]) -> str:
+    detail = ", ".join(f"{key} {value}" for key, value in entry["detail"].items() if value not in ("", None, {}, []))
+    return f"  {entry['at']} {entry['event']}{': ' if detail else ''}{detail}"

@@ -1,0 +1,176 @@
+"""What an operator asks of a node's database, and changes in it: listings, retry, modes of models."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.domain.lifecycle import State
+from node.pipeline.catalogue import opened
+from node.store import audit, operator, registry, schema, views
+from node.store.database import Database, Transaction
+from node.store.tables import Mode
+
+T = TypeVar("T")
+
+STUDIES_COLUMNS = (
+    "study_instance_uid",
+    "modalities",
+    "instances",
+    "last_received_at",
+    "state",
+    "outcomes",
+    "deliveries",
+    "turned_away",
+)
+QUEUE_COLUMNS = ("id", "kind", "model", "study_instance_uid", "state", "due_at", "attempt", "last_error")
+DELIVERIES_COLUMNS = ("id", "peer", "model", "study_instance_uid", "state", "due_at", "attempt", "last_error")
+MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
+
+_EVERYTHING = tuple(State)
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """Open the node's database beside the running node.
+
+    Raises
+    ------
+    OperatorError
+        Where it does not exist yet or is at another schema version.
+    """
+    url = settings.database.url
+    if schema.current(url) is None:
+        raise OperatorError(
+            "the database is empty: start the node once with `pacs-node serve`, or run `pacs-node migrate`"
+        )
+    schema.check(url)
+    with closing(Database.open(url)) as database:
+        yield database
+
+
+def migrate(settings: Settings) -> str:
+    """Bring the database to the newest schema and say what was done."""
+    before, newest = schema.current(settings.database.url), schema.head()
+    if before == newest:
+        return f"the database is at revision {newest} already"
+    schema.upgrade(settings.database.url)
+    return f"the database went from {f'revision {before}' if before else 'empty'} to revision {newest}"
+
+
+def studies(settings: Settings, now: datetime) -> list[dict[str, Any]]:
+    """Return all studies as `node.store.views.studies` lists them, the one that began last first."""
+    rows = _asked(settings, lambda tx: views.studies(tx, None, now=now))
+    modes = {row["name"]: row["mode"] for row in models(settings)}
+    return [{**row, "modes": {model: modes.get(model, "off") for model in row["outcomes"]}} for row in rows]
+
+
+def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
+    """Return everything about one study.
+
+    Raises
+    ------
+    OperatorError
+        Where it is not held.
+    """
+    found = _asked(settings, lambda tx: views.study(tx, uid, now=now))
+    if found is None:
+        raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
+    modes = {row["name"]: row["mode"] for row in models(settings)}
+    return {**found, "modes": {model: modes.get(model, "off") for model in found["outcomes"]}}
+
+
+def instances(settings: Settings) -> list[dict[str, Any]]:
+    """Return all stored instances in the order in which they came."""
+    return _asked(settings, views.instances)
+
+
+def queue(settings: Settings) -> list[dict[str, Any]]:
+    """Return the jobs that wait, run or are buried."""
+    return _asked(settings, views.jobs)
+
+
+def deliveries(settings: Settings) -> list[dict[str, Any]]:
+    """Return all deliveries, in every state."""
+    return _asked(settings, lambda tx: views.deliveries(tx, _EVERYTHING))
+
+
+def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *, everything: bool) -> int:
+    """Put buried work back to waiting and return how much.
+
+    Parameters
+    ----------
+    settings
+        Whose database.
+    jobs, sent
+        Ids of buried jobs and deliveries.
+    now
+        When they are due.
+    everything
+        Whether all that is buried is meant, whatever the ids.
+    """
+
+    def put_back(tx: Transaction) -> int:
+        count = operator.retry(tx, "job", None if everything else jobs, now) if everything or jobs else 0
+        return count + (operator.retry(tx, "delivery", None if everything else sent, now) if everything or sent else 0)
+
+    with open_database(settings) as database:
+        return database.write(put_back)
+
+
+def models(settings: Settings) -> list[dict[str, Any]]:
+    """Return the registered models with what their bundles say of them."""
+    return [_model(row) for row in _asked(settings, registry.all)]
+
+
+def _model(row: registry.Registration) -> dict[str, Any]:
+    manifest = opened(row.bundle)
+    rule = row.rule
+    reads: dict[str, list[Any]] = {"modalities": list(rule.modalities), "body_parts": list(rule.body_parts)}
+    reads |= {"senders": list(rule.senders)} if rule.senders else {}
+    reads |= {"age_years": list(rule.age_years)} if rule.age_years else {}
+    return {
+        "name": row.name,
+        "version": row.version,
+        "mode": row.mode.value,
+        "bundle": row.bundle,
+        "reads": reads,
+        "classes": [described.name for described in manifest.classes],
+        "test_auc": manifest.measures.get("test", {}).get("auc"),
+        "device_uid": manifest.device_uid,
+        "measures": manifest.measures,
+    }
+
+
+def set_mode(settings: Settings, name: str, mode: str, now: datetime) -> str:
+    """Change a model's mode in one transaction and say what that means.
+
+    Raises
+    ------
+    OperatorError
+        Where there is no such model or mode, or the model may not become active yet.
+    """
+    if mode not in {known.value for known in Mode}:
+        raise OperatorError(f"no mode {mode!r}: it is shadow, active or off", exit_code=2)
+    if mode == Mode.ACTIVE and settings.go_live.require_validation:
+        raise OperatorError(
+            f"model {name} cannot become active: it has no recorded local validation, and [go_live] require_validation "
+            "is true. Until then it stays in shadow, where peers with test = true get its reports. Setting "
+            "require_validation = false lets it in without one, on your site's responsibility."
+        )
+
+    def change(tx: Transaction) -> Mode:
+        before = registry.set_mode(tx, name, Mode(mode))
+        audit.add(tx, now, "model mode changed", model=name, before=before, after=mode)
+        return before
+
+    with open_database(settings) as database:
+        before = database.write(change)
+    return f"model {name}: {before} -> {mode}; counts from the next image on"
+
+
+def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:
+    with open_database(settings) as database:
+        return database.read(work)

@@ -1,0 +1,108 @@
+"""One image read by one model: decode, admission, prediction, in a child process.
+
+`read_file` runs in the child: it gets a path and a bundle and returns plain values. It never opens the database.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.dicom.pixels import PixelsUnreadable, read_pixels
+from node.domain.errors import Permanent
+from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
+from node.domain.identifiers import SOPInstanceUID
+
+if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
+    from models.inference import Prediction, Reader
+
+OUTSIDE_LIMITS = Code("128619", "DCM", "Outside operational limits of the device")
+"""Why an image was not admitted (DICOM PS3.16 Annex D)."""
+
+
+def warm(bundle: Path) -> None:
+    """Load the bundle, so that the first image does not wait for it.
+
+    Raises
+    ------
+    Permanent
+        When the bundle cannot be used.
+    """
+    _reader(bundle)
+
+
+def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Reading:
+    """Return what the bundle's model says of the image in a stored file.
+
+    Parameters
+    ----------
+    path
+        A DICOM file with pixels.
+    sop_instance_uid
+        Its SOP Instance UID.
+    bundle
+        Folder of the model's bundle.
+
+    Returns
+    -------
+    Reading
+        Not admitted, with the reason, where the pixels cannot be decoded or are outside what the model knows.
+
+    Raises
+    ------
+    Permanent
+        When the bundle cannot be used.
+    """
+    try:
+        pixels = read_pixels(path)
+    except PixelsUnreadable as error:
+        return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
+    if len(pixels.values) != 1:
+        return not_read(sop_instance_uid, f"The image has {len(pixels.values)} frames; the model reads single images.")
+    reader = _reader(bundle)
+    prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
+    return _reading(sop_instance_uid, reader, prediction)
+
+
+def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
+    """Return the reading of an image that could not be read, for this reason."""
+    return Reading(sop_instance_uid, Admission(admitted=False, reason=OUTSIDE_LIMITS, sentence=sentence))
+
+
+@lru_cache(maxsize=4)
+def _reader(bundle: Path) -> "Reader":
+    from models.bundle import BundleError  # noqa: PLC0415 - only a child process imports the learned part
+    from models.inference import load  # noqa: PLC0415
+
+    try:
+        return load(bundle)
+    except BundleError as error:
+        raise Permanent(f"the bundle {bundle.name} cannot be used: {error}") from error
+
+
+def _reading(sop_instance_uid: SOPInstanceUID, reader: "Reader", prediction: "Prediction") -> Reading:
+    if not prediction.admitted:
+        admission = Admission(
+            admitted=False,
+            reason=OUTSIDE_LIMITS,
+            sentence="The image is not like those that the model was trained on "
+            f"(admission score {prediction.admission_score:.2f}, limit {prediction.admission_limit:.2f}).",
+            score=prediction.admission_score,
+            limit=prediction.admission_limit,
+        )
+        return Reading(sop_instance_uid, admission)
+    findings = tuple(
+        Finding(
+            name=described.name,
+            finding=Code(*described.finding),
+            site=Code(*described.site),
+            probability=prediction.probabilities[described.name],
+            threshold=described.threshold,
+        )
+        for described in reader.manifest.classes
+    )
+    return Reading(
+        sop_instance_uid,
+        Admission(admitted=True, score=prediction.admission_score, limit=prediction.admission_limit),
+        findings,
+        Anomaly(prediction.anomaly_z, prediction.anomaly_percentile),
+    )

@@ -1,0 +1,259 @@
+"""An instance in: checked, stored durably, recorded with the work it causes, and only then acknowledged.
+
+The order is the promise: temporary file, fsync, rename, fsync of the folder, one transaction, commit, answer
+(DICOM PS3.4 B.2.3 for the statuses). It knows no socket: the network room calls `Receiver.receive` and sends what it
+returns.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from node.dicom.encoding import InflatesTooLarge, NotParsable
+from node.dicom.header import inspect
+from node.dicom.part10 import preamble_and_meta, read_part10
+from node.domain.errors import Refused, Transient
+from node.domain.identifiers import is_uid
+from node.domain.instance import InstanceHeader
+from node.domain.rule import Rule, turned_away
+from node.network.scp import IncomingInstance
+from node.pipeline.conclude import patient_key
+from node.pipeline.repeat import Repeat, compare
+from node.store import audit, instances, queue
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles, StoredFile
+from node.store.instances import HeldInstance, NewCopy, NewInstance
+from node.store.tables import InstanceKind
+from node.telemetry import logger
+
+_SUCCESS = 0x0000
+_DUPLICATE_SOP_INSTANCE = 0x0111
+_OUT_OF_RESOURCES = 0xA700
+_DATASET_DOES_NOT_MATCH = 0xA900
+_CANNOT_UNDERSTAND = 0xC000
+
+_log = logger("pipeline.receive")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePolicy:
+    """What the operator set for receiving."""
+
+    quiet_period_s: float
+    max_wait_s: float
+    min_free_bytes: int
+    min_free_inodes: int
+
+
+class Receiver:
+    """Answers each C-STORE with the status that is true.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    rules
+        Returns the rules of the models that are not off, by name; asked in every transaction, so that a change of
+        mode needs no restart.
+    device_uids
+        Device UIDs of this node's own models, to know its reports when they come back.
+    policy
+        Quiet period, longest wait and what must stay free.
+    clock
+        The time now, aware.
+    wake
+        Called after the commit of an instance that caused work.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: InstanceFiles,
+        rules: Callable[[Transaction], Mapping[str, Rule]],
+        device_uids: frozenset[str],
+        policy: ReceivePolicy,
+        clock: Callable[[], datetime],
+        wake: Callable[[], None],
+    ) -> None:
+        self._database, self._files, self._policy = database, files, policy
+        self._rules, self._device_uids = rules, device_uids
+        self._clock, self._wake = clock, wake
+
+    def receive(self, incoming: IncomingInstance) -> int:
+        """Store one instance and return its status.
+
+        Returns
+        -------
+        int
+            0x0000 where file and row are durable, or the same was already held; 0x0111 where the held instance of
+            this UID has other pixels.
+
+        Raises
+        ------
+        Refused
+            0xA700 no room or database down, 0xA900 not what the command said, 0xC000 not parsable.
+        """
+        header = checked_header(incoming)
+        try:
+            self._require_room(len(incoming.dataset))
+            return self._stored(incoming, header)
+        except OSError as error:
+            raise Refused(_OUT_OF_RESOURCES, f"the instance store cannot be written: {error.strerror}") from error
+        except Transient as error:
+            raise Refused(_OUT_OF_RESOURCES, "the database cannot be written") from error
+
+    def _require_room(self, size_bytes: int) -> None:
+        free = self._files.free()
+        if free.bytes - size_bytes < self._policy.min_free_bytes or free.inodes < self._policy.min_free_inodes:
+            raise Refused(_OUT_OF_RESOURCES, "the disk is at its watermark ([storage] min_free_mb, min_free_inodes)")
+
+    def _stored(self, incoming: IncomingInstance, header: InstanceHeader) -> int:
+        held = self._database.read(lambda tx: instances.held(tx, header.sop_instance_uid))
+        if held is not None:
+            return self._again(incoming, header, held)
+        path = self._files.keep(self._written(incoming, header))
+        jobs = self._database.write(lambda tx: self._record(tx, incoming, header, path))
+        if jobs is None:
+            # the same UID came on another association between the look-up and the commit
+            self._files.remove(path)
+            return self._stored(incoming, header)
+        if jobs:
+            self._wake()
+        return _SUCCESS
+
+    def _written(self, incoming: IncomingInstance, header: InstanceHeader) -> StoredFile:
+        meta = preamble_and_meta(
+            header.sop_class_uid, header.sop_instance_uid, incoming.transfer_syntax_uid, incoming.calling_ae_title
+        )
+        return self._files.write(header.sop_instance_uid, header.study_instance_uid, (meta, incoming.dataset))
+
+    def _record(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> int | None:
+        """Write the instance, its jobs and its audit entry; return how many jobs, None where the UID is held by now."""
+        if instances.held(tx, header.sop_instance_uid) is not None:
+            return None
+        now = self._clock()
+        kind = self._kind(tx, header)
+        rules = self._rules(tx) if kind is InstanceKind.IMAGE else {}
+        reasons = {name: turned_away(rule, header, incoming.calling_ae_title) for name, rule in rules.items()}
+        refused = {name: reason for name, reason in reasons.items() if reason is not None}
+        new = NewInstance(
+            header,
+            path,
+            len(incoming.dataset),
+            incoming.calling_ae_title,
+            incoming.called_ae_title,
+            incoming.address,
+            now,
+            kind,
+            refused,
+        )
+        instances.add(tx, new)
+        reading = reasons.keys() - refused.keys()
+        for model in reading:
+            queue.enqueue_read(tx, header.sop_instance_uid, model, now)
+            self._schedule(tx, header, model, now)
+        _note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused)
+        return len(reading)
+
+    def _kind(self, tx: Transaction, header: InstanceHeader) -> InstanceKind:
+        if self._device_uids.intersection(header.device_uids) or instances.is_own(tx, header.sop_instance_uid):
+            return InstanceKind.OWN
+        return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER
+
+    def _schedule(self, tx: Transaction, header: InstanceHeader, model: str, now: datetime) -> None:
+        """Let the study be composed after the quiet period, and never later than the longest wait."""
+        waiting_since = instances.waiting_since(tx, header.study_instance_uid, model)
+        latest = waiting_since + timedelta(seconds=self._policy.max_wait_s)
+        due_at = min(now + timedelta(seconds=self._policy.quiet_period_s), max(latest, now))
+        queue.schedule_compose(tx, header.study_instance_uid, model, due_at)
+
+    def _again(self, incoming: IncomingInstance, header: InstanceHeader, held: HeldInstance) -> int:
+        """Answer a second copy of a held UID, in one of four ways."""
+        newest = read_part10(self._files.path(held.newest_path))
+        repeat = compare(newest.dataset, newest.transfer_syntax_uid, incoming.dataset, incoming.transfer_syntax_uid)
+        if repeat is Repeat.EQUAL:
+            return _SUCCESS
+        if repeat is Repeat.OTHER_TRANSFER_SYNTAX:
+            self._database.write(
+                lambda tx: _note(tx, self._clock(), "other transfer syntax", header, incoming, kept="the first copy")
+            )
+            return _SUCCESS
+        stored = self._written(incoming, header)
+        if repeat is Repeat.REVISION:
+            path = self._files.keep(stored)
+            self._database.write(lambda tx: self._revise(tx, incoming, header, path, held))
+            self._wake()
+            return _SUCCESS
+        path = self._files.quarantine(stored)
+        self._database.write(lambda tx: self._quarantine(tx, incoming, header, path))
+        _log.error("same UID with other pixels quarantined", sop_instance_uid=header.sop_instance_uid)
+        return _DUPLICATE_SOP_INSTANCE
+
+    def _revise(
+        self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str, held: HeldInstance
+    ) -> None:
+        """Keep the changed header; where it says another patient, the study is composed again."""
+        now = self._clock()
+        instances.add_revision(tx, _copy(incoming, header, path, now, "changed header"))
+        instances.update_header(tx, header.sop_instance_uid, header, path=path)
+        identity_changed = patient_key(header) != patient_key(held.header)
+        if identity_changed and held.kind is InstanceKind.IMAGE:
+            for model in self._rules(tx).keys() - held.turned_away.keys():
+                self._schedule(tx, header, model, now)
+        _note(tx, now, "revision stored", header, incoming, identity_changed=identity_changed)
+
+    def _quarantine(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> None:
+        now = self._clock()
+        instances.add_quarantined(tx, _copy(incoming, header, path, now, "other pixels under the same UID"))
+        _note(tx, now, "instance quarantined", header, incoming, reason="other pixels under the same UID")
+
+
+def checked_header(incoming: IncomingInstance) -> InstanceHeader:
+    """Return the header of an instance whose bytes are a dataset and say what the command said.
+
+    Raises
+    ------
+    Refused
+        0xC000 where the bytes are not one whole dataset; 0xA900 where a UID is missing or none, or where SOP class
+        or UIDs of dataset, command and presentation context differ (DICOM PS3.4 B.2.3).
+    """
+    try:
+        header = inspect(incoming.dataset, incoming.transfer_syntax_uid)
+    except InflatesTooLarge as error:
+        raise Refused(_OUT_OF_RESOURCES, str(error)) from error
+    except NotParsable as error:
+        raise Refused(_CANNOT_UNDERSTAND, str(error)) from error
+    for name, uid in (
+        ("SOP Class UID", header.sop_class_uid),
+        ("SOP Instance UID", header.sop_instance_uid),
+        ("Study Instance UID", header.study_instance_uid),
+        ("Series Instance UID", header.series_instance_uid),
+    ):
+        if not is_uid(uid):
+            raise Refused(_DATASET_DOES_NOT_MATCH, f"{name} of the dataset is {'not a UID' if uid else 'missing'}")
+    if header.sop_instance_uid != incoming.sop_instance_uid:
+        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")
+    if not header.sop_class_uid == incoming.sop_class_uid == incoming.context_sop_class_uid:
+        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of context, command and dataset differ")
+    return header
+
+
+def _copy(incoming: IncomingInstance, header: InstanceHeader, path: str, now: datetime, reason: str) -> NewCopy:
+    caller = (incoming.calling_ae_title, incoming.called_ae_title, incoming.address)
+    return NewCopy(header, path, len(incoming.dataset), *caller, now, reason)
+
+
+def _note(
+    tx: Transaction, now: datetime, event: str, header: InstanceHeader, incoming: IncomingInstance, **detail: object
+) -> None:
+    audit.add(
+        tx,
+        now,
+        event,
+        study_uid=header.study_instance_uid,
+        sop_uid=header.sop_instance_uid,
+        caller=incoming.calling_ae_title,
+        address=incoming.address,
+        transfer_syntax_uid=incoming.transfer_syntax_uid,
+        **detail,
+    )
