@@ -157,9 +157,11 @@ def _without_high_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArra
     if values.dtype.kind not in "ui" or not 0 < bits_stored < 8 * values.dtype.itemsize:
         return values
     if values.dtype.kind == "u":
-        return np.bitwise_and(values, values.dtype.type((1 << bits_stored) - 1))
+        masked: npt.NDArray[Any] = values & values.dtype.type((1 << bits_stored) - 1)
+        return masked
     unused = 8 * values.dtype.itemsize - bits_stored
-    return np.right_shift(np.left_shift(values, unused), unused)
+    extended: npt.NDArray[Any] = (values << unused) >> unused
+    return extended
 
 
 def _modality_values(dataset: Dataset, stored: npt.NDArray[np.generic], photometric: str) -> npt.NDArray[np.float32]:

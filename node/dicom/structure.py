@@ -23,50 +23,13 @@ from node.dicom.encoding import (
     encoding_of,
     inflate,
 )
+from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
 
 __all__ = ["InflatesTooLarge", "NotParsable", "Structure", "check_structure"]
 
 MAXIMUM_DEPTH = 128  #: open sequences and items together; real content trees stay below 60
 MAXIMUM_ELEMENTS = 1_000_000  #: about a second of walking
 MAXIMUM_VALUE_BYTES = 4096  #: of each value that is kept; nothing that a header needs is longer
-
-CONTRIBUTING_EQUIPMENT_SEQUENCE = 0x0018A001
-DEVICE_UID = 0x00181002
-PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-
-WANTED = frozenset(
-    {
-        0x00080005,  # Specific Character Set
-        0x00080008,  # Image Type
-        0x00080016,  # SOP Class UID
-        0x00080018,  # SOP Instance UID
-        0x00080020,  # Study Date
-        0x00080030,  # Study Time
-        0x00080050,  # Accession Number
-        0x00080060,  # Modality
-        0x00080068,  # Presentation Intent Type
-        0x00080070,  # Manufacturer
-        0x00080080,  # Institution Name
-        0x00080090,  # Referring Physician's Name
-        0x00080201,  # Timezone Offset From UTC
-        0x00081030,  # Study Description
-        0x0008103E,  # Series Description
-        0x00100010,  # Patient's Name
-        0x00100020,  # Patient ID
-        0x00100021,  # Issuer of Patient ID
-        0x00100030,  # Patient's Birth Date
-        0x00100040,  # Patient's Sex
-        0x00101010,  # Patient's Age
-        0x00180015,  # Body Part Examined
-        0x00185101,  # View Position
-        0x0020000D,  # Study Instance UID
-        0x0020000E,  # Series Instance UID
-        0x00200010,  # Study ID
-        0x00280008,  # Number of Frames
-        0x00280010,  # Rows
-        0x00280011,  # Columns
-    }
-)
 
 # PS3.5 7.1.2: these VRs have a 16-bit length, the others two reserved bytes and a 32-bit length
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
