@@ -133,14 +133,16 @@ def _element(element: int, vr: bytes, value: bytes) -> bytes:
 def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
     """Return the values of group 0002 by element number, and where it ends.
 
-    The group is walked to its last element; its group length is not trusted, because some files have it wrong or
-    lack it. It is always Explicit VR Little Endian.
+    The group ends where its group length says, if an element ends there; where that is wrong or lacking, as it is in
+    some files, it ends with its last element. (Some senders put elements of group 0002 into the dataset too, and
+    those must stay there.) It is always Explicit VR Little Endian.
     """
     if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] != _PREFIX:
         raise NotPart10("it has no DICM prefix after a preamble of 128 bytes")
     values: dict[int, str] = {}
     position = _PREAMBLE_BYTES + len(_PREFIX)
-    while position + 8 <= len(data) and position < _MAXIMUM_META_BYTES:
+    end = -1
+    while position != end and position + 8 <= len(data) and position < _MAXIMUM_META_BYTES:
         group, element, vr, length = struct.unpack_from("<HH2sH", data, position)
         if group != _META_GROUP:
             return values, position
@@ -148,8 +150,11 @@ def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
         if vr in _LONG_VRS:
             length = int.from_bytes(data[position : position + 4], "little")
             position += 4
-        values[element] = data[position : position + length].decode("latin_1").rstrip("\0 ")
+        value = data[position : position + length]
+        values[element] = value.decode("latin_1").rstrip("\0 ")
         position += length
+        if element == 0x0000:
+            end = position + int.from_bytes(value, "little")
     if position > len(data) or position >= _MAXIMUM_META_BYTES:
         raise NotPart10("its file meta information is cut short")
     return values, position

@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.uid import UID
 
-from node.dicom.encoding import DEFLATED, EXPLICIT_VR_LITTLE_ENDIAN, NotParsable, inflate
+from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
 from node.dicom.frames import frame_rescales, window_of
-from node.dicom.part10 import NotPart10, part10_of, preamble_and_meta
+from node.dicom.part10 import NotPart10, part10_of
 
 MAXIMUM_PIXEL_BYTES = 1 << 30
 
@@ -118,13 +120,15 @@ def stored_values(dataset: Dataset) -> tuple[npt.NDArray[np.generic], str]:
 
 
 def _dataset_of(data: bytes, max_bytes: int) -> Dataset:
+    """Parse a file; pydicom's own reader would inflate without a limit, and take in stray elements of group 0002."""
     part10 = part10_of(data)
-    if part10.transfer_syntax_uid in DEFLATED:
-        # pydicom would inflate without a limit
-        inflated = inflate(part10.dataset, max_bytes)
-        meta = preamble_and_meta(part10.sop_class_uid, part10.sop_instance_uid, EXPLICIT_VR_LITTLE_ENDIAN)
-        data = meta + inflated
-    return dcmread(io.BytesIO(data))
+    syntax = part10.transfer_syntax_uid
+    encoded = inflate(part10.dataset, max_bytes) if syntax in DEFLATED else part10.dataset
+    encoding = encoding_of(syntax)
+    dataset = read_dataset(io.BytesIO(encoded), encoding.implicit, not encoding.big_endian)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
 
 
 def _check_size(dataset: Dataset, max_bytes: int) -> None:
