@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pydicom.uid import UID
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
@@ -29,7 +30,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationServer, AssociationSocket, RequestHandler
 
 from node.network.message import Message, MessageProvider
-from node.network.presentation import Syntaxes
+from node.network.presentation import Syntaxes, preferred_transfer_syntax
 
 #: Longest P-DATA-TF that this node announces (PS3.8 D.1); larger ones gain nothing.
 MAXIMUM_PDU_BYTES = 128 * 1024
@@ -40,6 +41,8 @@ PDU_CAP_BYTES = 1 << 20
 #: PS3.8 9.2.1: the association is over, and the connection waits to be closed.
 _CLOSING = "Sta13"
 _DISCARD_BYTES = 1 << 16
+
+_QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,15 @@ def quieten() -> None:
 def send_at_once(connection: socket.socket) -> None:
     """Set TCP_NODELAY: with Nagle's algorithm and delayed acknowledgements a C-STORE stalls for about 40 ms."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def acknowledge_at_once(connection: socket.socket) -> None:
+    """Set TCP_QUICKACK before a read: a peer that leaves Nagle's algorithm on waits for our acknowledgement.
+
+    DCMTK does, and writes header and body of a PDU apart. Linux forgets the option by itself, and only it knows it.
+    """
+    if _QUICK_ACKNOWLEDGEMENT is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
 
 
 class GuardedSocket(AssociationSocket):
@@ -111,6 +123,7 @@ class GuardedSocket(AssociationSocket):
         deadline = time.monotonic() + self._deadline_s
         filled = 0
         while filled < len(view):
+            acknowledge_at_once(self._connection)
             self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
             count = self._connection.recv_into(view[filled:])
             if not count:
@@ -158,6 +171,7 @@ class GuardedAssociation(Association):
         self.dimse = self.messages
         # The library's upper layer thread is no daemon: one stalled peer would keep the process from ending.
         self.dul.daemon = True
+        self.bind(evt.EVT_REQUESTED, lambda _: self._prefer())
         self.bind(evt.EVT_REQUESTED, lambda _: admit(self))
         self.bind(evt.EVT_CONN_CLOSE, _wake_reactor)
 
@@ -177,6 +191,19 @@ class GuardedAssociation(Association):
         """Return the syntaxes that were agreed for an accepted presentation context."""
         context = self._accepted_cx[context_id]
         return Syntaxes(str(context.abstract_syntax), str(context.transfer_syntax[0]))
+
+    def _prefer(self) -> None:
+        """Leave each proposed context the one transfer syntax that the node prefers for it.
+
+        The library takes the first of the acceptor's list, whatever the peer lists first; a peer that names a
+        compressed syntax before the uncompressed ones then has to convert what it often cannot (PS3.8 9.3.3.2 leaves
+        the choice to the acceptor).
+        """
+        request = cast("A_ASSOCIATE", self.requestor.primitive)
+        for context in request.presentation_context_definition_list:
+            preferred = preferred_transfer_syntax([str(syntax) for syntax in context.transfer_syntax])
+            if preferred is not None:
+                context.transfer_syntax = [UID(preferred)]
 
     def run_reactor(self) -> None:
         """Run the association until it is over."""

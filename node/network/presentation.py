@@ -8,12 +8,14 @@ DICOM PS3.4 Annexes B and GG (storage SOP classes), PS3.5 chapter 10 (transfer s
 PS3.8 9.3.3 (presentation contexts and their results).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import (
     UID,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     MediaStorageDirectoryStorage,
@@ -43,6 +45,10 @@ _NOT_A_DATASET = frozenset(
 )
 
 
+#: Uncompressed, in the order of preference: Explicit VR keeps the VR of private elements, which Implicit VR loses.
+_UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian))
+
+
 def _storage_sop_classes() -> frozenset[str]:
     """Return every SOP class of the registry, retired ones too, whose instances travel by C-STORE."""
     registered = {
@@ -57,18 +63,25 @@ def _storage_sop_classes() -> frozenset[str]:
 
 
 def _transfer_syntaxes() -> tuple[str, ...]:
-    """Return every transfer syntax of the registry that encodes a dataset, the one preferred in negotiation first.
-
-    Where a peer proposes several for one context, it can itself write each of them. Explicit VR keeps the VR of private
-    elements, which Implicit VR loses, so it stands first.
-    """
+    """Return every transfer syntax of the registry that encodes a dataset, those without compression first."""
     registered = {uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"} - _NOT_A_DATASET
-    preferred = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
-    return (*preferred, *sorted(registered - set(preferred)))
+    return (*_UNCOMPRESSED, *sorted(registered - set(_UNCOMPRESSED)))
 
 
 STORAGE_SOP_CLASSES: frozenset[str] = _storage_sop_classes()
 TRANSFER_SYNTAXES: tuple[str, ...] = _transfer_syntaxes()
+
+
+def preferred_transfer_syntax(proposed: Sequence[str]) -> str | None:
+    """Return which of the transfer syntaxes proposed for one context is accepted, or None where none is known.
+
+    The first that is known: senders name the one that the instance is in before those that they would convert it to.
+    Only among the uncompressed ones, which every sender converts into each other, the node's own order counts.
+    """
+    known = [uid for uid in proposed if uid in TRANSFER_SYNTAXES]
+    if not known or known[0] not in _UNCOMPRESSED:
+        return known[0] if known else None
+    return next(uid for uid in _UNCOMPRESSED if uid in known)
 
 
 def syntax_name(uid: str) -> str:

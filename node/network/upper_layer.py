@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
-from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, send_at_once
+from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
 from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
@@ -171,6 +171,7 @@ class Requestor:
     def _read(self, count: int, deadline: float) -> bytes:
         gathered = bytearray()
         while len(gathered) < count:
+            acknowledge_at_once(self._connection)
             self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
             received = self._connection.recv(count - len(gathered))
             if not received:

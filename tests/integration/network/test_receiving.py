@@ -94,6 +94,21 @@ def test_contexts_that_are_not_known_are_refused_one_by_one(listen: Any, raw: An
     assert results == {1: 3, 3: 4, 5: 0}
 
 
+def test_a_context_of_several_transfer_syntaxes_keeps_the_senders_compression(
+    listen: Any, raw: Any, make_store_request: Any
+) -> None:
+    """A sender that lists RLE before the uncompressed syntaxes need not convert."""
+    rle = "1.2.840.10008.1.2.5"
+    node = listen()
+    peer = raw(node)
+    peer.request(contexts=((1, CT, (rle, IMPLICIT, EXPLICIT)), (3, CT, (IMPLICIT, EXPLICIT))))
+    assert peer.store(make_store_request(b"1.2.3")) == 0x0000
+    peer.fragment(3, make_store_request(b"1.2.4"), 3)
+    peer.fragment(2, b"dataset", 3)
+    assert peer.status() == 0x0000
+    assert [one.transfer_syntax_uid for one in node.received] == [rle, EXPLICIT]
+
+
 def test_the_status_that_was_decided_is_answered(listen: Any, raw: Any, make_store_request: Any) -> None:
     """The number that the callback returns is the number on the wire, with the request's message ID and UIDs."""
     peer = raw(listen(lambda _: 0x0111))

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pynetdicom.dsutils import split_dataset
 from pynetdicom.status import code_to_category
 
 from node.domain.errors import Permanent, Refused, Transient
+from node.network.command import NO_DATASET, CommandField, Element, encode_command
 from node.network.scu import (
     ContextNotAccepted,
     OutgoingInstance,
@@ -131,6 +133,33 @@ def test_connections_send_at_once(node: Any) -> None:
     with open_association(at(node.port), AE_TITLE, [(CT, EXPLICIT)]) as association:
         connection = association._requestor._connection
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_a_peer_that_writes_in_pieces_is_acknowledged_at_once(strange_peer: Any) -> None:
+    """Twenty answers of a peer with Nagle's algorithm, each in two writes, take far less than twenty stalls of 40 ms."""
+
+    def answer_in_two_writes(connection: socket.socket) -> None:
+        accept(connection)
+        for number in range(1, 21):
+            read_pdu(connection)
+            read_pdu(connection)
+            response = encode_command(
+                {
+                    Element.COMMAND_FIELD: CommandField.C_STORE_RSP,
+                    Element.MESSAGE_ID_BEING_RESPONDED_TO: number,
+                    Element.COMMAND_DATA_SET_TYPE: NO_DATASET,
+                    Element.STATUS: 0,
+                }
+            )
+            connection.sendall(struct.pack(">BxL", 4, len(response) + 6))
+            connection.sendall(struct.pack(">LBB", len(response) + 2, 1, 3) + response)
+        until_closed(connection)
+
+    peer = strange_peer(answer_in_two_writes)
+    with open_association(peer, AE_TITLE, [(CT, EXPLICIT)], SHORT) as association:
+        started = time.perf_counter()
+        assert [association.store(INSTANCE).status for _ in range(20)] == [0] * 20
+        assert time.perf_counter() - started < 0.6
 
 
 def test_more_contexts_than_an_association_has_are_for_the_caller_to_split(node: Any) -> None:

@@ -72,7 +72,9 @@ def test_only_the_guards_derive_from_the_library() -> None:
 @pytest.fixture
 def connected() -> Iterator[tuple[socket.socket, GuardedSocket]]:
     """Give a peer's end and the node's end of a connection, with a deadline of 0.2 s."""
-    theirs, ours = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
     state = SimpleNamespace(current_state="Sta6")
     association = SimpleNamespace(dul=SimpleNamespace(event_queue=queue.Queue(), state_machine=state))
     with theirs, ours:

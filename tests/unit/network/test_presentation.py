@@ -11,6 +11,7 @@ from node.network.presentation import (
     TRANSFER_SYNTAXES,
     VERIFICATION,
     acceptor_contexts,
+    preferred_transfer_syntax,
     syntax_name,
 )
 
@@ -66,9 +67,26 @@ def test_every_transfer_syntax_of_the_library_is_offered() -> None:
     assert len(set(TRANSFER_SYNTAXES)) == len(TRANSFER_SYNTAXES)
 
 
-def test_explicit_vr_little_endian_is_preferred() -> None:
-    """Where a peer leaves the choice, the encoding that keeps private VRs is taken."""
-    assert TRANSFER_SYNTAXES[:2] == (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
+RLE, J2K = str(uid.RLELossless), str(uid.JPEG2000)
+EXPLICIT, IMPLICIT, BIG = str(uid.ExplicitVRLittleEndian), str(uid.ImplicitVRLittleEndian), str(uid.ExplicitVRBigEndian)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "preferred"),
+    [
+        ([RLE, EXPLICIT, IMPLICIT], RLE),
+        (["1.2.3", J2K, EXPLICIT], J2K),
+        ([IMPLICIT, EXPLICIT], EXPLICIT),
+        ([BIG, IMPLICIT, RLE], IMPLICIT),
+        ([BIG], BIG),
+        (["1.2.3", RLE], RLE),
+        (["1.2.3"], None),
+        ([], None),
+    ],
+)
+def test_a_senders_compression_is_kept_and_explicit_vr_wins(proposed: list[str], preferred: str | None) -> None:
+    """What an instance is in comes first in a proposal; among uncompressed syntaxes the one that keeps VRs is taken."""
+    assert preferred_transfer_syntax(proposed) == preferred
 
 
 def test_the_contexts_are_every_class_times_every_syntax_built_once() -> None:
