@@ -1,0 +1,271 @@
+"""Receiving: what each instance is answered, and what is durable when it is."""
+
+import sqlite3
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import JPEG2000Lossless
+
+from node.dicom.part10 import part10_of, read_part10
+from node.domain.errors import Refused
+from node.domain.rule import Rule
+from node.network.scp import IncomingInstance
+from node.pipeline.receive import ReceivePolicy
+from node.store import views
+from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph
+
+OTHER_PIXELS = np.flipud(PIXELS).copy()
+
+
+def _rows(house: House, query: str) -> list[tuple[Any, ...]]:
+    """Return what another process would see: only what is committed."""
+    with sqlite3.connect(house.folder / "node.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def _files(house: House, folder: str = "instances") -> list[Path]:
+    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
+
+
+def _due(house: House) -> datetime:
+    (text,) = _rows(house, "SELECT due_at FROM jobs WHERE kind = 'compose'")[0]
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> None:
+    """Seen from a second connection: the instance, its jobs and its audit entry, and the file bit for bit."""
+    came = radiograph()
+    assert house.receiver.receive(came) == 0x0000
+    assert _rows(house, "SELECT sop_instance_uid FROM instances") == [("1.2.3.1.1",)]
+    assert _rows(house, "SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
+    assert _rows(house, "SELECT event FROM audit") == [("instance stored",)]
+    (file,) = _files(house)
+    assert read_part10(file).dataset == came.dataset
+    assert house.woken == ["work"]
+
+
+def test_the_file_has_our_own_meta_information(house: House) -> None:
+    """Preamble, transfer syntax and the sender's AE title; the dataset after it is what came."""
+    house.receiver.receive(radiograph())
+    data = _files(house)[0].read_bytes()
+    part10 = part10_of(data)
+    assert data[128:132] == b"DICM"
+    assert b"CR1" in data[:400]
+    assert part10.transfer_syntax_uid == "1.2.840.10008.1.2.1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"sop_instance_uid": "1.2.3.9"}, 0xA900),
+        ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.2"}, 0xA900),
+        ({"context_sop_class_uid": "1.2.840.10008.5.1.4.1.1.2"}, 0xA900),
+        ({"dataset": radiograph().dataset[:-100]}, 0xC000),
+        ({"dataset": b""}, 0xC000),
+        ({"dataset": b"GET / HTTP/1.1\r\n\r\n" * 40}, 0xC000),
+        ({"transfer_syntax_uid": "1.2.840.10008.1.2"}, 0xC000),
+        ({"transfer_syntax_uid": "1.2.840.10008.1.2.2"}, 0xC000),
+    ],
+)
+def test_what_is_not_the_announced_dataset_is_refused_and_nothing_is_kept(
+    house: House, changes: dict[str, Any], status: int
+) -> None:
+    """DESIGN's answers: 0xA900 where it is not what the command said, 0xC000 where it cannot be parsed."""
+    with pytest.raises(Refused) as caught:
+        house.receiver.receive(replace(radiograph(), **changes))
+    assert caught.value.status == status
+    assert not _files(house)
+    assert not _files(house, "incoming")
+    assert not _rows(house, "SELECT * FROM instances")
+
+
+@pytest.mark.parametrize("uid", ["..", "1..2", "1.2.3/../../4", "", "1" * 65])
+def test_a_uid_that_is_none_is_refused(house: House, uid: str) -> None:
+    """Whichever of the dataset's UIDs it is, and even where the command says the same."""
+    sound = radiograph()
+    for name in (b"1.2.3.1.1\0", b"1.2.3.1\0", b"1.2.3\0"):
+        padded = uid.encode() + b"\0" * (len(uid) % 2)
+        element = len(name).to_bytes(2, "little") + name
+        broken = sound.dataset.replace(b"UI" + element, b"UI" + len(padded).to_bytes(2, "little") + padded)
+        assert broken != sound.dataset
+        command_uid = uid if name == b"1.2.3.1.1\0" else sound.sop_instance_uid
+        with pytest.raises(Refused) as caught:
+            house.receiver.receive(replace(sound, dataset=broken, sop_instance_uid=command_uid))
+        assert caught.value.status == 0xA900
+    assert not _files(house)
+
+
+def test_a_disk_at_its_watermark_is_answered_with_a700(house: House) -> None:
+    """Before anything is written; and served again once there is room."""
+    house.policy = ReceivePolicy(60, 900, 1 << 60, 0)
+    with pytest.raises(Refused) as caught:
+        house.receiver.receive(radiograph())
+    assert caught.value.status == 0xA700
+    house.policy = ReceivePolicy(60, 900, 0, 0)
+    assert house.receiver.receive(radiograph()) == 0x0000
+
+
+def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> None:
+    """A folder in the place of a file's parent stands for any failure of the file system; root writes everywhere."""
+    (house.folder / "incoming").rmdir()
+    (house.folder / "incoming").touch()
+    with pytest.raises(Refused) as caught:
+        house.receiver.receive(radiograph())
+    assert caught.value.status == 0xA700
+    assert not _rows(house, "SELECT * FROM instances")
+
+
+def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again(house: House) -> None:
+    """Nothing is acknowledged that is not committed; the peer's retry finds everything as if it were the first."""
+    blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Refused) as caught:
+        house.receiver.receive(radiograph())
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert caught.value.status == 0xA700
+    assert house.receiver.receive(radiograph()) == 0x0000
+    assert len(_rows(house, "SELECT * FROM instances")) == 1
+
+
+def test_the_same_bytes_again_are_success_and_nothing_new(house: House) -> None:
+    """A scanner that lost the answer sends again."""
+    house.receiver.receive(radiograph())
+    assert house.receiver.receive(radiograph()) == 0x0000
+    assert len(_files(house)) == 1
+    assert len(_rows(house, "SELECT * FROM jobs")) == 2
+
+
+def test_a_changed_header_is_kept_as_a_revision_and_a_changed_patient_is_composed_again(house: House) -> None:
+    """What a PACS sends after reconciliation: no new reading, a new report."""
+    house.receiver.receive(radiograph())
+    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'done'"))
+    house.clock.forward(3600)
+    assert house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
+    assert _rows(house, "SELECT kind FROM instance_copies") == [("revision",)]
+    assert _rows(house, "SELECT patient_id FROM studies") == [("ID2",)]
+    assert _rows(house, "SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "done")]
+    assert len(_files(house)) == 2
+
+
+def test_a_changed_header_of_the_same_patient_causes_no_work(house: House) -> None:
+    """A new study description is kept and tells a reader nothing new."""
+    house.receiver.receive(radiograph())
+    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'done'"))
+    assert house.receiver.receive(radiograph(study_description="Chest, two views")) == 0x0000
+    assert {state for (state,) in _rows(house, "SELECT state FROM jobs")} == {"done"}
+
+
+def test_a_revision_sent_twice_is_kept_once(house: House) -> None:
+    """The newest header is what the next copy is compared with."""
+    for _ in range(2):
+        for name in ("Doe^Jane", "Roe^Jane"):
+            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
+            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
+    assert len(_rows(house, "SELECT * FROM instance_copies")) == 3
+
+
+def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: House) -> None:
+    """A router recompressed it; it is noted."""
+    first = radiograph()
+    house.receiver.receive(first)
+    assert house.receiver.receive(replace(first, transfer_syntax_uid=JPEG2000Lossless)) == 0x0000
+    assert len(_files(house)) == 1
+    assert ("other transfer syntax",) in _rows(house, "SELECT event FROM audit")
+
+
+def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
+    """0x0111: the first copy stays and is what is read."""
+    first = radiograph()
+    house.receiver.receive(first)
+    assert house.receiver.receive(radiograph(OTHER_PIXELS)) == 0x0111
+    assert [read_part10(file).dataset for file in _files(house)] == [first.dataset]
+    assert len(_files(house, "quarantine")) == 1
+    assert _rows(house, "SELECT kind FROM instance_copies") == [("quarantined",)]
+
+
+def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> None:
+    """Each is answered with success, and one file is left."""
+    receiver, answers = house.receiver, []
+    threads = [threading.Thread(target=lambda: answers.append(receiver.receive(radiograph()))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [0x0000] * 8
+    assert len(_files(house)) == 1
+    assert len(_rows(house, "SELECT * FROM instances")) == 1
+
+
+def test_an_image_that_no_rule_covers_is_listed_with_the_rule_that_turned_it_away(house: House) -> None:
+    """And causes no job."""
+    house.receiver.receive(radiograph(body_part="HAND"))
+    (study,) = house.database.read(lambda tx: views.studies(tx, now=house.clock()))
+    assert study["turned_away"] == {"starter": "body part HAND is not in body_parts CHEST"}
+    assert study["state"] == "not read"
+    assert not _rows(house, "SELECT * FROM jobs")
+    assert house.woken == []
+
+
+def test_a_model_that_is_off_reads_nothing(house: House) -> None:
+    """The rules are asked for each instance, so a change of mode needs no restart."""
+    receiver = house.receiver
+    house.rules.clear()
+    receiver.receive(radiograph())
+    assert not _rows(house, "SELECT * FROM jobs")
+    house.rules["starter"] = Rule()
+    receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    assert len(_rows(house, "SELECT * FROM jobs")) == 2
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_objects_of_ours_and_objects_without_pixels_start_nothing(house: House, ours: bool) -> None:  # noqa: FBT001
+    """A PACS that forwards our results back must not make a loop."""
+    came = _without_pixels(radiograph(), device_uid=OUR_DEVICE if ours else "")
+    assert house.receiver.receive(came) == 0x0000
+    assert not _rows(house, "SELECT * FROM jobs")
+    assert _rows(house, "SELECT kind FROM instances") == [("own" if ours else "other",)]
+    assert _rows(house, "SELECT last_received_at FROM studies") == [(None,)]
+
+
+def test_an_object_without_pixels_does_not_extend_the_quiet_period(house: House) -> None:
+    """Only images do."""
+    house.receiver.receive(radiograph())
+    due = _due(house)
+    house.clock.forward(30)
+    house.receiver.receive(_without_pixels(radiograph(sop_instance_uid="1.2.3.1.9")))
+    assert _due(house) == due
+
+
+def test_each_image_starts_the_quiet_period_again_up_to_the_longest_wait(house: House) -> None:
+    """60 s after the newest, never later than 900 s after the first; the time stands in the row."""
+    started = house.clock()
+    for number in range(40):
+        house.receiver.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number + 1}"))
+        waited = (_due(house) - started).total_seconds()
+        assert waited == min(number * 30 + 60, max(900, number * 30))
+        house.clock.forward(30)
+
+
+def _without_pixels(came: IncomingInstance, device_uid: str = "") -> IncomingInstance:
+    """Return the instance cut off before its pixels, with a Device UID where one is given."""
+    end = came.dataset.index(b"\xe0\x7f\x10\x00")
+    dataset = came.dataset[:end]
+    if device_uid:
+        value = device_uid.encode() + b"\0" * (len(device_uid) % 2)
+        element = b"\x18\x00\x02\x10UI" + len(value).to_bytes(2, "little") + value
+        at = dataset.index(b"\x18\x00\x15\x00CS")
+        after = at + 8 + int.from_bytes(dataset[at + 6 : at + 8], "little")
+        dataset = dataset[:after] + element + dataset[after:]
+    return replace(came, dataset=dataset)
+
+
+def test_the_subject_of_these_tests_is_what_the_rule_reads() -> None:
+    """Or the tests above would prove nothing."""
+    assert SUBJECT.body_part == "CHEST"
+    assert SUBJECT.patient_age == "003Y"

@@ -1,0 +1,81 @@
+"""A database, a store and a receiver on them, joined as app joins them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from node.dicom.part10 import part10_of
+from node.dicom.wrap import Subject, wrap_as_dx
+from node.domain.rule import Rule
+from node.network.scp import IncomingInstance
+from node.pipeline.receive import ReceivePolicy, Receiver
+from node.store.database import Database
+from node.store.files import InstanceFiles
+
+OUR_DEVICE = "2.25.4242"
+PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+SUBJECT = Subject("ID1", "Doe^Jane", "1.2.3", "1.2.3.1", "1.2.3.1.1", patient_age="003Y")
+
+
+@dataclass
+class Clock:
+    """A clock that tests move."""
+
+    now: datetime = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Return the time that it was set to."""
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class House:
+    """What a receiver stands on."""
+
+    database: Database
+    files: InstanceFiles
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+    rules: dict[str, Rule] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
+    woken: list[str] = field(default_factory=list)
+    policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0))
+
+    @property
+    def receiver(self) -> Receiver:
+        """Return a receiver with the policy as it is now."""
+        return Receiver(
+            self.database,
+            self.files,
+            lambda _: self.rules,
+            frozenset({OUR_DEVICE}),
+            self.policy,
+            self.clock,
+            lambda: self.woken.append("work"),
+        )
+
+
+def radiograph(pixels: "np.ndarray[Any, Any]" = PIXELS, **changes: Any) -> IncomingInstance:
+    """Return a chest radiograph as it comes in; keywords change the subject."""
+    return incoming(wrap_as_dx(pixels, replace(SUBJECT, **changes)))
+
+
+def incoming(file: bytes, sender: str = "CR1") -> IncomingInstance:
+    """Return what a peer that sends this file brings to the node."""
+    part10 = part10_of(file)
+    return IncomingInstance(
+        part10.sop_class_uid,
+        part10.sop_instance_uid,
+        part10.sop_class_uid,
+        part10.transfer_syntax_uid,
+        sender,
+        "PACSNODE",
+        "127.0.0.1",
+        part10.dataset,
+    )
