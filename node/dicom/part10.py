@@ -39,11 +39,6 @@ class Part10:
     transfer_syntax_uid: str
     dataset: bytes
 
-    @property
-    def study_instance_uid(self) -> str:
-        """The (0020,000D) Study Instance UID, found by walking over the dataset; raises `NotParsable`."""
-        return inspect(self.dataset, self.transfer_syntax_uid).study_instance_uid
-
 
 def preamble_and_meta(
     sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae_title: str = ""

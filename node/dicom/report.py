@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
 
-from node.dicom.report_check import check_report, checked_content, fitting_character_set
+from node.dicom.report_check import check_content, check_report, elements, fitting_character_set
 from node.dicom.report_header import report_header
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
@@ -44,16 +44,32 @@ def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequ
         A source cannot be read.
     """
     images = [read_source(path) for path in sources]
-    checked_content(content, images)
+    check_content(content, images)
     dataset = report_header(content, identity, images)
     root = content_tree(content, images)
     for element in root:
         dataset[element.tag] = element
+    _declare_private_schemes(dataset)
     character_set = fitting_character_set(dataset, images[0].character_set)
     if character_set:
         dataset.SpecificCharacterSet = character_set
     check_report(dataset)
     return _encoded(dataset)
+
+
+def _declare_private_schemes(dataset: Dataset) -> None:
+    """Name the coding schemes that the Standard does not (PS3.3 C.12.1.1.5): those that begin with 99."""
+    named = {str(element.value) for element in elements(dataset) if element.keyword == "CodingSchemeDesignator"}
+    private = sorted(scheme for scheme in named if scheme.startswith("99"))
+    if private:
+        dataset.CodingSchemeIdentificationSequence = [_scheme(designator) for designator in private]
+
+
+def _scheme(designator: str) -> Dataset:
+    item = Dataset()
+    item.CodingSchemeDesignator = designator
+    item.CodingSchemeName = f"Private coding scheme {designator}"
+    return item
 
 
 def _encoded(dataset: Dataset) -> bytes:

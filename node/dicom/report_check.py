@@ -8,9 +8,9 @@ from pydicom import DataElement, Dataset
 from node.dicom.charset import codec_of
 from node.dicom.source import Source
 from node.domain.errors import Permanent
-from node.domain.finding import Outcome, Reading
+from node.domain.finding import Code, Outcome, Reading
 from node.domain.identifiers import is_uid
-from node.domain.report import ReportContent
+from node.domain.report import ModelIdentity, ReportContent
 
 _UTF_8 = "ISO_IR 192"
 _CUSTOMISABLE_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # PS3.5 6.1.2.3
@@ -33,7 +33,7 @@ _REQUIRED_EMPTY = (
 )  # fmt: skip
 
 
-def checked_content(content: ReportContent, sources: list[Source]) -> None:
+def check_content(content: ReportContent, sources: list[Source]) -> None:
     """See that readings and sources belong together and that no number is out of its range.
 
     Raises
@@ -52,15 +52,32 @@ def checked_content(content: ReportContent, sources: list[Source]) -> None:
     assessed = any(reading.admission.admitted for reading in content.readings)
     if assessed == (content.outcome is Outcome.NOT_ASSESSED):
         raise Permanent(f"the outcome {content.outcome} does not fit the readings")
+    _check_model(content.model)
     for reading in content.readings:
         _check_reading(reading)
+
+
+def _check_model(model: ModelIdentity) -> None:
+    """See that what names the model fits VR LO as it is: the same values stand at several places, and are compared."""
+    for text in (model.name, model.version, model.manufacturer):
+        if not 0 < len(text) <= 64 or "\\" in text or not text.isprintable():
+            raise Permanent("a model's name, version and manufacturer have 1 to 64 printable characters each")
+
+
+def _check_code(code: Code) -> None:
+    if not (code.value and 0 < len(code.scheme) <= 16 and 0 < len(code.meaning) <= 64):
+        raise Permanent(f"the code ({code.value}, {code.scheme}, {code.meaning}) is not one that DICOM can hold")
 
 
 def _check_reading(reading: Reading) -> None:
     said = bool(reading.findings) or reading.anomaly is not None
     if said != reading.admission.admitted:
         raise Permanent("a reading says nothing of an admitted image, or something of one that is not")
+    if reading.admission.reason is not None:
+        _check_code(reading.admission.reason)
     for finding in reading.findings:
+        _check_code(finding.finding)
+        _check_code(finding.site)
         if not (0 <= finding.probability <= 1 and 0 <= finding.threshold <= 1):
             raise Permanent(f"probability or threshold of {finding.name} is not within 0 and 1")
     if reading.anomaly is not None and not math.isfinite(reading.anomaly.z_score + reading.anomaly.percentile):
@@ -80,10 +97,12 @@ def fitting_character_set(dataset: Dataset, terms: tuple[str, ...]) -> str:
     if not term:
         return "" if text.isascii() and not any(terms) else _UTF_8
     try:
-        text.encode(codec_of(term))
+        encoded = text.encode(codec_of(term))
     except UnicodeEncodeError:
         return _UTF_8
-    return term
+    # the second byte of a Chinese character may look like a delimiter, and not every reader knows (PS3.5 J.3)
+    unambiguous = all(encoded.count(mark) == text.count(mark.decode()) for mark in (b"\\", b"^", b"="))
+    return term if unambiguous else _UTF_8
 
 
 def check_report(dataset: Dataset) -> None:
@@ -100,7 +119,7 @@ def check_report(dataset: Dataset) -> None:
     for keyword in _REQUIRED_EMPTY:
         if keyword not in dataset:
             raise Permanent(f"the report would lack {keyword}")
-    for element in _elements(dataset):
+    for element in elements(dataset):
         if element.VR == "UI" and not is_uid(str(element.value)):
             raise Permanent(f"the report would have a {element.keyword} that is no UID")
     _check_references(dataset)
@@ -111,24 +130,24 @@ def _check_references(dataset: Dataset) -> None:
     evidence = {
         item.value
         for study in dataset.CurrentRequestedProcedureEvidenceSequence
-        for item in _elements(study)
+        for item in elements(study)
         if item.keyword == "ReferencedSOPInstanceUID"
     }
     content = Dataset()
     content.ContentSequence = dataset.ContentSequence
-    referred = {item.value for item in _elements(content) if item.keyword == "ReferencedSOPInstanceUID"}
+    referred = {item.value for item in elements(content) if item.keyword == "ReferencedSOPInstanceUID"}
     if referred != evidence:
         raise Permanent("the report's content does not refer to just the images of its evidence")
 
 
 def _texts(dataset: Dataset) -> Iterator[str]:
-    return (str(element.value) for element in _elements(dataset) if element.VR in _CUSTOMISABLE_VRS)
+    return (str(element.value) for element in elements(dataset) if element.VR in _CUSTOMISABLE_VRS)
 
 
-def _elements(dataset: Dataset) -> Iterator[DataElement]:
+def elements(dataset: Dataset) -> Iterator[DataElement]:
     """Yield every element, those of sequence items included."""
     for element in dataset:
         yield element
         if element.VR == "SQ":
             for item in element.value:
-                yield from _elements(item)
+                yield from elements(item)

@@ -6,7 +6,7 @@ DICOM PS3.3 A.35.13 (Comprehensive 3D SR IOD), C.17.1 to C.17.3, C.12.1
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 
 from pydicom import Dataset
@@ -20,7 +20,6 @@ from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
 
 SERIES_NUMBER = 9001
 
-_DATE = re.compile(r"[0-9]{8}", re.ASCII)
 _TIME = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?", re.ASCII)
 _AGE = re.compile(r"[0-9]{3}[DWMY]", re.ASCII)
 _SHORT_STRING, _LONG_STRING, _NAME_COMPONENT_GROUP = 16, 64, 64  #: characters (PS3.5 6.2)
@@ -42,7 +41,8 @@ def report_header(content: ReportContent, identity: ReportIdentity, sources: lis
     _add_document(dataset, content, identity, first)
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
     dataset.ContributingEquipmentSequence = [_contributing_equipment(content.model, dataset)]
-    if content.predecessor is not None:
+    # the same images read again by the same version give the same identity, and no document precedes itself
+    if content.predecessor is not None and content.predecessor.sop_instance_uid != identity.sop_instance_uid:
         dataset.PredecessorDocumentsSequence = [_predecessor(content, content.predecessor)]
     return dataset
 
@@ -56,7 +56,7 @@ def _add_patient(dataset: Dataset, source: Source) -> None:
     dataset.PatientID = header.patient_id
     if header.issuer_of_patient_id:
         dataset.IssuerOfPatientID = _cut(header.issuer_of_patient_id, _LONG_STRING)
-    dataset.PatientBirthDate = _matching(_DATE, header.patient_birth_date)
+    dataset.PatientBirthDate = _date(header.patient_birth_date)
     dataset.PatientSex = header.patient_sex if header.patient_sex in {"M", "F", "O"} else ""
     if _AGE.fullmatch(header.patient_age):
         dataset.PatientAge = header.patient_age
@@ -65,8 +65,8 @@ def _add_patient(dataset: Dataset, source: Source) -> None:
 def _add_study(dataset: Dataset, source: Source) -> None:
     header = source.header
     dataset.StudyInstanceUID = header.study_instance_uid
-    dataset.StudyDate = _matching(_DATE, header.study_date)
-    dataset.StudyTime = _matching(_TIME, header.study_time)
+    dataset.StudyDate = _date(header.study_date)
+    dataset.StudyTime = header.study_time if _TIME.fullmatch(header.study_time) else ""
     dataset.ReferringPhysicianName = _person_name(source.referring_physician_name)
     dataset.StudyID = _cut(source.study_id, _SHORT_STRING)
     # a cut accession number would be another order's
@@ -173,8 +173,8 @@ def _code_item(code: Code) -> Dataset:
 
 
 def _person_name(name: str) -> str:
-    """Return a name that fits VR PN: three component groups at most, each of at most 64 characters."""
-    groups = name.replace("\\", " ").split("=")[:3]
+    """Return a name that fits VR PN: at most three component groups of five components and 64 characters."""
+    groups = ("^".join(group.split("^")[:5]) for group in name.replace("\\", " ").split("=")[:3])
     return "=".join(group[:_NAME_COMPONENT_GROUP].rstrip() for group in groups).rstrip("=")
 
 
@@ -183,5 +183,8 @@ def _cut(text: str, characters: int) -> str:
     return text.replace("\\", "/")[:characters].rstrip()
 
 
-def _matching(form: re.Pattern[str], text: str) -> str:
-    return text if form.fullmatch(text) else ""
+def _date(text: str) -> str:
+    try:
+        return text if date.fromisoformat(text) and len(text) == 8 and text.isdigit() else ""
+    except ValueError:
+        return ""
