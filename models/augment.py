@@ -25,7 +25,8 @@ def aug2(image: Image, random: np.random.Generator) -> Image:
     numpy.ndarray
         Shape (size, size), float32 in [0, 1].
     """
-    return erase(stretch(noise(equipment(move(image, random), random), random)), random)
+    elsewhere = equipment(equipment(move(image, random), random), random)  # twice: what one hospital adds to another
+    return erase(stretch(noise(elsewhere, random)), random)
 
 
 def equipment(image: Image, random: np.random.Generator) -> Image:

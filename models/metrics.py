@@ -34,15 +34,25 @@ def auc_interval(labels: Labels, scores: Scores, groups: Sequence[str], draws: i
         Bootstrap samples; the seed is fixed, so that a measure can be repeated.
     """
     random = np.random.default_rng(0)
-    names, number = np.unique(np.asarray(groups), return_inverse=True)
-    members = [np.flatnonzero(number == group) for group in range(len(names))]
-    areas: list[float] = []
-    while len(areas) < draws:
-        drawn = np.concatenate([members[group] for group in random.integers(0, len(members), len(members))])
-        if len(np.unique(labels[drawn])) == 2:
-            areas.append(auc(labels[drawn], scores[drawn]))
-    low, high = np.percentile(areas, (2.5, 97.5))
+    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
+    areas = [weighted_auc(labels, scores, times[group_of]) for times in drawn]
+    low, high = np.nanpercentile(areas, (2.5, 97.5))
     return float(low), float(high)
+
+
+def weighted_auc(labels: Labels, scores: Scores, weights: NDArray[np.int64]) -> float:
+    """Return the AUC where each image counts `weights` times; not a number where only one kind is left.
+
+    The share of (present, absent) pairs in order, ties counting half: one sort instead of one curve for each draw.
+    """
+    values, place = np.unique(scores, return_inverse=True)
+    present = np.bincount(place, weights * labels, len(values))
+    absent = np.bincount(place, weights * (1 - labels), len(values))
+    pairs = present.sum() * absent.sum()
+    if not pairs:
+        return float("nan")
+    return float(present @ (np.cumsum(absent) - absent / 2) / pairs)
 
 
 def at_threshold(labels: Labels, probabilities: Scores, threshold: float) -> dict[str, Any]:

@@ -20,6 +20,9 @@ Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 TAIL_PERCENT = 0.5
 """Share of the pixels, in percent, that the stretch lets saturate at either end: markers, collimation, dead pixels."""
 
+FLAT = 1e-5
+"""Contrast, relative to the values, that the rounding of a resize makes out of an image of a single value."""
+
 
 def network_input(values: Values, window: tuple[float, float] | None, inverted: bool, size: int) -> Image:  # noqa: FBT001 one call, one order
     """Return the tensor that every network here reads.
@@ -67,7 +70,7 @@ def resize(image: Image, size: int) -> Image:
 def stretch(image: Image) -> Image:
     """Return the image with its lowest and highest values, tails aside, at 0 and 1; zeros where it is constant."""
     low, high = np.percentile(image, (TAIL_PERCENT, 100.0 - TAIL_PERCENT))
-    if high <= low:
+    if high - low <= FLAT * max(abs(low), abs(high)):
         return np.zeros_like(image, dtype=np.float32)
     return np.asarray(np.clip((image - np.float32(low)) / np.float32(high - low), 0.0, 1.0), np.float32)
 

@@ -134,7 +134,8 @@ def normals_of(scores: NDArray[np.float64], width: int) -> AnomalyNormals:
 
 
 def _normals(images: LabelledImages, size: int) -> Images:
-    return network_inputs(images, size)[images.labels == 0]
+    chosen = network_inputs(images, size)[images.labels == 0]
+    return np.asarray(chosen, np.float32)
 
 
 def _named(network: str, log: Log) -> tuple[dict[str, Any], ...]:

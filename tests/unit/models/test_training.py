@@ -1,0 +1,105 @@
+"""Training leaves a whole bundle or nothing, and the bundle is measured as it stands on disk."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from models.bundle import open_bundle
+from models.dataset import DataError
+from models.evaluation import evaluate
+from models.recipe import RecipeError
+from models.training import train
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+def test_a_tiny_training_learns_what_is_drawn(tiny_bundle: Path, drawn_dataset: Path) -> None:
+    """Patches on a lung are found on images that were held out."""
+    measures = evaluate(tiny_bundle, drawn_dataset)
+    assert measures["n"] == 48
+    assert measures["auc"] > 0.9
+    assert measures["auc_interval"][0] <= measures["auc"] <= measures["auc_interval"][1]
+    assert measures["admitted"] > 0.8
+    assert measures["strangers"] is None
+    json.dumps(measures)
+
+
+def test_the_manifest_records_what_evaluation_repeats(tiny_bundle: Path, drawn_dataset: Path) -> None:
+    """The figures in the manifest come from the stored weights and the stored threshold."""
+    recorded = open_bundle(tiny_bundle).manifest.measures["test"]
+    measures = evaluate(tiny_bundle, drawn_dataset, "test")
+    for key in ("auc", "sensitivity", "specificity", "threshold", "anomaly_auc", "admitted", "baseline_auc"):
+        assert measures[key] == pytest.approx(recorded[key], abs=1e-6), key
+
+
+def test_progress_is_told_stage_by_stage(tiny_bundle: Path, told: list[tuple[str, int, int]]) -> None:
+    """Each stage reaches its end, in the order in which things happen."""
+    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+    assert stages == ["images", "classifier", "baseline", "autoencoder", "admission", "evaluate"]
+    assert ("classifier", 4, 4) in told
+    assert all(0 <= done <= total for _, done, total in told)
+
+
+def test_the_log_has_a_line_for_each_epoch(tiny_bundle: Path) -> None:
+    """Losses of all networks travel with the bundle."""
+    with (tiny_bundle / "training-log.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["network"] for row in rows] == ["classifier"] * 4 + ["baseline", "autoencoder"]
+    assert float(rows[3]["loss"]) < float(rows[0]["loss"])
+
+
+def test_the_bundle_says_whose_data_it_was_trained_on(tiny_bundle: Path) -> None:
+    """The attribution is a file of its own and vouched for."""
+    assert "Drawn by the tests." in (tiny_bundle / "ATTRIBUTION.txt").read_text(encoding="utf-8")
+    assert "ATTRIBUTION.txt" in open_bundle(tiny_bundle).manifest.files
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tiny_bundle: Path, tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    """A bundle can be repeated from its recipe, data and seed; another seed gives another one."""
+    first = open_bundle(tiny_bundle).manifest
+    again = open_bundle(train(tiny_recipe, drawn_dataset, tmp_path / "again", 7, silent)).manifest
+    other = open_bundle(train(tiny_recipe, drawn_dataset, tmp_path / "other", 8, silent)).manifest
+    assert again.weights_digest == first.weights_digest
+    assert other.weights_digest != first.weights_digest
+
+
+def test_a_bundle_that_exists_is_not_overwritten(tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path) -> None:
+    """The refusal comes before the work."""
+    out = tmp_path / "there"
+    out.mkdir()
+    with pytest.raises(FileExistsError, match="exists already"):
+        train(tiny_recipe, drawn_dataset, out, 1, silent)
+
+
+def test_a_training_that_fails_leaves_nothing(tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path) -> None:
+    """A stop in the last stage, as a stop by the operator, leaves no half bundle and no temporary folder."""
+
+    def stop(stage: str, _done: int, _total: int) -> None:
+        if stage == "evaluate":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe, drawn_dataset, tmp_path / "bundles" / "stopped", 1, stop)
+    assert list((tmp_path / "bundles").iterdir()) == []
+
+
+def test_spoiled_data_and_unknown_recipes_are_refused_before_training(
+    tiny_recipe: Path, small_dataset: Path, tmp_path: Path
+) -> None:
+    """A group across splits, a missing zip, a recipe that is none."""
+    with pytest.raises(RecipeError):
+        train("no such recipe", small_dataset, tmp_path / "out", 1, silent)
+    (small_dataset / "test.zip").unlink()
+    with pytest.raises(DataError, match=r"test\.zip"):
+        train(tiny_recipe, small_dataset, tmp_path / "out", 1, silent)
+    path = small_dataset / "manifest.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("val-0,val", "train-0,val", 1), encoding="utf-8")
+    with pytest.raises(DataError, match="more than one split"):
+        train(tiny_recipe, small_dataset, tmp_path / "out", 1, silent)
+    assert not (tmp_path / "out").exists()
