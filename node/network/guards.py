@@ -25,6 +25,7 @@ from pydicom.uid import UID
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationServer, AssociationSocket, RequestHandler
@@ -138,6 +139,29 @@ class GuardedSocket(AssociationSocket):
             self._connection.shutdown(socket.SHUT_RDWR)
 
 
+class GuardedUpperLayer(DULServiceProvider):
+    """The library's upper layer thread, whose end is the end of its connection and of whoever waits for it.
+
+    An even context ID raises in the library's state machine (PS3.8 9.3.2.2): the thread dies, and its connection stays
+    open. And the thread that waits for an A-ASSOCIATE-RQ waits out its time-out on a connection that is closed, so that
+    every port scan holds it for half a minute.
+    """
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association)
+        # The library's is none: one stalled peer would keep the process from ending.
+        self.daemon = True
+
+    def run_reactor(self) -> None:
+        """Run until the association is over, then close what is left and wake who waits."""
+        try:
+            super().run_reactor()
+        finally:
+            cast("GuardedSocket", self.socket).cut()
+            if self.assoc.requestor.primitive is None:
+                self.to_user_queue.put(cast("Any", None))
+
+
 class GuardedAssociation(Association):
     """An association of the acceptor: asked about at its start, served by this node, told of at its end.
 
@@ -169,11 +193,11 @@ class GuardedAssociation(Association):
         self._serve, self._ended = serve, ended
         self.messages = MessageProvider(self, maximum_dataset_bytes)
         self.dimse = self.messages
-        # The library's upper layer thread is no daemon: one stalled peer would keep the process from ending.
-        self.dul.daemon = True
+        self.dul = GuardedUpperLayer(self)
+        # The library sets these on the upper layer that it made itself.
+        self.acse_timeout, self.network_timeout = entity.acse_timeout, entity.network_timeout
         self.bind(evt.EVT_REQUESTED, lambda _: self._prefer())
         self.bind(evt.EVT_REQUESTED, lambda _: admit(self))
-        self.bind(evt.EVT_CONN_CLOSE, _wake_reactor)
 
     @property
     def introduction(self) -> Introduction:
@@ -228,15 +252,6 @@ class GuardedAssociation(Association):
         """Close the connection under the association, without telling the peer."""
         if isinstance(self.dul.socket, GuardedSocket):
             self.dul.socket.cut()
-
-
-def _wake_reactor(event: Any) -> None:
-    """Wake the thread that waits for an A-ASSOCIATE-RQ on a connection that is closed.
-
-    The library waits out its time-out, so that every port scan holds a thread for half a minute.
-    """
-    if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)
 
 
 class GuardedHandler(RequestHandler):

@@ -21,6 +21,10 @@ _IS_LAST = 0x02
 #: Far above any command set (PS3.7 E.1); a peer that sends more is not speaking DICOM.
 _MAXIMUM_COMMAND_BYTES = 64 * 1024
 
+#: Requests that wait while one is served. A peer may have one open (PS3.7 D.3.3.3: no window is negotiated) and cancel
+#: it; one that sends on without waiting would fill the memory.
+_MAXIMUM_WAITING = 8
+
 #: PS3.8 Annex F: an event of the state machine that aborts the association from the provider's side.
 _INVALID_PDU = "Evt19"
 
@@ -117,6 +121,8 @@ class MessageProvider(DIMSEServiceProvider):
             self._hand_over(command, b"".join(self._fragments))
 
     def _hand_over(self, command: Command, dataset: bytes | None) -> None:
+        if self.msg_queue.qsize() >= _MAXIMUM_WAITING:
+            raise MalformedCommand("more requests are open than were negotiated")
         context_id = cast("int", self._context_id)
         message = Message(context_id, command, dataset, self._dataset_bytes > self._maximum_dataset_bytes)
         self._start_message()

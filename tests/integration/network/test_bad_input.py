@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 BAD_UIDS = [
     b"1..2",
     b"../../../etc/passwd",
@@ -147,6 +148,16 @@ def test_what_is_no_dicom_holds_nothing(hello: bytes, listen: Any, raw: Any) -> 
     peer.connection.shutdown(1)
     while peer.read() is not None:
         pass
+    with node.scp._changed:
+        assert node.scp._changed.wait_for(lambda: not node.scp._open, 5)
+    assert raw(node).request()[0] == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_even_context_id_ends_that_connection_alone(listen: Any, raw: Any) -> None:
+    """The library's thread dies of it; the peer is let go at once, and the next one is served."""
+    node = listen()
+    assert raw(node).request(contexts=((2, CT, (EXPLICIT,)),)) is None
     with node.scp._changed:
         assert node.scp._changed.wait_for(lambda: not node.scp._open, 5)
     assert raw(node).request()[0] == 2

@@ -136,7 +136,7 @@ def test_connections_send_at_once(node: Any) -> None:
 
 
 def test_a_peer_that_writes_in_pieces_is_acknowledged_at_once(strange_peer: Any) -> None:
-    """Twenty answers of a peer with Nagle's algorithm, each in two writes, take far less than twenty stalls of 40 ms."""
+    """Twenty answers of a peer with Nagle's algorithm, each in two writes, take less than twenty stalls of 40 ms."""
 
     def answer_in_two_writes(connection: socket.socket) -> None:
         accept(connection)

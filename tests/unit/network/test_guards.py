@@ -13,6 +13,7 @@ import pytest
 from pynetdicom import _config
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler
 
 from node.network.guards import PDU_CAP_BYTES, GuardedSocket, quieten
@@ -30,6 +31,7 @@ def test_the_library_is_the_version_that_the_guards_were_written_for() -> None:
         (Association, "run_reactor", ["self"]),
         (AssociationSocket, "recv", ["self", "nr_bytes"]),
         (DIMSEServiceProvider, "receive_primitive", ["self", "primitive"]),
+        (DULServiceProvider, "run_reactor", ["self"]),
         (AssociationServer, "service_actions", ["self"]),
         (RequestHandler, "handle", ["self"]),
     ],
@@ -64,6 +66,7 @@ def test_only_the_guards_derive_from_the_library() -> None:
         "(AssociationServer)",
         "(RequestHandler)",
         "(DIMSEServiceProvider)",
+        "(DULServiceProvider)",
     )
     files = {path.name for path in room.glob("*.py") if any(base in path.read_text() for base in derived)}
     assert files == {"guards.py", "message.py"}

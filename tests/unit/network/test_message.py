@@ -101,3 +101,11 @@ def test_fragments_out_of_order_abort(provider: MessageProvider, fragments: list
     assert give(provider, *fragments) is None
     assert is_aborted(provider)
     assert give(provider, fragment(COMMAND | LAST, command(NO_DATASET))) is None
+
+
+def test_a_peer_that_does_not_wait_for_answers_is_aborted(provider: MessageProvider) -> None:
+    """A few requests may wait; a peer that sends on and on would fill the memory."""
+    requests = [fragment(COMMAND | LAST, command(NO_DATASET))] * 9
+    assert give(provider, *requests) is not None
+    assert is_aborted(provider)
+    assert provider.msg_queue.qsize() == 7
