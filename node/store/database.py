@@ -10,6 +10,7 @@ A work is a function of one transaction. It may be run again when it lost a race
 but its transaction, and it returns plain values.
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
@@ -19,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store import engines
-from node.store.failures import DatabaseUnavailable, may_pass, unavailable, worth_another_run
+from node.store.failures import DatabaseUnavailable, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
 
 __all__ = ["Database", "DatabaseUnavailable", "Transaction"]
@@ -64,7 +65,7 @@ class Database:
         OperatorError
             Where the URL names no supported database.
         DatabaseUnavailable
-            Where the file's folder cannot be made or written. A PostgreSQL server is asked only by the first work.
+            Where the file cannot be opened or written. A PostgreSQL server is asked only by the first work.
         """
         file = engines.sqlite_file(url)
         if file is None:
@@ -74,6 +75,7 @@ class Database:
             return cls(snapshot, _PerCallWriter(engine), (engine,))
         _create(file)
         reader, writer = engines.sqlite_reader(url, busy_timeout_s), engines.sqlite_writer(url, busy_timeout_s)
+        _connect(writer)  # the file turns to write-ahead logging here, while no reader can be in the way
         return cls(reader, GroupCommitWriter(writer), (reader, writer))
 
     @property
@@ -89,13 +91,8 @@ class Database:
         DatabaseUnavailable
             Where the database cannot be reached.
         """
-        try:
-            with Session(self._reader) as session:
-                return work(session)
-        except SQLAlchemyError as error:
-            if may_pass(error):
-                raise unavailable(error) from error
-            raise
+        with translated(), Session(self._reader) as session:
+            return work(session)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a transaction and return its result after the commit.
@@ -107,12 +104,8 @@ class Database:
         DatabaseUnavailable
             Where the database cannot be reached, is locked beyond the timeout or has no room. Nothing was kept.
         """
-        try:
+        with translated():
             return self._writer.write(work)
-        except SQLAlchemyError as error:
-            if may_pass(error):
-                raise unavailable(error) from error
-            raise
 
     def close(self) -> None:
         """Commit what is under way and let go of all connections."""
@@ -126,6 +119,7 @@ class _PerCallWriter:
 
     def __init__(self, engine: Engine) -> None:
         self.commits = 0
+        self._counting = threading.Lock()
         self._engine = engine
 
     def write(self, work: Callable[[Session], T]) -> T:
@@ -144,7 +138,8 @@ class _PerCallWriter:
     def _run(self, work: Callable[[Session], T]) -> T:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             result = work(session)
-        self.commits += 1
+        with self._counting:
+            self.commits += 1
         return result
 
 
@@ -153,3 +148,8 @@ def _create(file: Path) -> None:
         engines.create_private_file(file)
     except OSError as error:
         raise DatabaseUnavailable(f"the database file {file} cannot be opened: {error.strerror}") from error
+
+
+def _connect(engine: Engine) -> None:
+    with translated():
+        engine.connect().close()

@@ -1,6 +1,8 @@
 """Which failures of a database may pass, told from its drivers' errors."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -48,8 +50,22 @@ def worth_another_run(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
 
 
-def unavailable(error: SQLAlchemyError) -> DatabaseUnavailable:
-    """Return the error that the other rooms know; its message holds no statement and no parameters."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-    return DatabaseUnavailable(f"the database is not available: {first_line}")
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what may pass as `DatabaseUnavailable`, without statement and parameters; let the rest through."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        if not may_pass(error):
+            raise
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise DatabaseUnavailable(f"the database is not available: {first_line}") from error
+
+
+def given_up(error: BaseException | None) -> DatabaseUnavailable:
+    """Return the error of a group that SQLite gave up in its middle, naming what it failed of first."""
+    while error is not None and error.__context__ is not None:
+        error = error.__context__
+    reason = str(error) if isinstance(error, sqlite3.Error) else "it gave up a transaction"
+    return DatabaseUnavailable(f"the database is not available: {reason}")

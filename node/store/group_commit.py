@@ -17,7 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from node.store.failures import DatabaseUnavailable
+from node.store.failures import DatabaseUnavailable, given_up
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class _Pending(Generic[T]):
     def __init__(self, work: Callable[[Session], T]) -> None:
         self._work = work
         self._result: list[T] = []
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self.future: Future[T] = Future()
 
     def run(self, connection: Connection) -> None:
@@ -43,12 +43,12 @@ class _Pending(Generic[T]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        self._error = error
+        self.error = error
         return True
 
     def release(self, group_error: BaseException | None) -> None:
         """Let the caller go on: with the group's error, its own work's error, or its result, in that order."""
-        error = group_error or self._error
+        error = group_error or self.error
         if error is not None:
             self.future.set_exception(error)
         else:
@@ -118,7 +118,10 @@ class GroupCommitWriter:
             self._gather(group)
             for pending in group:
                 pending.run(connection)
-                _check_transaction(connection)
+                if not _in_transaction(connection):
+                    # a failed work takes only its savepoint along, but on a full disk SQLite gives up everything,
+                    # and the next work would be committed by itself
+                    raise given_up(pending.error) from pending.error
         self.commits += 1
 
     def _gather(self, group: _Group) -> None:
@@ -130,8 +133,6 @@ class GroupCommitWriter:
             group.append(pending)
 
 
-def _check_transaction(connection: Connection) -> None:
-    """See that a failed work took only its savepoint along: on a full disk SQLite gives up the whole transaction."""
+def _in_transaction(connection: Connection) -> bool:
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    if not driver.in_transaction:
-        raise DatabaseUnavailable("the database is not available: it gave up the transaction of this group")
+    return driver.in_transaction

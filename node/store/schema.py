@@ -9,12 +9,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
 
 import node
 from node.domain.errors import OperatorError
 from node.store import engines
-from node.store.failures import may_pass, unavailable
+from node.store.failures import translated
 
 _ONE_MIGRATION_AT_A_TIME = 0x70616373  # a PostgreSQL advisory lock; the number is ours alone
 
@@ -114,14 +113,10 @@ def _config(connection: Connection | None = None) -> Config:
 def _transaction(url: str, *, exclusive: bool) -> Iterator[Connection]:
     engine = _engine(url, exclusive=exclusive)
     try:
-        with engine.begin() as connection:
+        with translated(), engine.begin() as connection:
             if exclusive and connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_MIGRATION_AT_A_TIME})
             yield connection
-    except SQLAlchemyError as error:
-        if may_pass(error):
-            raise unavailable(error) from error
-        raise
     finally:
         engine.dispose()
 

@@ -1,0 +1,381 @@
+"""What a write promises: committed when it returns, alone when it fails, in groups when it is busy."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from node.domain.errors import OperatorError, Transient
+from node.store import audit, instances, schema
+from node.store.database import Database, DatabaseUnavailable, Transaction
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
+
+
+class UnexpectedError(Exception):
+    """What a work may raise that no room knows."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a SQLite file at the newest revision."""
+    schema.upgrade(f"sqlite:///{tmp_path / 'node.db'}")
+    return tmp_path / "node.db"
+
+
+@pytest.fixture
+def embedded(file: Path) -> Iterator[Database]:
+    """Open a SQLite database that waits a tenth of a second for others."""
+    opened = Database.open(f"sqlite:///{file}", busy_timeout_s=0.1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def note(now: datetime) -> Callable[[str], Callable[[Transaction], str]]:
+    """Return a function that makes works which add one audit entry and return its event."""
+
+    def make(event: str) -> Callable[[Transaction], str]:
+        def work(tx: Transaction) -> str:
+            audit.add(tx, now, event)
+            return event
+
+        return work
+
+    return make
+
+
+def _events(database: Database) -> list[str]:
+    return database.read(lambda tx: list(tx.scalars(text("SELECT event FROM audit ORDER BY event"))))
+
+
+def _seen_from_outside(file: Path) -> list[str]:
+    with sqlite3.connect(file) as connection:
+        return [event for (event,) in connection.execute("SELECT event FROM audit ORDER BY event")]
+
+
+class Gathered:
+    """Works that are sure to be committed in one group: they queue up behind one that waits."""
+
+    def __init__(self, database: Database, pool: ThreadPoolExecutor) -> None:
+        self._database, self._pool = database, pool
+
+    def run(self, *works: Callable[[Transaction], object]) -> list[Future[object]]:
+        """Start the works so that they form one group, in this order."""
+        entered, go = threading.Event(), threading.Event()
+        first = self._pool.submit(self._database.write, lambda _tx: (entered.set(), go.wait(10)))
+        assert entered.wait(10)
+        waiting = self._database._writer._waiting  # type: ignore[attr-defined]
+        futures = []
+        for number, work in enumerate(works, start=1):
+            futures.append(self._pool.submit(self._database.write, work))
+            wait_until(lambda number=number: waiting.qsize() == number, 10, "the work is queued")
+        go.set()
+        first.result(10)
+        return futures
+
+
+@pytest.fixture
+def gathered(embedded: Database) -> Iterator[Gathered]:
+    """Run works as one group."""
+    with ThreadPoolExecutor(8) as pool:
+        yield Gathered(embedded, pool)
+
+
+def test_a_write_returns_what_its_work_returns_and_is_kept(
+    database: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """And what it wrote is seen by the next read."""
+    assert database.write(note("kept")) == "kept"
+
+    assert _events(database) == ["kept"]
+
+
+def test_what_a_work_raises_undoes_it_and_reaches_its_caller(
+    database: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """The exception comes out as it is, and nothing of the work stays."""
+
+    def fails(tx: Transaction) -> None:
+        note("half")(tx)
+        raise UnexpectedError
+
+    with pytest.raises(UnexpectedError):
+        database.write(fails)
+
+    assert _events(database) == []
+
+
+def test_a_read_cannot_write(database: Database, note: Callable[[str], Callable[[Transaction], str]]) -> None:
+    """So that no write ever goes past the one writer."""
+    with pytest.raises((DatabaseUnavailable, SQLAlchemyError)):
+        database.read(note("sneaked in"))
+
+    assert _events(database) == []
+
+
+def test_a_read_sees_one_moment(database: Database, note: Callable[[str], Callable[[Transaction], str]]) -> None:
+    """What is committed between two queries of one read shows in neither."""
+    count = text("SELECT count(*) FROM audit")
+
+    def twice(tx: Transaction) -> tuple[int, int]:
+        before = tx.execute(count).scalar_one()
+        database.write(note("meanwhile"))
+        return before, tx.execute(count).scalar_one()
+
+    assert database.read(twice) == (0, 0)
+    assert _events(database) == ["meanwhile"]
+
+
+def test_the_same_instance_from_many_threads_is_added_once(
+    database: Database, add_instance: Callable[..., object]
+) -> None:
+    """Looking and adding in one work is enough: whoever loses the race is run again and sees the winner."""
+    together = threading.Barrier(6)
+
+    def add_if_new(tx: Transaction) -> bool:
+        if instances.held(tx, "1.2.3.1") is not None:
+            return False
+        add_instance(tx)
+        return True
+
+    def one() -> bool:
+        together.wait(10)
+        return database.write(add_if_new)
+
+    with ThreadPoolExecutor(6) as pool:
+        added = [future.result(30) for future in [pool.submit(one) for _ in range(6)]]
+
+    assert sorted(added) == [False] * 5 + [True]
+
+
+def test_a_closed_database_is_unavailable(file: Path) -> None:
+    """A thread that is late at shutdown gets an answer and does not hang."""
+    opened = Database.open(f"sqlite:///{file}")
+    opened.close()
+
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        opened.write(lambda _tx: None)
+
+
+def test_writes_from_many_threads_share_commits(
+    database: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """All are kept; on SQLite with fewer commits than works, which is where the speed comes from."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: database.write(note(f"{number:03}")), range(200)))
+
+    assert _events(database) == [f"{number:03}" for number in range(200)]
+    if database._engines[0].dialect.name == "sqlite":
+        assert database.commits < 100
+
+
+def test_a_failing_work_fails_only_its_caller(
+    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """Its neighbours in the group are kept, before and after it."""
+
+    def fails(tx: Transaction) -> None:
+        note("half")(tx)
+        raise UnexpectedError
+
+    commits = embedded.commits
+    before, failing, after = gathered.run(note("before"), fails, note("after"))
+
+    assert before.result(10) == "before"
+    assert after.result(10) == "after"
+    assert isinstance(failing.exception(10), UnexpectedError)
+    assert _events(embedded) == ["after", "before"]
+    assert embedded.commits == commits + 2  # the one that held the door, and the group
+
+
+def test_a_broken_statement_fails_only_its_caller(
+    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """A row that a constraint refuses undoes its own savepoint."""
+    statement = "INSERT INTO models (name, version, bundle, mode, rule) VALUES ('m', '1', 'b', 'loud', '{}')"
+
+    refused, kept = gathered.run(lambda tx: tx.execute(text(statement)), note("kept"))
+
+    assert isinstance(refused.exception(10), IntegrityError)
+    assert kept.result(10) == "kept"
+    assert _events(embedded) == ["kept"]
+
+
+def test_nothing_returns_before_the_commit(
+    gathered: Gathered, file: Path, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """While the group is open its first caller waits and no other connection sees the row; then both."""
+    inside, go = threading.Event(), threading.Event()
+
+    first, second = gathered.run(note("first"), lambda _tx: (inside.set(), go.wait(10)))
+    assert inside.wait(10)
+    seen, returned = _seen_from_outside(file), first.done()
+    go.set()
+    first.result(10)
+    second.result(10)
+
+    assert (seen, returned) == ([], False)
+    assert _seen_from_outside(file) == ["first"]
+
+
+def test_a_commit_that_fails_fails_for_all_and_keeps_nothing(
+    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """A reference that is checked only at the commit breaks it: nobody of the group is told that it worked."""
+    orphan = text(
+        "INSERT INTO instance_copies (sop_instance_uid, kind, transfer_syntax_uid, path, size_bytes, header, reason,"
+        " calling_ae_title, called_ae_title, address, received_at)"
+        " VALUES ('9.9', 'revision', '1.2', 'p', 1, '{}', '', 'A', 'B', '127.0.0.1', '2026-03-01 12:00:00.000000')"
+    )
+
+    def breaks_the_commit(tx: Transaction) -> None:
+        tx.execute(text("PRAGMA defer_foreign_keys = ON"))
+        tx.execute(orphan)
+
+    futures = gathered.run(note("first"), breaks_the_commit, note("last"))
+
+    assert all(isinstance(future.exception(10), IntegrityError) for future in futures)
+    assert _events(embedded) == []
+    assert embedded.write(note("afterwards")) == "afterwards"
+
+
+def test_a_full_disk_is_transient_and_passes(
+    embedded: Database, note: Callable[[str], Callable[[Transaction], str]], now: datetime
+) -> None:
+    """The write fails as unavailable, keeps nothing, and works again when there is room."""
+    pages = embedded.read(lambda tx: tx.execute(text("PRAGMA page_count")).scalar_one())
+    embedded.write(lambda tx: tx.execute(text(f"PRAGMA max_page_count = {pages + 1}")))
+
+    with pytest.raises(DatabaseUnavailable, match="full"):
+        embedded.write(lambda tx: audit.add(tx, now, "much", much="x" * 1_000_000))
+
+    embedded.write(lambda tx: tx.execute(text("PRAGMA max_page_count = 1000000")))
+    embedded.write(note("afterwards"))
+    assert _events(embedded) == ["afterwards"]
+
+
+def test_a_locked_database_is_transient_and_passes(
+    embedded: Database, file: Path, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """Another process that keeps the lock longer than the timeout makes the write fail, not hang."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(DatabaseUnavailable, match="locked") as raised:
+        embedded.write(note("too early"))
+
+    other.execute("ROLLBACK")
+    other.close()
+    embedded.write(note("in time"))
+    assert isinstance(raised.value, Transient)
+    assert _events(embedded) == ["in time"]
+
+
+def test_two_processes_take_turns(file: Path, note: Callable[[str], Callable[[Transaction], str]]) -> None:
+    """A command typed beside the node waits its turn, and so does the node."""
+    node, command = (Database.open(f"sqlite:///{file}", busy_timeout_s=20) for _ in range(2))
+
+    with ThreadPoolExecutor(8) as pool:
+        works = [(database, f"{number:03}") for number in range(50) for database in (node, command)]
+        list(pool.map(lambda work: work[0].write(note(work[1])), works))
+    node.close()
+    command.close()
+
+    assert len(_seen_from_outside(file)) == 100
+
+
+def test_a_reader_does_not_wait_for_the_writer(
+    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """A listing is answered while a group is being written."""
+    inside, go = threading.Event(), threading.Event()
+
+    (writing,) = gathered.run(lambda _tx: (inside.set(), go.wait(10)))
+    assert inside.wait(10)
+    seen = _events(embedded)
+    go.set()
+    writing.result(10)
+
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 100)]
+)
+def test_sqlite_is_set_to_keep_what_it_acknowledged(embedded: Database, pragma: str, value: object) -> None:
+    """Write-ahead log, each commit on the disk (2 is FULL), references enforced."""
+    assert embedded.write(lambda tx: tx.execute(text(f"PRAGMA {pragma}")).scalar_one()) == value
+
+
+def test_the_database_file_is_for_its_owner_alone(embedded: Database, file: Path) -> None:
+    """It names patients."""
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_cannot_hold_a_database_is_named(tmp_path: Path) -> None:
+    """Before anything is accepted."""
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(DatabaseUnavailable, match=r"file/node\.db cannot be opened"):
+        Database.open(f"sqlite:///{tmp_path}/file/node.db")
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "no url", "", "postgresql://host/db"])
+def test_a_url_of_another_database_is_a_configuration_fault(url: str) -> None:
+    """The message says which forms there are."""
+    with pytest.raises(OperatorError, match="sqlite:///") as raised:
+        Database.open(url)
+
+    assert raised.value.exit_code == 2
+
+
+def test_a_server_that_is_not_there_is_transient(tmp_path: Path) -> None:
+    """Reading and writing say so alike, and no password is in the message."""
+    nowhere = Database.open(f"postgresql+psycopg://pacs:secret@/node?host={tmp_path}")
+
+    for ask in (nowhere.read, nowhere.write):
+        with pytest.raises(DatabaseUnavailable) as raised:
+            ask(lambda tx: tx.execute(text("SELECT 1")))
+        assert "secret" not in str(raised.value)
+    nowhere.close()
+
+
+def test_a_server_that_dropped_its_connections_is_reached_again(
+    postgres_server: PostgresServer, postgres_url: str, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """A restart of the server costs nothing but the work that was under way."""
+    database = Database.open(postgres_url)
+
+    def cut_off(tx: Transaction) -> None:
+        me = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        postgres_server.execute(f"SELECT pg_terminate_backend({me})")
+        tx.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        database.write(cut_off)
+
+    assert database.write(note("again")) == "again"
+    database.close()
+
+
+def test_a_row_that_another_transaction_holds_is_waited_for_and_then_given_up(
+    postgres_url: str, add_instance: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's own lock timeout makes the write unavailable, as a locked file does on SQLite."""
+    monkeypatch.setattr("node.store.engines.LONGEST_WAIT_S", 1.0)
+    database = Database.open(postgres_url)
+    database.write(add_instance)
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as other:
+        other.execute("SELECT * FROM studies FOR UPDATE")
+
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+            database.write(lambda tx: tx.execute(text("UPDATE studies SET patient_name = ''")))
+    database.close()
