@@ -48,6 +48,7 @@ class NodeFolder:
     peers: Sequence[Peer]
     quiet_period_s: float = 1.0
     tables: Mapping[str, str] = field(default_factory=dict)  #: further keys by table, as lines of TOML
+    models: Sequence[str] = ("starter",)  #: names of shipped bundles
 
     @property
     def configuration(self) -> Path:
@@ -70,8 +71,8 @@ class NodeFolder:
         for name, lines in self.tables.items():
             tables[name] = "\n".join(filter(None, (tables.get(name), lines)))
         written = [f"[{name}]\n{lines}\n" for name, lines in tables.items()]
-        model = '[[models]]\nname = "starter"\n'
-        self.configuration.write_text("\n".join([*written, *(peer.toml() for peer in self.peers), model]))
+        models = [f'[[models]]\nname = "{name}"\nbundle = "{name}"\n' for name in self.models]
+        self.configuration.write_text("\n".join([*written, *(peer.toml() for peer in self.peers), *models]))
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of one verb."""
