@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from node.network.guards import MAXIMUM_PDU_BYTES
+from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.presentation import APPLICATION_CONTEXT, Syntaxes
 

@@ -1,8 +1,8 @@
 """The guards around pynetdicom 3.0.4: what it leaves open as it comes, closed from outside, each with its reason.
 
-Everything here rests on how one version of the library behaves, so the version is pinned, only `message` and this file
-derive from the library's classes, and tests hold each guard to what it is for. It knows associations and sockets; who
-may send, and what becomes of an instance, it does not know.
+Everything here rests on how one version of the library behaves, so the version is pinned, only `message`, `listener`
+and this file derive from the library's classes, and tests hold each guard to what it is for. It knows associations and
+sockets; who may send, and what becomes of an instance, it does not know.
 
 What `message.MessageProvider` guards against, by standing in for the library's DIMSE provider:
 
@@ -27,23 +27,15 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AddressInformation, AssociationServer, AssociationSocket, RequestHandler
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
+from node.network.connection import PDU_CAP_BYTES, acknowledge_at_once
 from node.network.message import Message, MessageProvider
 from node.network.presentation import Syntaxes, preferred_transfer_syntax
-
-#: Longest P-DATA-TF that this node announces (PS3.8 D.1); larger ones gain nothing.
-MAXIMUM_PDU_BYTES = 128 * 1024
-
-#: No PDU is read beyond this: the library would gather a claimed 300 MB A-ASSOCIATE-RQ before it looks at it.
-PDU_CAP_BYTES = 1 << 20
 
 #: PS3.8 9.2.1: the association is over, and the connection waits to be closed.
 _CLOSING = "Sta13"
 _DISCARD_BYTES = 1 << 16
-
-_QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +55,6 @@ def quieten() -> None:
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
-
-
-def send_at_once(connection: socket.socket) -> None:
-    """Set TCP_NODELAY: with Nagle's algorithm and delayed acknowledgements a C-STORE stalls for about 40 ms."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def acknowledge_at_once(connection: socket.socket) -> None:
-    """Set TCP_QUICKACK before a read: a peer that leaves Nagle's algorithm on waits for our acknowledgement.
-
-    DCMTK does, and writes header and body of a PDU apart. Linux forgets the option by itself, and only it knows it.
-    """
-    if _QUICK_ACKNOWLEDGEMENT is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
 
 
 class GuardedSocket(AssociationSocket):
@@ -252,70 +230,3 @@ class GuardedAssociation(Association):
         """Close the connection under the association, without telling the peer."""
         if isinstance(self.dul.socket, GuardedSocket):
             self.dul.socket.cut()
-
-
-class GuardedHandler(RequestHandler):
-    """Starts an association on an accepted connection."""
-
-    server: "GuardedServer"
-
-    def handle(self) -> None:
-        """Start the association.
-
-        The library's own handler copies every supported context for each connection, some 12 000 UIDs; these are
-        shared.
-        """
-        send_at_once(self.request)
-        association = self.server.new_association()
-        association._server = self.server  # noqa: SLF001 - the library closes the connection through it
-        association.set_socket(GuardedSocket(association, self.request, self.server.deadline_s))
-        association.requestor.address_info = self.remote
-        self._introduce(association)
-        association.start()
-
-    def _introduce(self, association: GuardedAssociation) -> None:
-        entity, acceptor = self.ae, association.acceptor
-        acceptor.ae_title = entity.ae_title
-        acceptor.address_info = self.local
-        acceptor.maximum_length = entity.maximum_pdu_size
-        acceptor.implementation_class_uid = entity.implementation_class_uid
-        acceptor.implementation_version_name = entity.implementation_version_name
-        acceptor.supported_contexts = self.server.contexts
-
-
-class GuardedServer(AssociationServer):
-    """The listening socket.
-
-    Parameters
-    ----------
-    entity
-        The application entity that accepts.
-    address
-        Host and port; port 0 takes a free one.
-    contexts
-        The supported presentation contexts, shared by all associations.
-    new_association
-        Makes the association of a connection.
-    """
-
-    #: The library lets 5 connections wait; a PACS opens more at once.
-    request_queue_size = 128
-
-    def __init__(
-        self,
-        entity: ApplicationEntity,
-        address: tuple[str, int],
-        contexts: list[PresentationContext],
-        new_association: Callable[[], GuardedAssociation],
-    ) -> None:
-        super().__init__(entity, address, entity.ae_title, contexts, request_handler=GuardedHandler)
-        self.new_association = new_association
-        self.deadline_s = cast("float", entity.network_timeout)
-
-    def service_actions(self) -> None:
-        """Do nothing between connections: the library collects all garbage here, which stops a large process."""
-
-    def shutdown(self) -> None:
-        """Stop accepting and close the listening socket; the library's own expects to be in a list of servers."""
-        super(AssociationServer, self).shutdown()
-        self.server_close()

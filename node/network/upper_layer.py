@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
-from node.network.guards import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
+from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
 from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
