@@ -1,0 +1,113 @@
+"""The header: what rows, rules and reports need, decoded once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.dicom.encoding import NotParsable
+from node.dicom.header import inspect, pixel_bytes
+from node.domain.identifiers import is_uid
+from tests.unit.dicom.raw import (
+    BIG_ENDIAN,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG_BASELINE,
+    SMALL,
+    encapsulated,
+    explicit,
+    implicit,
+    item,
+)
+
+
+def test_a_header_is_decoded_from_every_byte_order() -> None:
+    """Implicit, explicit and big endian say the same."""
+    rows = explicit(0x00280010, b"US", b"\x00\x02")
+    little = inspect(SMALL + rows, EXPLICIT)
+    assert (little.patient_name, little.sop_instance_uid, little.study_instance_uid) == ("Doe^Jane", "1.2.3.4", "1.2.3")
+    assert little.rows == 512
+    big = explicit(0x00100010, b"PN", b"Doe^Jane", order=">") + explicit(0x00280010, b"US", b"\x02\x00", order=">")
+    assert inspect(explicit(0x00080018, b"UI", b"1.2\0", order=">") + big, BIG_ENDIAN).rows == 512
+    plain = implicit(0x00080018, b"1.2\0") + implicit(0x00100020, b"P 1 ") + implicit(0x00280011, b"\x03\0")
+    assert (inspect(plain, IMPLICIT).patient_id, inspect(plain, IMPLICIT).columns) == ("P 1", 3)
+
+
+def test_missing_elements_are_empty() -> None:
+    """UIDs too: the caller refuses those."""
+    header = inspect(explicit(0x00080005, b"CS", b"ISO_IR 192"), EXPLICIT)
+    assert (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid) == ("", "", "")
+    assert (header.rows, header.number_of_frames, header.has_pixels) == (0, 1, False)
+    assert header.image_type == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "uid"),
+    [(b"1.2.3\0", "1.2.3"), (b"1.2.3 ", "1.2.3"), (b"../../etc ", "../../etc"), (b" 1.2", " 1.2"), (b"1..2", "1..2")],
+)
+def test_a_uid_loses_its_trailing_padding_and_nothing_else(raw: bytes, uid: str) -> None:
+    """What is wrong with it stays visible to whoever checks."""
+    assert inspect(explicit(0x00080018, b"UI", raw), EXPLICIT).sop_instance_uid == uid
+
+
+@pytest.mark.parametrize(
+    ("raw", "frames"),
+    [(b"12 ", 12), (b"1A", 1), (b"", 1), (b"-3", 1), (b"0", 1), (b"99999999999", 1), (b"2\\3 ", 1), ("٣".encode(), 1)],
+)
+def test_a_number_of_frames_that_is_none_is_one(raw: bytes, frames: int) -> None:
+    """Odd values raise nothing."""
+    assert inspect(SMALL + explicit(0x00280008, b"IS", raw), EXPLICIT).number_of_frames == frames
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x01", b"\x01\0\x02\0"])
+def test_rows_of_another_length_than_two_bytes_are_none(raw: bytes) -> None:
+    """One value of two bytes is what VR US has."""
+    assert inspect(SMALL + explicit(0x00280010, b"US", raw), EXPLICIT).rows == 0
+
+
+def test_codes_are_upper_case_and_without_padding() -> None:
+    """As the Standard asks; rules compare them."""
+    dataset = (
+        explicit(0x00080008, b"CS", b"DERIVED\\primary \\")
+        + explicit(0x00080060, b"CS", b"dx")
+        + explicit(0x00180015, b"CS", b" Chest")
+    )
+    header = inspect(dataset, EXPLICIT)
+    assert (header.image_type, header.modality, header.body_part_examined) == (
+        ("DERIVED", "PRIMARY", ""),
+        "DX",
+        "CHEST",
+    )
+
+
+def test_text_is_free_of_what_breaks_a_line() -> None:
+    """A newline in a description writes no second line into a log."""
+    header = inspect(SMALL + explicit(0x00081030, b"LO", b"chest\nFORGED\0"), EXPLICIT)
+    assert header.study_description == "chestFORGED"
+
+
+def test_device_uids_are_listed_once_and_only_if_they_are_some() -> None:
+    """They are compared with ours."""
+    equipment = item(explicit(0x00181002, b"UI", b"1.5\\1.6\0")) + item(explicit(0x00181002, b"UI", b"nonsense"))
+    dataset = SMALL + explicit(0x00181002, b"UI", b"1.5\0") + explicit(0x0018A001, b"SQ", equipment)
+    assert inspect(dataset, EXPLICIT).device_uids == ("1.5", "1.6")
+
+
+def test_pixels_are_compared_by_their_encoded_value() -> None:
+    """A changed header leaves them equal, a changed fragment does not."""
+    pixels = encapsulated(b"\xff\xd8", b"\xff\xd9")
+    changed = encapsulated(b"\xff\xd8", b"\xff\xda")
+    assert inspect(SMALL + pixels, JPEG_BASELINE).has_pixels
+    assert pixel_bytes(SMALL + pixels, JPEG_BASELINE) == pixel_bytes(SMALL[:-14] + pixels, JPEG_BASELINE)
+    assert pixel_bytes(SMALL + pixels, JPEG_BASELINE) != pixel_bytes(SMALL + changed, JPEG_BASELINE)
+    assert pixel_bytes(SMALL, EXPLICIT) == b""
+
+
+@given(st.binary(max_size=200), st.sampled_from([EXPLICIT, IMPLICIT, BIG_ENDIAN, JPEG_BASELINE]))
+def test_no_bytes_raise_anything_but_not_parsable(noise: bytes, transfer_syntax: str) -> None:
+    """Neither at the beginning of a dataset nor after a sound part of it."""
+    for dataset in (noise, SMALL + noise):
+        try:
+            header = inspect(dataset, transfer_syntax)
+        except NotParsable:
+            continue
+        assert all(is_uid(uid) for uid in header.device_uids)

@@ -1,0 +1,75 @@
+"""Files as containers: what stands before the dataset, put on and taken off."""
+
+import io
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, NotPart10, part10_of, preamble_and_meta, read_part10
+from tests.unit.dicom.raw import EXPLICIT, SMALL, explicit
+
+_CLASS, _INSTANCE = "1.2.840.10008.5.1.4.1.1.7", "1.2.3.4"
+_META = preamble_and_meta(_CLASS, _INSTANCE, EXPLICIT, "SCANNER")
+
+
+def test_our_meta_information_is_read_by_pydicom() -> None:
+    """Its group length is right and every value is there."""
+    meta = dcmread(io.BytesIO(_META + SMALL)).file_meta
+    assert (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID) == (_CLASS, _INSTANCE)
+    assert meta.TransferSyntaxUID == EXPLICIT
+    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert (meta.ImplementationVersionName, meta.SourceApplicationEntityTitle) == ("PACSNODE_0_1", "SCANNER")
+    assert meta.FileMetaInformationGroupLength == len(_META) - 144
+
+
+def test_a_file_comes_apart_into_what_it_was_put_together_from(tmp_path: Path) -> None:
+    """The dataset is the same bytes."""
+    path = tmp_path / "file.dcm"
+    path.write_bytes(_META + SMALL)
+    part10 = read_part10(path)
+    assert (part10.sop_class_uid, part10.sop_instance_uid, part10.transfer_syntax_uid) == (_CLASS, _INSTANCE, EXPLICIT)
+    assert part10.dataset == SMALL
+
+
+def test_elements_of_group_0002_in_a_dataset_stay_in_it() -> None:
+    """Some senders put them there, and a stored dataset is given back bit for bit."""
+    dataset = explicit(0x00020010, b"UI", b"1.2.840.10008.1.2\0") + SMALL
+    assert part10_of(_META + dataset).dataset == dataset
+
+
+def test_a_wrong_group_length_is_not_believed() -> None:
+    """Then the group ends with its last element."""
+    wrong = _META[:140] + (7).to_bytes(4, "little") + _META[144:]
+    assert part10_of(wrong + SMALL).dataset == SMALL
+
+
+def test_uids_that_the_meta_information_lacks_come_from_the_dataset() -> None:
+    """Old files leave them out."""
+    bare = bytes(128) + b"DICM" + explicit(0x00020010, b"UI", EXPLICIT.encode() + b"\0")
+    part10 = part10_of(bare + SMALL)
+    assert (part10.sop_class_uid, part10.sop_instance_uid) == (_CLASS, _INSTANCE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        SMALL,
+        bytes(132) + SMALL,
+        _META[:150],
+        bytes(128) + b"DICM" + SMALL,
+        bytes(128) + b"DICM" + explicit(0x00020010, b"UI", EXPLICIT.encode() + b"\0") + SMALL[:-5],
+        bytes(128) + b"DICM" + explicit(0x00020010, b"UI", EXPLICIT.encode() + b"\0") + SMALL[60:],
+    ],
+)
+def test_what_is_no_dicom_file_is_said_to_be_none(data: bytes) -> None:
+    """No prefix, meta information cut short or without a transfer syntax, UIDs nowhere."""
+    with pytest.raises(NotPart10):
+        part10_of(data)
+
+
+def test_a_calling_ae_title_is_cut_to_what_fits() -> None:
+    """A long or non-ASCII title spoils no file."""
+    meta = preamble_and_meta(_CLASS, _INSTANCE, EXPLICIT, "A" * 20 + "é")
+    assert dcmread(io.BytesIO(meta + SMALL)).file_meta.SourceApplicationEntityTitle == "A" * 16
