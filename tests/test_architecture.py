@@ -54,8 +54,15 @@ def test_the_house_has_two_broad_excepts() -> None:
         for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(handler, ast.ExceptHandler)
         and (handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"})
+        and not _raises_again(handler)
     ]
-    assert [place.split(":")[0] for place in broad] == ["node/network/scp.py", "node/runtime/loop.py"], broad
+    assert [place.split(":")[0] for place in broad] == ["node/network/service.py", "node/runtime/loop.py"], broad
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    """Return whether it only cleans up: its last statement is a bare raise."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
 
 
 def test_a_file_is_one_idea() -> None:

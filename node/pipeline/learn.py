@@ -1,5 +1,6 @@
 """Training and evaluating bundles at an operator's word; the learned part is imported late, for these verbs alone."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def train(recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, re
     OperatorError
         Where `out` exists and may not be replaced, or the data cannot be trained on.
     """
+    _quieten()
     from models.dataset import DataError  # noqa: PLC0415
     from models.recipe import RecipeError  # noqa: PLC0415
     from models.training import train as train_bundle  # noqa: PLC0415
@@ -59,6 +61,7 @@ def evaluate(bundle: Path, data: Path, split: str, report: Reporter) -> dict[str
     OperatorError
         Where the bundle cannot be used or the data cannot be read.
     """
+    _quieten()
     from models.bundle import BundleError  # noqa: PLC0415
     from models.dataset import DataError  # noqa: PLC0415
     from models.evaluation import evaluate as evaluate_bundle  # noqa: PLC0415
@@ -69,3 +72,8 @@ def evaluate(bundle: Path, data: Path, split: str, report: Reporter) -> dict[str
         raise OperatorError(f"the bundle {bundle} cannot be used: {error}") from error
     except DataError as error:
         raise OperatorError(f"the data in {data} cannot be evaluated on: {error}") from error
+
+
+def _quieten() -> None:
+    """Keep TensorFlow's start-up remarks out of the progress bar; read when it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

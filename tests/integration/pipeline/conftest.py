@@ -16,6 +16,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     """Give a migrated SQLite database and an empty store in a temporary folder."""
     url = f"sqlite:///{tmp_path}/node.db"
     schema.prepare(url)
-    database = Database.open(url)
+    database = Database.open(url, busy_timeout_s=0.5)
     yield House(database, InstanceFiles(tmp_path), tmp_path)
     database.close()

@@ -1,0 +1,201 @@
+"""The node as a process: what it says when it can, and when it cannot, start."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from node.network.service import IncomingInstance
+from tests.support.house import radiograph
+from tests.support.images import sample_file
+from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start
+from tests.support.programs import free_port
+from tests.support.waiting import wait_until
+
+SENDER = Peer("modality", "MODALITY", 104, may_send=True)
+NOBODY_LISTENS = Peer("pacs", "PACS", 1, gets_reports=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> NodeFolder:
+    """Give a folder with a configuration: one peer that sends, one that gets reports and is down."""
+    folder = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS])
+    folder.write()
+    return folder
+
+
+def _refused(home: NodeFolder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = home.run(*(arguments or ("serve",)))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def _store(port: int, came: IncomingInstance) -> int:
+    context = (came.sop_class_uid, came.transfer_syntax_uid)
+    with open_association(PeerAddress("PACSNODE", "127.0.0.1", port), "MODALITY", [context]) as association:
+        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
+        return association.store(outgoing).status
+
+
+def test_ready_is_one_line_on_stdout_and_sigterm_ends_it_with_success(home: NodeFolder) -> None:
+    """Scripts wait for that line; logs go to stderr."""
+    with serving(home) as node:
+        lines = node.process.output().splitlines()
+        assert lines == [f"ready ae=PACSNODE port={node.port} web=off models=starter:shadow"]
+        assert "starter is in shadow" in node.process.errors()
+
+
+def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> None:
+    """Decoding and inference are a child's business; its death is not the node's."""
+    with serving(home) as node:
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the reading")
+        mapped = Path(f"/proc/{node.process.pid}/maps").read_text(encoding="utf-8")
+        assert "tensorflow" not in mapped
+
+
+def test_an_empty_configuration_is_exit_2_with_every_fault(home: NodeFolder) -> None:
+    """For any verb that needs one."""
+    home.configuration.write_text("", encoding="utf-8")
+    for verb in ("serve", "check", "studies"):
+        done = _refused(home, verb)
+        assert done.returncode == 2
+        assert "[node]: missing" in done.stderr
+        assert "[[peers]]: missing" in done.stderr
+
+
+def test_no_configuration_is_exit_2_and_says_where_one_is_looked_for(home: NodeFolder) -> None:
+    """The three places."""
+    home.configuration.unlink()
+    done = _refused(home)
+    assert done.returncode == 2
+    assert "PACS_NODE_CONFIG" in done.stderr
+
+
+def test_an_unknown_verb_is_exit_2(home: NodeFolder) -> None:
+    """What is not built yet is unknown."""
+    assert _refused(home, "backfill").returncode == 2
+
+
+def test_a_port_in_use_is_one_clear_line(home: NodeFolder) -> None:
+    """With the way out."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = home.configuration.read_text(encoding="utf-8").replace("port = 0", f"port = {port}", 1)
+        home.configuration.write_text(text, encoding="utf-8")
+        done = _refused(home)
+    assert f"port {port}" in done.stderr
+    assert "in use" in done.stderr
+
+
+def test_a_second_node_on_the_same_data_folder_is_kept_out(home: NodeFolder) -> None:
+    """And the first goes on."""
+    with serving(home) as node:
+        done = _refused(home)
+        assert "another node" in done.stderr
+        assert "data_dir" in done.stderr
+        assert _store(node.port, radiograph()) == 0x0000
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_line(home: NodeFolder) -> None:
+    """A file where the data folder should be; permissions do not stop root."""
+    home.data.write_text("in the way", encoding="utf-8")
+    assert "cannot be written" in _refused(home).stderr
+    assert "fault store" in _refused(home, "check").stdout
+
+
+def test_a_database_of_another_schema_version_names_the_command_that_helps(home: NodeFolder) -> None:
+    """An older one is migrated by command, a newer one needs a newer program."""
+    assert home.run("migrate").returncode == 0
+    with sqlite3.connect(home.data / "node.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
+    assert "newer than this program" in _refused(home).stderr
+    with sqlite3.connect(home.data / "node.db") as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("CREATE TABLE IF NOT EXISTS unrelated (id INTEGER)")
+    done = home.run("check")
+    assert "pacs-node" in done.stdout
+
+
+def test_a_database_that_cannot_be_reached_is_one_clear_line(home: NodeFolder) -> None:
+    """A PostgreSQL server that is down."""
+    url = f'[database]\nurl = "postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none"\n'
+    home.configuration.write_text(home.configuration.read_text(encoding="utf-8") + url, encoding="utf-8")
+    assert "database" in _refused(home).stderr
+
+
+def test_a_bundle_with_a_changed_byte_is_refused_by_name(home: NodeFolder, tmp_path: Path) -> None:
+    """Digests are checked before a file is opened."""
+    copy = tmp_path / "bundle"
+    copy.mkdir()
+    for file in (CHECKOUT / "models" / "starter").iterdir():
+        data = bytearray(file.read_bytes())
+        if file.name == "classifier.npz":
+            data[len(data) // 2] ^= 1
+        (copy / file.name).write_bytes(data)
+    text = home.configuration.read_text(encoding="utf-8").replace(
+        'name = "starter"', 'name = "starter"\nbundle = "./bundle"'
+    )
+    home.configuration.write_text(text, encoding="utf-8")
+    assert "classifier.npz" in _refused(home).stderr
+
+
+def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:
+    """The time stands in the row: a study received before SIGKILL is reported after the restart, once."""
+    text = home.configuration.read_text(encoding="utf-8").replace("quiet_period_s = 1.0", "quiet_period_s = 5")
+    home.configuration.write_text(text, encoding="utf-8")
+    node = start(home)
+    assert _store(node.port, radiograph()) == 0x0000
+    node.process.kill()
+    second = start(home)
+    try:
+        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the report after the restart")
+        assert len(home.listing("deliveries")) == 1
+    finally:
+        second.process.kill()
+
+
+def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFolder) -> None:
+    """In `deliveries` and in `check`."""
+    with serving(home) as node:
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: any(row["last_error"] for row in home.listing("deliveries")), 90, "a failed attempt")
+        (delivery,) = home.listing("deliveries")
+        assert delivery["state"] in {"waiting", "running"}
+        assert "refused" in delivery["last_error"]
+        assert "fault peer pacs" in home.run("check").stdout
+
+
+def test_send_stores_files_and_says_what_was_not(home: NodeFolder, tmp_path: Path) -> None:
+    """Folders and zips are searched; what is not DICOM is counted."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("CT_small.dcm", "MR_small.dcm"):
+        (folder / name).write_bytes(sample_file(name).read_bytes())
+    (folder / "notes.txt").write_text("not DICOM", encoding="utf-8")
+    with serving(home) as node:
+        text = home.configuration.read_text(encoding="utf-8").replace('ae_title = "PACSNODE"', 'ae_title = "MODALITY"')
+        other = tmp_path / "sender.toml"
+        other.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "node", "--config", str(other), "send", str(folder)]
+        command += ["--to", f"PACSNODE@127.0.0.1:{node.port}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT, env=os.environ)
+        assert done.returncode == 0, done.stderr
+        assert "2 stored, 0 not stored, 1 not DICOM" in done.stdout
+        assert len(home.run("instances").stdout.split()) == 2
+
+
+def test_a_launch_that_fails_leaves_the_folder_to_the_next(home: NodeFolder) -> None:
+    """The lock goes with the process."""
+    first = launch(home)
+    first.kill()
+    with serving(home) as node:
+        assert _store(node.port, radiograph()) == 0x0000
