@@ -196,8 +196,7 @@ def _create_jobs() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint("kind", "subject_uid", "model", name="uq_jobs_kind_subject_uid_model"),
     )
-    op.create_index("ix_jobs_state_due_at", "jobs", ["state", "due_at"])
-    op.create_index("ix_jobs_state_priority_due_at", "jobs", ["state", "priority", "due_at"])
+    op.create_index("ix_jobs_state_priority_due_at_id", "jobs", ["state", "priority", "due_at", "id"])
     op.create_index(
         "ix_jobs_study_instance_uid_model_kind_state", "jobs", ["study_instance_uid", "model", "kind", "state"]
     )
@@ -285,5 +284,4 @@ def _create_deliveries() -> None:
         sa.UniqueConstraint("rendition_id", "peer", name="uq_deliveries_rendition_id_peer"),
     )
     op.create_index("ix_deliveries_analysis_id", "deliveries", ["analysis_id"])
-    op.create_index("ix_deliveries_state_due_at", "deliveries", ["state", "due_at"])
-    op.create_index("ix_deliveries_state_priority_due_at", "deliveries", ["state", "priority", "due_at"])
+    op.create_index("ix_deliveries_state_priority_due_at_id", "deliveries", ["state", "priority", "due_at", "id"])

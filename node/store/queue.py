@@ -252,6 +252,8 @@ def _claimed(tx: Transaction, identity: int, max_attempts: int) -> ClaimedJob:
 
 def _run_again(tx: Transaction, ids: Collection[int]) -> None:
     """Put back the settled among these jobs for which something new came while they ran."""
+    if not ids:
+        return
     waiting = Job.state == State.WAITING
     later = case((and_(waiting, Job.due_at > Job.again_due_at), Job.due_at), else_=Job.again_due_at)
     values = {

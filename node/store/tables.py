@@ -160,8 +160,7 @@ class Job(Lifecycle, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("kind", "subject_uid", "model"),
-        Index(None, "state", "priority", "due_at"),
-        Index(None, "state", "due_at"),
+        Index(None, "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
         Index(None, "study_instance_uid", "model", "kind", "state"),
     )
 
@@ -225,8 +224,7 @@ class Delivery(Lifecycle, Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("rendition_id", "peer"),
-        Index(None, "state", "priority", "due_at"),
-        Index(None, "state", "due_at"),
+        Index(None, "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
     )
 
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)

@@ -1,0 +1,229 @@
+"""The migrations make exactly the tables that the code describes, and can be taken back."""
+
+import ast
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from node.domain.errors import OperatorError
+from node.store import schema
+from node.store.database import Database, DatabaseUnavailable
+from node.store.tables import Base
+from tests.support.postgres import empty_postgres_url, postgres_server
+
+__all__ = ["empty_postgres_url", "postgres_server"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database without any table, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'node.db'}"
+    found: str = request.getfixturevalue("empty_postgres_url")
+    return found
+
+
+def _described(connection: Connection) -> dict[str, object]:
+    """Return everything that a database says of its tables, in an order of its own."""
+    inspector = inspect(connection)
+    return {
+        table: {
+            "columns": sorted((c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)),
+            "primary key": inspector.get_pk_constraint(table),
+            "unique": sorted((u["name"], u["column_names"]) for u in inspector.get_unique_constraints(table)),
+            "checks": sorted((c["name"], c["sqltext"]) for c in inspector.get_check_constraints(table)),
+            "references": sorted(
+                (f["name"], f["constrained_columns"], f["referred_table"], f["referred_columns"])
+                for f in inspector.get_foreign_keys(table)
+            ),
+            "indices": sorted((i["name"], i["column_names"], i["unique"]) for i in inspector.get_indexes(table)),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _tables(url: str) -> set[str]:
+    engine = create_engine(url)
+    tables = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return tables
+
+
+def test_alembic_finds_nothing_to_add(empty_url: str) -> None:
+    """Whoever changes a table and forgets the migration is told here."""
+    schema.upgrade(empty_url)
+    engine = create_engine(empty_url)
+
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+def test_the_migrated_schema_is_the_described_one_to_the_letter(empty_url: str, tmp_path: Path) -> None:
+    """Names, types, CHECK constraints, references and indices: more than Alembic compares."""
+    engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        described = _described(connection)
+        Base.metadata.drop_all(connection)
+    schema.upgrade(empty_url)
+
+    with engine.connect() as connection:
+        migrated = _described(connection)
+    engine.dispose()
+
+    assert migrated == described
+
+
+def test_every_revision_can_be_taken_back_and_made_again(empty_url: str) -> None:
+    """Up, down to nothing, and up: step by step over every revision."""
+    revisions = [script.revision for script in _scripts().walk_revisions()][::-1]
+    for revision in revisions:
+        schema.upgrade(empty_url, revision)
+        assert schema.current(empty_url) == revision
+
+    for revision in [*revisions[:-1][::-1], "base"]:
+        schema.downgrade(empty_url, revision)
+        assert schema.current(empty_url) == (None if revision == "base" else revision)
+    assert _tables(empty_url) <= {"alembic_version"}
+
+    schema.upgrade(empty_url)
+    assert schema.current(empty_url) == schema.head()
+
+
+def test_upgrading_twice_is_harmless(empty_url: str) -> None:
+    """`migrate` on a database that is up to date changes nothing."""
+    schema.upgrade(empty_url)
+    schema.upgrade(empty_url)
+
+    assert schema.current(empty_url) == schema.head()
+
+
+def test_two_that_migrate_at_once_do_not_disturb_each_other(empty_url: str) -> None:
+    """One does it, the other waits and finds it done."""
+    together = threading.Barrier(2)
+
+    def migrate() -> None:
+        together.wait(10)
+        schema.upgrade(empty_url)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(migrate) for _ in range(2)]:
+            done.result(60)
+
+    schema.check(empty_url)
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_url: str) -> None:
+    """On both databases the whole upgrade is one transaction."""
+    engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE deliveries (id INTEGER)"))  # the last of the tables is in the way
+
+    with pytest.raises(Exception, match="deliveries"):
+        schema.upgrade(empty_url)
+
+    assert inspect(engine).get_table_names() == ["deliveries"]
+    engine.dispose()
+
+
+def test_a_database_without_a_schema_is_told_what_to_run(empty_url: str) -> None:
+    """The message names what is there, what is needed and the command."""
+    with pytest.raises(OperatorError, match=rf"empty, this program needs {schema.head()}: run `pacs-node migrate`"):
+        schema.check(empty_url)
+
+
+def test_a_database_of_a_newer_program_is_not_touched(empty_url: str) -> None:
+    """Going on could lose what this program does not know."""
+    schema.upgrade(empty_url)
+    engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    with pytest.raises(OperatorError, match=r"revision 9999, which is newer than this program.s .*update pacs-node"):
+        schema.prepare(empty_url)
+
+
+def test_an_older_revision_is_named_with_the_command(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an operator sees it who has updated the program and not the database."""
+    schema.upgrade(empty_url)
+    monkeypatch.setattr(schema, "head", lambda: "0002")
+
+    with pytest.raises(OperatorError, match="at revision 0001, this program needs 0002: run `pacs-node migrate`"):
+        schema.check(empty_url)
+
+
+def test_a_first_start_on_sqlite_needs_no_command(tmp_path: Path) -> None:
+    """An empty or absent file is given its schema; a PostgreSQL database is left to `migrate`."""
+    url = f"sqlite:///{tmp_path}/var/node.db"
+
+    schema.prepare(url)
+
+    schema.check(url)
+    Database.open(url).close()
+
+
+def test_an_empty_postgresql_database_is_left_to_the_operator(empty_postgres_url: str) -> None:
+    """It may be shared, so that a start alone does not write to it."""
+    with pytest.raises(OperatorError, match="pacs-node migrate"):
+        schema.prepare(empty_postgres_url)
+
+
+def test_looking_at_a_missing_file_does_not_make_it(tmp_path: Path) -> None:
+    """`check` changes nothing."""
+    assert schema.current(f"sqlite:///{tmp_path / 'node.db'}") is None
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    """Which is not the same as a wrong revision."""
+    with pytest.raises(DatabaseUnavailable):
+        schema.check(f"postgresql+psycopg://pacs@/node?host={tmp_path}")
+
+
+def test_the_revisions_form_one_line() -> None:
+    """One base, one head, no branches; the numbers follow each other."""
+    scripts = _scripts()
+    revisions = [script.revision for script in scripts.walk_revisions()][::-1]
+
+    assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
+    assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
+
+
+def test_no_revision_imports_the_node() -> None:
+    """A revision means for ever what it meant when it was written."""
+    for file in (ROOT / "migrations").rglob("*.py"):
+        for statement in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
+            names += [statement.module or ""] if isinstance(statement, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] in {"node", "models"}], file
+
+
+def test_the_wheel_brings_its_migrations_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed without a checkout they lie in the package, and are taken from there."""
+    package = tmp_path / "node"
+    shutil.copytree(ROOT / "migrations", package / "_migrations")
+    monkeypatch.setattr(schema.node, "__file__", str(package / "__init__.py"))
+
+    schema.upgrade(f"sqlite:///{tmp_path / 'node.db'}")
+
+    assert schema._migrations() == package / "_migrations"
+    assert _tables(f"sqlite:///{tmp_path / 'node.db'}") >= set(Base.metadata.tables)
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(ROOT / "migrations"))
