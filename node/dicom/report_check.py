@@ -90,12 +90,12 @@ def fitting_character_set(dataset: Dataset, terms: tuple[str, ...]) -> str:
     Returns
     -------
     str
-        A defined term of (0008,0005), or "" where the text is ASCII and the source named none.
+        A defined term of (0008,0005), or "" where the text is ASCII and the source named none that can be taken over.
     """
     text = "".join(_texts(dataset))
     term = terms[0] if len(terms) == 1 and terms[0] in _TAKEN_OVER else ""
     if not term:
-        return "" if text.isascii() and not any(terms) else _UTF_8
+        return "" if text.isascii() else _UTF_8
     try:
         encoded = text.encode(codec_of(term))
     except UnicodeEncodeError:

@@ -109,11 +109,18 @@ def _library_entry(source: Source) -> ImageContentItem:
     entry.ContentSequence = ContentSequence(
         [
             CodeContentItem(codes.MODALITY, codes.modality_concept(header.modality), context),
-            NumContentItem(codes.PIXEL_DATA_ROWS, header.rows, codes.PIXELS, relationship_type=context),
-            NumContentItem(codes.PIXEL_DATA_COLUMNS, header.columns, codes.PIXELS, relationship_type=context),
+            _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
+            _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
         ]
     )
     return entry
+
+
+def _pixel_count(name: CodedConcept, count: int) -> NumContentItem:
+    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+    item = NumContentItem(name, count, codes.PIXELS, relationship_type=context)
+    item.MeasuredValueSequence[0].NumericValue = str(count)  # highdicom writes 512 as 512.0
+    return item
 
 
 def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
