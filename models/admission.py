@@ -15,6 +15,9 @@ from models.preprocess import Image
 BLANK = 1000.0
 """Score of an image of a single value: there is nothing to describe, and no limit reaches so far."""
 
+SPARE_DIRECTIONS, ITERATIONS = 16, 8
+"""How exactly principal directions are found; more changes no score in its fourth digit."""
+
 Vectors = NDArray[np.float32]
 """Feature vectors, shape (images, features), float32."""
 
@@ -83,7 +86,22 @@ def fit_feature_autoencoder(vectors: Vectors, components: int) -> FeatureAutoenc
         raise ValueError(f"vectors of {feature_count()} features are needed, not the shape {vectors.shape}")
     mean = vectors.mean(0, dtype=np.float64)
     scale = np.maximum(vectors.std(0, dtype=np.float64), 1e-3)
-    standard = (vectors - mean) / scale
-    _, directions = np.linalg.eigh(standard.T @ standard)
-    kept = directions[:, ::-1][:, : min(components, len(vectors) - 1)].T
-    return FeatureAutoencoder(mean.astype(np.float32), scale.astype(np.float32), np.ascontiguousarray(kept, np.float32))
+    standard = ((vectors - mean) / scale).astype(np.float32)
+    kept = principal_directions(standard, min(components, len(vectors) - 1))
+    return FeatureAutoencoder(mean.astype(np.float32), scale.astype(np.float32), kept)
+
+
+def principal_directions(standard: Vectors, count: int) -> Vectors:
+    """Return the leading principal directions of centred vectors, shape (count, features), rows orthonormal.
+
+    Subspace iteration: a full decomposition of thousands of features costs a minute, this a second.
+
+    References
+    ----------
+    Halko N, Martinsson P-G, Tropp J, "Finding structure with randomness", SIAM Review 53(2), 2011, algorithm 4.4.
+    """
+    basis = np.random.default_rng(0).standard_normal((standard.shape[1], count + SPARE_DIRECTIONS), np.float32)
+    for _ in range(ITERATIONS):
+        basis, _ = np.linalg.qr(standard.T @ (standard @ basis))
+    _, _, turned = np.linalg.svd(standard @ basis, full_matrices=False)
+    return np.ascontiguousarray((turned @ basis.T)[:count], np.float32)

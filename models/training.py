@@ -7,7 +7,8 @@ The test split is measured for the manifest, and nothing is chosen by it.
 
 import csv
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -83,12 +84,20 @@ def train(
     images = _images(data, rows, progress)
     parts = _fitted(plan, images, seed, progress)
     manifest = _manifest(plan, parts, images, dataset_digest(rows, ("train", "val")), seed, clock())
+    with appearing_at_once(out) as folder:
+        _write(folder, manifest, parts, images, progress)
+    return out
+
+
+@contextmanager
+def appearing_at_once(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` to write into; it becomes `out` when the block succeeds, and vanishes when not."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        folder = Path(temporary) / "bundle"
-        _write(folder, manifest, parts, images, progress)
+        folder = Path(temporary) / out.name
+        folder.mkdir()
+        yield folder
         folder.replace(out)
-    return out
 
 
 def _images(data: Path, rows: Sequence[Any], tell: Tell) -> dict[str, LabelledImages]:
@@ -153,7 +162,6 @@ def _write(
     from models.evaluation import measure  # noqa: PLC0415 TensorFlow is in by now
     from models.inference import load  # noqa: PLC0415 the same
 
-    folder.mkdir()
     for name, arrays in parts.arrays.items():
         bundles.write_arrays(folder / f"{name}.npz", arrays)
     (folder / bundles.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")

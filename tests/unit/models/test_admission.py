@@ -13,13 +13,13 @@ from models.preprocess import network_input
 Draw = Callable[[np.random.Generator], np.ndarray]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chest(draw_chest: Callable[..., np.ndarray]) -> Draw:
     """Draws one chest as admission sees it, shape (64, 64, 1)."""
     return lambda random: network_input(draw_chest(random, ill=random.random() < 0.5), None, False, 64)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fitted(chest: Draw) -> tuple[object, float]:
     """Return a feature autoencoder of drawn chests, and the score of the strangest of some held-out ones."""
     random = np.random.default_rng(0)

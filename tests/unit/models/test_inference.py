@@ -101,11 +101,10 @@ def test_weights_of_another_architecture_are_refused_by_variable(tiny_bundle: Pa
             assembled(replace(bundle, arrays={**bundle.arrays, "classifier": odd}))
 
 
-def test_reading_never_imports_scikit_learn(tiny_bundle: Path) -> None:
-    """Serving needs nothing of what only training and evaluation need."""
+def test_reading_needs_no_scikit_learn(tiny_bundle: Path) -> None:
+    """Serving works where what only training and evaluation need cannot be imported."""
     code = (
-        "import sys, numpy\nfrom models.inference import load\n"
+        "import sys, numpy\nsys.modules['sklearn'] = None\nfrom models.inference import load\n"
         f"load({str(tiny_bundle)!r}).read(numpy.eye(64))\n"
-        "assert 'sklearn' not in sys.modules, 'heavy import'\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
