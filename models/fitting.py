@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.recipe import Schedule
@@ -25,15 +24,6 @@ Log = tuple[dict[str, float], ...]
 
 Tell = Callable[[int, int], None]
 """Called with epochs done and all epochs."""
-
-
-def limit_threads(threads: int) -> None:
-    """Keep TensorFlow to so many threads; without effect once it has started computing."""
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        return  # TensorFlow fixes its threads at the first operation, and a caller came before us
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no types

@@ -8,7 +8,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from models.admission import FeatureAutoencoder, admission_score
 from models.bundle import AnomalyNormals, Bundle, BundleError, Manifest, open_bundle
-from models.preprocess import Image, network_input
+from models.preprocess import Image, Values, network_input
+from models.threads import limit_threads
 
 Images = NDArray[np.float32]
 """Network input, shape (images, size, size, 1), float32 in [0, 1]."""
@@ -70,7 +71,7 @@ class Reader:
         """What the bundle says of itself."""
         return self._bundle.manifest
 
-    def read(self, values: Image, window: tuple[float, float] | None = None, *, inverted: bool = False) -> Prediction:
+    def read(self, values: Values, window: tuple[float, float] | None = None, inverted: bool = False) -> Prediction:  # noqa: FBT001, FBT002 the order of network_input
         """Return what the bundle says of one image.
 
         Parameters
@@ -87,7 +88,7 @@ class Reader:
         ValueError
             Where `values` is not a filled two-dimensional array of finite numbers.
         """
-        see = partial(network_input, values, window, inverted)
+        see = cache(partial(network_input, values, window, inverted))
         score, limit = self.admission_score(see(self.manifest.preprocessing.admission)), self.manifest.admission.limit
         if not score <= limit:
             return Prediction(False, score, limit, {}, 0.0, 0.0)
@@ -116,15 +117,25 @@ class Reader:
         return self._suspect(images)
 
 
-def load(path: Path | str) -> Reader:
+def load(path: Path | str, *, threads: int = 1) -> Reader:
     """Return a reader for the bundle in a folder.
+
+    Parameters
+    ----------
+    path
+        The bundle's folder.
+    threads
+        Threads of TensorFlow; without effect where it has computed something before.
 
     Raises
     ------
     BundleError
         Where the bundle is not what its manifest says, or its weights do not fit the architectures in code.
     """
-    return assembled(open_bundle(path))
+    bundle = open_bundle(path)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    limit_threads(threads)
+    return assembled(bundle)
 
 
 def assembled(bundle: Bundle) -> Reader:
@@ -135,7 +146,6 @@ def assembled(bundle: Bundle) -> Reader:
     BundleError
         Where the weights do not fit the architectures in code.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from models.autoencoder import anomaly_score, restoring_autoencoder  # noqa: PLC0415 TensorFlow only when needed
     from models.classifier import compact_resnet  # noqa: PLC0415 the same
     from models.weights import assign  # noqa: PLC0415 the same

@@ -24,7 +24,7 @@ FLAT = 1e-5
 """Contrast, relative to the values, that the rounding of a resize makes out of an image of a single value."""
 
 
-def network_input(values: Values, window: tuple[float, float] | None, inverted: bool, size: int) -> Image:  # noqa: FBT001 one call, one order
+def network_input(values: Values, window: tuple[float, float] | None, inverted: bool, size: int) -> Image:  # noqa: FBT001 the order of a dataset's elements
     """Return the tensor that every network here reads.
 
     Parameters

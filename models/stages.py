@@ -20,9 +20,10 @@ from models.autoencoder import anomaly_score
 from models.bundle import AnomalyNormals, Arrays
 from models.dataset import LabelledImages
 from models.evaluation import network_inputs
-from models.fitting import Log, limit_threads
+from models.fitting import Log
 from models.inference import Images, in_batches, sigmoid
 from models.recipe import AdmissionRecipe, Schedule
+from models.threads import limit_threads
 from models.weights import arrays_of
 
 HARD_COPIES = 3
