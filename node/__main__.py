@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from node.domain.errors import OperatorError
+from node.domain.errors import OperatorError, Transient
 
 
 def require_own_import_names(path: list[str]) -> None:
@@ -49,6 +49,9 @@ def main() -> None:
     except OperatorError as error:
         print(f"pacs-node: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
         sys.exit(error.exit_code)
+    except Transient as error:
+        print(f"pacs-node: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -141,9 +141,7 @@ def test_a_bundle_with_a_changed_byte_is_refused_by_name(home: NodeFolder, tmp_p
         if file.name == "classifier.npz":
             data[len(data) // 2] ^= 1
         (copy / file.name).write_bytes(data)
-    text = home.configuration.read_text(encoding="utf-8").replace(
-        'name = "starter"', 'name = "starter"\nbundle = "./bundle"'
-    )
+    text = home.configuration.read_text(encoding="utf-8").replace('bundle = "starter"', 'bundle = "./bundle"')
     home.configuration.write_text(text, encoding="utf-8")
     assert "classifier.npz" in _refused(home).stderr
 

@@ -1,0 +1,251 @@
+"""From readings to one report and its deliveries."""
+
+from dataclasses import replace
+
+import pytest
+from pydicom import Dataset
+
+from node.domain.errors import Permanent, Transient
+from node.domain.finding import Reading
+from node.domain.identifiers import SOPInstanceUID
+from node.store.tables import Mode
+from tests.support.house import OUR_DEVICE, House, radiograph
+from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
+
+
+def _texts(report: Dataset) -> str:
+    return " | ".join(str(item.TextValue) for item in _items(report) if "TextValue" in item)
+
+
+def _items(dataset: Dataset) -> list[Dataset]:
+    children = list(dataset.get("ContentSequence", ()))
+    return [dataset, *(found for child in children for found in _items(child))]
+
+
+def test_a_study_gives_one_report_for_the_peers_that_get_reports(house: House) -> None:
+    """After the quiet period, and not before."""
+    line = Line(house, [PACS, PACS.model_copy(update={"name": "modality", "gets": ()})])
+    house.receiver.receive(radiograph())
+    assert line.read() == 1
+    assert line.compose() == 0
+    house.clock.forward(60)
+    assert line.compose() == 1
+    (delivery,) = line.deliveries()
+    assert (delivery["peer"], delivery["state"]) == ("pacs", "waiting")
+    (report,) = line.reports()
+    assert report.SOPInstanceUID == delivery["sop_instance_uid"]
+    assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.34"
+    assert report.StudyInstanceUID == "1.2.3"
+    assert line.study()["outcomes"] == {"starter": "positive"}
+
+
+def test_a_report_waits_for_the_reads_of_its_study(house: House) -> None:
+    """However long the quiet period is over."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    house.clock.forward(1000)
+    assert line.compose() == 0
+    assert line.read() == 1
+    assert line.compose() == 1
+
+
+def test_two_images_make_one_report_that_names_both(house: House) -> None:
+    """Any present finding makes the study positive."""
+    line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".2") else negative(uid))
+    house.receiver.receive(radiograph())
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    assert line.report() == 1
+    (report,) = line.reports()
+    named = {
+        str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for item in _items(report)
+        if "ReferencedSOPSequence" in item
+    }
+    assert {"1.2.3.1.1", "1.2.3.1.2"} <= named
+    assert line.study()["outcomes"] == {"starter": "positive"}
+
+
+def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: House) -> None:
+    """With its reason; a number there would be a guess."""
+    line = Line(house, says=refused)
+    house.receiver.receive(radiograph())
+    line.report()
+    (report,) = line.reports()
+    assert line.study()["outcomes"] == {"starter": "not_assessed"}
+    assert "not like those that the model was trained on" in _texts(report)
+    concepts = [
+        item.ConceptNameCodeSequence[0].CodeValue for item in _items(report) if "ConceptNameCodeSequence" in item
+    ]
+    assert "111012" not in concepts
+    units = {
+        item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue
+        for item in _items(report)
+        if item.get("MeasuredValueSequence")
+    }
+    assert units <= {"{pixels}"}  # the image library's rows and columns, and no percentage
+
+
+def test_a_negative_report_gives_the_probability_of_presence(house: House) -> None:
+    """Certainty is always of presence: 10 %, never 90 % sure of absence."""
+    line = Line(house, says=negative)
+    house.receiver.receive(radiograph())
+    line.report()
+    certainty = next(
+        item.MeasuredValueSequence[0].NumericValue
+        for item in _items(line.reports()[0])
+        if "MeasuredValueSequence" in item and item.ConceptNameCodeSequence[0].CodeValue == "111012"
+    )
+    assert float(certainty) == pytest.approx(10.0)
+
+
+def test_the_first_comment_says_research_result_model_and_version(house: House) -> None:
+    """And that it is not for diagnosis; in every outcome."""
+    for number, says in enumerate((positive, negative, refused)):
+        study = f"1.2.{number + 3}"
+        line = Line(house, says=says)
+        house.receiver.receive(radiograph(study_instance_uid=study, sop_instance_uid=f"{study}.1.1"))
+        line.report()
+    for dataset in house.database.read(
+        lambda tx: tx.connection().exec_driver_sql("SELECT dataset FROM renditions").all()
+    ):
+        text = dataset[0].decode("ascii", "replace")
+        assert "RESEARCH RESULT by starter" in text
+        assert "Not for diagnosis or treatment" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "peers"), [(Mode.SHADOW, ["test-pacs"]), (Mode.ACTIVE, ["pacs", "test-pacs"]), (Mode.OFF, [])]
+)
+def test_a_model_in_shadow_reports_to_test_peers_only(house: House, mode: Mode, peers: list[str]) -> None:
+    """It runs and is recorded all the same."""
+    line = Line(house, [PACS, TEST_PACS], mode=mode)
+    house.receiver.receive(radiograph())
+    line.report()
+    assert sorted(delivery["peer"] for delivery in line.deliveries()) == peers
+    assert line.study()["outcomes"] == {"starter": "positive"}
+
+
+def test_a_peer_gets_only_the_outcomes_that_it_asks_for(house: House) -> None:
+    """Here only positive ones, and this one is negative."""
+    line = Line(house, [PACS.model_copy(update={"outcomes": ("positive",)})], says=negative)
+    house.receiver.receive(radiograph())
+    line.report()
+    assert line.deliveries() == []
+    assert line.study()["state"] == "reported"
+
+
+def test_a_late_image_with_the_same_conclusion_is_reported_and_not_sent(house: House) -> None:
+    """The new report names its predecessor; a reader would learn nothing new."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    line.report()
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    first, second = line.reports()
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    assert first.SeriesInstanceUID == second.SeriesInstanceUID
+    named = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert named.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert len(line.deliveries()) == 1
+
+
+def test_a_late_image_that_changes_the_conclusion_is_sent_and_replaces_what_waits(house: House) -> None:
+    """One current result: the older delivery that has not left is cancelled."""
+    line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".2") else negative(uid))
+    house.receiver.receive(radiograph())
+    line.report()
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    assert sorted(delivery["state"] for delivery in line.deliveries()) == ["cancelled", "waiting"]
+
+
+def test_a_corrected_patient_makes_a_corrected_report_without_a_new_reading(house: House) -> None:
+    """As after a merge in the PACS."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    line.report()
+    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    house.clock.forward(61)
+    assert line.read() == 0
+    assert line.compose() == 1
+    old, new = line.reports()
+    assert (old.PatientID, new.PatientID) == ("ID1", "ID2")
+    assert len({old.SOPInstanceUID, new.SOPInstanceUID}) == 2
+
+
+def test_our_own_report_coming_back_starts_nothing(house: House) -> None:
+    """By its UID, which is in the store, and by its Device UID."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    line.report()
+    (report,) = line.reports()
+    (rendition,) = house.database.read(line._renditions)
+    back = replace(
+        radiograph(),
+        sop_class_uid=report.SOPClassUID,
+        context_sop_class_uid=report.SOPClassUID,
+        sop_instance_uid=report.SOPInstanceUID,
+        transfer_syntax_uid="1.2.840.10008.1.2",
+        dataset=rendition,
+    )
+    assert house.receiver.receive(back) == 0x0000
+    assert line.report() == 0
+    kinds = [instance["kind"] for instance in line.study()["objects"]]
+    assert sorted(kinds) == ["image", "own"]
+    assert OUR_DEVICE not in kinds
+
+
+def test_composing_twice_makes_nothing_new(house: House) -> None:
+    """An operator's retry, or a worker that was killed after its commit."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    line.report()
+    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'waiting'"))
+    line.report()
+    assert len(line.reports()) == len(line.deliveries()) == 1
+
+
+def test_an_image_whose_reading_failed_for_good_is_not_assessed(house: House) -> None:
+    """The job is buried where the operator sees it, and the report says so."""
+
+    def fails(_: SOPInstanceUID) -> Reading:
+        raise Permanent("the bundle is gone")
+
+    line = Line(house, says=fails)
+    house.receiver.receive(radiograph())
+    line.report()
+    assert line.study()["outcomes"] == {"starter": "not_assessed"}
+    assert "Reading failed: the bundle is gone" in _texts(line.reports()[0])
+    assert [job["state"] for job in line.study()["jobs"] if job["kind"] == "read"] == ["buried"]
+
+
+def test_a_reading_that_fails_for_a_while_is_tried_again_and_buried_in_the_end(house: House) -> None:
+    """Two attempts here; the error stands in the listing."""
+
+    def fails(_: SOPInstanceUID) -> Reading:
+        raise Transient("the child process died of signal SIGKILL")
+
+    line = Line(house, says=fails, attempts=2)
+    house.receiver.receive(radiograph())
+    line.read()
+    (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
+    assert (job["state"], job["failures"]) == ("waiting", 1)
+    house.clock.forward(60)
+    line.read()
+    (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
+    assert job["state"] == "buried"
+    assert "SIGKILL" in job["last_error"]
+
+
+def test_an_unexpected_error_tells_its_place_and_not_its_words(house: House) -> None:
+    """The message of a foreign exception may quote a dataset."""
+
+    def fails(_: SOPInstanceUID) -> Reading:
+        raise ValueError("Doe^Jane")
+
+    line = Line(house, says=fails)
+    house.receiver.receive(radiograph())
+    line.read()
+    (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
+    assert "ValueError" in job["last_error"]
+    assert "Doe" not in job["last_error"]

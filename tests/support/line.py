@@ -1,0 +1,162 @@
+"""The steps after receiving, moved by hand: read, compose, deliver; what a model says is the test's to choose."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.filereader import read_dataset
+
+from node.config import ModelSettings, PeerSettings
+from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
+from node.domain.identifiers import SOPInstanceUID
+from node.pipeline.catalogue import Catalogue, registration_of
+from node.pipeline.compose import Composer
+from node.pipeline.deliver import Deliverer
+from node.pipeline.failure import described, is_permanent
+from node.pipeline.read import InstanceReader
+from node.pipeline.reading import not_read
+from node.store import analyses, outbox, queue, registry, views
+from node.store.database import Transaction
+from node.store.outbox import ClaimedDelivery
+from node.store.queue import ClaimedJob
+from node.store.tables import JobKind, Mode
+from tests.support.house import House
+
+PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
+LUNG = Code("39607008", "SCT", "Lung")
+PACS = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, gets=("report",))
+TEST_PACS = PACS.model_copy(update={"name": "test-pacs", "test": True})
+
+
+def positive(uid: SOPInstanceUID, probability: float = 0.9) -> Reading:
+    """Return the reading of an admitted image."""
+    finding = Finding("pneumonia", PNEUMONIA, LUNG, probability, 0.5)
+    return Reading(uid, Admission(admitted=True, score=0.4, limit=1.0), (finding,), Anomaly(1.5, 93.0))
+
+
+def negative(uid: SOPInstanceUID) -> Reading:
+    """Return the reading of an admitted image without finding."""
+    return positive(uid, 0.1)
+
+
+def refused(uid: SOPInstanceUID) -> Reading:
+    """Return the reading of an image that was not admitted."""
+    return not_read(uid, "The image is not like those that the model was trained on.")
+
+
+@dataclass
+class Line:
+    """The pipeline after receiving, on a house, with one model.
+
+    Parameters
+    ----------
+    house
+        Where everything is kept; its receiver brings the instances.
+    peers
+        The configured peers.
+    mode
+        The model's mode.
+    says
+        What the model says of an image.
+    """
+
+    house: House
+    peers: Sequence[PeerSettings] = (PACS,)
+    mode: Mode = Mode.ACTIVE
+    says: Callable[[SOPInstanceUID], Reading] = positive
+    attempts: int = 2
+    catalogue: Catalogue = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Register the model and open its bundle."""
+        row = registration_of(ModelSettings(name="starter", mode=self.mode.value), require_validation=False)
+        self.house.database.write(lambda tx: registry.seed(tx, row))
+        self.catalogue = Catalogue([row])
+
+    def read(self) -> int:
+        """Do all reads that are due and return how many succeeded."""
+        house = self.house
+        reader = InstanceReader(house.database, house.files, self.catalogue, self._read_file, house.clock, lambda: None)
+        return self._work(JobKind.READ, reader.handle)
+
+    def compose(self) -> int:
+        """Do all composes that are due and return how many succeeded."""
+        house = self.house
+        composer = Composer(house.database, house.files, self.catalogue, self.peers, house.clock, lambda: None)
+        return self._work(JobKind.COMPOSE, composer.handle)
+
+    def report(self) -> int:
+        """Let the quiet period pass and do all that is due."""
+        self.house.clock.forward(61)
+        self.read()
+        return self.compose()
+
+    def deliver(self) -> int:
+        """Do all deliveries that are due and return how many were handled without an error."""
+        deliverer = Deliverer(self.house.database, "PACSNODE", self.peers, self.house.clock, random.Random(1))
+        handled = 0
+        while (delivery := self._claim_delivery()) is not None:
+            try:
+                deliverer.handle(delivery)
+                handled += 1
+            except Exception as error:  # noqa: BLE001 - as the work loop does
+                self._fail_delivery(delivery, error)
+        return handled
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return all deliveries as the operator sees them."""
+        return self.house.database.read(lambda tx: views.study(tx, "1.2.3", now=self.house.clock()))["deliveries_made"]
+
+    def study(self) -> dict[str, Any]:
+        """Return everything about the one study of these tests."""
+        return self.house.database.read(lambda tx: views.study(tx, "1.2.3", now=self.house.clock()))
+
+    def reports(self) -> list[Dataset]:
+        """Return every report that was composed, the oldest first."""
+        rows = self.house.database.read(self._renditions)
+        return [read_dataset(BytesIO(row), is_implicit_VR=True, is_little_endian=True) for row in rows]
+
+    def _renditions(self, tx: Transaction) -> list[bytes]:
+        numbers = [analysis["id"] for analysis in views.study(tx, "1.2.3", now=self.house.clock())["analyses"]]
+        return [rendition.dataset for number in numbers for rendition in analyses.renditions(tx, number)]
+
+    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path) -> Reading:
+        assert path.is_file()
+        assert bundle.is_dir()
+        return self.says(uid)
+
+    def _work(self, kind: JobKind, handle: Callable[[ClaimedJob], None]) -> int:
+        succeeded = 0
+        while (job := self._claim(kind)) is not None:
+            try:
+                handle(job)
+                succeeded += 1
+            except Exception as error:  # noqa: BLE001 - as the work loop does
+                self._fail(job, error)
+        return succeeded
+
+    def _claim(self, kind: JobKind) -> ClaimedJob | None:
+        now = self.house.clock()
+        return self.house.database.write(
+            lambda tx: queue.claim(tx, [kind], now, 60, "test", max_attempts=self.attempts)
+        )
+
+    def _fail(self, job: ClaimedJob, error: Exception) -> None:
+        arguments = (job, self.house.clock(), described(error))
+        self.house.database.write(
+            lambda tx: queue.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))
+        )
+
+    def _claim_delivery(self) -> ClaimedDelivery | None:
+        names = [peer.name for peer in self.peers]
+        return self.house.database.write(lambda tx: outbox.claim(tx, self.house.clock(), 60, "test", names))
+
+    def _fail_delivery(self, delivery: ClaimedDelivery, error: Exception) -> None:
+        arguments = (delivery, self.house.clock(), described(error))
+        self.house.database.write(
+            lambda tx: outbox.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))
+        )
