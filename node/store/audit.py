@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
-
 from node.store.database import Transaction
 from node.store.tables import AuditEntry
+from node.store.upsert import prepared
 
 
 def add(tx: Transaction, at: datetime, event: str, study_uid: str = "", sop_uid: str = "", **detail: Any) -> None:
@@ -26,4 +25,7 @@ def add(tx: Transaction, at: datetime, event: str, study_uid: str = "", sop_uid:
         Whatever explains it; JSON values without patient data.
     """
     entry = {"at": at, "event": event, "study_instance_uid": study_uid, "sop_instance_uid": sop_uid, "detail": detail}
-    tx.execute(insert(AuditEntry), [entry])
+    tx.execute(_ADD(tx), entry)
+
+
+_ADD = prepared(AuditEntry, lambda insert: insert)

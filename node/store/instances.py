@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from node.domain.instance import InstanceHeader
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
 from node.store.tables import Analysis, CopyKind, Instance, InstanceCopy, InstanceKind, Rendition, Study
-from node.store.upsert import insert_into
+from node.store.upsert import Insert, prepared
 
 _IDENTITY = (
     "patient_id",
@@ -88,6 +88,24 @@ def of_study(tx: Transaction, study_uid: str) -> list[HeldInstance]:
     return [_held(row) for row in rows]
 
 
+def newest_header(tx: Transaction, study_uid: str) -> str:
+    """Return the SOP Instance UID of the image whose header came last, as itself or as a revision.
+
+    Raises
+    ------
+    sqlalchemy.exc.NoResultFound
+        Where no image of the study is stored.
+    """
+    revised_at = (
+        select(func.max(InstanceCopy.received_at))
+        .where(InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION)
+        .scalar_subquery()
+    )
+    newest_first = (func.coalesce(revised_at, Instance.received_at).desc(), Instance.sop_instance_uid)
+    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
+    return tx.execute(select(Instance.sop_instance_uid).where(images).order_by(*newest_first).limit(1)).scalar_one()
+
+
 def is_own(tx: Transaction, sop_uid: str) -> bool:
     """Return whether this SOP Instance UID is that of a report that this node made."""
     return tx.scalar(select(Rendition.id).where(Rendition.sop_instance_uid == sop_uid)) is not None
@@ -114,7 +132,7 @@ def add(tx: Transaction, new: NewInstance) -> None:
         "newest_path": new.path,
         "turned_away": dict(new.turned_away),
     }
-    tx.execute(insert(Instance).values(**values))
+    tx.execute(_ADD(tx), values)
 
 
 def add_revision(tx: Transaction, copy: NewCopy) -> None:
@@ -166,22 +184,28 @@ def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime:
 
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
-    identity = {field: getattr(header, field) for field in _IDENTITY}
     is_image = kind is InstanceKind.IMAGE
-    values = identity | {
+    values = {name: getattr(header, name) for name in _IDENTITY} | {
         "study_instance_uid": header.study_instance_uid,
         "first_received_at": at,
         "last_received_at": at if is_image else None,
     }
-    statement = insert_into(tx, Study).values(**values)
-    if not is_image:
-        tx.execute(statement.on_conflict_do_nothing())
-        return
-    arrived = literal(at, Study.first_received_at.type)
+    tx.execute((_MOVE_STUDY if is_image else _ADD_STUDY)(tx), values)
+
+
+def _moved(insert: Insert) -> Insert:
+    arrived = insert.excluded.last_received_at
     # two receivers may commit in the other order than they took the time
     later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
-    moved = identity | {"last_received_at": later}
-    tx.execute(statement.on_conflict_do_update(index_elements=[Study.study_instance_uid], set_=moved))
+    newest = {name: insert.excluded[name] for name in _IDENTITY}
+    return insert.on_conflict_do_update(
+        index_elements=["study_instance_uid"], set_=newest | {"last_received_at": later}
+    )
+
+
+_ADD = prepared(Instance, lambda insert: insert)
+_ADD_STUDY = prepared(Study, lambda insert: insert.on_conflict_do_nothing())
+_MOVE_STUDY = prepared(Study, _moved)
 
 
 def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:

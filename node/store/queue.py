@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, null, or_, select, update
 from sqlalchemy.orm import aliased
 
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
@@ -19,7 +19,7 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, work
 from node.store.database import Transaction
 from node.store.tables import Instance, Job, JobKind
-from node.store.upsert import insert_into
+from node.store.upsert import Insert, prepared
 
 READ_PRIORITY = 100
 """Smaller is claimed first."""
@@ -69,8 +69,7 @@ def enqueue_read(
     """
     study_uid = tx.execute(select(Instance.study_instance_uid).where(Instance.sop_instance_uid == sop_uid)).scalar_one()
     values = _new(JobKind.READ, sop_uid, study_uid, model) | work.fresh(now, priority)
-    added = insert_into(tx, Job).values(**values).on_conflict_do_nothing().returning(Job.id)
-    if tx.scalar(added) is not None:
+    if tx.scalar(_ADD(tx), values) is not None:
         return True
     settled = and_(_is(JobKind.READ, sop_uid, model), Job.state.not_in(OPEN_STATES))
     return again and bool(work.put_back(tx, Job, settled, now))
@@ -90,21 +89,7 @@ def schedule_compose(
     result that is being made.
     """
     values = _new(JobKind.COMPOSE, study_uid, study_uid, model) | work.fresh(due_at, priority)
-    running, is_open = Job.state == State.RUNNING, Job.state.in_(OPEN_STATES)
-    wanted_at = literal(due_at, Job.due_at.type)
-    stays = {
-        "state": case((running, Job.state), else_=literal(State.WAITING, Job.state.type)),
-        "due_at": case((running, Job.due_at), else_=wanted_at),
-        "again_due_at": case((running, wanted_at), else_=null()),
-        "failures": case((is_open, Job.failures), else_=0),
-        "lapses": case((is_open, Job.lapses), else_=0),
-        "settled_at": null(),
-    }
-    conflict = [Job.kind, Job.subject_uid, Job.model]
-    tx.execute(
-        insert_into(tx, Job).values(**values).on_conflict_do_update(index_elements=conflict, set_=stays),
-        execution_options={"synchronize_session": False},
-    )
+    tx.execute(_ADD_OR_PUT_BACK(tx), values)
 
 
 def claim(
@@ -217,6 +202,26 @@ def next_due(tx: Transaction, kinds: Collection[str] = tuple(JobKind)) -> dateti
 
 def _new(kind: JobKind, subject_uid: str, study_uid: str, model: str) -> dict[str, Any]:
     return {"kind": kind, "subject_uid": subject_uid, "study_instance_uid": study_uid, "model": model}
+
+
+def _put_back(insert: Insert) -> Insert:
+    running, is_open = Job.state == State.RUNNING, Job.state.in_(OPEN_STATES)
+    wanted_at = insert.excluded.due_at
+    return insert.on_conflict_do_update(
+        index_elements=["kind", "subject_uid", "model"],
+        set_={
+            "state": case((running, Job.state), else_=insert.excluded.state),
+            "due_at": case((running, Job.due_at), else_=wanted_at),
+            "again_due_at": case((running, wanted_at), else_=null()),
+            "failures": case((is_open, Job.failures), else_=0),
+            "lapses": case((is_open, Job.lapses), else_=0),
+            "settled_at": null(),
+        },
+    )
+
+
+_ADD = prepared(Job, lambda insert: insert.on_conflict_do_nothing().returning(Job.id))
+_ADD_OR_PUT_BACK = prepared(Job, _put_back)
 
 
 def _is(kind: JobKind, subject_uid: str, model: str) -> ColumnElement[bool]:
