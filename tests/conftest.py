@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import empty_postgres_url, postgres_database, postgres_server, postgres_url
+
+__all__ = ["empty_postgres_url", "postgres_database", "postgres_server", "postgres_url"]  # one server for all tests
+
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_DATA = ROOT.parent / "shared" / "data"
 

@@ -27,14 +27,14 @@ class Material:
     """What a report is made from, as it stood when the job was taken."""
 
     readings: tuple[Reading, ...]
-    sources: tuple[HeldInstance, ...]  #: in the order of the readings
+    sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
     latest: Analysis | None
     predecessor: ReportIdentity | None
 
     @property
     def header(self) -> InstanceHeader:
-        """The newest source's header: it says whose study this is."""
-        return max(self.sources, key=lambda source: source.received_at).header
+        """The newest header: it says whose study this is."""
+        return self.sources[0].header
 
 
 class Composer:
@@ -165,14 +165,14 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
     }
     for uid, error in findings.unread(tx, job.study_instance_uid, job.model).items():
         readings.setdefault(uid, not_read(uid, f"Reading failed: {error}"))
-    sources = tuple(
-        held for held in instances.of_study(tx, job.study_instance_uid) if held.header.sop_instance_uid in readings
-    )
-    if not sources:
+    held = [h for h in instances.of_study(tx, job.study_instance_uid) if h.header.sop_instance_uid in readings]
+    if not held:
         return None
+    newest = instances.newest_header(tx, job.study_instance_uid)
+    sources = sorted(held, key=lambda source: source.header.sop_instance_uid != newest)  # stable: the rest stays
     latest = analyses.latest(tx, job.study_instance_uid, job.model)
     predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
-    return Material(tuple(readings[s.header.sop_instance_uid] for s in sources), sources, latest, predecessor)
+    return Material(tuple(readings[s.header.sop_instance_uid] for s in sources), tuple(sources), latest, predecessor)
 
 
 def unchanged(material: Material, model: ModelIdentity) -> bool:

@@ -42,10 +42,23 @@ class House:
     database: Database
     files: InstanceFiles
     folder: Path
+    url: str
     clock: Clock = field(default_factory=Clock)
     rules: dict[str, Rule] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
     woken: list[str] = field(default_factory=list)
     policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what another connection sees: only what is committed."""
+        other = Database.open(self.url)
+        try:
+            return [tuple(row) for row in other.read(lambda tx: tx.connection().exec_driver_sql(query).all())]
+        finally:
+            other.close()
+
+    def execute(self, statement: str) -> None:
+        """Change rows as no operation of the node does."""
+        self.database.write(lambda tx: tx.connection().exec_driver_sql(statement))
 
     @property
     def receiver(self) -> Receiver:

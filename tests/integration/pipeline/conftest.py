@@ -11,11 +11,14 @@ from node.store.files import InstanceFiles
 from tests.support.house import House
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """Give a migrated SQLite database and an empty store in a temporary folder."""
-    url = f"sqlite:///{tmp_path}/node.db"
-    schema.prepare(url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """Give an empty database at the newest schema and an empty store, once for each kind of database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/node.db"
+        schema.prepare(url)
+    else:
+        url = request.getfixturevalue("postgres_url")
     database = Database.open(url, busy_timeout_s=0.5)
-    yield House(database, InstanceFiles(tmp_path), tmp_path)
+    yield House(database, InstanceFiles(tmp_path), tmp_path, url)
     database.close()

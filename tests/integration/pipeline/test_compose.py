@@ -173,6 +173,33 @@ def test_a_corrected_patient_makes_a_corrected_report_without_a_new_reading(hous
     assert len({old.SOPInstanceUID, new.SOPInstanceUID}) == 2
 
 
+def test_a_study_that_is_half_corrected_gets_no_report_until_the_other_half_follows(house: House) -> None:
+    """Never for the wrong patient: images of two patients in one study are the operator's to see."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    line.report()
+    (compose,) = [job for job in line.study()["jobs"] if job["kind"] == "compose"]
+    assert (compose["state"], compose["last_error"]) == ("buried", "the source images carry different Patient IDs")
+    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2", sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    assert [report.PatientID for report in line.reports()] == ["ID1", "ID2"]
+
+
+def test_of_two_spellings_of_one_patient_the_newest_counts(house: House) -> None:
+    """The newest header stored says whose study it is, whichever image it came with."""
+    line = Line(house)
+    house.receiver.receive(radiograph())
+    house.clock.forward(1)
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    house.receiver.receive(radiograph(patient_name="Roe^Jane"))
+    line.report()
+    assert [str(report.PatientName) for report in line.reports()] == ["Doe^Jane", "Roe^Jane"]
+
+
 def test_our_own_report_coming_back_starts_nothing(house: House) -> None:
     """By its UID, which is in the store, and by its Device UID."""
     line = Line(house)
@@ -200,7 +227,7 @@ def test_composing_twice_makes_nothing_new(house: House) -> None:
     line = Line(house)
     house.receiver.receive(radiograph())
     line.report()
-    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'waiting'"))
+    house.execute("UPDATE jobs SET state = 'waiting'")
     line.report()
     assert len(line.reports()) == len(line.deliveries()) == 1
 

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,22 @@ from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 
 
-def _rows(house: House, query: str) -> list[tuple[Any, ...]]:
-    """Return what another process would see: only what is committed."""
-    with sqlite3.connect(house.folder / "node.db") as connection:
-        return connection.execute(query).fetchall()
-
-
 def _files(house: House, folder: str = "instances") -> list[Path]:
     return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
 
 
 def _due(house: House) -> datetime:
-    (text,) = _rows(house, "SELECT due_at FROM jobs WHERE kind = 'compose'")[0]
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    (job,) = [job for job in house.database.read(views.jobs) if job["kind"] == "compose"]
+    return datetime.fromisoformat(job["due_at"])
 
 
 def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> None:
     """Seen from a second connection: the instance, its jobs and its audit entry, and the file bit for bit."""
     came = radiograph()
     assert house.receiver.receive(came) == 0x0000
-    assert _rows(house, "SELECT sop_instance_uid FROM instances") == [("1.2.3.1.1",)]
-    assert _rows(house, "SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
-    assert _rows(house, "SELECT event FROM audit") == [("instance stored",)]
+    assert house.rows("SELECT sop_instance_uid FROM instances") == [("1.2.3.1.1",)]
+    assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
+    assert house.rows("SELECT event FROM audit") == [("instance stored",)]
     (file,) = _files(house)
     assert read_part10(file).dataset == came.dataset
     assert house.woken == ["work"]
@@ -81,7 +75,7 @@ def test_what_is_not_the_announced_dataset_is_refused_and_nothing_is_kept(
     assert caught.value.status == status
     assert not _files(house)
     assert not _files(house, "incoming")
-    assert not _rows(house, "SELECT * FROM instances")
+    assert not house.rows("SELECT * FROM instances")
 
 
 @pytest.mark.parametrize("uid", ["..", "1..2", "1.2.3/../../4", "", "1" * 65])
@@ -117,9 +111,10 @@ def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> N
     with pytest.raises(Refused) as caught:
         house.receiver.receive(radiograph())
     assert caught.value.status == 0xA700
-    assert not _rows(house, "SELECT * FROM instances")
+    assert not house.rows("SELECT * FROM instances")
 
 
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # PostgreSQL has no lock on the whole database
 def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again(house: House) -> None:
     """Nothing is acknowledged that is not committed; the peer's retry finds everything as if it were the first."""
     blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)
@@ -130,7 +125,7 @@ def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again
     blocker.close()
     assert caught.value.status == 0xA700
     assert house.receiver.receive(radiograph()) == 0x0000
-    assert len(_rows(house, "SELECT * FROM instances")) == 1
+    assert len(house.rows("SELECT * FROM instances")) == 1
 
 
 def test_the_same_bytes_again_are_success_and_nothing_new(house: House) -> None:
@@ -138,27 +133,27 @@ def test_the_same_bytes_again_are_success_and_nothing_new(house: House) -> None:
     house.receiver.receive(radiograph())
     assert house.receiver.receive(radiograph()) == 0x0000
     assert len(_files(house)) == 1
-    assert len(_rows(house, "SELECT * FROM jobs")) == 2
+    assert len(house.rows("SELECT * FROM jobs")) == 2
 
 
 def test_a_changed_header_is_kept_as_a_revision_and_a_changed_patient_is_composed_again(house: House) -> None:
     """What a PACS sends after reconciliation: no new reading, a new report."""
     house.receiver.receive(radiograph())
-    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'done'"))
+    house.execute("UPDATE jobs SET state = 'done'")
     house.clock.forward(3600)
     assert house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
-    assert _rows(house, "SELECT kind FROM instance_copies") == [("revision",)]
-    assert _rows(house, "SELECT patient_id FROM studies") == [("ID2",)]
-    assert _rows(house, "SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "done")]
+    assert house.rows("SELECT kind FROM instance_copies") == [("revision",)]
+    assert house.rows("SELECT patient_id FROM studies") == [("ID2",)]
+    assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "done")]
     assert len(_files(house)) == 2
 
 
 def test_a_changed_header_of_the_same_patient_causes_no_work(house: House) -> None:
     """A new study description is kept and tells a reader nothing new."""
     house.receiver.receive(radiograph())
-    house.database.write(lambda tx: tx.connection().exec_driver_sql("UPDATE jobs SET state = 'done'"))
+    house.execute("UPDATE jobs SET state = 'done'")
     assert house.receiver.receive(radiograph(study_description="Chest, two views")) == 0x0000
-    assert {state for (state,) in _rows(house, "SELECT state FROM jobs")} == {"done"}
+    assert {state for (state,) in house.rows("SELECT state FROM jobs")} == {"done"}
 
 
 def test_a_revision_sent_twice_is_kept_once(house: House) -> None:
@@ -167,7 +162,7 @@ def test_a_revision_sent_twice_is_kept_once(house: House) -> None:
         for name in ("Doe^Jane", "Roe^Jane"):
             assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
             assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
-    assert len(_rows(house, "SELECT * FROM instance_copies")) == 3
+    assert len(house.rows("SELECT * FROM instance_copies")) == 3
 
 
 def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: House) -> None:
@@ -176,7 +171,7 @@ def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: Hous
     house.receiver.receive(first)
     assert house.receiver.receive(replace(first, transfer_syntax_uid=JPEG2000Lossless)) == 0x0000
     assert len(_files(house)) == 1
-    assert ("other transfer syntax",) in _rows(house, "SELECT event FROM audit")
+    assert ("other transfer syntax",) in house.rows("SELECT event FROM audit")
 
 
 def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
@@ -186,7 +181,7 @@ def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
     assert house.receiver.receive(radiograph(OTHER_PIXELS)) == 0x0111
     assert [read_part10(file).dataset for file in _files(house)] == [first.dataset]
     assert len(_files(house, "quarantine")) == 1
-    assert _rows(house, "SELECT kind FROM instance_copies") == [("quarantined",)]
+    assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
 
 
 def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> None:
@@ -199,7 +194,7 @@ def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> N
         thread.join(60)
     assert answers == [0x0000] * 8
     assert len(_files(house)) == 1
-    assert len(_rows(house, "SELECT * FROM instances")) == 1
+    assert len(house.rows("SELECT * FROM instances")) == 1
 
 
 def test_an_image_that_no_rule_covers_is_listed_with_the_rule_that_turned_it_away(house: House) -> None:
@@ -208,7 +203,7 @@ def test_an_image_that_no_rule_covers_is_listed_with_the_rule_that_turned_it_awa
     (study,) = house.database.read(lambda tx: views.studies(tx, now=house.clock()))
     assert study["turned_away"] == {"starter": "body part HAND is not in body_parts CHEST"}
     assert study["state"] == "not read"
-    assert not _rows(house, "SELECT * FROM jobs")
+    assert not house.rows("SELECT * FROM jobs")
     assert house.woken == []
 
 
@@ -217,10 +212,10 @@ def test_a_model_that_is_off_reads_nothing(house: House) -> None:
     receiver = house.receiver
     house.rules.clear()
     receiver.receive(radiograph())
-    assert not _rows(house, "SELECT * FROM jobs")
+    assert not house.rows("SELECT * FROM jobs")
     house.rules["starter"] = Rule()
     receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
-    assert len(_rows(house, "SELECT * FROM jobs")) == 2
+    assert len(house.rows("SELECT * FROM jobs")) == 2
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -228,9 +223,9 @@ def test_objects_of_ours_and_objects_without_pixels_start_nothing(house: House, 
     """A PACS that forwards our results back must not make a loop."""
     came = _without_pixels(radiograph(), device_uid=OUR_DEVICE if ours else "")
     assert house.receiver.receive(came) == 0x0000
-    assert not _rows(house, "SELECT * FROM jobs")
-    assert _rows(house, "SELECT kind FROM instances") == [("own" if ours else "other",)]
-    assert _rows(house, "SELECT last_received_at FROM studies") == [(None,)]
+    assert not house.rows("SELECT * FROM jobs")
+    assert house.rows("SELECT kind FROM instances") == [("own" if ours else "other",)]
+    assert house.rows("SELECT last_received_at FROM studies") == [(None,)]
 
 
 def test_an_object_without_pixels_does_not_extend_the_quiet_period(house: House) -> None:

@@ -12,9 +12,6 @@ from node.store import instances, schema
 from node.store.database import Database, Transaction
 from node.store.instances import NewInstance
 from node.store.tables import InstanceKind
-from tests.support.postgres import empty_postgres_url, postgres_database, postgres_server, postgres_url
-
-__all__ = ["empty_postgres_url", "postgres_database", "postgres_server", "postgres_url"]
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
