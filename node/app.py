@@ -16,6 +16,7 @@ from typing import Any
 
 from node import telemetry
 from node.config import Settings
+from node.domain.errors import Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.callers import let_in_with
@@ -129,24 +130,14 @@ class Node:
         )
 
     def _refused(self, refused: RefusedAssociation) -> None:
-        telemetry.logger("network").warning(
-            "association rejected",
-            calling_ae_title=refused.calling_ae_title,
-            called_ae_title=refused.called_ae_title,
-            address=refused.address,
-            reason=refused.reason,
-            let_in_with=let_in_with(refused.reason, refused.calling_ae_title, refused.address),
-        )
-        self._database.write(
-            lambda tx: callers.refused(
-                tx,
-                refused.calling_ae_title,
-                refused.called_ae_title,
-                refused.address,
-                refused.reason,
-                self._clock(),
-            )
-        )
+        """Keep who was turned away, for `check` and the log."""
+        who = (refused.calling_ae_title, refused.called_ae_title, refused.address, refused.reason)
+        log = telemetry.logger("app").bind(calling_ae_title=who[0], called_ae_title=who[1], address=who[2])
+        log.warning("association rejected", reason=who[3], let_in_with=let_in_with(who[3], who[0], who[2]))
+        try:
+            self._database.write(lambda tx: callers.refused(tx, *who, self._clock()))
+        except Transient as error:  # it is in the log, and the peer is answered all the same
+            log.warning("rejected association not recorded", reason=str(error))
 
     def _read_loops(self) -> Iterator[WorkLoop[Any]]:
         for number, child in enumerate(self._children):

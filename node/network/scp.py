@@ -22,7 +22,6 @@ from node.network.listener import GuardedServer
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
 from node.network.rejection import RefusedAssociation, Rejection
 from node.network.service import IncomingInstance, StorageService
-from node.telemetry import logger
 
 __all__ = ["IncomingInstance", "RefusedAssociation", "Rejection", "ScpSettings", "StorageSCP"]
 
@@ -31,8 +30,6 @@ _GRACE_S = 2.0
 
 #: How often the listening thread looks whether it has been told to stop.
 _STOP_POLL_S = 0.1
-
-_log = logger("network.scp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +182,6 @@ class StorageSCP:
         if rejection is None:
             return
         refused = RefusedAssociation(who.calling_ae_title, who.called_ae_title, who.address, rejection.reason)
-        _log.warning(
-            "association_rejected",
-            calling_ae_title=refused.calling_ae_title,
-            called_ae_title=refused.called_ae_title,
-            address=refused.address,
-            reason=refused.reason,
-        )
         try:
             self._on_refused(refused)
         finally:

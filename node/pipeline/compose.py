@@ -17,6 +17,9 @@ from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.instances import HeldInstance
 from node.store.queue import ClaimedJob
+from node.telemetry import logger
+
+_log = logger("pipeline.compose")
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -76,6 +79,9 @@ class Composer:
         analysis = self._analysis(job, model, material)
         rendition = self._rendition(analysis, model, material)
         self._database.write(lambda tx: self._settle(tx, job, analysis, rendition, material))
+        _log.info(
+            "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
+        )
         self._wake()
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:

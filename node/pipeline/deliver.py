@@ -16,6 +16,9 @@ from node.pipeline.conclude import destinations
 from node.store import analyses, audit, outbox, registry
 from node.store.database import Database, Transaction
 from node.store.outbox import ClaimedDelivery
+from node.telemetry import logger
+
+_log = logger("pipeline.deliver")
 
 
 class Deliverer:
@@ -63,6 +66,12 @@ class Deliverer:
             answer = association.store(report)
             # settled before the release: a peer that has answered holds the report, however the association ends
             self._database.write(lambda tx: self._settle(tx, delivery, answer))
+        _log.info(
+            "report offered",
+            study_instance_uid=delivery.study_instance_uid,
+            peer=delivery.peer,
+            status=f"0x{answer.status:04X}",
+        )
 
     def _require_permission(self, tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
         """Raise where the model's mode has changed since the report was composed and no longer lets it go there."""
