@@ -172,6 +172,22 @@ def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFo
         assert "fault peer pacs" in home.run("check").stdout
 
 
+def test_the_node_works_on_postgresql_by_url_alone(home: NodeFolder, empty_postgres_url: str) -> None:
+    """An empty database is migrated by command, and the main job is the same."""
+    text = home.configuration.read_text(encoding="utf-8")
+    home.configuration.write_text(f'{text}\n[database]\nurl = "{empty_postgres_url}"\n', encoding="utf-8")
+    assert "run `pacs-node migrate`" in _refused(home).stderr
+    assert home.run("migrate").returncode == 0
+    node = start(home)
+    try:
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the report")
+        assert len(home.listing("deliveries")) == 1
+        assert not (home.data / "node.db").exists()
+    finally:
+        assert node.process.terminate() == 0
+
+
 def test_send_stores_files_and_says_what_was_not(home: NodeFolder, tmp_path: Path) -> None:
     """Folders and zips are searched; what is not DICOM is counted."""
     folder = tmp_path / "files"
