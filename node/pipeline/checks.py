@@ -17,7 +17,7 @@ from node.network.scu import PeerAddress, echo
 from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import opened, registration_of, shadow_notes
 from node.pipeline.operate import open_database
-from node.store import callers, registry, schema, views
+from node.store import callers, instances, registry, schema, views
 from node.store.database import Database
 
 Verdict = Literal["ok", "note", "fault"]
@@ -152,8 +152,8 @@ def _registry(settings: Settings, database: Database) -> Iterator[CheckLine]:
 
 
 def _clock(database: Database, now: datetime) -> CheckLine:
-    newest = max((row["received_at"] for row in database.read(views.instances)), default=None)
-    if now < _EARLIEST or (newest and datetime.fromisoformat(newest) > now + _CLOCK_TOLERANCE):
+    newest = database.read(instances.newest_received_at)
+    if now < _EARLIEST or (newest is not None and newest > now + _CLOCK_TOLERANCE):
         return CheckLine("clock", "fault", f"it says {now:%Y-%m-%d %H:%M:%S} UTC, and instances were stored after that")
     return CheckLine("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC")
 

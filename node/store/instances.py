@@ -88,6 +88,11 @@ def of_study(tx: Transaction, study_uid: str) -> list[HeldInstance]:
     return [_held(row) for row in rows]
 
 
+def newest_received_at(tx: Transaction) -> datetime | None:
+    """Return when the newest instance came, or None where none is stored."""
+    return tx.scalar(select(func.max(Instance.received_at)))
+
+
 def newest_header(tx: Transaction, study_uid: str) -> str:
     """Return the SOP Instance UID of the image whose header came last, as itself or as a revision.
 
