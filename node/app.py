@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from node import telemetry
@@ -44,7 +44,7 @@ _COMPOSE_LEASE_S = 120.0
 _DELIVERY_LEASE_S = 600.0
 _LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
 _DRAIN_S = 30.0
-_BEYOND_EVERY_LEASE = timedelta(days=36500)
+_RESTARTS_WITHOUT_BURIAL = 20  # a restart is rarely the fault of the work in hand; work that kills the node ends here
 
 
 def utc_now() -> datetime:
@@ -85,8 +85,10 @@ class Node:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
         self._files.sweep()
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
-        self._database.write(lambda tx: queue.rescue(tx, self._clock() + _BEYOND_EVERY_LEASE))
-        self._database.write(lambda tx: outbox.rescue(tx, self._clock() + _BEYOND_EVERY_LEASE))
+        self._database.write(
+            lambda tx: queue.rescue(tx, self._clock(), max_attempts=_RESTARTS_WITHOUT_BURIAL, everything=True)
+        )
+        self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         port = self._scp.start()
         for loop in self._loops:
             loop.start()
