@@ -131,7 +131,7 @@ def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
     container.ContentSequence = ContentSequence(
         [
             _summary_of_analyses(summary.get(frozenset(admitted), codes.PARTIALLY_SUCCEEDED)),
-            _comment(summary_lines(content)),
+            *_comments(summary_lines(content)),
         ]
     )
     return container
@@ -206,7 +206,7 @@ def _not_assessed_group(
 def _completed(
     group: MeasurementsAndQualitativeEvaluations, source: Source, lines: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
-    group[0].ContentSequence.extend([_image(source, codes.SOURCE_OF_MEASUREMENT, _CONTAINS), _comment(lines)])
+    group[0].ContentSequence.extend([_image(source, codes.SOURCE_OF_MEASUREMENT, _CONTAINS), *_comments(lines)])
     return group
 
 
@@ -230,8 +230,9 @@ def _summary_of_analyses(status: CodedConcept) -> CodeContentItem:
     return CodeContentItem(codes.SUMMARY_OF_ANALYSES, status, _CONTAINS)
 
 
-def _comment(lines: list[str]) -> TextContentItem:
-    return TextContentItem(codes.COMMENT, "\r\n".join(lines), _CONTAINS)
+def _comments(lines: list[str]) -> list[TextContentItem]:
+    """Return an item for each line: viewers draw a text with line breaks as one long line."""
+    return [TextContentItem(codes.COMMENT, line, _CONTAINS) for line in lines]
 
 
 def _image(source: Source, name: CodedConcept, relationship: RelationshipTypeValues) -> ImageContentItem:

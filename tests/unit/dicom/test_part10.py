@@ -1,9 +1,12 @@
 """Files as containers: what stands before the dataset, put on and taken off."""
 
+import contextlib
 import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom import dcmread
 
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, NotPart10, part10_of, preamble_and_meta, read_part10
@@ -73,3 +76,11 @@ def test_a_calling_ae_title_is_cut_to_what_fits() -> None:
     """A long or non-ASCII title spoils no file."""
     meta = preamble_and_meta(_CLASS, _INSTANCE, EXPLICIT, "A" * 20 + "é")
     assert dcmread(io.BytesIO(meta + SMALL)).file_meta.SourceApplicationEntityTitle == "A" * 16
+
+
+@given(st.binary(max_size=120))
+def test_no_bytes_raise_anything_but_not_part10(noise: bytes) -> None:
+    """Neither alone, nor where meta information or a dataset should stand."""
+    for data in (noise, bytes(128) + b"DICM" + noise, _META + noise, _META[:-20] + noise):
+        with contextlib.suppress(NotPart10):
+            part10_of(data)

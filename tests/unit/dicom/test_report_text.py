@@ -16,7 +16,7 @@ def test_a_report_is_shown_as_a_tree(tmp_path: Path) -> None:
     assert "Imaging Measurement Report" in lines
     assert "      Certainty of Finding: 87.3 %" in lines
     assert "      Z-score: 2.31" in lines
-    assert "        Pneumonia: flagged, score 0.87 (threshold 0.50)" in lines
+    assert "      Comment: Pneumonia: flagged, score 0.87 (threshold 0.50)" in lines
     assert "      Pneumonia: Present" in lines
     assert "        Image Region: POLYLINE of 5 points" in lines
 
@@ -37,5 +37,5 @@ def test_reports_of_others_are_shown_too() -> None:
 
 def test_a_text_value_cannot_write_lines_of_its_own_shape(tmp_path: Path) -> None:
     """Control characters of a value do not reach the terminal."""
-    report = study_of(tmp_path, "positive").report().replace(b"P-1 ", b"\x1b[1m")
+    report = study_of(tmp_path, "positive").report().replace(b"P-1 ", b"\x07[1m")
     assert "patient ID:   [1m" in report_text(report).splitlines()
