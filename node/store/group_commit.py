@@ -92,7 +92,11 @@ class GroupCommitWriter:
         ------
         DatabaseUnavailable
             After `close`.
+        RuntimeError
+            Where a work asks for a write of its own: it would wait for itself.
         """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a work uses its own transaction; it cannot start another write")
         pending = _Pending(work)
         with self._lock:
             if self._closed:

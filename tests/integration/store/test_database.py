@@ -1,6 +1,8 @@
 """What a write promises: committed when it returns, alone when it fails, in groups when it is busy."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,24 @@ from node.store import audit, instances, schema
 from node.store.database import Database, DatabaseUnavailable, Transaction
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
+
+_WRITE_FOR_EVER = """
+import itertools, os, sys, threading
+from datetime import UTC, datetime
+from node.store import audit
+from node.store.database import Database
+
+database = Database.open(sys.argv[1])
+
+def write(thread):
+    for number in itertools.count():
+        event = f"{thread}-{number}"
+        database.write(lambda tx: audit.add(tx, datetime.now(UTC), event))
+        os.write(1, event.encode() + b"\\n")
+
+for thread in range(4):
+    threading.Thread(target=write, args=(thread,)).start()
+"""
 
 
 class UnexpectedError(Exception):
@@ -163,6 +183,29 @@ def test_a_closed_database_is_unavailable(file: Path) -> None:
 
     with pytest.raises(DatabaseUnavailable, match="closed"):
         opened.write(lambda _tx: None)
+
+
+def test_a_work_that_asks_for_a_write_of_its_own_is_told_so(embedded: Database) -> None:
+    """It would wait for itself for ever; and the next write is not disturbed."""
+    with pytest.raises(RuntimeError, match="cannot start another write"):
+        embedded.write(lambda _tx: embedded.write(lambda _tx: None))
+
+    assert embedded.write(lambda _tx: "next") == "next"
+
+
+def test_what_was_acknowledged_survives_a_kill(file: Path) -> None:
+    """A process that is killed while many threads write has lost nothing whose write had returned."""
+    process = subprocess.Popen([sys.executable, "-c", _WRITE_FOR_EVER, f"sqlite:///{file}"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    first = [process.stdout.readline() for _ in range(100)]
+    process.kill()
+    acknowledged = [line.decode().strip() for line in first + process.stdout.readlines() if line.endswith(b"\n")]
+    process.wait(10)
+
+    kept = set(_seen_from_outside(file))
+
+    assert len(acknowledged) >= 100
+    assert set(acknowledged) <= kept
 
 
 def test_writes_from_many_threads_share_commits(

@@ -434,6 +434,43 @@ def test_an_image_that_comes_while_the_compose_runs_is_not_lost(
     assert [job["state"] for job in _jobs(database)] == ["done"]
 
 
+def test_an_image_that_comes_at_the_moment_of_the_claim_is_in_this_report_or_the_next(
+    database: Database, add_instance: Callable[..., object], claim: Claim, later: Later
+) -> None:
+    """Whoever comes first: in the end the study is composed after its last read, and never beside it unseen."""
+
+    def arrive(tx: Transaction, study: str) -> None:
+        add_instance(tx, f"{study}.2", study)
+        queue.enqueue_read(tx, f"{study}.2", MODEL, later(0))
+        queue.schedule_compose(tx, study, MODEL, later(0))
+
+    def first(tx: Transaction, study: str) -> None:
+        add_instance(tx, f"{study}.1", study)
+        queue.schedule_compose(tx, study, MODEL, later(0))
+
+    with ThreadPoolExecutor(2) as pool:
+        for study in map(str, range(1, 21)):
+            database.write(lambda tx, study=study: first(tx, study))
+            together = threading.Barrier(2)
+            arriving = pool.submit(
+                lambda study=study, together=together: (
+                    together.wait(10),
+                    database.write(lambda tx: arrive(tx, study)),
+                )
+            )
+            claiming = pool.submit(lambda together=together: (together.wait(10), claim(kinds=(COMPOSE,)))[1])
+            arriving.result(10)
+            if (early := claiming.result(10)) is not None:
+                database.write(lambda tx, early=early: queue.finish(tx, early, later(1)))
+            assert claim(kinds=(COMPOSE,), at=later(1)) is None
+            read = claim(kinds=(READ,), at=later(1))
+            assert read is not None
+            database.write(lambda tx, read=read: queue.finish(tx, read, later(2)))
+            last = claim(kinds=(COMPOSE,), at=later(2))
+            assert last is not None
+            database.write(lambda tx, last=last: queue.finish(tx, last, later(3)))
+
+
 def test_a_failing_compose_keeps_its_backoff_when_an_image_comes(
     database: Database, compose: None, claim: Claim, later: Later, jitter: random.Random
 ) -> None:
