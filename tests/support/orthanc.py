@@ -49,6 +49,10 @@ class Orthanc:
         """Return Orthanc's identifiers of the instances whose elements match, such as ``Modality="SR"``."""
         return list(self.post("/tools/find", {"Level": "Instance", "Query": query}))
 
+    def keeps(self, path: Path) -> str:
+        """Upload a file, as if a modality had sent it, and return Orthanc's identifier of the instance."""
+        return str(json.loads(self._ask("POST", "/instances", path.read_bytes()))["ID"])
+
     def sends(self, name: str, instances: list[str]) -> dict[str, Any]:
         """Send instances to a known node by C-STORE, wait, and return Orthanc's account of it."""
         return dict(self.post(f"/modalities/{name}/store", {"Resources": instances, "Synchronous": True}))
