@@ -22,6 +22,7 @@ from models.dataset import LabelledImages
 from models.evaluation import network_inputs
 from models.fitting import Log
 from models.inference import Images, in_batches, sigmoid
+from models.preprocess import Image
 from models.recipe import AdmissionRecipe, Schedule
 from models.threads import limit_threads
 from models.weights import arrays_of
@@ -31,6 +32,9 @@ HARD_COPIES = 3
 
 Tell = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
+
+Change = Callable[[Image, np.random.Generator], Image]
+"""A random change of one image of shape (size, size)."""
 
 Splits = dict[str, LabelledImages]
 
@@ -79,7 +83,7 @@ def classifier(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Cla
     """Fit the classifier; its threshold is the best balanced one on hard validation images."""
     inputs = network_inputs(images["train"], schedule.size)
     model, log = networks.fitted_classifier(inputs, images["train"].labels, schedule, seed, partial(tell, "classifier"))
-    hard = hard_copies(network_inputs(images["val"], schedule.size), seed)
+    hard = hard_copies(network_inputs(images["val"], schedule.size), seed, elsewhere)
     probabilities = sigmoid(in_batches(partial(model, training=False), hard))[:, 0]
     labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
     return Classifier(arrays_of(model), metrics.balanced_threshold(labels, probabilities), _named("classifier", log))
@@ -105,27 +109,32 @@ def autoencoder(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Au
 
 
 def admission(plan: AdmissionRecipe, images: Splits, seed: int, tell: Tell) -> Admission:
-    """Fit on chests as they are and as other equipment would have made them; fix the limit on held-out ones."""
+    """Fit on chests as they are and as other hospitals would have made them; fix the limit on held-out ones.
+
+    The limit looks at other equipment only: held-out chests that are also squeezed and sheared would raise it until
+    it lets other body parts in.
+    """
     tell("admission", 0, 2)
     random = np.random.default_rng((seed, 1))
     train, held_out = (network_inputs(images[split], plan.size) for split in ("train", "val"))
-    varied = np.stack([equipment(nudged(image[..., 0], random), random)[..., np.newaxis] for image in train])
+    varied = np.stack([elsewhere(image[..., 0], random)[..., np.newaxis] for image in train])
     fitted = fit_feature_autoencoder(described(np.concatenate([train, varied])), plan.components)
     tell("admission", 1, 2)
-    scores = fitted.score(described(hard_copies(held_out, seed)))
+    scores = fitted.score(described(hard_copies(held_out, seed, equipment)))
     tell("admission", 2, 2)
     return Admission(fitted.arrays(), float(np.percentile(scores, plan.held_out_percentile)))
 
 
-def hard_copies(images: Images, seed: int) -> Images:
-    """Return the images as they are, then copies on imagined equipment, shape (images * 4, size, size, 1)."""
+def hard_copies(images: Images, seed: int, change: Change) -> Images:
+    """Return the images as they are, then changed copies, shape (images * (1 + HARD_COPIES), size, size, 1)."""
     random = np.random.default_rng((seed, 2))
-    copies = [
-        equipment(nudged(image[..., 0], random), random)[..., np.newaxis]
-        for _ in range(HARD_COPIES)
-        for image in images
-    ]
+    copies = [change(image[..., 0], random)[..., np.newaxis] for _ in range(HARD_COPIES) for image in images]
     return np.asarray(np.concatenate([images, np.stack(copies)]), np.float32)
+
+
+def elsewhere(image: Image, random: np.random.Generator) -> Image:
+    """Return the image as another hospital would have made it: another position, other equipment."""
+    return equipment(nudged(image, random), random)
 
 
 def normals_of(scores: NDArray[np.float64], width: int) -> AnomalyNormals:
