@@ -9,6 +9,7 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, null, or_, select, update
@@ -228,6 +229,7 @@ def _is(kind: JobKind, subject_uid: str, model: str) -> ColumnElement[bool]:
     return and_(Job.kind == kind, Job.subject_uid == subject_uid, Job.model == model)
 
 
+@cache  # one expression for all: building it costs more than a claim
 def _reads_are_over() -> ColumnElement[bool]:
     read = aliased(Job)
     still_open = exists().where(
