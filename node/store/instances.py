@@ -9,7 +9,18 @@ from sqlalchemy import and_, case, func, insert, or_, select, update
 from node.domain.instance import InstanceHeader
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
-from node.store.tables import Analysis, CopyKind, Instance, InstanceCopy, InstanceKind, Rendition, Study
+from node.store.tables import (
+    Analysis,
+    CopyKind,
+    Instance,
+    InstanceCopy,
+    InstanceKind,
+    InstanceReading,
+    Job,
+    JobKind,
+    Rendition,
+    Study,
+)
 from node.store.upsert import Insert, prepared
 
 _IDENTITY = (
@@ -153,10 +164,13 @@ def add_quarantined(tx: Transaction, copy: NewCopy) -> None:
 def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path: str | None = None) -> None:
     """Let a revision's header count from now on, and, where given, its file at `path`.
 
-    The study follows: its patient is what the newest header says.
+    The study follows: its patient is what the newest header says. Where the header names another study, the
+    instance moves there with its readings and its `read` jobs.
     """
     row = tx.get_one(Instance, sop_uid)
     _put_study(tx, header, row.received_at, row.kind)
+    if header.study_instance_uid != row.study_instance_uid:
+        _move_work(tx, sop_uid, header.study_instance_uid)
     values = {
         "study_instance_uid": header.study_instance_uid,
         "series_instance_uid": header.series_instance_uid,
@@ -186,6 +200,22 @@ def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime:
     unreported = or_(reported_at.is_(None), Instance.received_at > reported_at)
     first = tx.scalar(select(func.min(Instance.received_at)).where(images, unreported))
     return first or tx.execute(select(func.max(Instance.received_at)).where(images)).scalar_one()
+
+
+def known_paths(tx: Transaction) -> set[str]:
+    """Return the path of every file that a row refers to: a kept file that is not among them was never acknowledged.
+
+    For the start of a node, before it accepts anything: while it runs, a file is kept a moment before its row.
+    """
+    first, newest = tx.scalars(select(Instance.path)), tx.scalars(select(Instance.newest_path))
+    return {*first, *newest, *tx.scalars(select(InstanceCopy.path))}
+
+
+def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
+    readings = update(InstanceReading).where(InstanceReading.sop_instance_uid == sop_uid)
+    reads = update(Job).where(Job.kind == JobKind.READ, Job.subject_uid == sop_uid)
+    for moved in (readings, reads):
+        tx.execute(moved.values(study_instance_uid=study_uid), execution_options={"synchronize_session": False})
 
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:

@@ -5,12 +5,12 @@ from datetime import datetime
 
 import pytest
 
-from node.domain.finding import Outcome
+from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, instances, views
+from node.store import analyses, findings, instances, queue, views
 from node.store.analyses import NewAnalysis, NewRendition
-from node.store.database import Database
+from node.store.database import Database, Transaction
 from node.store.instances import NewCopy, NewInstance
 from node.store.listings import Listed
 from node.store.tables import InstanceKind
@@ -125,14 +125,32 @@ def test_a_revision_counts_from_now_on_and_the_first_copy_stays(
 def test_a_correction_may_move_an_instance_to_another_study(
     database: Database, add_instance: Add, copy: Callable[..., NewCopy], now: datetime
 ) -> None:
-    """The new study is there with it, the old one without."""
-    database.write(add_instance)
+    """The new study is there with it, its readings and its jobs; the old one without."""
+
+    def fill(tx: Transaction) -> None:
+        add_instance(tx)
+        queue.enqueue_read(tx, "1.2.3.1", "starter", now)
+        findings.put(tx, "1.2.3.1", "starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))
+
+    database.write(fill)
     moved = copy(study_uid="5")
 
     database.write(lambda tx: instances.update_header(tx, "1.2.3.1", moved.header))
 
-    assert _study(database, now, "5")["instances"] == 1
-    assert _study(database, now)["instances"] == 0
+    there, left = _study(database, now, "5"), _study(database, now)
+    assert (there["instances"], len(there["readings"]), len(there["jobs"])) == (1, 1, 1)
+    assert (left["instances"], len(left["readings"]), len(left["jobs"])) == (0, 0, 0)
+
+
+def test_every_file_that_a_row_refers_to_is_known(
+    database: Database, add_instance: Add, copy: Callable[..., NewCopy]
+) -> None:
+    """First copies, revisions and quarantined ones; whatever else lies there was never acknowledged."""
+    first = database.write(add_instance)
+    database.write(lambda tx: instances.add_revision(tx, copy("instances/ab/revised.dcm")))
+    database.write(lambda tx: instances.update_header(tx, "1.2.3.1", first.header, path="instances/ab/newer.dcm"))
+
+    assert database.read(instances.known_paths) == {first.path, "instances/ab/revised.dcm", "instances/ab/newer.dcm"}
 
 
 def test_a_quarantined_copy_changes_nothing_but_the_list_of_copies(
@@ -155,7 +173,7 @@ def test_a_quarantined_copy_changes_nothing_but_the_list_of_copies(
 def test_our_own_reports_are_known_by_their_uid(database: Database, add_instance: Add, now: datetime) -> None:
     """So that a PACS that forwards them back starts no loop."""
 
-    def fill(tx: object) -> None:
+    def fill(tx: Transaction) -> None:
         add_instance(tx)
         new = NewAnalysis(StudyInstanceUID("1.2.3"), "starter", "1", Outcome.NEGATIVE, "d", "c", "k", now)
         rendition = NewRendition("1", SOPInstanceUID("2.25.1"), SeriesInstanceUID("2.25.2"), "1.2", b"")
