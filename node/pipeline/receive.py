@@ -112,7 +112,12 @@ class Receiver:
         if held is not None:
             return self._again(incoming, header, held)
         path = self._files.keep(self._written(incoming, header))
-        jobs = self._database.write(lambda tx: self._record(tx, incoming, header, path))
+        try:
+            jobs = self._database.write(lambda tx: self._record(tx, incoming, header, path))
+        except Transient:
+            if self._database.failed_writes_are_certain:
+                self._files.remove(path)  # or a peer that tries for hours would fill the disk
+            raise
         if jobs is None:
             # the same UID came on another association between the look-up and the commit
             self._files.remove(path)

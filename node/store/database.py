@@ -79,6 +79,14 @@ class Database:
         return cls(reader, GroupCommitWriter(writer), (reader, writer))
 
     @property
+    def failed_writes_are_certain(self) -> bool:
+        """Whether a write that raised has surely kept nothing.
+
+        True for the embedded database. A server that is lost during COMMIT may have committed.
+        """
+        return isinstance(self._writer, GroupCommitWriter)
+
+    @property
     def commits(self) -> int:
         """How many write transactions were committed so far; on SQLite fewer than works, when they came together."""
         return self._writer.commits

@@ -124,6 +124,7 @@ def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again
     blocker.execute("ROLLBACK")
     blocker.close()
     assert caught.value.status == 0xA700
+    assert not _files(house)
     assert house.receiver.receive(radiograph()) == 0x0000
     assert len(house.rows("SELECT * FROM instances")) == 1
 
