@@ -1,10 +1,15 @@
 """Admission: whether an image is of the kind that the model learned, judged by its pixels.
 
-A linear autoencoder on hand-made features: what the principal components of chest radiographs cannot rebuild was no
-chest radiograph. NumPy only, fitted in seconds, no network and no label; it says nothing about disease.
+A linear autoencoder on hand-made features: what the principal components of chest radiographs cannot rebuild, or only
+in a way that no chest radiograph takes, was no chest radiograph. NumPy only, fitted in seconds, no network and no
+label; it says nothing about disease.
+
+References
+----------
+Tipping M, Bishop C, "Probabilistic Principal Component Analysis", J. R. Statist. Soc. B 61(3), 1999.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +29,19 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class FeatureAutoencoder:
-    """Mean and scale of each feature, and the principal directions of what is known."""
+    """Mean and scale of each feature, the principal directions of what is known, and how far it spreads."""
 
     mean: Vectors  #: shape (features,)
     scale: Vectors  #: shape (features,), positive
     components: Vectors  #: shape (components, features), rows orthonormal
+    spread: Vectors  #: shape (components,), standard deviation along each direction
+    residual: Vectors  #: shape (1,), root mean square of what is left over, per feature
 
     def score(self, vectors: Vectors) -> NDArray[np.float64]:
-        """Return how far each image lies from what can be rebuilt: root mean square, in standard deviations.
+        """Return how strange each image is; known ones lie around the square root of 2.
+
+        Two things add up: what cannot be rebuilt, and how unusual that is which was rebuilt. The first alone lets
+        pass what is too smooth to have much to rebuild.
 
         Input shape
             (images, features), float32.
@@ -40,12 +50,15 @@ class FeatureAutoencoder:
             (images,), float64, 0 or more.
         """
         standard = (vectors - self.mean) / self.scale
-        rebuilt = standard @ self.components.T @ self.components
-        return np.sqrt(np.mean((standard - rebuilt) ** 2, axis=1, dtype=np.float64))
+        along = standard @ self.components.T
+        left_over = standard - along @ self.components
+        unlike = np.mean((left_over / self.residual) ** 2, axis=1, dtype=np.float64)
+        unusual = np.mean((along / self.spread) ** 2, axis=1, dtype=np.float64)
+        return np.asarray(np.sqrt(unlike + unusual), np.float64)
 
     def arrays(self) -> dict[str, Vectors]:
         """Return what is stored, by its stable names."""
-        return {"mean": self.mean, "scale": self.scale, "components": self.components}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def described(images: NDArray[np.float32]) -> Vectors:
@@ -88,7 +101,11 @@ def fit_feature_autoencoder(vectors: Vectors, components: int) -> FeatureAutoenc
     scale = np.maximum(vectors.std(0, dtype=np.float64), 1e-3)
     standard = ((vectors - mean) / scale).astype(np.float32)
     kept = principal_directions(standard, min(components, len(vectors) - 1))
-    return FeatureAutoencoder(mean.astype(np.float32), scale.astype(np.float32), kept)
+    along = standard @ kept.T
+    residual = np.sqrt(np.mean((standard - along @ kept) ** 2, dtype=np.float64))
+    return FeatureAutoencoder(
+        mean.astype(np.float32), scale.astype(np.float32), kept, along.std(0), np.array([residual], np.float32)
+    )
 
 
 def principal_directions(standard: Vectors, count: int) -> Vectors:

@@ -193,8 +193,7 @@ def _compiled(model: Any) -> Callable[[Images], Any]:
 
 
 def _feature_autoencoder(bundle: Bundle) -> FeatureAutoencoder:
-    arrays = bundle.arrays["admission"]
     try:
-        return FeatureAutoencoder(arrays["mean"], arrays["scale"], arrays["components"])
-    except KeyError as error:
-        raise BundleError(f"the admission weights lack the variable {error}") from error
+        return FeatureAutoencoder(**bundle.arrays["admission"])
+    except TypeError as error:
+        raise BundleError(f"the admission weights have other variables than the code: {error}") from error

@@ -11,7 +11,7 @@ from models.bundle import Arrays, BundleError
 
 def arrays_of(model: keras.Model) -> Arrays:
     """Return a copy of every weight, by its path in the model: layer, then variable."""
-    return {variable.path: np.asarray(keras.ops.convert_to_numpy(variable), np.float32) for variable in model.weights}
+    return {variable.path: variable.value.numpy().astype(np.float32) for variable in model.weights}
 
 
 def assign(model: keras.Model, arrays: Arrays) -> None:
