@@ -235,7 +235,7 @@ def _cell(value: Any) -> str:
         return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_cell, value))
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _print_json(rows: list[Any]) -> None:

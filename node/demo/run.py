@@ -137,7 +137,8 @@ def _print(results: list[Result], reports: Path) -> None:
         *columns, box=None, header_style="bold", title="Research results, not for diagnosis", title_style="dim"
     )
     for result in results:
-        verdict = "as expected" if result.right else f"EXPECTED {' or '.join(result.sample.expected or ('no report',))}"
+        wanted = " or ".join(result.sample.expected or ("no report",))
+        verdict = "ok" if result.right else f"WRONG: {len(result.reports)} reports, wanted {wanted}"
         cells = (result.outcome, result.finding, result.certainty, result.anomaly, result.admission, result.delivery)
         table.add_row(result.sample.title, *cells, verdict)
     _console.print(table)

@@ -55,7 +55,7 @@ def _public_radiographs(folder: Path) -> list[Sample]:
 def _radiograph(name: str, jpeg: bytes, subtype: str) -> Sample:
     pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
     # the outcome of a single image is the model's to say; that it is an assessment is what the demo expects
-    return _dx(f"chest radiograph, {subtype}", name, pixels, ("positive", "negative"))
+    return _dx(f"chest labelled {subtype}", name, pixels, ("positive", "negative"))
 
 
 def _wrapped(name: str) -> Sample:
