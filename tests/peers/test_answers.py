@@ -77,14 +77,13 @@ def test_a_study_that_no_rule_reads_is_listed_with_the_rule_that_turned_it_away(
 def test_an_instance_with_a_malformed_uid_is_refused_and_the_next_one_stored(tmp_path: Path, modality: Peer) -> None:
     """Nothing is kept of the first, whether storescu or the node turns it away."""
     whole, wrong = sample_file("CT_small.dcm"), tmp_path / "wrong.dcm"
-    dataset = dcmread(whole)
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3..4"
-    dataset.save_as(wrong)
+    uid = str(dcmread(whole).SOPInstanceUID)
+    wrong.write_bytes(whole.read_bytes().replace(uid.encode(), f"1..{uid[3:]}".encode()))
     with serving(NodeFolder(tmp_path / "node", [modality])) as node:
         first, second = storescu(node.port, AE_TITLE, SENDER, [wrong, whole]).statuses
         assert "DataSetDoesNotMatchSOPClass" in first
         assert second == "Success"
-        assert [file.sop_instance_uid for file in node.home.stored()] == [str(dcmread(whole).SOPInstanceUID)]
+        assert [file.sop_instance_uid for file in node.home.stored()] == [uid]
 
 
 def _failures(home: NodeFolder) -> list[dict[str, object]]:

@@ -1,0 +1,31 @@
+"""The scripts in bench/ run, small, so that they still do when somebody needs them."""
+
+import sys
+
+import pytest
+
+from tests.support.nodes import CHECKOUT
+from tests.support.programs import run_program
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
+
+
+def run_bench(script: str, *options: str) -> str:
+    """Run a script and return what it printed; a script that fails is shown."""
+    done = run_program([sys.executable, str(CHECKOUT / "bench" / script), *options], timeout_s=450)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_receiving_benchmark_measures_all_receivers() -> None:
+    """One row for each receiver, printed only after every byte was compared."""
+    options = ["--instances", "16", "--repetitions", "1", "--associations", "2"]
+    rows = [line.split()[0] for line in run_bench("receive.py", *options).splitlines() if "(" in line]
+    assert rows[-5:] == ["node", "storescp", "orthanc", "node", "node"]
+
+
+def test_every_promise_is_kept_through_two_kills() -> None:
+    """The chaos scenario in small: it exits with 0 only when no promise is broken."""
+    verdict = run_bench("chaos.py", "--studies", "6", "--kills", "2", "--seed", "4", "--settle", "120")
+    assert "BROKEN" not in verdict
+    assert verdict.count("kept") >= 10
