@@ -60,6 +60,6 @@ _MODALITIES = {
 }
 
 
-def modality_concept(modality: str) -> CodedConcept:
-    """Return a modality as a concept of PS3.16 CID 29; one that is not listed there is "Other Modality"."""
-    return _dcm(modality, _MODALITIES[modality]) if modality in _MODALITIES else _dcm("OT", "Other Modality")
+def modality_concept(modality: str) -> CodedConcept | None:
+    """Return a modality as a concept of PS3.16 CID 29, or None where it is not one that we know there."""
+    return _dcm(modality, _MODALITIES[modality]) if modality in _MODALITIES else None

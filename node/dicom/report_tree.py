@@ -103,16 +103,18 @@ def _image_library(sources: list[Source]) -> ContainerContentItem:
 
 
 def _library_entry(source: Source) -> ImageContentItem:
-    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
     header = source.header
     entry = _image(source, codes.SOURCE, _CONTAINS)
     entry.ContentSequence = ContentSequence(
         [
-            CodeContentItem(codes.MODALITY, codes.modality_concept(header.modality), context),
             _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
             _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
         ]
     )
+    modality = codes.modality_concept(header.modality)
+    if modality is not None:
+        context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+        entry.ContentSequence.insert(0, CodeContentItem(codes.MODALITY, modality, context))
     return entry
 
 
