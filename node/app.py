@@ -16,7 +16,7 @@ from typing import Any
 
 from node import telemetry
 from node.config import Settings
-from node.domain.errors import Transient
+from node.domain.errors import Permanent, Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.callers import let_in_with
@@ -109,9 +109,13 @@ class Node:
             loop.wake()
 
     def _warm(self) -> None:
+        """Load the bundles before the first image comes; a read that finds one unusable is buried with the reason."""
         for child in self._children:
             for bundle in self._catalogue.bundles:
-                child.call(warm, bundle)
+                try:
+                    child.call(warm, bundle)
+                except (Permanent, Transient) as error:
+                    telemetry.logger("app").error("bundle not loaded", bundle=str(bundle), reason=str(error))
 
     def _receiver(self) -> Receiver:
         settings = self._settings

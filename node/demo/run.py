@@ -39,14 +39,15 @@ class Result:
     anomaly: str
     admission: str
     delivery: str
+    was_read: bool
     reports: tuple[Path, ...]
 
     @property
     def right(self) -> bool:
-        """Whether exactly the expected came: one report of a right outcome, or none."""
+        """Whether exactly the expected came: one report of a right outcome about an image that was read, or none."""
         if self.sample.expected is None:
             return not self.reports
-        return len(self.reports) == 1 and self.outcome in self.sample.expected
+        return len(self.reports) == 1 and self.outcome in self.sample.expected and self.was_read
 
 
 def run(out: Path) -> bool:
@@ -74,7 +75,10 @@ def run(out: Path) -> bool:
     finally:
         pacs.stop()
     _print(results, reports)
-    return all(result.right for result in results)
+    right = all(result.right for result in results)
+    if not right:
+        _console.print(f"not all is as it should be; the node's log is {out / 'node.log'}", markup=False, style="red")
+    return right
 
 
 def _prepared(out: Path) -> Path:
@@ -112,6 +116,7 @@ def _result(sample: Sample, settings: config.Settings, pacs: StandInPacs) -> Res
         sample=sample,
         outcome=study["outcomes"].get(_MODEL, "no report"),
         delivery=study["deliveries"].get(_PEER, "none"),
+        was_read=reading is not None,
         reports=reports,
         **(_cells(reading) if reading else {**_EMPTY, "admission": turned_away}),
     )
@@ -138,7 +143,7 @@ def _print(results: list[Result], reports: Path) -> None:
     )
     for result in results:
         wanted = " or ".join(result.sample.expected or ("no report",))
-        verdict = "ok" if result.right else f"WRONG: {len(result.reports)} reports, wanted {wanted}"
+        verdict = "ok" if result.right else f"WRONG: {len(result.reports)} reports of it, wanted {wanted}"
         cells = (result.outcome, result.finding, result.certainty, result.anomaly, result.admission, result.delivery)
         table.add_row(result.sample.title, *cells, verdict)
     _console.print(table)
