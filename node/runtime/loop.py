@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from node.domain.errors import Transient
+from node.domain.errors import Permanent, Transient
 from node.telemetry import logger
 
 Claimed = TypeVar("Claimed")
@@ -90,7 +90,9 @@ class WorkLoop(Generic[Claimed]):
         try:
             self._handle(claimed)
         except Exception as error:  # noqa: BLE001 - one of the house's two: any failure is settled as a failed attempt
-            self._log.warning("work failed", error=type(error).__name__, work=type(claimed).__name__)
+            # the words of a foreign exception may quote a dataset; the house's own do not
+            own = isinstance(error, (Permanent, Transient))
+            self._log.warning("work failed", error=type(error).__name__, reason=str(error) if own else "")
             self._fail(claimed, error)
         return 0.0
 
