@@ -6,6 +6,7 @@ dates and accession numbers never do. This is the only home of structlog.
 
 import logging
 import sys
+import warnings
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ def configure(level: str = "info", form: str = "console") -> None:
     form
         ``console`` for people, ``json`` for a log collector: one object a line.
     """
+    quieten_libraries()
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -38,6 +40,13 @@ def configure(level: str = "info", form: str = "console") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def quieten_libraries() -> None:
+    """Keep libraries from warning on stderr: pydicom's warnings quote the values that they are about."""
+    warnings.filterwarnings("ignore", module="pydicom|highdicom")
+    for name in ("pydicom", "pynetdicom", "highdicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def logger(room: str) -> Any:

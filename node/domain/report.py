@@ -53,7 +53,7 @@ class ReportContent:
 def report_identity(
     study_instance_uid: StudyInstanceUID,
     model: ModelIdentity,
-    inputs: tuple[SOPInstanceUID, ...],
+    inputs: tuple[str, ...],
     sop_class_uid: str,
     *,
     patient_key: str = "",
@@ -69,7 +69,7 @@ def report_identity(
     model
         The model and version that read it.
     inputs
-        SOP Instance UIDs of the images read; their order does not matter.
+        SOP Instance UIDs of the images, marked where one could not be read; their order does not matter.
     sop_class_uid
         SOP class of the rendition.
     patient_key

@@ -9,7 +9,7 @@ from node.domain.finding import Reading
 from node.domain.instance import InstanceHeader
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
 from node.pipeline.catalogue import Catalogue
-from node.pipeline.conclude import conclusion_of, destinations, inputs_digest, outcome_of, patient_key
+from node.pipeline.conclude import conclusion_of, destinations, digest_of, inputs_of, outcome_of, patient_key
 from node.pipeline.reading import not_read
 from node.store import analyses, audit, findings, instances, outbox, queue, registry
 from node.store.analyses import Analysis, NewAnalysis, NewRendition
@@ -30,6 +30,7 @@ class Material:
     """What a report is made from, as it stood when the job was taken."""
 
     readings: tuple[Reading, ...]
+    inputs: tuple[str, ...]  #: what the report's identity is made from
     sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
     latest: Analysis | None
     predecessor: ReportIdentity | None
@@ -90,7 +91,7 @@ class Composer:
             model=model.name,
             version=model.version,
             outcome=outcome_of(material.readings),
-            inputs_digest=inputs_digest(material.readings),
+            inputs_digest=digest_of(material.inputs),
             conclusion=conclusion_of(material.readings),
             patient_key=patient_key(material.header),
             created_at=self._clock(),
@@ -104,7 +105,7 @@ class Composer:
         identity = report_identity(
             analysis.study_instance_uid,
             model,
-            tuple(reading.sop_instance_uid for reading in material.readings),
+            material.inputs,
             COMPREHENSIVE_3D_SR,
             patient_key=analysis.patient_key,
         )
@@ -169,8 +170,9 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
         reading.sop_instance_uid: reading
         for reading in findings.of_study(tx, job.study_instance_uid, job.model, model.version)
     }
-    for uid, error in findings.unread(tx, job.study_instance_uid, job.model).items():
-        readings.setdefault(uid, not_read(uid, f"Reading failed: {error}"))
+    unread = findings.unread(tx, job.study_instance_uid, job.model)
+    for uid, error in unread.items():
+        readings[uid] = not_read(uid, f"Reading failed: {error}")
     held = [h for h in instances.of_study(tx, job.study_instance_uid) if h.header.sop_instance_uid in readings]
     if not held:
         return None
@@ -178,7 +180,8 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
     sources = sorted(held, key=lambda source: source.header.sop_instance_uid != newest)  # stable: the rest stays
     latest = analyses.latest(tx, job.study_instance_uid, job.model)
     predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
-    return Material(tuple(readings[s.header.sop_instance_uid] for s in sources), tuple(sources), latest, predecessor)
+    of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
+    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor)
 
 
 def unchanged(material: Material, model: ModelIdentity) -> bool:
@@ -191,7 +194,7 @@ def unchanged(material: Material, model: ModelIdentity) -> bool:
         latest.conclusion,
     ) == (
         model.version,
-        inputs_digest(material.readings),
+        digest_of(material.inputs),
         patient_key(material.header),
         conclusion_of(material.readings),
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from node.config import PeerSettings
@@ -49,9 +49,25 @@ def patient_key(header: InstanceHeader) -> str:
     return hashlib.sha256("\x00".join(identity).encode()).hexdigest()[:32]
 
 
-def inputs_digest(readings: Iterable[Reading]) -> str:
-    """Return a digest of the input instances, in any order."""
-    return hashlib.sha256(",".join(sorted(r.sop_instance_uid for r in readings)).encode()).hexdigest()
+def inputs_of(readings: Iterable[Reading], unread: Collection[str]) -> tuple[str, ...]:
+    """Return what identifies a report's inputs: the images' UIDs, marked where the reading of one was given up.
+
+    An image that is read at last, after an operator's retry, then makes another report than its failure did.
+
+    Parameters
+    ----------
+    readings
+        All readings of the report.
+    unread
+        SOP Instance UIDs of the images whose reading was given up.
+    """
+    uids = (reading.sop_instance_uid for reading in readings)
+    return tuple(sorted(f"{uid} unread" if uid in unread else uid for uid in uids))
+
+
+def digest_of(inputs: Iterable[str]) -> str:
+    """Return a digest of the inputs."""
+    return hashlib.sha256(",".join(inputs).encode()).hexdigest()
 
 
 def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> list[Destination]:

@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from node.domain.errors import Permanent, Transient
+from node.telemetry import quieten_libraries
 
 # a forked copy of a process with threads inherits their locks in whatever state they are, so children are spawned
 _SPAWN = multiprocessing.get_context("spawn")
@@ -118,6 +119,7 @@ def _serve(connection: Connection, threads: int) -> None:
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    quieten_libraries()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with contextlib.suppress(EOFError, OSError):
         while True:

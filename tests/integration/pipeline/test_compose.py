@@ -8,6 +8,7 @@ from pydicom import Dataset
 from node.domain.errors import Permanent, Transient
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
+from node.store import operator
 from node.store.tables import Mode
 from tests.support.house import OUR_DEVICE, House, radiograph
 from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
@@ -244,6 +245,24 @@ def test_an_image_whose_reading_failed_for_good_is_not_assessed(house: House) ->
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
     assert "Reading failed: the bundle is gone" in _texts(line.reports()[0])
     assert [job["state"] for job in line.study()["jobs"] if job["kind"] == "read"] == ["buried"]
+
+
+def test_a_reading_that_succeeds_after_a_retry_makes_another_report(house: House) -> None:
+    """Of its own identity: the same UID never stands for two contents."""
+
+    def fails(_: SOPInstanceUID) -> Reading:
+        raise Permanent("the bundle is gone")
+
+    line = Line(house, says=fails)
+    house.receiver.receive(radiograph())
+    line.report()
+    line.says = positive
+    house.database.write(lambda tx: operator.retry(tx, "job", None, house.clock()))
+    line.report()
+    failed, read = line.reports()
+    assert failed.SOPInstanceUID != read.SOPInstanceUID
+    assert line.study()["outcomes"] == {"starter": "positive"}
+    assert sorted(delivery["state"] for delivery in line.deliveries()) == ["cancelled", "waiting"]
 
 
 def test_a_reading_that_fails_for_a_while_is_tried_again_and_buried_in_the_end(house: House) -> None:
