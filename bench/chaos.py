@@ -2,8 +2,8 @@
 
 Run with the project's Python: ``.venv/bin/python bench/chaos.py``. All its processes get SIGKILL at moments drawn from
 the seed: while it starts, while it receives, and while it reads, composes and delivers. The sender repeats what was not
-acknowledged; DCMTK's storescp receives and keeps every object each time that it comes. Exit status 1 when a promise is
-broken.
+acknowledged; the receiver keeps every object each time that it comes, and is slow to say so. Exit status 1 when a
+promise is broken.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from _kills import Kill, Phase, draw_kills, kill_while_starting, wait_for_moment
+from _recorder import Recorder
 from _sender import Sender
 from _upper_layer import Instance
 from _verdict import HEADER, Evidence, judge
 from pydicom import dcmread
 
-from tests.support.dcmtk import Storescp, storescp
 from tests.support.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
 from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, start
 from tests.support.part10 import read_part10_file
@@ -38,7 +38,7 @@ def main() -> int:
     print(f"seed {options.seed}: {options.studies} studies of {options.views}, {options.kills} kills", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     instances, studies = _instances(options, folder / "images")
-    with storescp(folder / "receiver") as receiver:
+    with Recorder(folder / "receiver", "PACS", options.answer_after) as receiver:
         home = _node_folder(folder / "node", receiver, options.quiet)
         with Sender(_SENDER, AE_TITLE) as sender:
             node = _storm(options, home, sender, instances)
@@ -80,13 +80,12 @@ def _one_kill(kill: Kill, home: NodeFolder, sender: Sender, portion: Sequence[In
     sender.node_is_at(0)
 
 
-def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, receiver: Storescp, studies: int) -> None:
+def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, receiver: Recorder, studies: int) -> None:
     """Wait until all is acknowledged, reported and done; what is still open then is for the verdict to say."""
     limit_s = options.settle
     sender.wait_acknowledged(studies * options.views, limit_s)
     try:
-        arrived = receiver.folder
-        wait_until(lambda: len(list(arrived.iterdir())) >= studies, limit_s, f"{studies} reports at the receiver")
+        wait_until(lambda: receiver.identities() >= studies, limit_s, f"{studies} reports at the receiver")
         home.wait_settled(limit_s)
     except TimeoutError as late:
         print(f"not settled: {late}", flush=True)
@@ -111,7 +110,7 @@ def _pictures(count: int) -> list[Picture]:
     return shifted(chest_radiographs(count) if CHEST.is_dir() else other_images(), count)
 
 
-def _node_folder(folder: Path, receiver: Storescp, quiet_period_s: float) -> NodeFolder:
+def _node_folder(folder: Path, receiver: Recorder, quiet_period_s: float) -> NodeFolder:
     modality = Peer("modality", _SENDER, free_port(), may_send=True)
     pacs = Peer("pacs", receiver.ae_title, receiver.port, gets_reports=True)
     home = NodeFolder(folder, [modality, pacs], quiet_period_s)
@@ -127,6 +126,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", type=float, default=2.0, help="seconds; with several views, longer than a restart")
     parser.add_argument("--settle", type=float, default=300.0, help="longest wait at the end, in seconds")
+    parser.add_argument("--answer-after", type=float, default=0.1, help="seconds that the receiver takes to answer")
     return parser.parse_args()
 
 
