@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.images import sample_file
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start
 from tests.support.programs import free_port
 from tests.support.waiting import wait_until
+from tests.test_docs import documented_json_keys
 
 SENDER = Peer("modality", "MODALITY", 104, may_send=True)
 NOBODY_LISTENS = Peer("pacs", "PACS", 1, gets_reports=True)
@@ -148,8 +150,8 @@ def test_a_bundle_with_a_changed_byte_is_refused_by_name(home: NodeFolder, tmp_p
 
 def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:
     """The time stands in the row: a study received before SIGKILL is reported after the restart, once."""
-    text = home.configuration.read_text(encoding="utf-8").replace("quiet_period_s = 1.0", "quiet_period_s = 5")
-    home.configuration.write_text(text, encoding="utf-8")
+    home = replace(home, quiet_period_s=5)
+    home.write()
     node = start(home)
     assert _store(node.port, radiograph()) == 0x0000
     node.process.kill()
@@ -170,6 +172,19 @@ def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFo
         assert delivery["state"] in {"waiting", "running"}
         assert "refused" in delivery["last_error"]
         assert "fault peer pacs" in home.run("check").stdout
+
+
+def test_the_json_of_every_listing_has_the_documented_keys(home: NodeFolder) -> None:
+    """With a job in its quiet period, and later a delivery that waits."""
+    home = replace(home, quiet_period_s=15)
+    with serving(home) as node:
+        assert _store(node.port, radiograph()) == 0x0000
+        for verb in ("queue", "studies", "instances", "models"):
+            assert set(home.listing(verb)[0]) == set(documented_json_keys(verb)), verb
+        wait_until(lambda: home.listing("deliveries"), 90, "the delivery")
+        assert set(home.listing("deliveries")[0]) == set(documented_json_keys("deliveries"))
+        (study,) = home.listing("studies", "1.2.3")
+        assert set(study) == {*documented_json_keys("studies"), *documented_json_keys("studies UID")}
 
 
 def test_the_node_works_on_postgresql_by_url_alone(home: NodeFolder, empty_postgres_url: str) -> None:
