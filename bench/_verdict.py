@@ -81,6 +81,7 @@ def _reported(evidence: Evidence) -> list[Line]:
         Line("studies with more than one report identity", sum(len(uids) > 1 for uids in identities.values()), 0),
         Line("reports of studies that were never sent", sum(it.study not in evidence.studies for it in received), 0),
         Line("report identities that arrived with differing bytes", len(copies) - len(distinct), 0),
+        Line("reports that say not assessed", len({it.uid for it in received if it.not_assessed})),
         Line("reports that arrived once more under the same identity", len(received) - len(distinct)),
     ]
 

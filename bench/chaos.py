@@ -9,6 +9,7 @@ promise is broken.
 import argparse
 import itertools
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -47,9 +48,18 @@ def main() -> int:
                 lines = judge(Evidence(instances, studies, frozenset(sender.acknowledged), home, receiver.received()))
             finally:
                 node.process.kill()
-        print(f"\n{sender.attempts} sends for {len(instances)} instances; everything is kept in {folder}\n\n{HEADER}")
+        print(f"\n{sender.attempts} sends for {len(instances)} instances\n\n{HEADER}")
     print("\n".join(map(str, lines)))
-    return 0 if all(line.kept for line in lines) else 1
+    return _concluded(folder, kept=all(line.kept for line in lines))
+
+
+def _concluded(folder: Path, *, kept: bool) -> int:
+    """Return the exit status; what a broken promise left behind stays for whoever looks into it."""
+    if kept:
+        shutil.rmtree(folder)
+        return 0
+    print(f"\nthe node's folder, its logs and what arrived: {folder}")
+    return 1
 
 
 def _storm(options: argparse.Namespace, home: NodeFolder, sender: Sender, instances: Sequence[Instance]) -> Node:
