@@ -22,6 +22,7 @@ STUDIES_COLUMNS = (
     "last_received_at",
     "state",
     "outcomes",
+    "modes",
     "deliveries",
     "turned_away",
 )
