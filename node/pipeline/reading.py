@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from node.dicom.pixels import PixelsUnreadable, read_pixels
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
@@ -58,6 +60,8 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Rea
         return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
     if len(pixels.values) != 1:
         return not_read(sop_instance_uid, f"The image has {len(pixels.values)} frames; the model reads single images.")
+    if not np.isfinite(pixels.values).all():
+        return not_read(sop_instance_uid, "The pixels hold values that are no numbers after the Modality LUT.")
     reader = _reader(bundle)
     prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
     return _reading(sop_instance_uid, reader, prediction)
