@@ -6,6 +6,7 @@ Orthanc run with TCP_NODELAY=1.
 """
 
 import argparse
+import os
 import platform
 import statistics
 import sys
@@ -23,10 +24,12 @@ def main() -> int:
     options = _options()
     series = ct_series(options.instances + WARM_UP)
     print(f"{options.instances} x {len(series[0].dataset)} bytes, {options.repetitions} repetitions; {_machine()}")
+    print(f"load average of the last minute at the start: {os.getloadavg()[0]:.1f}")
     requests = Requests(series)
     for associations in options.associations:
         results = _repeat(options, series, requests, associations)
         _print_table(associations, results)
+        print(f"load average of the last minute, this benchmark included: {os.getloadavg()[0]:.1f}")
     return 0
 
 
