@@ -5,7 +5,8 @@ the header before anything is decoded; whatever cannot be decoded rightly is ref
 
 References
 ----------
-DICOM PS3.3 C.7.6.3 (Image Pixel), C.11.1 (Modality LUT), C.11.2 (VOI LUT)
+DICOM PS3.3 C.7.6.3 (Image Pixel), C.7.5.1.1.2 (Pixel Padding), C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.11.6
+(Softcopy Presentation LUT)
 """
 
 import io
@@ -25,6 +26,7 @@ from pydicom.uid import UID
 
 from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
 from node.dicom.frames import frame_rescales, window_of
+from node.dicom.padding import as_background, padded_pixels
 from node.dicom.part10 import NotPart10, part10_of
 
 MAXIMUM_PIXEL_BYTES = 1 << 30
@@ -64,12 +66,12 @@ class PixelValues:
 
     values: npt.NDArray[np.float32]
     window: tuple[float, float] | None  #: first VOI window: center and width, in the unit of `values`
-    inverted: bool  #: MONOCHROME1: low values are shown bright
+    inverted: bool  #: low values are shown bright: MONOCHROME1, or (2050,0020) Presentation LUT Shape INVERSE
     bits_stored: int
 
 
 def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues:
-    """Decode the pixels of a stored file.
+    """Decode the pixels of a stored file; padded ones become background.
 
     Parameters
     ----------
@@ -82,8 +84,8 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues
     Raises
     ------
     PixelsUnreadable
-        There are no pixels, no decoder, fewer bytes than the header promises, more than `max_bytes`, or values that
-        are not finite.
+        There are no pixels, or none but padding, no decoder, fewer bytes than the header promises, more than
+        `max_bytes`, or values that are not finite.
     OSError
         The file cannot be read.
     """
@@ -92,14 +94,17 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues
         dataset = _dataset_of(data, max_bytes)
         _check_size(dataset, max_bytes)
         stored, photometric = stored_values(dataset)
+        inverted = _is_inverted(dataset, photometric)
         values = _modality_values(dataset, stored, photometric)
+        if photometric.startswith("MONOCHROME"):
+            _take_out_padding(dataset, _by_frames(stored), values, inverted=inverted)
         window = window_of(dataset)
         bits_stored = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 8 * stored.dtype.itemsize)
     except _DECODING_FAILURES as failure:
         raise PixelsUnreadable(_reason(failure)) from failure
     if not np.isfinite(values).all():
         raise PixelsUnreadable("the pixel values are not all finite numbers")
-    return PixelValues(values, window, photometric == "MONOCHROME1", bits_stored)
+    return PixelValues(values, window, inverted, bits_stored)
 
 
 def stored_values(dataset: Dataset) -> tuple[npt.NDArray[np.generic], str]:
@@ -182,13 +187,35 @@ def _modality_values(dataset: Dataset, stored: npt.NDArray[np.generic], photomet
     return values
 
 
+def _is_inverted(dataset: Dataset, photometric: str) -> bool:
+    """Say whether low values are shown bright.
+
+    MONOCHROME1 says so by itself: a DX image has INVERSE with it, which says the same and does not turn it back
+    (PS3.3 C.8.11.3.1.2); other images may have MONOCHROME2 with INVERSE (C.11.6.1).
+    """
+    return photometric == "MONOCHROME1" or (
+        photometric == "MONOCHROME2" and dataset.get("PresentationLUTShape") == "INVERSE"
+    )
+
+
+def _take_out_padding(
+    dataset: Dataset, stored: npt.NDArray[Any], values: npt.NDArray[np.float32], *, inverted: bool
+) -> None:
+    padded = padded_pixels(dataset, stored)
+    if padded is None:
+        return
+    if padded.all():
+        raise PixelsUnreadable("all of its pixels are padding")
+    as_background(values, padded, inverted=inverted)
+
+
 def _luminance(samples: npt.NDArray[np.generic], photometric: str) -> npt.NDArray[np.float32]:
     if photometric.startswith("YBR"):
         return samples[..., 0].astype(np.float32)
     return samples[..., :3].astype(np.float32) @ _LUMINANCE
 
 
-def _by_frames(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _by_frames(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values[np.newaxis] if values.ndim == 2 else values
 
 

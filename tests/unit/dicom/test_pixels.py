@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.uid import ImplicitVRLittleEndian
 
 from node.dicom.part10 import preamble_and_meta, read_part10
 from node.dicom.pixels import PixelsUnreadable, _dataset_of, read_pixels, stored_values
 from node.dicom.testfiles import test_file as pydicom_file
+from node.dicom.wrap import Subject, wrap_as_dx
 from tests.unit.dicom.raw import DEFLATED, EXPLICIT
 
 _CLASS = "1.2.840.10008.5.1.4.1.1.7"
@@ -74,6 +76,96 @@ def test_monochrome1_is_marked_and_its_values_are_left(write: Write) -> None:
     read = read_pixels(write(_image(PhotometricInterpretation="MONOCHROME1")))
     assert read.inverted
     assert read.values[0, 1, 2] == 250
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "inverted"),
+    [
+        ("MONOCHROME2", "IDENTITY", False),
+        ("MONOCHROME2", "INVERSE", True),
+        ("MONOCHROME1", "INVERSE", True),
+        ("MONOCHROME1", "IDENTITY", True),
+    ],
+)
+def test_polarity_is_that_of_photometric_interpretation_and_presentation_lut_shape(
+    write: Write,
+    photometric: str,
+    shape: str,
+    inverted: bool,  # noqa: FBT001
+) -> None:
+    """INVERSE turns MONOCHROME2 over, and says of MONOCHROME1 what it says itself."""
+    image = _image(PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    assert read_pixels(write(image)).inverted is inverted
+
+
+def test_a_colour_image_is_never_inverted(write: Write) -> None:
+    """A Presentation LUT is for grey."""
+    rgb = _image(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, PixelData=bytes(18))
+    rgb.PresentationLUTShape = "INVERSE"
+    assert not read_pixels(write(rgb)).inverted
+
+
+def _padded_radiograph(folder: Path, *, signed: bool, inverted: bool, vr: str, padding: int) -> Path:
+    """Write a wrapped radiograph whose first column is padding."""
+    pixels = np.arange(500, 512).reshape(3, 4).astype("<i2" if signed else "<u2")
+    pixels[:, 0] = np.int64(padding).astype(pixels.dtype)
+    subject = Subject("P-1", "Doe^Jane", "1.2.1", "1.2.2", "1.2.3")
+    path = folder / "padded.dcm"
+    path.write_bytes(wrap_as_dx(pixels.view(np.uint16), subject, inverted=inverted))
+    dataset = dcmread(path)
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 15, int(signed)
+    dataset.add_new(0x00280120, vr, padding)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("signed", "vr", "padding"),
+    [(False, "US", 65535), (False, "US", 0), (True, "SS", -2000), (True, "US", 63536)],
+)
+@pytest.mark.parametrize(("inverted", "background"), [(False, 501), (True, 511)])
+def test_padding_becomes_the_background(
+    tmp_path: Path,
+    signed: bool,  # noqa: FBT001
+    vr: str,
+    padding: int,
+    inverted: bool,  # noqa: FBT001
+    background: int,
+) -> None:
+    """The lowest value of the picture, or the highest where high values are dark; -2000 written as US counts too."""
+    path = _padded_radiograph(tmp_path, signed=signed, inverted=inverted, vr=vr, padding=padding)
+    read = read_pixels(path)
+    expected = np.arange(500, 512).reshape(1, 3, 4)
+    expected[:, :, 0] = background
+    np.testing.assert_array_equal(read.values, expected)
+
+
+def test_padding_is_found_in_implicit_vr(tmp_path: Path) -> None:
+    """Where no VR says whether the value has a sign."""
+    path = _padded_radiograph(tmp_path, signed=True, inverted=False, vr="SS", padding=-2000)
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.save_as(path, implicit_vr=True)
+    assert read_pixels(path).values.min() == 501
+
+
+@pytest.mark.parametrize(("value", "limit"), [(0, 2), (2, 0)])
+def test_padding_may_be_a_range(write: Write, value: int, limit: int) -> None:
+    """Both ends belong to it, whichever is named first."""
+    read = read_pixels(write(_image(PixelPaddingValue=value, PixelPaddingRangeLimit=limit)))
+    np.testing.assert_array_equal(read.values, [[[3, 3, 3], [3, 4, 250]]])
+
+
+def test_padding_is_dark_whatever_the_slope(write: Write) -> None:
+    """A negative slope makes the lowest stored value the brightest."""
+    read = read_pixels(write(_image(PixelPaddingValue=0, RescaleSlope="-1", RescaleIntercept="300")))
+    np.testing.assert_array_equal(read.values, [[[50, 299, 298], [297, 296, 50]]])
+
+
+def test_a_padding_value_that_no_pixel_has_changes_nothing(write: Write) -> None:
+    """Many images declare one that they do not use."""
+    read = read_pixels(write(_image(PixelPaddingValue=77)))
+    np.testing.assert_array_equal(read.values, [[[0, 1, 2], [3, 4, 250]]])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +245,7 @@ def test_a_palette_becomes_luminance() -> None:
         ({"PixelRepresentation": 7}, "do not fit"),
         ({"PhotometricInterpretation": "MONOCHROME7"}, "do not fit"),
         ({"RescaleSlope": "nan"}, "finite"),
+        ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 255}, "padding"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Invalid value")

@@ -1,0 +1,56 @@
+"""Padded pixels: those that a sender added to fill up a rectangle, and that are no part of the picture.
+
+It knows the values that mark them, and gives them the value of the background.
+
+References
+----------
+DICOM PS3.3 C.7.5.1.1.2 (Pixel Padding Value and Pixel Padding Range Limit)
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+
+
+def padded_pixels(dataset: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+    """Return which stored values are padding, or None where none is.
+
+    Parameters
+    ----------
+    dataset
+        The image, with (0028,0120) Pixel Padding Value where it is padded, and perhaps (0028,0121) Pixel Padding
+        Range Limit, which makes it a range that includes both, whichever is the higher.
+    stored
+        Stored values of any shape, of integers; values that are none are never padding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An element that is no number.
+    """
+    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
+    if value is None or stored.dtype.kind not in "ui":
+        return None
+    # some senders write a signed value as US, or an unsigned one as SS: the type of the pixels decides (C.7.5.1.1.2)
+    ends = np.array([value, value if limit is None else limit], np.int64).astype(stored.dtype)
+    padded: npt.NDArray[np.bool_] = (stored >= ends.min()) & (stored <= ends.max())
+    return padded if padded.any() else None
+
+
+def as_background(values: npt.NDArray[np.float32], padded: npt.NDArray[np.bool_], *, inverted: bool) -> None:
+    """Set padded pixels to the darkest value of the others, in place.
+
+    Parameters
+    ----------
+    values
+        Modality values; they take the background rather than the stored values do, because a rescale of negative
+        slope turns the lowest stored value into the highest.
+    padded
+        Which of them are padding; of the same shape, and not all.
+    inverted
+        Whether high values are shown dark.
+    """
+    picture = values[~padded]
+    values[padded] = picture.max() if inverted else picture.min()
