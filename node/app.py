@@ -7,8 +7,8 @@ import os
 import random
 import signal
 import socket
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -44,7 +44,6 @@ _COMPOSE_LEASE_S = 120.0
 _DELIVERY_LEASE_S = 600.0
 _LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
 _DRAIN_S = 30.0
-_RESTARTS_WITHOUT_BURIAL = 20  # a restart is rarely the fault of the work in hand; work that kills the node ends here
 
 
 def utc_now() -> datetime:
@@ -73,7 +72,9 @@ class Node:
         self._registrations = seeded(settings, database)
         self._catalogue = Catalogue(self._registrations)
         self._children = [Child(settings.work.deadline_s) for _ in range(settings.work.processes)]
-        self._loops = [*self._read_loops(), self._compose_loop(), *self._deliver_loops()]
+        self._reading = list(zip(self._children, self._read_loops(), strict=True))
+        self._others = [self._compose_loop(), *self._deliver_loops()]
+        self._draining = False
         self._scp = StorageSCP(scp_settings(settings), self._receiver().receive, self._refused)
 
     @property
@@ -85,37 +86,55 @@ class Node:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
         self._files.sweep()
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
-        self._database.write(
-            lambda tx: queue.rescue(tx, self._clock(), max_attempts=_RESTARTS_WITHOUT_BURIAL, everything=True)
-        )
+        attempts = self._settings.work.attempts
+        self._database.write(lambda tx: queue.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         port = self._scp.start()
-        for loop in self._loops:
+        for loop in self._others:
             loop.start()
-        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+        for child, loop in self._reading:
+            threading.Thread(target=self._begin_reading, args=(child, loop), name="warm", daemon=True).start()
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
 
     def drain(self, timeout_s: float = _DRAIN_S) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
+        deadline = time.monotonic() + timeout_s
+        self._draining = True
+        for loop in self._loops:
+            loop.finish()
         finished = self._scp.drain(timeout_s)
-        stopped = [loop.stop(timeout_s) for loop in self._loops]
+        ended = [loop.ended(deadline - time.monotonic()) for loop in self._loops]
+        self.abandon()
+        return finished and all(ended)
+
+    def abandon(self) -> None:
+        """End the child processes, whatever they do."""
+        self._draining = True
         for child in self._children:
             child.stop()
-        return finished and all(stopped)
 
     def _wake(self) -> None:
         for loop in self._loops:
             loop.wake()
 
-    def _warm(self) -> None:
-        """Load the bundles before the first image comes; a read that finds one unusable is buried with the reason."""
-        for child in self._children:
-            for bundle in self._catalogue.bundles:
-                try:
-                    child.call(warm, bundle)
-                except (Permanent, Transient) as error:
-                    telemetry.logger("app").error("bundle not loaded", bundle=str(bundle), reason=str(error))
+    @property
+    def _loops(self) -> list[WorkLoop[Any]]:
+        return [*(loop for _, loop in self._reading), *self._others]
+
+    def _begin_reading(self, child: Child, loop: WorkLoop[Any]) -> None:
+        """Load the bundles, then read. One that cannot be loaded stops reading, and nothing is called not assessed."""
+        log = telemetry.logger("app")
+        for bundle in self._catalogue.bundles:
+            try:
+                child.call(warm, bundle)
+            except Permanent as error:
+                log.error("reading waits: restart the node with a bundle that loads", reason=str(error))  # noqa: TRY400 - the reason says all
+                return
+            except Transient as error:  # the child died or was too slow: the first read tries again
+                if not self._draining:
+                    log.warning("bundle not loaded in time", reason=str(error))
+        loop.start()
 
     def _receiver(self) -> Receiver:
         settings = self._settings
@@ -250,13 +269,19 @@ def serve(settings: Settings) -> None:
     """Run a node until SIGTERM or SIGINT, then drain it; a second signal ends it at once."""
     telemetry.configure(settings.log.level, settings.log.format)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(1) if stop.is_set() else stop.set())
     log = telemetry.logger("app")
     with opened_node(settings) as node:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: _end_at_once(node) if stop.is_set() else stop.set())
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
         for line in shadow_notes(settings, node.registrations):
             log.warning(line)
         stop.wait()
         log.info("draining")
         log.info("drained" if node.drain() else "stopped with work in hand; it goes on at the next start")
+
+
+def _end_at_once(node: Node) -> None:
+    """Leave without waiting for anything: what was in hand goes on at the next start, as after a kill."""
+    node.abandon()
+    os._exit(1)

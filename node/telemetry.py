@@ -6,7 +6,9 @@ dates and accession numbers never do. This is the only home of structlog.
 
 import logging
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -47,6 +49,12 @@ def quieten_libraries() -> None:
     warnings.filterwarnings("ignore", module="pydicom|highdicom")
     for name in ("pydicom", "pynetdicom", "highdicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an exception was raised, as ``file:line``; its words are left out, for they may quote a dataset."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 def logger(room: str) -> Any:

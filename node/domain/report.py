@@ -50,13 +50,14 @@ class ReportContent:
     predecessor: ReportIdentity | None = None
 
 
-def report_identity(
+def report_identity(  # noqa: PLR0913 - an identity depends on exactly these
     study_instance_uid: StudyInstanceUID,
     model: ModelIdentity,
     inputs: tuple[str, ...],
     sop_class_uid: str,
     *,
     patient_key: str = "",
+    predecessor: str = "",
     profile: str = "default",
     language: str = "en",
 ) -> ReportIdentity:
@@ -74,14 +75,16 @@ def report_identity(
         SOP class of the rendition.
     patient_key
         What identifies patient and study in the sources' headers, so that a corrected identity makes a new report.
+    predecessor
+        SOP Instance UID of the report that this one follows: where a study comes back to what it was before, the new
+        report is another one than the old.
     profile
         The destination profile that shaped the rendition.
     language
         Language of the text, an RFC 5646 tag.
     """
-    instance = derived_uid(
-        "report", study_instance_uid, model.name, model.version, *sorted(inputs), sop_class_uid, patient_key,
-        profile, language,
-    )  # fmt: skip
+    version = (model.name, model.version, model.device_uid)
+    content = (*sorted(inputs), sop_class_uid, patient_key, predecessor, profile, language)
+    instance = derived_uid("report", study_instance_uid, *version, *content)
     series = derived_uid("report series", study_instance_uid, model.name)
     return ReportIdentity(SOPInstanceUID(instance), SeriesInstanceUID(series), sop_class_uid)

@@ -6,10 +6,19 @@ from datetime import datetime
 
 from node.config import PeerSettings
 from node.domain.finding import Reading
+from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
 from node.pipeline.catalogue import Catalogue
-from node.pipeline.conclude import conclusion_of, destinations, digest_of, inputs_of, outcome_of, patient_key
+from node.pipeline.conclude import (
+    conclusion_of,
+    destinations,
+    digest_of,
+    inputs_of,
+    outcome_of,
+    patient_key,
+    says_the_same,
+)
 from node.pipeline.reading import not_read
 from node.store import analyses, audit, findings, instances, outbox, queue, registry
 from node.store.analyses import Analysis, NewAnalysis, NewRendition
@@ -73,17 +82,29 @@ class Composer:
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
         model = self._catalogue.served(job.model).identity
-        material = self._database.read(lambda tx: gather(tx, job, model))
-        if material is None or unchanged(material, model):
-            self._database.write(lambda tx: queue.finish(tx, job, self._clock()))
-            return
-        analysis = self._analysis(job, model, material)
-        rendition = self._rendition(analysis, model, material)
-        self._database.write(lambda tx: self._settle(tx, job, analysis, rendition, material))
-        _log.info(
-            "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
+        outdated = self._database.read(
+            lambda tx: findings.outdated(tx, job.study_instance_uid, job.model, model.version)
         )
+        material = None if outdated else self._database.read(lambda tx: gather(tx, job, model))
+        if material is None or unchanged(material, model):
+            self._database.write(lambda tx: self._put_off(tx, job, outdated))
+        else:
+            analysis = self._analysis(job, model, material)
+            rendition = self._rendition(analysis, model, material)
+            self._database.write(lambda tx: self._settle(tx, job, analysis, rendition))
+            _log.info(
+                "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
+            )
         self._wake()
+
+    def _put_off(self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID]) -> None:
+        """Settle without a report; images that another version read are read again first, and then it is due."""
+        now = self._clock()
+        for uid in outdated:
+            queue.enqueue_read(tx, uid, job.model, now, again=True)
+        if outdated:
+            queue.schedule_compose(tx, job.study_instance_uid, job.model, now)
+        queue.finish(tx, job, now)
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:
         return NewAnalysis(
@@ -108,6 +129,7 @@ class Composer:
             material.inputs,
             COMPREHENSIVE_3D_SR,
             patient_key=analysis.patient_key,
+            predecessor=material.predecessor.sop_instance_uid if material.predecessor else "",
         )
         content = ReportContent(
             analysis.study_instance_uid,
@@ -126,19 +148,13 @@ class Composer:
             build_report(content, identity, sources),
         )
 
-    def _settle(
-        self, tx: Transaction, job: ClaimedJob, analysis: NewAnalysis, rendition: NewRendition, material: Material
-    ) -> None:
+    def _settle(self, tx: Transaction, job: ClaimedJob, analysis: NewAnalysis, rendition: NewRendition) -> None:
         now = self._clock()
         if not queue.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
         analysis_id = analyses.add(tx, analysis)
         rendition_id = analyses.add_rendition(tx, analysis_id, rendition)
-        sent_to = self._destinations(tx, analysis, material.latest)
-        if sent_to:
-            outbox.cancel_older(tx, analysis_id, now)
-        for peer in sent_to:
-            outbox.add(tx, analysis_id, peer, rendition_id, now)
+        sent_to = self._offer(tx, analysis, analysis_id, rendition_id, now)
         audit.add(
             tx,
             now,
@@ -148,20 +164,27 @@ class Composer:
             model=job.model,
             version=analysis.version,
             outcome=analysis.outcome,
-            images=len(material.readings),
+            inputs=analysis.inputs_digest[:16],
             destinations=sent_to,
         )
 
-    def _destinations(self, tx: Transaction, analysis: NewAnalysis, latest: Analysis | None) -> list[str]:
-        """Return the peers that get this report: none where it would tell a reader nothing new."""
-        told = latest is not None and (latest.conclusion, latest.patient_key) == (
-            analysis.conclusion,
-            analysis.patient_key,
-        )
+    def _offer(
+        self, tx: Transaction, analysis: NewAnalysis, analysis_id: int, rendition_id: int, now: datetime
+    ) -> list[str]:
+        """Write a delivery to each peer for which this report is news, and take back what it makes untrue."""
         registration = registry.get(tx, analysis.model)
-        if told or registration is None:
-            return []
-        return [each.peer for each in destinations(self._peers, registration.mode, analysis.outcome)]
+        mode = registration.mode if registration else "off"
+        getting = {each.peer for each in destinations(self._peers, mode, analysis.outcome)}
+        offered = []
+        for peer in (peer.name for peer in self._peers if peer.gets):
+            told = outbox.told(tx, analysis.study_instance_uid, analysis.model, peer)
+            if told is not None and says_the_same(told, analysis):
+                continue
+            outbox.cancel_waiting(tx, analysis.study_instance_uid, analysis.model, peer, now)
+            if peer in getting:
+                outbox.add(tx, analysis_id, peer, rendition_id, now)
+                offered.append(peer)
+        return offered
 
 
 def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material | None:
@@ -176,8 +199,8 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
     held = [h for h in instances.of_study(tx, job.study_instance_uid) if h.header.sop_instance_uid in readings]
     if not held:
         return None
-    newest = instances.newest_header(tx, job.study_instance_uid)
-    sources = sorted(held, key=lambda source: source.header.sop_instance_uid != newest)  # stable: the rest stays
+    newest = instances.newest_header(tx, job.study_instance_uid, job.model)
+    sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order
     latest = analyses.latest(tx, job.study_instance_uid, job.model)
     predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
     of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from node.config import PeerSettings
 from node.domain.finding import Outcome, Reading
 from node.domain.instance import InstanceHeader
+from node.store.analyses import NewAnalysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ def conclusion_of(readings: Sequence[Reading]) -> str:
     return json.dumps({"outcome": outcome_of(readings), "present": present})
 
 
+def says_the_same(one: NewAnalysis, other: NewAnalysis) -> bool:
+    """Return whether a reader of the one learns nothing new from the other: conclusion and patient are the same."""
+    return (one.conclusion, one.patient_key) == (other.conclusion, other.patient_key)
+
+
 def patient_key(header: InstanceHeader) -> str:
     """Return a digest of what says whose study this is; a changed one makes a corrected report."""
     identity = (
@@ -45,6 +51,7 @@ def patient_key(header: InstanceHeader) -> str:
         header.patient_birth_date,
         header.patient_sex,
         header.accession_number,
+        header.study_instance_uid,
     )
     return hashlib.sha256("\x00".join(identity).encode()).hexdigest()[:32]
 

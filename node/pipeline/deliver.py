@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from node.config import PeerSettings
-from node.domain.errors import Permanent
+from node.domain.errors import Permanent, Transient
 from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association
 from node.network.status import Answer, sort_status
-from node.pipeline.conclude import destinations
-from node.store import analyses, audit, outbox, registry
+from node.pipeline.conclude import destinations, patient_key, says_the_same
+from node.store import analyses, audit, instances, outbox, registry
 from node.store.database import Database, Transaction
 from node.store.outbox import ClaimedDelivery
 from node.telemetry import logger
@@ -51,9 +51,17 @@ class Deliverer:
         self._clock, self._jitter = clock, jitter
 
     def handle(self, delivery: ClaimedDelivery) -> None:
-        """Send the pinned rendition and settle the delivery by the peer's answer."""
+        """Send the pinned rendition, where it is still the current one, and settle the delivery by the answer."""
         peer = self._peers[delivery.peer]
-        self._database.read(lambda tx: self._require_permission(tx, delivery, peer))
+        superseded = self._database.read(lambda tx: is_superseded(tx, delivery))
+        if superseded:
+            reason = "a newer report says otherwise"
+            self._database.write(lambda tx: outbox.withdraw(tx, delivery, self._clock(), reason))
+            return
+        self._database.read(lambda tx: _require_permission(tx, delivery, peer))
+        self._send(delivery, peer)
+
+    def _send(self, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
         report = OutgoingInstance(
             delivery.rendition.sop_class_uid,
             delivery.rendition.sop_instance_uid,
@@ -72,13 +80,6 @@ class Deliverer:
             peer=delivery.peer,
             status=f"0x{answer.status:04X}",
         )
-
-    def _require_permission(self, tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
-        """Raise where the model's mode has changed since the report was composed and no longer lets it go there."""
-        registration = registry.get(tx, delivery.model)
-        mode = registration.mode if registration else "off"
-        if not destinations([peer], mode, analyses.get(tx, delivery.analysis_id).outcome):
-            raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")
 
     def _settle(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
         now = self._clock()
@@ -108,3 +109,29 @@ class Deliverer:
             attempt=delivery.attempt,
             status=f"0x{answer.status:04X}",
         )
+
+
+def is_superseded(tx: Transaction, delivery: ClaimedDelivery) -> bool:
+    """Return whether a newer analysis of the study says something else, or the study has no image any more.
+
+    Raises
+    ------
+    Transient
+        Where the newest header stored names another patient or study than the report: a corrected one follows.
+    """
+    analysis = analyses.get(tx, delivery.analysis_id)
+    latest = analyses.latest(tx, delivery.study_instance_uid, delivery.model)
+    if latest is not None and not says_the_same(latest, analysis):
+        return True
+    newest = instances.newest_header(tx, delivery.study_instance_uid, delivery.model)
+    if newest is not None and patient_key(newest.header) != analysis.patient_key:
+        raise Transient("the patient's or study's identity was corrected since; a corrected report is to follow")
+    return newest is None
+
+
+def _require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
+    """Raise where the model's mode has changed since the report was composed and no longer lets it go there."""
+    registration = registry.get(tx, delivery.model)
+    mode = registration.mode if registration else "off"
+    if not destinations([peer], mode, analyses.get(tx, delivery.analysis_id).outcome):
+        raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")

@@ -1,9 +1,7 @@
 """What a failed piece of work says to the operator, without patient data."""
 
-import traceback
-from pathlib import Path
-
 from node.domain.errors import Permanent, Transient
+from node.telemetry import place_of
 
 
 def is_permanent(error: Exception) -> bool:
@@ -19,6 +17,4 @@ def described(error: Exception) -> str:
     """
     if isinstance(error, (Permanent, Transient)):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"unexpected {type(error).__name__}{place}"
+    return f"unexpected {type(error).__name__} at {place_of(error)}"

@@ -111,20 +111,39 @@ class Receiver:
         held = self._database.read(lambda tx: instances.held(tx, header.sop_instance_uid))
         if held is not None:
             return self._again(incoming, header, held)
-        path = self._files.keep(self._written(incoming, header))
+        jobs = self._recorded(
+            incoming, header, self._files.keep, lambda tx, path: self._record(tx, incoming, header, path)
+        )
+        if jobs is None:
+            # the same UID came on another association between the look-up and the commit
+            return self._stored(incoming, header)
+        if jobs:
+            self._wake()
+        return _SUCCESS
+
+    def _recorded(
+        self,
+        incoming: IncomingInstance,
+        header: InstanceHeader,
+        place: Callable[[StoredFile], str],
+        record: Callable[[Transaction, str], int | None],
+    ) -> int | None:
+        """Write the file, give it its place, record it; a file that no row came to name is taken away again."""
+        stored = self._written(incoming, header)
         try:
-            jobs = self._database.write(lambda tx: self._record(tx, incoming, header, path))
+            path = place(stored)
+        except OSError:
+            self._files.discard(stored)
+            raise
+        try:
+            jobs = self._database.write(lambda tx: record(tx, path))
         except Transient:
             if self._database.failed_writes_are_certain:
                 self._files.remove(path)  # or a peer that tries for hours would fill the disk
             raise
         if jobs is None:
-            # the same UID came on another association between the look-up and the commit
             self._files.remove(path)
-            return self._stored(incoming, header)
-        if jobs:
-            self._wake()
-        return _SUCCESS
+        return jobs
 
     def _written(self, incoming: IncomingInstance, header: InstanceHeader) -> StoredFile:
         meta = preamble_and_meta(
@@ -156,7 +175,7 @@ class Receiver:
         reading = reasons.keys() - refused.keys()
         for model in reading:
             queue.enqueue_read(tx, header.sop_instance_uid, model, now)
-            self._schedule(tx, header, model, now)
+            self._schedule(tx, header.study_instance_uid, model, now)
         _note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused)
         return len(reading)
 
@@ -165,52 +184,79 @@ class Receiver:
             return InstanceKind.OWN
         return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER
 
-    def _schedule(self, tx: Transaction, header: InstanceHeader, model: str, now: datetime) -> None:
+    def _schedule(self, tx: Transaction, study_uid: str, model: str, now: datetime) -> None:
         """Let the study be composed after the quiet period, and never later than the longest wait."""
-        waiting_since = instances.waiting_since(tx, header.study_instance_uid, model)
+        waiting_since = instances.waiting_since(tx, study_uid, model)
+        if waiting_since is None:
+            return
         latest = waiting_since + timedelta(seconds=self._policy.max_wait_s)
         due_at = min(now + timedelta(seconds=self._policy.quiet_period_s), max(latest, now))
-        queue.schedule_compose(tx, header.study_instance_uid, model, due_at)
+        queue.schedule_compose(tx, study_uid, model, due_at)
 
     def _again(self, incoming: IncomingInstance, header: InstanceHeader, held: HeldInstance) -> int:
         """Answer a second copy of a held UID, in one of four ways."""
         newest = read_part10(self._files.path(held.newest_path))
         repeat = compare(newest.dataset, newest.transfer_syntax_uid, incoming.dataset, incoming.transfer_syntax_uid)
-        if repeat is Repeat.EQUAL:
-            return _SUCCESS
         if repeat is Repeat.OTHER_TRANSFER_SYNTAX:
             self._database.write(
                 lambda tx: _note(tx, self._clock(), "other transfer syntax", header, incoming, kept="the first copy")
             )
-            return _SUCCESS
-        stored = self._written(incoming, header)
-        if repeat is Repeat.REVISION:
-            path = self._files.keep(stored)
-            self._database.write(lambda tx: self._revise(tx, incoming, header, path, held))
-            self._wake()
-            return _SUCCESS
-        path = self._files.quarantine(stored)
-        self._database.write(lambda tx: self._quarantine(tx, incoming, header, path))
-        _log.error("same UID with other pixels quarantined", sop_instance_uid=header.sop_instance_uid)
-        return _DUPLICATE_SOP_INSTANCE
+        elif repeat is Repeat.REVISION:
+            self._revised(incoming, header, held)
+        elif repeat is Repeat.OTHER_PIXELS:
+            self._quarantined(incoming, header)
+            return _DUPLICATE_SOP_INSTANCE
+        return _SUCCESS
 
-    def _revise(
-        self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str, held: HeldInstance
-    ) -> None:
-        """Keep the changed header; where it says another patient, the study is composed again."""
+    def _revised(self, incoming: IncomingInstance, header: InstanceHeader, held: HeldInstance) -> None:
+        known = self._same_copy(incoming, header.sop_instance_uid, held.path)
+        if known is None:
+            self._recorded(
+                incoming, header, self._files.keep, lambda tx, path: self._revise(tx, incoming, header, path)
+            )
+        else:
+            self._database.write(lambda tx: self._revise(tx, incoming, header, known))
+        self._wake()
+
+    def _quarantined(self, incoming: IncomingInstance, header: InstanceHeader) -> None:
+        if self._same_copy(incoming, header.sop_instance_uid) is None:
+            self._recorded(
+                incoming,
+                header,
+                self._files.quarantine,
+                lambda tx, path: self._quarantine(tx, incoming, header, path),
+            )
+        _log.error("same UID with other pixels quarantined", sop_instance_uid=header.sop_instance_uid)
+
+    def _same_copy(self, incoming: IncomingInstance, sop_instance_uid: str, *first: str) -> str | None:
+        """Return the path of a copy with these very bytes that is kept already: two senders may take turns for days."""
+        later = self._database.read(lambda tx: instances.copies(tx, sop_instance_uid))
+        for path in (*first, *later):
+            kept = read_part10(self._files.path(path))
+            if (kept.transfer_syntax_uid, kept.dataset) == (incoming.transfer_syntax_uid, incoming.dataset):
+                return path
+        return None
+
+    def _revise(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> int:
+        """Let the changed header count; where it says another patient or study, the report is composed again."""
         now = self._clock()
+        held = instances.held(tx, header.sop_instance_uid)  # as it is now: another revision may have come meanwhile
         instances.add_revision(tx, _copy(incoming, header, path, now, "changed header"))
         instances.update_header(tx, header.sop_instance_uid, header, path=path)
-        identity_changed = patient_key(header) != patient_key(held.header)
-        if identity_changed and held.kind is InstanceKind.IMAGE:
+        changed = held is not None and patient_key(header) != patient_key(held.header)
+        if held is not None and changed and held.kind is InstanceKind.IMAGE:
+            studies = {held.header.study_instance_uid, header.study_instance_uid}
             for model in self._rules(tx).keys() - held.turned_away.keys():
-                self._schedule(tx, header, model, now)
-        _note(tx, now, "revision stored", header, incoming, identity_changed=identity_changed)
+                for study in studies:
+                    self._schedule(tx, study, model, now)
+        _note(tx, now, "revision stored", header, incoming, identity_changed=changed)
+        return 0
 
-    def _quarantine(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> None:
+    def _quarantine(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> int:
         now = self._clock()
         instances.add_quarantined(tx, _copy(incoming, header, path, now, "other pixels under the same UID"))
         _note(tx, now, "instance quarantined", header, incoming, reason="other pixels under the same UID")
+        return 0
 
 
 def checked_header(incoming: IncomingInstance) -> InstanceHeader:

@@ -4,18 +4,18 @@ The child gets values and returns values; it never opens the database. When it d
 killed, the call fails as `Transient`, and the next call gets a fresh child. It knows nothing of what it runs.
 """
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from node.domain.errors import Permanent, Transient
-from node.telemetry import quieten_libraries
+from node.telemetry import place_of, quieten_libraries
 
 # a forked copy of a process with threads inherits their locks in whatever state they are, so children are spawned
 _SPAWN = multiprocessing.get_context("spawn")
@@ -43,6 +43,7 @@ class Child:
         self._turn = threading.Lock()
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
+        self._stopped = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return ``function(*arguments)``, run in the child.
@@ -59,7 +60,7 @@ class Child:
         ChildFailed
             When the child died or the deadline passed.
         Transient, Permanent
-            What `function` itself raised, as raised. Any other error ends the child, its traceback on stderr.
+            What `function` itself raised, as raised. Any other error is a `ChildFailed` that names its type and place.
         """
         with self._turn:
             answer = self._answer_to(function, arguments)
@@ -68,7 +69,8 @@ class Child:
         return answer
 
     def stop(self) -> None:
-        """End the child, a running call with it."""
+        """End the child, a running call with it; no later call gets another one."""
+        self._stopped = True
         self._kill()
 
     def _answer_to(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -83,6 +85,8 @@ class Child:
         raise ChildFailed(f"the child process took longer than {self._deadline_s:g} s and was killed")
 
     def _started(self) -> Connection:
+        if self._stopped:
+            raise ChildFailed("the node is stopping")
         if self._process is not None and self._process.is_alive() and self._connection is not None:
             return self._connection
         self._kill()
@@ -121,14 +125,33 @@ def _serve(connection: Connection, threads: int) -> None:
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     quieten_libraries()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            function, arguments = connection.recv()
-            connection.send(_answer(function, arguments))
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    with ThreadPoolExecutor(1) as caller:
+        while (call := _next_call(connection)) is not None:
+            connection.send(_answer(caller.submit(*call)))
 
 
-def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _end_with_parent() -> None:
+    """End this process when the parent ends, whatever a call is doing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _next_call(connection: Connection) -> tuple[Any, ...] | None:
     try:
-        return function(*arguments)
-    except (Transient, Permanent) as error:
+        function, arguments = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return function, *arguments
+
+
+def _answer(called: "Future[Any]") -> Any:
+    """Return the call's value, or its error: the house's own as it is, any other by type and place alone."""
+    error = called.exception()
+    if error is None:
+        return called.result()
+    if isinstance(error, (Transient, Permanent)):
         return error
+    return ChildFailed(f"unexpected {type(error).__name__} at {place_of(error)} in the child process")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from node.domain.errors import Permanent, Transient
-from node.telemetry import logger
+from node.telemetry import logger, place_of
 
 Claimed = TypeVar("Claimed")
 _LONGEST_WAIT_S = 5.0
@@ -49,6 +49,8 @@ class WorkLoop(Generic[Claimed]):
         self._next_due, self._clock = next_due, clock
         self._wake = threading.Event()
         self._stopping = False
+        self._claimed: Claimed | None = None
+        self._failed: tuple[Claimed, Exception] | None = None
         self._log = logger("runtime").bind(loop=name)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -60,40 +62,52 @@ class WorkLoop(Generic[Claimed]):
         """Say that there may be work: a loop that waits looks at once."""
         self._wake.set()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Finish the work in hand, claim no more, and return whether the thread ended in time."""
+    def finish(self) -> None:
+        """Ask the loop to claim no more; the work in hand goes on."""
         self._stopping = True
         self._wake.set()
-        self._thread.join(timeout_s)
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait for the work in hand after `finish`, and return whether it ended in time."""
+        if self._thread.ident is None:  # never started; should it be now, it ends at once
+            return True
+        self._thread.join(max(timeout_s, 0.0))
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping:
             try:
                 wait_s = self._step()
-            except Transient as error:  # the database is away: work waits there, and so does the loop
-                self._log.warning("work loop waits", reason=str(error))
-                wait_s = _TROUBLE_WAIT_S
+            except Exception as error:  # noqa: BLE001 - one of the house's two: whatever it was, this thread lives on
+                wait_s = self._after(error)
             if wait_s > 0 and not self._stopping:
                 self._wake.wait(wait_s)
 
     def _step(self) -> float:
         """Do one piece of work, if one is due; return how long to wait for the next."""
+        if self._failed is not None:
+            self._fail(*self._failed)
+            self._failed = None
         # cleared before the question: what arrives during it sets it again, and the wait returns at once
         self._wake.clear()
         wait_s = self._wait_s()
         if wait_s > 0:
             return wait_s
-        claimed = self._claim()  # a claim writes, so nothing is claimed on suspicion
-        if claimed is None:
+        self._claimed = self._claim()  # a claim writes, so nothing is claimed on suspicion
+        if self._claimed is None:
             return _SHORTEST_WAIT_S
-        try:
-            self._handle(claimed)
-        except Exception as error:  # noqa: BLE001 - one of the house's two: any failure is settled as a failed attempt
-            # the words of a foreign exception may quote a dataset; the house's own do not
-            own = isinstance(error, (Permanent, Transient))
-            self._log.warning("work failed", error=type(error).__name__, reason=str(error) if own else "")
-            self._fail(claimed, error)
+        self._handle(self._claimed)
+        self._claimed = None
+        return 0.0
+
+    def _after(self, error: Exception) -> float:
+        """Keep a failure until it is settled, which a database that is away may delay; return how long to wait."""
+        # the words of a foreign exception may quote a dataset; the house's own do not
+        own = isinstance(error, (Permanent, Transient))
+        self._log.warning("work failed", error=type(error).__name__, reason=str(error) if own else place_of(error))
+        if self._claimed is None:
+            return _TROUBLE_WAIT_S
+        self._failed, self._claimed = (self._claimed, error), None
         return 0.0
 
     def _wait_s(self) -> float:

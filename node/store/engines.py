@@ -67,7 +67,12 @@ def sqlite_engine(url: str, *, begin: str, pragmas: dict[str, str], busy_timeout
         How long a connection waits its turn behind another process.
     """
     engine = create_engine(
-        parse(url), json_serializer=_dumps, pool_size=8, max_overflow=24, pool_timeout=LONGEST_WAIT_S
+        parse(url),
+        hide_parameters=True,  # they hold patient data
+        json_serializer=_dumps,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=LONGEST_WAIT_S,
     )
     always = {"busy_timeout": str(round(busy_timeout_s * 1000)), "foreign_keys": "ON"}
 
@@ -104,6 +109,7 @@ def postgresql_engine(url: str) -> Engine:
     wait_s = round(LONGEST_WAIT_S)
     return create_engine(
         parse(url),
+        hide_parameters=True,  # they hold patient data
         json_serializer=_dumps,
         pool_pre_ping=True,
         connect_args={

@@ -27,6 +27,13 @@ _POSTGRESQL_RUN_AGAIN = (
     psycopg.errors.UniqueViolation,  # two receivers wrote the same row at once: run again, the second sees the first
 )
 
+_POSTGRESQL_MAY_PASS = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # a server that fails over is a read-only standby for a while
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
 
 class DatabaseUnavailable(Transient):
     """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
@@ -42,7 +49,7 @@ def may_pass(error: SQLAlchemyError) -> bool:
     if isinstance(cause, sqlite3.Error):
         # the low byte is the primary code, the rest refines it; an error raised by the module itself has no code
         return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_MAY_PASS
-    return error.connection_invalidated or isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.connection_invalidated or isinstance(cause, _POSTGRESQL_MAY_PASS)
 
 
 def worth_another_run(error: SQLAlchemyError) -> bool:

@@ -50,3 +50,22 @@ def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, 
         .order_by(Job.subject_uid)
     )
     return {SOPInstanceUID(sop_uid): error for sop_uid, error in rows}
+
+
+def outdated(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:
+    """Return the instances that were read, but not by this version; they are to be read again."""
+    read = select(InstanceReading.sop_instance_uid).where(
+        InstanceReading.model == model, InstanceReading.version == version
+    )
+    rows = tx.scalars(
+        select(Job.subject_uid)
+        .where(
+            Job.study_instance_uid == study_uid,
+            Job.model == model,
+            Job.kind == JobKind.READ,
+            Job.state == State.DONE,
+            Job.subject_uid.not_in(read),
+        )
+        .order_by(Job.subject_uid)
+    )
+    return [SOPInstanceUID(row) for row in rows]

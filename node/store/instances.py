@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, or_, select, update
+from sqlalchemy import and_, case, exists, func, insert, or_, select, update
 
 from node.domain.instance import InstanceHeader
 from node.store.codec import header_from_json, header_to_json
@@ -104,22 +104,30 @@ def newest_received_at(tx: Transaction) -> datetime | None:
     return tx.scalar(select(func.max(Instance.received_at)))
 
 
-def newest_header(tx: Transaction, study_uid: str) -> str:
-    """Return the SOP Instance UID of the image whose header came last, as itself or as a revision.
+def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance | None:
+    """Return the image whose header came last, as itself or as a revision, among those that `model` is to read.
 
-    Raises
-    ------
-    sqlalchemy.exc.NoResultFound
-        Where no image of the study is stored.
+    None where the study has no such image.
     """
+    revision = (
+        select(func.max(InstanceCopy.id))
+        .where(InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION)
+        .scalar_subquery()
+    )
+    is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid, Job.model == model)
+    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE, is_read)
     revised_at = (
         select(func.max(InstanceCopy.received_at))
         .where(InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION)
         .scalar_subquery()
     )
-    newest_first = (func.coalesce(revised_at, Instance.received_at).desc(), Instance.sop_instance_uid)
-    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
-    return tx.execute(select(Instance.sop_instance_uid).where(images).order_by(*newest_first).limit(1)).scalar_one()
+    newest_first = (
+        func.coalesce(revised_at, Instance.received_at).desc(),
+        func.coalesce(revision, 0).desc(),
+        Instance.sop_instance_uid,
+    )
+    row = tx.scalar(select(Instance).where(images).order_by(*newest_first).limit(1))
+    return None if row is None else _held(row)
 
 
 def is_own(tx: Transaction, sop_uid: str) -> bool:
@@ -181,15 +189,10 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
     tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
 
 
-def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime:
+def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime | None:
     """Return when the first image came that this study's newest analysis by `model` does not hold yet.
 
-    Where none is waiting, when the newest image came.
-
-    Raises
-    ------
-    sqlalchemy.exc.NoResultFound
-        Where no image of the study is stored.
+    Where none is waiting, when the newest image came; None where no image of the study is stored.
     """
     reported_at = (
         select(func.max(Analysis.created_at))
@@ -199,7 +202,13 @@ def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime:
     images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
     unreported = or_(reported_at.is_(None), Instance.received_at > reported_at)
     first = tx.scalar(select(func.min(Instance.received_at)).where(images, unreported))
-    return first or tx.execute(select(func.max(Instance.received_at)).where(images)).scalar_one()
+    return first or tx.scalar(select(func.max(Instance.received_at)).where(images))
+
+
+def copies(tx: Transaction, sop_uid: str) -> list[str]:
+    """Return the paths of the later copies of a held UID, revisions and quarantined ones, the oldest first."""
+    query = select(InstanceCopy.path).where(InstanceCopy.sop_instance_uid == sop_uid).order_by(InstanceCopy.id)
+    return list(tx.scalars(query))
 
 
 def known_paths(tx: Transaction) -> set[str]:

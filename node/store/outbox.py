@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from node.domain.identifiers import StudyInstanceUID
-from node.domain.lifecycle import State
-from node.store import audit, work
+from node.domain.lifecycle import OPEN_STATES, State
+from node.store import analyses, audit, work
 from node.store.analyses import Rendition, rendition
 from node.store.database import Transaction
 from node.store.tables import Analysis, Delivery
@@ -131,21 +131,40 @@ def extend(tx: Transaction, claimed: ClaimedDelivery, now: datetime, lease_s: fl
     return work.extend(tx, Delivery, claimed, now, lease_s)
 
 
-def cancel_older(tx: Transaction, analysis_id: int, now: datetime) -> int:
-    """Cancel what still waits of the same study's and model's earlier analyses; return how many.
+def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str) -> bool:
+    """Settle a delivery as cancelled before it is sent; False where the lease was lost."""
+    withdrawn = work.withdraw(tx, Delivery, claimed, now, reason)
+    if withdrawn:
+        _note(tx, claimed.id, "delivery cancelled", now, reason=reason)
+    return withdrawn
 
-    What is under way is left to its worker: the peer may hold it already, and the newer report names it.
+
+def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: datetime) -> int:
+    """Cancel what waits of a study's and model's reports to a peer; return how many.
+
+    What is under way is left to its worker, which asks before it sends whether the report is still the current one.
     """
-    newest = tx.get_one(Analysis, analysis_id)
-    older = select(Analysis.id).where(
-        Analysis.study_instance_uid == newest.study_instance_uid,
-        Analysis.model == newest.model,
-        Analysis.id < analysis_id,
-    )
-    cancelled = work.cancel(tx, Delivery, Delivery.analysis_id.in_(older), now)
+    of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
+    which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer)
+    cancelled = work.cancel(tx, Delivery, which, now)
     for identity in cancelled:
-        _note(tx, identity, "delivery cancelled", now, newer_analysis=analysis_id)
+        _note(tx, identity, "delivery cancelled", now, reason="a newer report takes its place")
     return len(cancelled)
+
+
+def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:
+    """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none."""
+    counts = (State.DONE, *OPEN_STATES)
+    newest = (
+        select(Analysis.id)
+        .join(Delivery, Delivery.analysis_id == Analysis.id)
+        .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
+        .where(Delivery.peer == peer, Delivery.state.in_(counts))
+        .order_by(Analysis.id.desc())
+        .limit(1)
+    )
+    found = tx.scalar(newest)
+    return None if found is None else analyses.get(tx, found)
 
 
 def next_due(tx: Transaction, peers: Collection[str] | None = None) -> datetime | None:

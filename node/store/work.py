@@ -19,6 +19,7 @@ from node.domain.lifecycle import State, next_due
 from node.store.database import Transaction
 from node.store.tables import Lifecycle
 
+_LAPSES_PER_ATTEMPT = 4  # work that ends the whole node each time it is begun is buried in the end
 _LONGEST_ERROR = 2000  # characters; a message may quote what a peer sent
 
 
@@ -92,8 +93,10 @@ def rescue(
     )
     taken_back = []
     for identity, attempt, failures, lapses in tx.execute(lapsed).all():
-        state, error = _after_lapse(failures + 1, lapses + 1, max_attempts)
-        counts = {"failures": failures + 1, "lapses": lapses + 1, "last_error": error}
+        # a node that starts again is rarely the fault of the work in hand: that lapse is not a failed attempt
+        counted = failures if everything else failures + 1
+        state, error = _after_lapse(counted, lapses + 1, max_attempts)
+        counts = {"failures": counted, "lapses": lapses + 1, "last_error": error}
         settled = _settled(state, now)
         settled.pop("due_at", None)  # it was due before it was claimed, and keeps its place
         _changed(tx, table, table.id == identity, settled | counts)
@@ -103,9 +106,9 @@ def rescue(
 
 def _after_lapse(failures: int, lapses: int, max_attempts: int | None) -> tuple[State, str]:
     error = "the lease ran out (the worker died)"
-    if max_attempts is None or failures < max_attempts:
+    if max_attempts is None or (failures < max_attempts and lapses < max_attempts * _LAPSES_PER_ATTEMPT):
         return State.WAITING, error
-    if lapses == failures:
+    if lapses >= failures:
         return State.BURIED, f"lease ran out {lapses} times (the worker died)"
     return State.BURIED, f"attempts used up: last error: {error}"
 
@@ -135,6 +138,11 @@ def fail(
     if state is State.WAITING:
         settled["due_at"] = next_due(now, failures, jitter)
     return state if _settles(tx, table, claim, settled) else None
+
+
+def withdraw(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, reason: str) -> bool:
+    """Settle as cancelled what was claimed and is no longer wanted; False where the claim no longer holds."""
+    return _settles(tx, table, claim, _settled(State.CANCELLED, now) | {"last_error": reason})
 
 
 def release(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime) -> bool:

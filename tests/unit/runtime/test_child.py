@@ -40,10 +40,26 @@ def test_a_killed_child_fails_its_call_and_the_next_gets_a_fresh_one(child: Chil
     assert child.call(abs, -3) == 3
 
 
-def test_an_unexpected_error_ends_the_child(child: Child) -> None:
-    """It is not swallowed: the call fails and names the exit."""
-    with pytest.raises(ChildFailed, match="exit code 1"):
-        child.call(int, "not a number")
+def test_an_unexpected_error_tells_its_type_and_place_and_not_its_words(child: Child) -> None:
+    """They may quote a dataset; nothing of it reaches stderr either."""
+    with pytest.raises(ChildFailed, match=r"unexpected ValueError at .*:\d+ in the child") as caught:
+        child.call(int, "Doe^Jane")
+    assert "Doe" not in str(caught.value)
+
+
+def test_a_missing_file_is_an_error_of_the_call_and_not_the_end_of_the_child(child: Child) -> None:
+    """The pipe's own errors and those of the work are told apart."""
+    pid = child.call(os.getpid)
+    with pytest.raises(ChildFailed, match="FileNotFoundError"):
+        child.call(os.stat, "/nowhere")
+    assert child.call(os.getpid) == pid
+
+
+def test_a_stopped_child_is_not_started_again(child: Child) -> None:
+    """Or a node that drains would wait for it for ever."""
+    child.stop()
+    with pytest.raises(ChildFailed, match="stopping"):
+        child.call(abs, -3)
 
 
 def test_a_call_past_its_deadline_is_killed() -> None:

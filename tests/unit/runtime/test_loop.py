@@ -4,6 +4,8 @@ import queue
 import threading
 from datetime import UTC, datetime
 
+import pytest
+
 from node.domain.errors import Transient
 from node.runtime.loop import WorkLoop
 
@@ -17,9 +19,10 @@ class _Bench:
         self.failed: queue.SimpleQueue[tuple[str, Exception]] = queue.SimpleQueue()
         self.looked = threading.Event()
         self.trouble = 0
-        self.loop = WorkLoop(
-            "bench", self.claim, self.handle, lambda work, error: self.failed.put((work, error)), self.next_due, _now
-        )
+        self.loop = WorkLoop("bench", self.claim, self.handle, self.fail, self.next_due, _now)
+
+    def fail(self, work: str, error: Exception) -> None:
+        self.failed.put((work, error))
 
     def next_due(self) -> datetime | None:
         self.looked.set()
@@ -37,6 +40,11 @@ class _Bench:
         self.handled.put(work)
 
 
+def _stopped(loop: WorkLoop[str]) -> bool:
+    loop.finish()
+    return loop.ended(5)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -49,7 +57,7 @@ def test_what_is_claimed_is_handled_and_a_wake_brings_the_next() -> None:
     bench.work.put("one")
     bench.loop.wake()
     assert bench.handled.get(timeout=5) == "one"
-    assert bench.loop.stop(5)
+    assert _stopped(bench.loop)
 
 
 def test_an_error_settles_its_work_as_failed_and_the_loop_goes_on() -> None:
@@ -61,7 +69,7 @@ def test_an_error_settles_its_work_as_failed_and_the_loop_goes_on() -> None:
     work, error = bench.failed.get(timeout=5)
     assert (work, type(error)) == ("bad", ValueError)
     assert bench.handled.get(timeout=5) == "good"
-    assert bench.loop.stop(5)
+    assert _stopped(bench.loop)
 
 
 def test_a_database_that_is_away_is_waited_for() -> None:
@@ -71,7 +79,30 @@ def test_a_database_that_is_away_is_waited_for() -> None:
     bench.work.put("one")
     bench.loop.start()
     assert bench.handled.get(timeout=10) == "one"
-    assert bench.loop.stop(5)
+    assert _stopped(bench.loop)
+
+
+@pytest.mark.parametrize("step", ["next_due", "claim", "fail"])
+def test_any_error_in_any_step_leaves_the_loop_alive(step: str) -> None:
+    """Not only those that were thought of: a loop that died silently would keep every study waiting."""
+    bench = _Bench()
+    sound, broken = getattr(bench, step), iter([True])
+
+    def once(*arguments: object) -> object:
+        if next(broken, False):
+            raise RuntimeError("never thought of")
+        return sound(*arguments)
+
+    setattr(bench, step, once)
+    bench.loop = WorkLoop(
+        "bench", lambda: bench.claim(), bench.handle, lambda *a: bench.fail(*a), lambda: bench.next_due(), _now
+    )
+    bench.work.put("bad")
+    bench.work.put("good")
+    bench.loop.start()
+    assert bench.handled.get(timeout=10) == "good"
+    assert bench.failed.get(timeout=10)[0] == "bad"
+    assert _stopped(bench.loop)
 
 
 def test_stopping_waits_for_the_work_in_hand() -> None:
@@ -86,6 +117,7 @@ def test_stopping_waits_for_the_work_in_hand() -> None:
     loop = WorkLoop("slow", lambda: next(work, None), handle, lambda *_: None, _now, _now)
     loop.start()
     assert entered.wait(5)
-    assert not loop.stop(0.1)
+    loop.finish()
+    assert not loop.ended(0.1)
     release.set()
-    assert loop.stop(5)
+    assert loop.ended(5)
