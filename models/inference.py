@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.admission import FeatureAutoencoder, admission_score
-from models.bundle import AnomalyNormals, Bundle, BundleError, Manifest, open_bundle
+from models.bundle import Bundle, BundleError, open_bundle
+from models.features import feature_count
+from models.manifest import AnomalyNormals, Manifest
 from models.preprocess import Image, Values, network_input
 from models.threads import limit_threads
 
@@ -194,6 +196,11 @@ def _compiled(model: Any) -> Callable[[Images], Any]:
 
 def _feature_autoencoder(bundle: Bundle) -> FeatureAutoencoder:
     try:
-        return FeatureAutoencoder(**bundle.arrays["admission"])
+        known = FeatureAutoencoder(**bundle.arrays["admission"])
     except TypeError as error:
         raise BundleError(f"the admission weights have other variables than the code: {error}") from error
+    count, directions = feature_count(), len(known.components)
+    needed = [(count,), (count,), (directions, count), (directions,), (1,)]
+    if [array.shape for array in known.arrays().values()] != needed:
+        raise BundleError("the admission weights have other shapes than the code's features")
+    return known

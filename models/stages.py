@@ -17,11 +17,12 @@ from models import metrics, networks
 from models.admission import described, fit_feature_autoencoder
 from models.augment import equipment, nudged
 from models.autoencoder import anomaly_score
-from models.bundle import AnomalyNormals, Arrays
+from models.bundle import Arrays
 from models.dataset import LabelledImages
 from models.evaluation import network_inputs
 from models.fitting import Log
 from models.inference import Images, in_batches, sigmoid
+from models.manifest import AnomalyNormals
 from models.preprocess import Image
 from models.recipe import AdmissionRecipe, Schedule
 from models.threads import limit_threads

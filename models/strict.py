@@ -1,6 +1,7 @@
 """Plain tables (from TOML or JSON) into frozen dataclasses, with every surprise refused.
 
-It knows annotations: str, int, float, tuple, dict, Any and dataclasses of these. It knows no file and no meaning.
+It knows annotations: str, int, float, tuple, dict, Any and dataclasses of these. It knows no file; what range a value
+must be in, the caller says.
 """
 
 from collections.abc import Mapping
@@ -40,6 +41,18 @@ def build(kind: type[Kind], table: Any, where: str) -> Kind:
     if missing := sorted(needed - set(table)):
         raise FormError(f"{where} lacks {', '.join(missing)}")
     return kind(**{name: _value(hints[name], value, f"{where}.{name}") for name, value in table.items()})
+
+
+def within(holds: bool, where: str, value: Any, needed: str) -> None:  # noqa: FBT001 read as a sentence
+    """Refuse a value of the right type that is out of its range.
+
+    Raises
+    ------
+    FormError
+        Where `holds` is false; `where` names place and key, `needed` says what would do.
+    """
+    if not holds:
+        raise FormError(f"{where} is {value!r}, where {needed} is needed")
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models import bundle as bundles
+from models import manifest as manifests
 from models.dataset import LabelledImages, dataset_digest, read_images, read_rows, refuse_single_class
 from models.recipe import Recipe, read_recipe
 
@@ -33,7 +34,7 @@ class Parts:
     arrays: dict[str, bundles.Arrays]
     threshold: float
     limit: float
-    anomaly: bundles.AnomalyNormals
+    anomaly: manifests.AnomalyNormals
     log: tuple[dict[str, Any], ...]
     baseline_auc: dict[str, float]  #: by split
 
@@ -131,19 +132,19 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, tell: Te
 
 def _manifest(
     plan: Recipe, parts: Parts, images: dict[str, LabelledImages], digest: str, seed: int, now: datetime
-) -> bundles.Manifest:
+) -> manifests.Manifest:
     known = plan.findings
-    return bundles.Manifest(
-        format=bundles.FORMAT,
+    return manifests.Manifest(
+        format=manifests.FORMAT,
         name=plan.recipe.name,
         version=plan.recipe.version,
         device_uid="",
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
-        classes=(bundles.BundleClass(known.name, known.finding, known.site, parts.threshold),),
-        preprocessing=bundles.Preprocessing(plan.classifier.size, plan.autoencoder.size, plan.admission.size),
-        admission=bundles.AdmissionLimit(parts.limit, plan.admission.held_out_percentile),
+        classes=(manifests.BundleClass(known.name, known.finding, known.site, parts.threshold),),
+        preprocessing=manifests.Preprocessing(plan.classifier.size, plan.autoencoder.size, plan.admission.size),
+        admission=manifests.AdmissionLimit(parts.limit, plan.admission.held_out_percentile),
         anomaly=parts.anomaly,
-        data=bundles.TrainingData(
+        data=manifests.TrainingData(
             **asdict(plan.data), digest=digest, images={split: len(some) for split, some in images.items()}
         ),
         recipe=asdict(plan),
@@ -152,11 +153,12 @@ def _manifest(
         measures={},
         weights_digest="",
         files={},
+        manifest_digest="",
     )
 
 
 def _write(
-    folder: Path, manifest: bundles.Manifest, parts: Parts, images: dict[str, LabelledImages], tell: Tell
+    folder: Path, manifest: manifests.Manifest, parts: Parts, images: dict[str, LabelledImages], tell: Tell
 ) -> None:
     """Write the bundle, measure it as it stands there, and write the measures into its manifest."""
     from models.evaluation import measure  # noqa: PLC0415 TensorFlow is in by now
@@ -164,11 +166,9 @@ def _write(
 
     for name, arrays in parts.arrays.items():
         bundles.write_arrays(folder / f"{name}.npz", arrays)
-    (folder / bundles.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")
+    (folder / manifests.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")
     _write_log(folder / bundles.LOG, parts.log)
-    files = bundles.file_digests(folder)
-    digest = bundles.weights_digest(files)
-    complete = replace(manifest, files=files, weights_digest=digest, device_uid=bundles.device_uid(digest))
+    complete = replace(manifest, files=bundles.file_digests(folder))
     bundles.write_bundle(folder, complete)
     reader = load(folder)
     measures = {
@@ -178,7 +178,7 @@ def _write(
     bundles.write_bundle(folder, replace(complete, measures=measures))
 
 
-def _attribution(manifest: bundles.Manifest) -> str:
+def _attribution(manifest: manifests.Manifest) -> str:
     data = manifest.data
     return (
         f"The weights in this folder ({manifest.name} {manifest.version}) were trained on the data set {data.name}.\n\n"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import AnomalyNormals, BundleError, open_bundle
+from models.bundle import BundleError, open_bundle
 from models.inference import Reader, assembled, load, placed
+from models.manifest import AnomalyNormals
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +100,15 @@ def test_weights_of_another_architecture_are_refused_by_variable(tiny_bundle: Pa
     ):
         with pytest.raises(BundleError, match=r"extra/kernel|head/kernel"):
             assembled(replace(bundle, arrays={**bundle.arrays, "classifier": odd}))
+
+
+def test_admission_weights_of_other_features_are_refused(tiny_bundle: Path) -> None:
+    """They are refused when the bundle is loaded, not when the first image comes."""
+    bundle = open_bundle(tiny_bundle)
+    known = bundle.arrays["admission"]
+    for odd in ({**known, "mean": known["mean"][:-1]}, {**known, "components": known["components"].T}, {}):
+        with pytest.raises(BundleError, match="admission weights"):
+            assembled(replace(bundle, arrays={**bundle.arrays, "admission": odd}))
 
 
 def test_reading_needs_no_scikit_learn(tiny_bundle: Path) -> None:
