@@ -33,6 +33,7 @@ PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment")
 SUMMARY_OF_ANALYSES = _dcm("111065", "Summary of Analyses")
 SUCCEEDED = _dcm("111222", "Succeeded")
 PARTIALLY_SUCCEEDED = _dcm("111223", "Partially Succeeded")
+FAILED = _dcm("111224", "Failed")
 NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 
 QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")

@@ -12,7 +12,8 @@ from itertools import groupby
 from pydicom import Dataset
 
 from node.dicom import codes
-from node.dicom.part10 import IMPLEMENTATION_VERSION_NAME
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from node.dicom.report_lines import serial_number
 from node.dicom.source import Source
 from node.domain.errors import Permanent
 from node.domain.finding import Code
@@ -87,7 +88,8 @@ def _add_series(dataset: Dataset, model: ModelIdentity, identity: ReportIdentity
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.Manufacturer = _cut(model.manufacturer, _LONG_STRING)
     dataset.ManufacturerModelName = "pacs-node"
-    dataset.DeviceSerialNumber = _cut(model.name, _LONG_STRING)
+    # required by PS3.3 C.7.5.2, and a program has none: what stands for every copy of this one is given
+    dataset.DeviceSerialNumber = IMPLEMENTATION_CLASS_UID
     dataset.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
 
 
@@ -106,7 +108,10 @@ def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIden
 
 
 def _in_zone(created_at: datetime, offset: str) -> datetime:
-    """Return the time in the source's zone: one offset stands for every time of a dataset (PS3.3 C.12.1.1.8)."""
+    """Return the time in the source's zone: one offset stands for every time of a dataset (PS3.3 C.12.1.1.8).
+
+    A source that names none has local times, so the zone in which the time was handed in is kept.
+    """
     if created_at.tzinfo is None:
         raise Permanent("the time of the report has no zone")
     if not offset:
@@ -157,6 +162,8 @@ def _contributing_equipment(model: ModelIdentity, report: Dataset) -> Dataset:
     equipment.PurposeOfReferenceCodeSequence = [codes.PROCESSING_EQUIPMENT]
     equipment.Manufacturer = model.manufacturer
     equipment.ManufacturerModelName = model.name
+    if serial_number(model):
+        equipment.DeviceSerialNumber = serial_number(model)
     equipment.SoftwareVersions = model.version
     equipment.DeviceUID = model.device_uid
     equipment.ContributionDateTime = report.ContentDate + report.ContentTime + report.TimezoneOffsetFromUTC

@@ -1,4 +1,4 @@
-"""The lines that a person reads in a report. No other file writes them."""
+"""The texts of a report: lines that a person reads, and what names the model. No other file writes them."""
 
 from node.dicom.charset import clean
 from node.domain.finding import Anomaly, Finding, Outcome, Reading
@@ -24,13 +24,13 @@ def anomaly_line(anomaly: Anomaly) -> str:
     """Return the line of the anomaly score."""
     return (
         f"Abnormality: z-score {anomaly.z_score:.2f}, higher than {anomaly.percentile:.1f} % "
-        "of the normal images that the model was fitted to"
+        "of held-out normal images of the training hospital"
     )
 
 
 def not_assessed_line(reading: Reading) -> str:
-    """Return the line of an image that was not admitted."""
-    sentence = clean(reading.admission.sentence) or "the image was not admitted."
+    """Return the line of an image that was not admitted, or whose reading failed."""
+    sentence = clean(reading.admission.sentence) or "the image was not read."
     return f"Not assessed: {sentence}"
 
 
@@ -50,6 +50,11 @@ def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> lis
     """Return the algorithm parameters: the operating point, and which weights."""
     lines = [] if threshold is None else [f"threshold {threshold:.6g}"]
     return lines + ([f"weights SHA-256 {model.weights_digest}"] if model.weights_digest else [])
+
+
+def serial_number(model: ModelIdentity) -> str:
+    """Return what tells this device from others of its model, or "" where nothing does: the digest of its weights."""
+    return model.weights_digest[:16]
 
 
 def _told_apart(score: float, threshold: float) -> tuple[str, str]:

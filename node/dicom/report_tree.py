@@ -34,16 +34,18 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
+from node.dicom.frames import is_multi_frame
 from node.dicom.report_lines import (
     anomaly_line,
     finding_line,
     not_assessed_line,
     parameter_lines,
     research_line,
+    serial_number,
     summary_lines,
 )
 from node.dicom.source import Source
-from node.domain.finding import Anomaly, Finding, Reading
+from node.domain.finding import Admission, Anomaly, Finding, Reading
 from node.domain.identifiers import derived_uid
 from node.domain.report import ModelIdentity, ReportContent
 
@@ -88,7 +90,7 @@ def _observation_context(model: ModelIdentity) -> ObservationContext:
         name=model.name,
         manufacturer_name=model.manufacturer,
         model_name=model.name,
-        serial_number=model.weights_digest[:16] or model.version,
+        serial_number=serial_number(model) or None,
     )
     return ObservationContext(ObserverContext(standard_codes.DCM.Device, device))
 
@@ -127,16 +129,28 @@ def _pixel_count(name: CodedConcept, count: int) -> NumContentItem:
 
 def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
     """Return TID 1500 rows 12 to 14: how the analyses went, and the lines for the whole report."""
-    admitted = {reading.admission.admitted for reading in content.readings}
-    summary = {frozenset({True}): codes.SUCCEEDED, frozenset({False}): codes.NOT_ATTEMPTED}
     container = ContainerContentItem(codes.QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
     container.ContentSequence = ContentSequence(
         [
-            _summary_of_analyses(summary.get(frozenset(admitted), codes.PARTIALLY_SUCCEEDED)),
+            _summary_of_analyses(_status_of_all([_status(reading.admission) for reading in content.readings])),
             *_comments(summary_lines(content)),
         ]
     )
     return container
+
+
+def _status(admission: Admission) -> CodedConcept:
+    """Return how it went for one image: refused with a reason, it was not attempted; without one, it failed."""
+    if admission.admitted:
+        return codes.SUCCEEDED
+    return codes.FAILED if admission.reason is None else codes.NOT_ATTEMPTED
+
+
+def _status_of_all(statuses: list[CodedConcept]) -> CodedConcept:
+    """Return how the analyses of all images went; where none succeeded, one that failed counts most."""
+    if codes.SUCCEEDED in statuses:
+        return codes.SUCCEEDED if all(it == codes.SUCCEEDED for it in statuses) else codes.PARTIALLY_SUCCEEDED
+    return codes.FAILED if codes.FAILED in statuses else codes.NOT_ATTEMPTED
 
 
 def _groups_of_image(
@@ -195,7 +209,7 @@ def _not_assessed_group(
         tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
         algorithm_id=_algorithm(model),
     )
-    items: list[ContentItem] = [_summary_of_analyses(codes.NOT_ATTEMPTED)]
+    items: list[ContentItem] = [_summary_of_analyses(_status(reading.admission))]
     if reading.admission.reason is not None:
         items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
     # TID 1501 row 10c lets a region stand without a number, and OHIF cannot open a group that has none; it is not
@@ -256,7 +270,7 @@ def _region(
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
     region = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
     image = _image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
-    if source.header.number_of_frames > 1:
+    if source.header.number_of_frames > 1 and is_multi_frame(source.header.sop_class_uid):
         image.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
     region.ContentSequence = ContentSequence([image])
     return region

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from highdicom.sr import srread
 from pydicom import dcmread
+from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage
 
 from node.dicom.wrap import Subject, wrap_as_dx
 from tests.support.programs import find_program, run_program
@@ -131,6 +132,18 @@ def test_a_report_on_a_source_that_says_nothing_of_itself_is_valid(case: str, tm
         del source[element.tag]
     if case == "not assessed":
         source.Rows = source.Columns = 0
+    source.save_as(study.sources[0])
+    path = study.report_file(tmp_path)
+    assert "Comprehensive3DSR" in _clean_output("dciodvfy", "-new", str(path))
+    assert _pixelmed(path) == []
+
+
+@pytest.mark.parametrize("sop_class", [DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage])
+def test_a_report_on_an_image_of_two_frames_is_valid(sop_class: str, tmp_path: Path) -> None:
+    """Whether its class may have several or not."""
+    study = study_of(tmp_path, "positive")
+    source = dcmread(study.sources[0])
+    source.NumberOfFrames, source.SOPClassUID = 2, sop_class
     source.save_as(study.sources[0])
     path = study.report_file(tmp_path)
     assert "Comprehensive3DSR" in _clean_output("dciodvfy", "-new", str(path))

@@ -37,21 +37,25 @@ NAMES = {
 }
 
 
-def read_as(probability: float | None) -> Reading:
-    """Return a reading of an image still to be named; None is one that was not admitted."""
-    if probability is None:
+def read_as(said: float | Code | None) -> Reading:
+    """Return a reading of an image still to be named: a probability, why it was refused, or None where it failed."""
+    if said is None:
+        sentence = "The pixels cannot be decoded: its pixel data is truncated."
+        return Reading(SOPInstanceUID(""), Admission(False, None, sentence))
+    if isinstance(said, Code):
         sentence = "The image is unlike the chest radiographs that the model knows."
-        return Reading(SOPInstanceUID(""), Admission(False, OUTSIDE_LIMITS, sentence, 9.0, 3.0))
-    finding = Finding("pneumonia", PNEUMONIA, LUNG, probability, 0.5)
+        return Reading(SOPInstanceUID(""), Admission(False, said, sentence, 9.0, 3.0))
+    finding = Finding("pneumonia", PNEUMONIA, LUNG, said, 0.5)
     return Reading(SOPInstanceUID(""), Admission(True), (finding,), Anomaly(2.31, 98.7))
 
 
-CASES: dict[str, tuple[Outcome, list[float | None]]] = {
+CASES: dict[str, tuple[Outcome, list[float | Code | None]]] = {
     "positive": (Outcome.POSITIVE, [0.873]),
     "negative": (Outcome.NEGATIVE, [0.04]),
-    "not assessed": (Outcome.NOT_ASSESSED, [None]),
+    "not assessed": (Outcome.NOT_ASSESSED, [OUTSIDE_LIMITS]),
+    "failed": (Outcome.NOT_ASSESSED, [None]),
     "two images": (Outcome.POSITIVE, [0.9, 0.1]),
-    "one of two images": (Outcome.NEGATIVE, [0.1, None]),
+    "one of two images": (Outcome.NEGATIVE, [0.1, OUTSIDE_LIMITS]),
     "predecessor": (Outcome.POSITIVE, [0.9]),
 }
 
@@ -82,15 +86,15 @@ class Study:
 
 def study_of(folder: Path, case: str, character_set: str = "", model: ModelIdentity = MODEL, **subject: Any) -> Study:
     """Write a study's images and return it with its readings."""
-    outcome, probabilities = CASES[case]
+    outcome, said_of_each = CASES[case]
     study = StudyInstanceUID(derived_uid("study", case, character_set))
-    instances = [SOPInstanceUID(derived_uid("instance", study, str(number))) for number in range(len(probabilities))]
+    instances = [SOPInstanceUID(derived_uid("instance", study, str(number))) for number in range(len(said_of_each))]
     sources = [
         _image(folder, study, instance, character_set, number, subject) for number, instance in enumerate(instances)
     ]
     readings = tuple(
-        replace(read_as(probability), sop_instance_uid=instance)
-        for probability, instance in zip(probabilities, instances, strict=True)
+        replace(read_as(said), sop_instance_uid=instance)
+        for said, instance in zip(said_of_each, instances, strict=True)
     )
     identity = report_identity(study, model, tuple(instances), COMPREHENSIVE_3D_SR)
     earlier = replace(identity, sop_instance_uid=SOPInstanceUID(derived_uid("earlier", study)))

@@ -11,10 +11,10 @@ import pytest
 from highdicom.sr import srread
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage
 
 from node.dicom.header import inspect
-from node.dicom.part10 import preamble_and_meta, read_part10
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, preamble_and_meta, read_part10
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Code, Finding, Outcome
 from node.domain.identifiers import SOPInstanceUID, derived_uid
@@ -24,8 +24,10 @@ from tests.unit.dicom.studies import (
     LUNG,
     MODEL,
     NAMES,
+    OUTSIDE_LIMITS,
     PNEUMONIA,
     Study,
+    read_as,
     study_of,
 )
 
@@ -134,7 +136,8 @@ def test_the_anomaly_score_is_a_z_score(tmp_path: Path) -> None:
     (number,) = _items(report, "113071", "NUM")
     measured = number.MeasuredValueSequence[0]
     assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (2.31, "1")
-    assert "98.7 %" in _texts(report, "121106")[2]
+    line = "Abnormality: z-score 2.31, higher than 98.7 % of held-out normal images of the training hospital"
+    assert _texts(report, "121106")[2] == line
 
 
 def test_a_not_assessed_report_says_why_and_carries_no_number(tmp_path: Path) -> None:
@@ -147,6 +150,39 @@ def test_a_not_assessed_report_says_why_and_carries_no_number(tmp_path: Path) ->
     first, second = _texts(report, "121106")[:2]
     assert first == _FIRST_LINE
     assert second == "Not assessed: The image is unlike the chest radiographs that the model knows."
+
+
+def test_a_reading_that_failed_is_failed_and_has_no_reason_in_code(tmp_path: Path) -> None:
+    """It was attempted, and nothing says that the image is outside of anything."""
+    report = _parsed(study_of(tmp_path, "failed"))
+    assert _values(report, "111065") == ["111224", "111224"]
+    assert _values(report, "121077") == []
+    assert not list(_items(report, "111012")) + list(_items(report, "113071")) + list(_items(report, "121071"))
+    first, second = _texts(report, "121106")[:2]
+    assert first == _FIRST_LINE
+    assert second == "Not assessed: The pixels cannot be decoded: its pixel data is truncated."
+
+
+@pytest.mark.parametrize(
+    ("said", "summary"),
+    [
+        ([0.1, None], "111223"),
+        ([OUTSIDE_LIMITS, None], "111224"),
+        ([OUTSIDE_LIMITS, OUTSIDE_LIMITS], "111225"),
+        ([0.1, 0.1], "111222"),
+    ],
+)
+def test_the_status_of_a_study_follows_from_that_of_its_images(
+    tmp_path: Path, said: list[float | Code | None], summary: str
+) -> None:
+    """Partly succeeded, failed where one failed and none succeeded, not attempted where all were refused."""
+    study = study_of(tmp_path, "two images")
+    readings = tuple(
+        replace(read_as(of_image), sop_instance_uid=reading.sop_instance_uid)
+        for of_image, reading in zip(said, study.content.readings, strict=True)
+    )
+    outcome = Outcome.NEGATIVE if 0.1 in said else Outcome.NOT_ASSESSED
+    assert _values(_parsed(study.saying(readings=readings, outcome=outcome)), "111065")[-1] == summary
 
 
 def test_a_study_read_in_part_says_so(tmp_path: Path) -> None:
@@ -188,6 +224,7 @@ def test_the_model_is_named_alike_wherever_it_is_named(tmp_path: Path) -> None:
     assert {equipment.SoftwareVersions, *_texts(report, "111003")} == {"1.0.0"}
     assert {equipment.Manufacturer, *_texts(report, "121014")} == {"pacs-node"}
     assert {equipment.DeviceUID, *(item.UID for item in _items(report, "121012"))} == {MODEL.device_uid}
+    assert {equipment.DeviceSerialNumber, *_texts(report, "121016")} == {MODEL.weights_digest[:16]}
     assert inspect(study.report(), IMPLICIT_VR_LITTLE_ENDIAN).device_uids == (MODEL.device_uid,)
     assert "threshold 0.5" in _texts(report, "111002")
     assert f"weights SHA-256 {MODEL.weights_digest}" in _texts(report, "111002")
@@ -265,6 +302,26 @@ def test_times_stand_in_the_zone_of_the_source(tmp_path: Path) -> None:
     _rewrite(study.sources[0], TimezoneOffsetFromUTC="nonsense")
     report = _parsed(study.saying(created_at=elsewhere))
     assert (report.ContentTime, report.TimezoneOffsetFromUTC) == ("050000", "-0330")
+
+
+def test_times_keep_the_zone_they_were_handed_in_where_the_source_names_none(tmp_path: Path) -> None:
+    """The source's times are local, and an offset of its own choice would move them."""
+    study = study_of(tmp_path, "positive")
+    local = study.content.created_at.astimezone(timezone(timedelta(hours=8)))
+    report = _parsed(study.saying(created_at=local))
+    assert (report.StudyTime, report.ContentTime, report.TimezoneOffsetFromUTC) == ("093000", "163000", "+0800")
+    (equipment,) = report.ContributingEquipmentSequence
+    assert equipment.ContributionDateTime == "20261121163000+0800"
+
+
+def test_the_equipment_of_the_report_is_the_node(tmp_path: Path) -> None:
+    """With a serial number that is no name; a model without weights of its own has none at all."""
+    study = study_of(tmp_path, "positive", model=replace(MODEL, weights_digest=""))
+    report = _parsed(study)
+    (equipment,) = report.ContributingEquipmentSequence
+    assert report.DeviceSerialNumber == IMPLEMENTATION_CLASS_UID
+    assert "DeviceSerialNumber" not in equipment
+    assert _texts(report, "121016") == []
 
 
 def _rewrite(path: Path, **changed: Any) -> None:
@@ -371,9 +428,17 @@ def test_procedure_codes_and_issuer_are_copied(tmp_path: Path) -> None:
 def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
     """A region lies on one frame."""
     study = study_of(tmp_path, "positive")
-    _rewrite(study.sources[0], NumberOfFrames=3)
+    _rewrite(study.sources[0], NumberOfFrames=3, SOPClassUID=XRayAngiographicImageStorage)
     for region in _items(_parsed(study), value_type="SCOORD"):
         assert region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber == 1
+
+
+def test_no_frame_is_named_of_an_image_whose_class_has_but_one(tmp_path: Path) -> None:
+    """A radiograph may say it had two, and a reference to one of them would not be valid."""
+    study = study_of(tmp_path, "positive")
+    _rewrite(study.sources[0], NumberOfFrames=2)
+    for region in _items(_parsed(study), value_type="SCOORD"):
+        assert "ReferencedFrameNumber" not in region.ContentSequence[0].ReferencedSOPSequence[0]
 
 
 @pytest.mark.filterwarnings("ignore")
