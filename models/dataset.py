@@ -51,12 +51,13 @@ class LabelledImages:
 
 
 def read_rows(folder: Path) -> tuple[Row, ...]:
-    """Return the manifest of a data set, refused where a group stands in more than one split.
+    """Return the manifest of a data set, refused where a group or an image stands in more than one split.
 
     Raises
     ------
     DataError
-        Where the manifest is missing, lacks a column, is empty, or tears a group apart.
+        Where the manifest is missing, no CSV in UTF-8, lacks a column or value, is empty, or tears a group apart or
+        repeats an image across splits.
     """
     path = folder / "manifest.csv"
     try:
@@ -64,11 +65,14 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
             rows = tuple(_row(number, line) for number, line in enumerate(csv.DictReader(lines), start=2))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV in UTF-8: {error}") from error
     except KeyError as error:
         raise DataError(f"{path} has no column {error}") from error
     if not rows:
         raise DataError(f"{path} lists no image")
     _refuse_torn_groups(rows)
+    _refuse_repeated_images(rows)
     return rows
 
 
@@ -131,6 +135,8 @@ def dataset_digest(rows: Iterable[Row], splits: Iterable[str]) -> str:
 
 
 def _row(number: int, line: dict[str, str]) -> Row:
+    if None in line.values() or None in line:
+        raise DataError(f"manifest.csv line {number}: it has more or fewer values than the header has columns")
     label = line["label"]
     if label not in {"0", "1"}:
         raise DataError(f"manifest.csv line {number}: the label is 0 or 1, not {label!r}")
@@ -143,12 +149,18 @@ def _refuse_torn_groups(rows: Sequence[Row]) -> None:
     refuse_rows("belong to groups that stand in more than one split", [row for row in rows if row.group in torn])
 
 
+def _refuse_repeated_images(rows: Sequence[Row]) -> None:
+    """Refuse images that one split was fitted on and another is measured by, whatever their groups say."""
+    torn = torn_groups((row.sha256.lower(), row.split) for row in rows if row.sha256)
+    refuse_rows("stand in more than one split", [row for row in rows if row.sha256.lower() in torn])
+
+
 def _decoded(archive: zipfile.ZipFile, row: Row) -> NDArray[np.uint8] | None:
     try:
         content = archive.read(row.file)
     except (KeyError, zipfile.BadZipFile):
         return None
-    if row.sha256 and hashlib.sha256(content).hexdigest() != row.sha256:
+    if row.sha256 and hashlib.sha256(content).hexdigest() != row.sha256.lower():
         return None
     return decode(content)
 

@@ -6,11 +6,14 @@ The test split is measured for the manifest, and nothing is chosen by it.
 """
 
 import csv
+import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from errno import EEXIST
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -76,18 +79,46 @@ def train(
         Where the recipe cannot be read.
     DataError
         Where images are unreadable, a split has one class, or groups stand across splits; rows are named.
-    FileExistsError
-        Where `out` exists.
+    OSError
+        Where `out` exists (FileExistsError), or nothing can be written beside it.
     """
     plan, rows = read_recipe(recipe), read_rows(data)
-    if out.exists():
-        raise FileExistsError(f"{out} exists already: name a folder that does not, or remove it")
+    make_room(out)
     images = _images(data, rows, progress)
     parts = _fitted(plan, images, seed, progress)
     manifest = _manifest(plan, parts, images, dataset_digest(rows, ("train", "val")), seed, clock())
     with appearing_at_once(out) as folder:
         _write(folder, manifest, parts, images, progress)
     return out
+
+
+def make_room(out: Path) -> None:
+    """See that `out` can be written, before the work; make its parents, and sweep what killed trainings left.
+
+    Raises
+    ------
+    OSError
+        Where `out` exists (FileExistsError), or nothing can be written beside it.
+    """
+    if out.exists():
+        raise FileExistsError(EEXIST, "exists already: name a folder that does not, or remove it", str(out))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sweep(out)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-"):
+        pass
+
+
+def sweep(out: Path) -> None:
+    """Remove the temporary folders of trainings into `out` that were killed while they wrote."""
+    made_up = re.compile(rf"\.{re.escape(out.name)}-[a-z0-9_]{{8}}")
+    for folder in out.parent.glob(".*"):
+        # nothing but what appearing_at_once makes: a name of its own choice, holding at most the bundle
+        if (
+            made_up.fullmatch(folder.name)
+            and folder.is_dir()
+            and {path.name for path in folder.iterdir()} <= {out.name}
+        ):
+            shutil.rmtree(folder)
 
 
 @contextmanager

@@ -40,6 +40,31 @@ def test_a_group_across_splits_is_refused_with_its_rows(small_dataset: Path) -> 
         read_rows(small_dataset)
 
 
+def test_an_image_across_splits_is_refused_with_its_rows(small_dataset: Path) -> None:
+    """The same picture under another name and group would be learned by heart and then asked for."""
+    rewrite(small_dataset, lambda rows: rows[8].update(sha256=rows[0]["sha256"].upper()))
+    with pytest.raises(DataError, match=r"2 images stand in .*line 2 \(train-0.png\), line 10 \(val-0.png\)"):
+        read_rows(small_dataset)
+
+
+def test_images_without_a_digest_are_not_taken_for_the_same(small_dataset: Path) -> None:
+    """The column may be empty."""
+    rewrite(small_dataset, lambda rows: [row.update(sha256="") for row in rows] and None)
+    assert len(read_rows(small_dataset)) == 16
+
+
+def test_a_manifest_that_is_no_text_is_refused(small_dataset: Path) -> None:
+    """A spreadsheet's own encoding is named, not crashed on; so is a line that broke off."""
+    path = small_dataset / "manifest.csv"
+    text = path.read_bytes()
+    path.write_bytes(text + "é.png,0,normal,ü,train,\n".encode("latin_1"))
+    with pytest.raises(DataError, match=r"manifest\.csv is no CSV in UTF-8"):
+        read_rows(small_dataset)
+    path.write_bytes(text + b"train-9.png,0\n")
+    with pytest.raises(DataError, match="line 18"):
+        read_rows(small_dataset)
+
+
 def test_an_image_that_does_not_decode_is_named(small_dataset: Path) -> None:
     """A file that is no picture stops the training before it begins."""
     with zipfile.ZipFile(small_dataset / "val.zip", "w") as archive:

@@ -13,7 +13,7 @@ from models.bundle import open_bundle
 from models.dataset import DataError, read_images, read_rows
 from models.evaluation import evaluate
 from models.recipe import RecipeError, read_recipe
-from models.training import appearing_at_once, train
+from models.training import appearing_at_once, make_room, train
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
@@ -78,6 +78,26 @@ def test_a_bundle_that_exists_is_not_overwritten(tiny_recipe: Path, drawn_datase
     out.mkdir()
     with pytest.raises(FileExistsError, match="exists already"):
         train(tiny_recipe, drawn_dataset, out, 1, silent)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_images_are_read(
+    tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    """Its parent is a file."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    steps: list[str] = []
+    with pytest.raises(OSError, match="file"):
+        train(tiny_recipe, drawn_dataset, tmp_path / "file" / "one", 1, lambda stage, *_: steps.append(stage))
+    assert steps == []
+
+
+def test_the_remains_of_a_killed_training_are_swept(tmp_path: Path) -> None:
+    """Only folders of the very form that a training makes."""
+    for name in (".one-abcdefgh/one", ".one-abcdefgi", ".one-short/one", ".one-abcdefgj/letters", ".two-abcdefgh/two"):
+        (tmp_path / name).mkdir(parents=True)
+    make_room(tmp_path / "one")
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == [".one-abcdefgj", ".one-short", ".two-abcdefgh"]
 
 
 def test_a_stop_while_writing_leaves_nothing(tmp_path: Path) -> None:
