@@ -5,8 +5,8 @@ References
 DICOM PS3.3 A.35.13 (Comprehensive 3D SR IOD), C.17.1 to C.17.3, C.12.1
 """
 
-import re
-from datetime import date, datetime, timedelta, timezone
+from copy import deepcopy
+from datetime import datetime, timedelta, timezone
 from itertools import groupby
 
 from pydicom import Dataset
@@ -15,15 +15,11 @@ from node.dicom import codes
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.dicom.report_lines import serial_number
 from node.dicom.source import Source
+from node.dicom.values import LONG_STRING, SHORT_STRING, cut, date_of, is_age, is_time, person_name
 from node.domain.errors import Permanent
-from node.domain.finding import Code
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
 
 SERIES_NUMBER = 9001
-
-_TIME = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?", re.ASCII)
-_AGE = re.compile(r"[0-9]{3}[DWMY]", re.ASCII)
-_SHORT_STRING, _LONG_STRING, _NAME_COMPONENT_GROUP = 16, 64, 64  #: characters (PS3.5 6.2)
 
 
 def report_header(content: ReportContent, identity: ReportIdentity, sources: list[Source]) -> Dataset:
@@ -36,6 +32,7 @@ def report_header(content: ReportContent, identity: ReportIdentity, sources: lis
     """
     first = sources[0]
     dataset = Dataset()
+    _add_modules(dataset, first)
     _add_patient(dataset, first)
     _add_study(dataset, first)
     _add_series(dataset, content.model, identity)
@@ -48,35 +45,40 @@ def report_header(content: ReportContent, identity: ReportIdentity, sources: lis
     return dataset
 
 
+def _add_modules(dataset: Dataset, source: Source) -> None:
+    """Add all that is copied as it is; what the node itself has read of patient and study comes after it."""
+    dataset.update(deepcopy(source.modules))
+    for request in dataset.get("ReferencedRequestSequence", ()):
+        request.setdefault("StudyInstanceUID", source.header.study_instance_uid)
+
+
 def _add_patient(dataset: Dataset, source: Source) -> None:
     header = source.header
-    if len(header.patient_id) > _LONG_STRING or "\\" in header.patient_id:
+    if len(header.patient_id) > LONG_STRING or "\\" in header.patient_id:
         # cut or changed it would be another patient's
         raise Permanent("the source's Patient ID is longer than 64 characters or has a backslash in it")
-    dataset.PatientName = _person_name(header.patient_name)
+    dataset.PatientName = person_name(header.patient_name)
     dataset.PatientID = header.patient_id
     if header.issuer_of_patient_id:
-        dataset.IssuerOfPatientID = _cut(header.issuer_of_patient_id, _LONG_STRING)
-    dataset.PatientBirthDate = _date(header.patient_birth_date)
+        dataset.IssuerOfPatientID = cut(header.issuer_of_patient_id, LONG_STRING)
+    dataset.PatientBirthDate = date_of(header.patient_birth_date)
     dataset.PatientSex = header.patient_sex if header.patient_sex in {"M", "F", "O"} else ""
-    if _AGE.fullmatch(header.patient_age):
+    if is_age(header.patient_age):
         dataset.PatientAge = header.patient_age
 
 
 def _add_study(dataset: Dataset, source: Source) -> None:
     header = source.header
     dataset.StudyInstanceUID = header.study_instance_uid
-    dataset.StudyDate = _date(header.study_date)
-    dataset.StudyTime = header.study_time if _TIME.fullmatch(header.study_time) else ""
-    dataset.ReferringPhysicianName = _person_name(source.referring_physician_name)
-    dataset.StudyID = _cut(source.study_id, _SHORT_STRING)
+    dataset.StudyDate = date_of(header.study_date)
+    dataset.StudyTime = header.study_time if is_time(header.study_time) else ""
+    dataset.ReferringPhysicianName = person_name(source.referring_physician_name)
+    dataset.StudyID = cut(source.study_id, SHORT_STRING)
     # a cut accession number would be another order's
-    fits = len(header.accession_number) <= _SHORT_STRING and "\\" not in header.accession_number
+    fits = len(header.accession_number) <= SHORT_STRING and "\\" not in header.accession_number
     dataset.AccessionNumber = header.accession_number if fits else ""
     if header.study_description:
-        dataset.StudyDescription = _cut(header.study_description, _LONG_STRING)
-    if source.procedure_codes:
-        dataset.ProcedureCodeSequence = [_code_item(code) for code in source.procedure_codes]
+        dataset.StudyDescription = cut(header.study_description, LONG_STRING)
 
 
 def _add_series(dataset: Dataset, model: ModelIdentity, identity: ReportIdentity) -> None:
@@ -84,9 +86,9 @@ def _add_series(dataset: Dataset, model: ModelIdentity, identity: ReportIdentity
     dataset.Modality = "SR"
     dataset.SeriesInstanceUID = identity.series_instance_uid
     dataset.SeriesNumber = SERIES_NUMBER
-    dataset.SeriesDescription = _cut(f"AI research result: {model.name}", _LONG_STRING)
+    dataset.SeriesDescription = cut(f"AI research result: {model.name}", LONG_STRING)
     dataset.ReferencedPerformedProcedureStepSequence = []
-    dataset.Manufacturer = _cut(model.manufacturer, _LONG_STRING)
+    dataset.Manufacturer = cut(model.manufacturer, LONG_STRING)
     dataset.ManufacturerModelName = "pacs-node"
     # required by PS3.3 C.7.5.2, and a program has none: what stands for every copy of this one is given
     dataset.DeviceSerialNumber = IMPLEMENTATION_CLASS_UID
@@ -169,29 +171,3 @@ def _contributing_equipment(model: ModelIdentity, report: Dataset) -> Dataset:
     equipment.ContributionDateTime = report.ContentDate + report.ContentTime + report.TimezoneOffsetFromUTC
     equipment.ContributionDescription = "Automated reading, research result"
     return equipment
-
-
-def _code_item(code: Code) -> Dataset:
-    item = Dataset()
-    item.CodeValue = _cut(code.value, _SHORT_STRING)
-    item.CodingSchemeDesignator = _cut(code.scheme, _SHORT_STRING)
-    item.CodeMeaning = _cut(code.meaning, _LONG_STRING)
-    return item
-
-
-def _person_name(name: str) -> str:
-    """Return a name that fits VR PN: at most three component groups of five components and 64 characters."""
-    groups = ("^".join(group.split("^")[:5]) for group in name.replace("\\", " ").split("=")[:3])
-    return "=".join(group[:_NAME_COMPONENT_GROUP].rstrip() for group in groups).rstrip("=")
-
-
-def _cut(text: str, characters: int) -> str:
-    # a backslash would part the value into two (PS3.5 6.2)
-    return text.replace("\\", "/")[:characters].rstrip()
-
-
-def _date(text: str) -> str:
-    try:
-        return text if date.fromisoformat(text) and len(text) == 8 and text.isdigit() else ""
-    except ValueError:
-        return ""
