@@ -1,7 +1,7 @@
 """What a report copies from its source beside the elements that the node itself reads, and what makes it whole.
 
 Only what is named here is copied, so private elements and those of images never are. What is said of animals is left
-out: one element of it asks for the others, which sources leave out.
+out: one element of it asks for the others, which sources leave out. So is what is retired.
 
 References
 ----------
@@ -64,7 +64,7 @@ _PERSON = ItemKind(
 
 _PATIENT = ItemKind(
     (
-        "TypeOfPatientID", "PatientBirthTime", "QualityControlSubject", "OtherPatientIDs", "OtherPatientNames",
+        "TypeOfPatientID", "PatientBirthTime", "QualityControlSubject", "OtherPatientNames",
         "EthnicGroup", "PatientComments", "ResponsiblePerson", "ResponsiblePersonRole",
         "ResponsibleOrganization", "PatientIdentityRemoved", "DeidentificationMethod",
     ),

@@ -24,7 +24,7 @@ def person(name: str) -> Dataset:
     return item(PersonIdentificationCodeSequence=[code("P7", name, "99STAFF")], InstitutionName="St. Mary")
 
 
-_HEADER: dict[str, Any] = {
+HEADER: dict[str, Any] = {
     "IssuerOfPatientID": "HOSP",
     "TypeOfPatientID": "TEXT",
     "IssuerOfPatientIDQualifiersSequence": [
@@ -41,7 +41,6 @@ _HEADER: dict[str, Any] = {
     "OtherPatientNames": ["Roe^Jane", "Poe^Jane"],
     "EthnicGroup": "E",
     "PatientComments": "first line\r\nsecond line",
-    "PatientSpeciesDescription": "Human",
     "ResponsiblePerson": "Doe^John",
     "ResponsiblePersonRole": "PARENT",
     "ReferringPhysicianName": "Ref^Err",
@@ -83,7 +82,7 @@ _REQUEST = {
 def enrich(path: Path) -> Dataset:
     """Write all of it into a file, with private elements at the top and in an item, and return its dataset."""
     source = dcmread(path)
-    for keyword, value in _HEADER.items():
+    for keyword, value in HEADER.items():
         setattr(source, keyword, value)
     source.RequestAttributesSequence = [item(**_REQUEST)]
     for holder in (source, source.OtherPatientIDsSequence[0]):
