@@ -61,10 +61,13 @@ def network_input(values: Values, window: tuple[float, float] | None, inverted: 
 
 
 def resize(image: Image, size: int) -> Image:
-    """Return the image at `size` x `size`: by area where it shrinks, bilinear where it grows."""
-    shrinks = min(image.shape) >= size
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size, size), interpolation=method), np.float32)
+    """Return the image at `size` x `size`: by area along the axes that shrink, then bilinear along those that grow."""
+    rows, columns = (min(length, size) for length in image.shape)
+    if (rows, columns) != image.shape:
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    if (rows, columns) != (size, size):
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.array(image, np.float32)
 
 
 def stretch(image: Image) -> Image:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.preprocess import network_input
+from models.preprocess import network_input, resize
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ def test_any_size_becomes_the_networks_size_within_zero_and_one(shape: tuple[int
     assert tensor.dtype == np.float32
     assert tensor.min() >= 0
     assert tensor.max() <= 1
+
+
+def test_an_image_that_shrinks_along_one_axis_only_is_averaged_along_it() -> None:
+    """Stripes finer than the result turn to an even grey; picking single pixels would make a pattern of them."""
+    columns = np.tile(np.array([0.0, 1.0], np.float32), 640)
+    low = np.tile(columns, (100, 1))
+    for image in (low, low.T):
+        assert resize(np.ascontiguousarray(image), 128) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_the_input_is_left_as_it_was(jpeg: np.ndarray) -> None:
