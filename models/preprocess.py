@@ -63,11 +63,8 @@ def network_input(values: Values, window: tuple[float, float] | None, inverted: 
 def resize(image: Image, size: int) -> Image:
     """Return the image at `size` x `size`: by area along the axes that shrink, then bilinear along those that grow."""
     rows, columns = (min(length, size) for length in image.shape)
-    if (rows, columns) != image.shape:
-        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
-    if (rows, columns) != (size, size):
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.array(image, np.float32)
+    shrunk = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def stretch(image: Image) -> Image:

@@ -87,8 +87,15 @@ def _dictionary(hint: Any, value: Any, where: str) -> dict[str, Any]:
 def _plain(hint: type, value: Any, where: str) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if hint is float and whole:
-        return float(value)
+        return _float(value, where)
     fits = whole if hint is int else isinstance(value, hint)
     if not fits:
         raise FormError(f"{where} is {value!r}, where a value of type {hint.__name__} is needed")
     return value
+
+
+def _float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise FormError(f"{where} is a number of {len(str(value))} digits, which no float holds") from error

@@ -120,6 +120,7 @@ def test_a_changed_value_in_the_manifest_is_refused_by_name(
         (lambda manifest: manifest["preprocessing"].update(autoencoder=2048), r"preprocessing\.autoencoder"),
         (lambda manifest: manifest["preprocessing"].update(admission=72), r"preprocessing\.admission is 72"),
         (lambda manifest: manifest["admission"].update(limit=0), r"admission\.limit"),
+        (lambda manifest: manifest["admission"].update(limit=10**400), r"admission\.limit is a number of 401 digits"),
         (lambda manifest: manifest["admission"].update(held_out_percentile=101), "held_out_percentile"),
         (lambda manifest: manifest["anomaly"].update(deviation=0.0), r"anomaly\.deviation is 0\.0"),
         (lambda manifest: manifest["anomaly"].update(quantiles=[0.0, 1.0, 2.0]), r"anomaly\.quantiles is '3 numbers'"),
