@@ -29,10 +29,10 @@ from node.pipeline.reading import read_file, warm
 from node.pipeline.receive import ReceivePolicy, Receiver
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
-from node.store import callers, outbox, queue, schema
+from node.store import callers, instances, outbox, queue, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.lock import DataFolderLock
+from node.store.lock import DataFolderLock, database_lock
 from node.store.outbox import ClaimedDelivery
 from node.store.queue import ClaimedJob
 from node.store.registry import Registration
@@ -69,7 +69,7 @@ class Node:
     def __init__(self, settings: Settings, database: Database, clock: Clock, jitter: random.Random) -> None:
         self._settings, self._database, self._clock, self._jitter = settings, database, clock, jitter
         self._files = InstanceFiles(settings.node.data_dir)
-        self._registrations = seeded(settings, database)
+        self._registrations = seeded(settings, database, clock)
         self._catalogue = Catalogue(self._registrations)
         self._children = [Child(settings.work.deadline_s) for _ in range(settings.work.processes)]
         self._reading = list(zip(self._children, self._read_loops(), strict=True))
@@ -85,6 +85,7 @@ class Node:
     def start(self) -> str:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
         self._files.sweep()
+        self._set_aside_unrecorded()
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
         attempts = self._settings.work.attempts
         self._database.write(lambda tx: queue.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
@@ -96,6 +97,14 @@ class Node:
             threading.Thread(target=self._begin_reading, args=(child, loop), name="warm", daemon=True).start()
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
+
+    def _set_aside_unrecorded(self) -> None:
+        """Move files that no row names out of the way: a kill between rename and commit leaves them, unacknowledged."""
+        unrecorded = set(self._files.kept()) - self._database.read(instances.known_paths)
+        for path in unrecorded:
+            self._files.set_aside(path)
+        if unrecorded:
+            telemetry.logger("app").warning("files without a row set aside in quarantine/", files=len(unrecorded))
 
     def drain(self, timeout_s: float = _DRAIN_S) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
@@ -259,7 +268,7 @@ def opened_node(settings: Settings) -> Iterator[Node]:
         Where another node works on the folder, it cannot be written, the database is at another schema version or
         cannot be reached, or a bundle cannot be used.
     """
-    with DataFolderLock(settings.node.data_dir):
+    with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url):
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url)) as database:
             yield Node(settings, database, utc_now, random.Random())

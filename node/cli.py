@@ -104,12 +104,15 @@ def send(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="DICOM files, folders of them, zips of them.")],
     to: Annotated[str, typer.Option("--to", help="A peer's name, or AE@host:port.")],
+    calling: Annotated[str, typer.Option("--from", help="Calling AE title; else the node's own.")] = "",
 ) -> None:
     """Send files by C-STORE, with progress; exit 1 where one was not stored."""
     with _progress() as progress:
-        results = send_files(_settings(context), paths, to, _reporter(progress))
+        results = send_files(_settings(context), paths, to, _reporter(progress), calling)
     for result in results.failed:
         _out.print(f"not stored: {result.path}: {result.reason}", markup=False)
+    if not results.stored and not results.failed:
+        _out.print("no DICOM file was found there")
     _out.print(f"{results.stored} stored, {len(results.failed)} not stored, {results.skipped} not DICOM")
     if results.failed or not results.stored:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import typer
+from pydantic import BaseModel
 
 from node import config
 from node.cli import application
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MANUAL = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
-def _tables() -> dict[str, type[config._Table]]:
+def _tables() -> dict[str, type[BaseModel]]:
     tables = {}
     for name, field in config.Settings.model_fields.items():
         model = (get_args(field.annotation) or (field.annotation,))[0]

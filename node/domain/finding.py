@@ -64,7 +64,7 @@ class Admission:
     """
 
     admitted: bool
-    reason: Code | None = None  #: set when not admitted
+    reason: Code | None = None  #: set where the model refused the image; None where reading it failed
     sentence: str = ""  #: set when not admitted; one sentence for a person
     score: float = 0.0
     limit: float = 0.0

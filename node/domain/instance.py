@@ -1,6 +1,7 @@
 """What the node knows of a stored instance without opening its file."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 
@@ -58,3 +59,19 @@ def age_in_years(patient_age: str) -> float | None:
 
 
 _UNITS_PER_YEAR = {"D": 365.25, "W": 52.1786, "M": 12.0, "Y": 1.0}
+
+
+def age_of(header: InstanceHeader) -> float | None:
+    """Return the patient's age in years at the study: as sent, else from birth date and study date, else None."""
+    sent = age_in_years(header.patient_age)
+    if sent is not None:
+        return sent
+    born, studied = _date(header.patient_birth_date), _date(header.study_date)
+    return None if born is None or studied is None else (studied - born).days / 365.25
+
+
+def _date(text: str) -> date | None:
+    try:
+        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None

@@ -6,7 +6,9 @@ gets no object; what it lets through may still be not admitted by the pixels.
 
 from dataclasses import dataclass
 
-from node.domain.instance import InstanceHeader, age_in_years
+from node.domain.instance import InstanceHeader, age_of
+
+_LATERAL_VIEWS = ("LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL", "LAT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,22 @@ def turned_away(rule: Rule, header: InstanceHeader, sender: str) -> str | None:
         return f"body part {header.body_part_examined} is not in body_parts {_listed(rule.body_parts)}"
     if rule.senders and sender not in rule.senders:
         return f"sender {sender} is not in senders {_listed(rule.senders)}"
-    return _turned_away_by_age(rule, header.patient_age)
+    return _turned_away_by_view(header.view_position) or _turned_away_by_age(rule, age_of(header))
 
 
-def _turned_away_by_age(rule: Rule, patient_age: str) -> str | None:
-    age = age_in_years(patient_age)
-    if rule.age_years is None or age is None or rule.age_years[0] <= age <= rule.age_years[1]:
+def _turned_away_by_view(view_position: str) -> str | None:
+    # frontal images are all that any bundle was trained on; an absent view is left to the pixels
+    return f"view position {view_position} is not frontal" if view_position in _LATERAL_VIEWS else None
+
+
+def _turned_away_by_age(rule: Rule, age: float | None) -> str | None:
+    if rule.age_years is None or age is None:
         return None
-    return f"age {patient_age} is not within age_years {rule.age_years[0]:g} to {rule.age_years[1]:g}"
+    youngest, oldest = rule.age_years
+    # an oldest of 5 takes a child in until the sixth birthday, as an age of 005Y does
+    if youngest <= age < oldest + 1:
+        return None
+    return f"age {age:.1f} is not within age_years {youngest:g} to {oldest:g}"
 
 
 def _listed(values: tuple[str, ...]) -> str:

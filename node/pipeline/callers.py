@@ -2,7 +2,7 @@
 
 
 def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
-    """Return the change that would let a rejected caller in, or "" where none would.
+    """Return the lines of config.toml that would let a rejected caller in, or "" where none would.
 
     Parameters
     ----------
@@ -14,4 +14,13 @@ def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
     if "calling AE title" not in reason:
         return ""
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in calling_ae_title.lower()).strip("-") or "sender"
-    return f'[[peers]] name = "{name}" ae_title = "{calling_ae_title}" host = "{address}" port = 104 may_send = true'
+    return "\n".join(
+        (
+            "[[peers]]",
+            f'name = "{name}"',
+            f'ae_title = "{calling_ae_title}"',
+            f'host = "{address}"',
+            "port = 104  # where it listens, if it does",
+            "may_send = true",
+        )
+    )

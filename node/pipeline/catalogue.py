@@ -4,8 +4,10 @@ The registry says which names there are and in which mode; the bundle's manifest
 start seeds the registry from [[models]]; afterwards the registry rules. A bundle is opened once, its digests checked.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import models
@@ -15,7 +17,7 @@ from node.domain.errors import OperatorError, Permanent
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Rule
-from node.store import registry
+from node.store import audit, registry
 from node.store.database import Database, Transaction
 from node.store.registry import Registration
 from node.store.tables import Mode
@@ -74,9 +76,10 @@ class Catalogue:
             raise Permanent(f"model {name} is not served: restart the node, then `pacs-node retry`")
         return self._served[name]
 
-    def rules(self, tx: Transaction) -> dict[str, Rule]:
-        """Return the rules of the models that read now, by name."""
-        return {row.name: row.rule for row in registry.all(tx) if row.mode is not Mode.OFF and row.name in self._served}
+    def rules(self, tx: Transaction) -> dict[str, Rule | None]:
+        """Return the rules of the models by name; None for one that is off."""
+        rows = [row for row in registry.all(tx) if row.name in self._served]
+        return {row.name: None if row.mode is Mode.OFF else row.rule for row in rows}
 
 
 def bundle_path(bundle: str) -> Path:
@@ -97,8 +100,15 @@ def opened(bundle: str) -> Manifest:
         return open_bundle(path).manifest
     except BundleError as error:
         raise OperatorError(
-            f"the bundle {path} cannot be used: {error}; install pacs-node again, or name another [[models]] bundle"
+            f"the bundle {path} cannot be used: {error}; [[models]] bundle names one that ships ({_shipped()}) or a "
+            "folder"
         ) from error
+
+
+def _shipped() -> str:
+    return (
+        ", ".join(sorted(path.parent.name for path in SHIPPED_BUNDLES.glob("*/manifest.json"))) or "none is installed"
+    )
 
 
 def identity_of(name: str, manifest: Manifest) -> ModelIdentity:
@@ -108,17 +118,34 @@ def identity_of(name: str, manifest: Manifest) -> ModelIdentity:
         for described in manifest.classes
     )
     return ModelIdentity(
-        name, manifest.version, manifest.device_uid, weights_digest=manifest.weights_digest, classes=classes
+        name, version_of(manifest), manifest.device_uid, weights_digest=manifest.weights_digest, classes=classes
     )
 
 
-def seeded(settings: Settings, database: Database) -> list[Registration]:
+def version_of(manifest: Manifest) -> str:
+    """Return the version that readings and reports carry: the bundle's, told apart from others of the same number.
+
+    Two trainings of one recipe have the same number and are two devices; what they say must never be mixed.
+    """
+    return f"{manifest.version}+{hashlib.sha256(manifest.device_uid.encode()).hexdigest()[:8]}"
+
+
+def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]) -> list[Registration]:
     """Return the registry's rows after the models that it did not know were added from [[models]]."""
     require_validation = settings.go_live.require_validation
     configured = [registration_of(model, require_validation=require_validation) for model in settings.models]
     for registration in configured:
         database.write(lambda tx, registration=registration: registry.seed(tx, registration))  # type: ignore[misc]
+    for row in database.read(registry.all):
+        version = version_of(opened(row.bundle))
+        if version != row.version:
+            database.write(lambda tx, row=row, version=version: _note_version(tx, row, version, clock()))  # type: ignore[misc]
     return database.read(registry.all)
+
+
+def _note_version(tx: Transaction, row: Registration, version: str, now: datetime) -> None:
+    registry.set_version(tx, row.name, version)
+    audit.add(tx, now, "model version changed", model=row.name, before=row.version, after=version)
 
 
 def registration_of(model: ModelSettings, *, require_validation: bool) -> Registration:
@@ -128,13 +155,22 @@ def registration_of(model: ModelSettings, *, require_validation: bool) -> Regist
     """
     mode = Mode.SHADOW if model.mode == "active" and require_validation else Mode(model.mode)
     rule = Rule(model.modalities, model.body_parts, model.senders, model.age_years)
-    return Registration(model.name, opened(model.bundle).version, model.bundle, mode, rule)
+    return Registration(model.name, version_of(opened(model.bundle)), model.bundle, mode, rule)
 
 
 def shadow_notes(settings: Settings, registrations: Sequence[Registration]) -> list[str]:
-    """Return a line for each model in shadow: who gets its reports."""
+    """Return a line for each model in shadow: who gets its reports, and why it is not active where it was to be."""
     tests = [peer.name for peer in settings.peers if peer.test and "report" in peer.gets]
     where = f"only to peers with test = true: {', '.join(tests)}" if tests else "to nobody: no peer has test = true"
+    wanted = {model.name for model in settings.models if model.mode == "active"}
     return [
-        f"model {row.name} is in shadow: its reports go {where}" for row in registrations if row.mode is Mode.SHADOW
+        f"model {row.name} is in shadow: its reports go {where}" + (_NOT_ACTIVE if row.name in wanted else "")
+        for row in registrations
+        if row.mode is Mode.SHADOW
     ]
+
+
+_NOT_ACTIVE = (
+    "; config.toml says active: that needs a recorded local validation or [go_live] require_validation = false, and "
+    "then `pacs-node models mode`"
+)

@@ -63,6 +63,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _registry(settings, database)
             yield _clock(database, now)
             yield from _buried(database)
+            yield from _quarantined(database)
             yield from _callers(database)
     except (OperatorError, Transient):
         return  # the schema's line has said so
@@ -169,6 +170,13 @@ def _buried(database: Database) -> Iterator[CheckLine]:
             yield CheckLine(subject, "note", text)
 
 
+def _quarantined(database: Database) -> Iterator[CheckLine]:
+    count = database.read(instances.count_quarantined)
+    if count:
+        text = f"{count} copies with other pixels under a held UID: `pacs-node studies UID` names them; the first stays"
+        yield CheckLine("quarantine", "note", text)
+
+
 def _callers(database: Database) -> Iterator[CheckLine]:
     for caller in database.read(callers.all):
         way_in = let_in_with(caller.reason, caller.calling_ae_title, caller.address)
@@ -176,4 +184,4 @@ def _callers(database: Database) -> Iterator[CheckLine]:
             f"{caller.calling_ae_title} at {caller.address} called {caller.called_ae_title} {caller.times} times, last "
             f"{caller.last_at:%Y-%m-%d %H:%M:%S} UTC, and was rejected: {caller.reason}"
         )
-        yield CheckLine("refused caller", "note", text + (f"; let it in with {way_in}" if way_in else ""))
+        yield CheckLine("refused caller", "note", text + (f"; let it in with\n{way_in}" if way_in else ""))

@@ -136,7 +136,7 @@ class Composer:
             model,
             analysis.outcome,
             material.readings,
-            analysis.created_at,
+            analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
             material.predecessor,
         )
         sources = [self._files.path(source.newest_path) for source in material.sources]

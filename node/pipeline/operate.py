@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 STUDIES_COLUMNS = (
     "study_instance_uid",
+    "accession_number",
     "modalities",
     "instances",
     "last_received_at",
@@ -118,7 +119,12 @@ def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *
         return count + (operator.retry(tx, "delivery", None if everything else sent, now) if everything or sent else 0)
 
     with open_database(settings) as database:
-        return database.write(put_back)
+        count = database.write(put_back)
+    if count < len(jobs) + len(sent) and not everything:
+        raise OperatorError(
+            f"{count} put back; the others are not buried: `pacs-node queue` and `pacs-node deliveries` list what is"
+        )
+    return count
 
 
 def models(settings: Settings) -> list[dict[str, Any]]:
@@ -169,7 +175,7 @@ def set_mode(settings: Settings, name: str, mode: str, now: datetime) -> str:
 
     with open_database(settings) as database:
         before = database.write(change)
-    return f"model {name}: {before} -> {mode}; counts from the next image on"
+    return f"model {name}: {before} -> {mode}; counts at once, for every report that has not left"
 
 
 def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:

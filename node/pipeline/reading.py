@@ -68,8 +68,8 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Rea
 
 
 def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
-    """Return the reading of an image that could not be read, for this reason."""
-    return Reading(sop_instance_uid, Admission(admitted=False, reason=OUTSIDE_LIMITS, sentence=sentence))
+    """Return the reading of an image whose reading failed; a refusal by the model carries a coded reason instead."""
+    return Reading(sop_instance_uid, Admission(admitted=False, reason=None, sentence=sentence))
 
 
 @lru_cache(maxsize=4)

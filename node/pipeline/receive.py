@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from node.dicom.encoding import InflatesTooLarge, NotParsable
-from node.dicom.header import inspect
 from node.dicom.part10 import preamble_and_meta, read_part10
 from node.domain.errors import Refused, Transient
-from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
 from node.network.scp import IncomingInstance
+from node.pipeline.announced import checked_header
 from node.pipeline.conclude import patient_key
 from node.pipeline.repeat import Repeat, compare
 from node.store import audit, instances, queue
@@ -29,8 +27,6 @@ from node.telemetry import logger
 _SUCCESS = 0x0000
 _DUPLICATE_SOP_INSTANCE = 0x0111
 _OUT_OF_RESOURCES = 0xA700
-_DATASET_DOES_NOT_MATCH = 0xA900
-_CANNOT_UNDERSTAND = 0xC000
 
 _log = logger("pipeline.receive")
 
@@ -53,8 +49,8 @@ class Receiver:
     database, files
         Where rows and bytes are kept.
     rules
-        Returns the rules of the models that are not off, by name; asked in every transaction, so that a change of
-        mode needs no restart.
+        Returns the rules of the models by name, None for one that is off; asked in every transaction, so that a
+        change of mode needs no restart.
     device_uids
         Device UIDs of this node's own models, to know its reports when they come back.
     policy
@@ -69,7 +65,7 @@ class Receiver:
         self,
         database: Database,
         files: InstanceFiles,
-        rules: Callable[[Transaction], Mapping[str, Rule]],
+        rules: Callable[[Transaction], Mapping[str, Rule | None]],
         device_uids: frozenset[str],
         policy: ReceivePolicy,
         clock: Callable[[], datetime],
@@ -158,7 +154,10 @@ class Receiver:
         now = self._clock()
         kind = self._kind(tx, header)
         rules = self._rules(tx) if kind is InstanceKind.IMAGE else {}
-        reasons = {name: turned_away(rule, header, incoming.calling_ae_title) for name, rule in rules.items()}
+        reasons = {
+            name: turned_away(rule, header, incoming.calling_ae_title) if rule else "the model is off"
+            for name, rule in rules.items()
+        }
         refused = {name: reason for name, reason in reasons.items() if reason is not None}
         new = NewInstance(
             header,
@@ -195,21 +194,26 @@ class Receiver:
 
     def _again(self, incoming: IncomingInstance, header: InstanceHeader, held: HeldInstance) -> int:
         """Answer a second copy of a held UID, in one of four ways."""
-        newest = read_part10(self._files.path(held.newest_path))
+        try:
+            newest = read_part10(self._files.path(held.newest_path))
+        except FileNotFoundError:
+            _log.error("the file of a stored instance is gone; this copy takes its place", path=held.newest_path)
+            self._revised(incoming, header)
+            return _SUCCESS
         repeat = compare(newest.dataset, newest.transfer_syntax_uid, incoming.dataset, incoming.transfer_syntax_uid)
         if repeat is Repeat.OTHER_TRANSFER_SYNTAX:
             self._database.write(
                 lambda tx: _note(tx, self._clock(), "other transfer syntax", header, incoming, kept="the first copy")
             )
         elif repeat is Repeat.REVISION:
-            self._revised(incoming, header, held)
+            self._revised(incoming, header)
         elif repeat is Repeat.OTHER_PIXELS:
             self._quarantined(incoming, header)
             return _DUPLICATE_SOP_INSTANCE
         return _SUCCESS
 
-    def _revised(self, incoming: IncomingInstance, header: InstanceHeader, held: HeldInstance) -> None:
-        known = self._same_copy(incoming, header.sop_instance_uid, held.path)
+    def _revised(self, incoming: IncomingInstance, header: InstanceHeader) -> None:
+        known = self._same_copy(incoming, header.sop_instance_uid)
         if known is None:
             self._recorded(
                 incoming, header, self._files.keep, lambda tx, path: self._revise(tx, incoming, header, path)
@@ -228,10 +232,10 @@ class Receiver:
             )
         _log.error("same UID with other pixels quarantined", sop_instance_uid=header.sop_instance_uid)
 
-    def _same_copy(self, incoming: IncomingInstance, sop_instance_uid: str, *first: str) -> str | None:
+    def _same_copy(self, incoming: IncomingInstance, sop_instance_uid: str) -> str | None:
         """Return the path of a copy with these very bytes that is kept already: two senders may take turns for days."""
-        later = self._database.read(lambda tx: instances.copies(tx, sop_instance_uid))
-        for path in (*first, *later):
+        paths = self._database.read(lambda tx: instances.copies(tx, sop_instance_uid))
+        for path in filter(lambda path: self._files.path(path).is_file(), paths):
             kept = read_part10(self._files.path(path))
             if (kept.transfer_syntax_uid, kept.dataset) == (incoming.transfer_syntax_uid, incoming.dataset):
                 return path
@@ -257,36 +261,6 @@ class Receiver:
         instances.add_quarantined(tx, _copy(incoming, header, path, now, "other pixels under the same UID"))
         _note(tx, now, "instance quarantined", header, incoming, reason="other pixels under the same UID")
         return 0
-
-
-def checked_header(incoming: IncomingInstance) -> InstanceHeader:
-    """Return the header of an instance whose bytes are a dataset and say what the command said.
-
-    Raises
-    ------
-    Refused
-        0xC000 where the bytes are not one whole dataset; 0xA900 where a UID is missing or none, or where SOP class
-        or UIDs of dataset, command and presentation context differ (DICOM PS3.4 B.2.3).
-    """
-    try:
-        header = inspect(incoming.dataset, incoming.transfer_syntax_uid)
-    except InflatesTooLarge as error:
-        raise Refused(_OUT_OF_RESOURCES, str(error)) from error
-    except NotParsable as error:
-        raise Refused(_CANNOT_UNDERSTAND, str(error)) from error
-    for name, uid in (
-        ("SOP Class UID", header.sop_class_uid),
-        ("SOP Instance UID", header.sop_instance_uid),
-        ("Study Instance UID", header.study_instance_uid),
-        ("Series Instance UID", header.series_instance_uid),
-    ):
-        if not is_uid(uid):
-            raise Refused(_DATASET_DOES_NOT_MATCH, f"{name} of the dataset is {'not a UID' if uid else 'missing'}")
-    if header.sop_instance_uid != incoming.sop_instance_uid:
-        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")
-    if not header.sop_class_uid == incoming.sop_class_uid == incoming.context_sop_class_uid:
-        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of context, command and dataset differ")
-    return header
 
 
 def _copy(incoming: IncomingInstance, header: InstanceHeader, path: str, now: datetime, reason: str) -> NewCopy:

@@ -55,7 +55,7 @@ class _Outgoing:
         return self.instance.sop_class_uid, self.instance.transfer_syntax_uid
 
 
-def send(settings: Settings | None, paths: Sequence[Path], to: str, report: Reporter) -> Sent:
+def send(settings: Settings | None, paths: Sequence[Path], to: str, report: Reporter, calling: str = "") -> Sent:
     """Send files, folders and zips to a peer.
 
     Parameters
@@ -68,6 +68,8 @@ def send(settings: Settings | None, paths: Sequence[Path], to: str, report: Repo
         A configured peer's name, or ``AE@host:port``.
     report
         Told of the progress.
+    calling
+        The calling AE title; the node's own where it is empty.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def send(settings: Settings | None, paths: Sequence[Path], to: str, report: Repo
         Where a path does not exist or the peer is not known.
     """
     peer = peer_address(settings, to)
-    calling = settings.node.ae_title if settings else "PACSNODE"
+    calling = calling or (settings.node.ae_title if settings else "PACSNODE")
     sources = [source for path in paths for source in _sources(path)]
     result, done = Sent(), 0
     for batch in _batches(sources, result):

@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from node.domain.errors import Transient
+from node.domain.errors import OperatorError, Transient
 
 _SQLITE_MAY_PASS = {
     sqlite3.SQLITE_BUSY,
@@ -39,6 +39,16 @@ class DatabaseUnavailable(Transient):
     """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
 
 
+class DatabaseDamaged(OperatorError):  # noqa: N818 - it names a finding about a file
+    """The database file cannot be read as one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database file is damaged or is no SQLite database: stop the node, move the file away, and put a copy "
+            "of it from before in its place"
+        )
+
+
 def may_pass(error: SQLAlchemyError) -> bool:
     """Return whether the database, and not what was asked of it, is at fault."""
     if isinstance(error, PoolTimeoutError):
@@ -52,6 +62,12 @@ def may_pass(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or isinstance(cause, _POSTGRESQL_MAY_PASS)
 
 
+def is_damaged(error: SQLAlchemyError) -> bool:
+    """Return whether SQLite cannot read its file: it is none of its own, or pages of it are broken."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+
+
 def worth_another_run(error: SQLAlchemyError) -> bool:
     """Return whether the same work, run again at once, may well succeed: it lost a race on PostgreSQL."""
     return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
@@ -63,6 +79,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        if is_damaged(error):
+            raise DatabaseDamaged from error
         if not may_pass(error):
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error

@@ -89,6 +89,10 @@ class InstanceFiles:
         """Remove a kept file that no row refers to."""
         self.path(relative).unlink(missing_ok=True)
 
+    def set_aside(self, relative: str) -> None:
+        """Move a kept file that no row names to the quarantine."""
+        os.replace(self._root / relative, self._root / _QUARANTINE / Path(relative).name)  # noqa: PTH105 - durable either way
+
     def path(self, relative: str) -> Path:
         """Return where a kept file lies.
 

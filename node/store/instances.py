@@ -99,6 +99,12 @@ def of_study(tx: Transaction, study_uid: str) -> list[HeldInstance]:
     return [_held(row) for row in rows]
 
 
+def count_quarantined(tx: Transaction) -> int:
+    """Return how many copies with other pixels under a held UID are kept."""
+    query = select(func.count()).select_from(InstanceCopy).where(InstanceCopy.kind == CopyKind.QUARANTINED)
+    return tx.execute(query).scalar_one()
+
+
 def newest_received_at(tx: Transaction) -> datetime | None:
     """Return when the newest instance came, or None where none is stored."""
     return tx.scalar(select(func.max(Instance.received_at)))
@@ -206,9 +212,10 @@ def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime | Non
 
 
 def copies(tx: Transaction, sop_uid: str) -> list[str]:
-    """Return the paths of the later copies of a held UID, revisions and quarantined ones, the oldest first."""
-    query = select(InstanceCopy.path).where(InstanceCopy.sop_instance_uid == sop_uid).order_by(InstanceCopy.id)
-    return list(tx.scalars(query))
+    """Return the paths of all copies of a held UID: the first, its revisions and the quarantined ones."""
+    first = select(Instance.path).where(Instance.sop_instance_uid == sop_uid)
+    later = select(InstanceCopy.path).where(InstanceCopy.sop_instance_uid == sop_uid).order_by(InstanceCopy.id)
+    return [*tx.scalars(first), *tx.scalars(later)]
 
 
 def known_paths(tx: Transaction) -> set[str]:

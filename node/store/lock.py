@@ -1,12 +1,20 @@
-"""One node for one data folder."""
+"""One node for one data folder, and for one database."""
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import text
+
 from node.domain.errors import OperatorError
+from node.store import engines
+from node.store.failures import translated
+
+_ONE_NODE_AT_A_TIME = 0x6E6F6465  # a PostgreSQL advisory lock; the number is ours alone
 
 
 class DataFolderLock:
@@ -16,10 +24,12 @@ class DataFolderLock:
     ----------
     data_dir
         The data folder; it is made where it is missing, readable by its owner alone.
+    name
+        Of the lock file in it.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self, data_dir: Path, name: str = "node.lock") -> None:
+        self._data_dir, self._name = data_dir, name
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -60,9 +70,40 @@ class DataFolderLock:
     def _opened(self) -> int:
         try:
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self._data_dir / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(self._data_dir / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OperatorError(
                 f"the data folder {self._data_dir} cannot be written ({error.strerror}): "
                 "make it writable for this user, or set another [node] data_dir"
             ) from error
+
+
+@contextmanager
+def database_lock(url: str) -> Iterator[None]:
+    """Keep a second node off the same database while this one works on it, wherever its data folder is.
+
+    On PostgreSQL an advisory lock of a session of its own, which the server lets go of when the process ends. An
+    SQLite file lies in one place, and the lock file beside it is held like the data folder's.
+
+    Raises
+    ------
+    OperatorError
+        Where another node holds it.
+    DatabaseUnavailable
+        Where the server cannot be reached.
+    """
+    file = engines.sqlite_file(url)
+    if file is not None:
+        with DataFolderLock(file.parent, name=f"{file.name}.lock"):
+            yield
+        return
+    engine = engines.postgresql_engine(url)
+    try:
+        with translated():
+            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ONE_NODE_AT_A_TIME})
+        if not taken:
+            raise OperatorError("another node works on this database: stop it, or give this node one of its own")
+        yield
+    finally:
+        engine.dispose()

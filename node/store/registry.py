@@ -66,5 +66,10 @@ def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
     return before.mode
 
 
+def set_version(tx: Transaction, name: str, version: str) -> None:
+    """Let a model's row say which version its bundle is now."""
+    tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(version=version))
+
+
 def _registration(row: RegisteredModel) -> Registration:
     return Registration(row.name, row.version, row.bundle, row.mode, rule_from_json(row.rule))

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 import node
 from node.domain.errors import OperatorError
@@ -49,6 +49,7 @@ def upgrade(url: str, revision: str = "head") -> None:
     DatabaseUnavailable
         Where the database cannot be reached or stays locked.
     """
+    _refuse_newer(current(url))
     file = engines.sqlite_file(url)
     if file is not None:
         engines.create_private_file(file)
@@ -80,16 +81,35 @@ def check(url: str) -> None:
     if found is None or found in _known_revisions():
         at = f"at revision {found}" if found else "empty"
         raise OperatorError(f"database is {at}, this program needs {needed}: run `pacs-node migrate`")
-    raise OperatorError(
-        f"database is at revision {found}, which is newer than this program's {needed}: update pacs-node"
-    )
+    _refuse_newer(found)
+
+
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found not in _known_revisions():
+        raise OperatorError(
+            f"database is at revision {found}, which is newer than this program's {head()}: update pacs-node"
+        )
 
 
 def prepare(url: str) -> None:
     """Do what `check` does, but create the schema of an empty SQLite file: a first start needs no command."""
     if engines.is_sqlite(url) and current(url) is None:
+        _refuse_foreign(url)
         upgrade(url)
     check(url)
+
+
+def _refuse_foreign(url: str) -> None:
+    file = engines.sqlite_file(url)
+    if file is None or not file.exists():
+        return
+    with _transaction(url, exclusive=False) as connection:
+        tables = inspect(connection).get_table_names()
+    if tables:
+        raise OperatorError(
+            f"the database {file} holds tables of another program ({', '.join(sorted(tables)[:3])}): name another file "
+            "in [database] url"
+        )
 
 
 def _known_revisions() -> set[str]:

@@ -120,10 +120,19 @@ def _results(tx: Transaction, chosen: Chosen) -> dict[str, dict[str, str]]:
 
 
 def _sent(tx: Transaction, chosen: Chosen) -> defaultdict[str, dict[str, str]]:
+    """Return the state of each peer's newest delivery; a report that told nothing new has none of its own."""
+    counts = (Analysis.study_instance_uid.in_(chosen), Delivery.state != State.CANCELLED)
+    whose = (Analysis.study_instance_uid, Analysis.model, Delivery.peer)
+    newest = (
+        select(func.max(Delivery.id))
+        .join(Analysis, Delivery.analysis_id == Analysis.id)
+        .where(*counts)
+        .group_by(*whose)
+    )
     query = (
         select(Analysis.study_instance_uid, Delivery.peer, Delivery.state)
         .join(Analysis, Delivery.analysis_id == Analysis.id)
-        .where(Delivery.analysis_id.in_(_newest(chosen)))
+        .where(Delivery.id.in_(newest))
     )
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     # the worst comes last, so that it is what stays

@@ -42,7 +42,7 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
           complete), "waiting" (work is due), "reported" or "not read"
         - ``turned_away``: {model: reason}, of models that read nothing of the study
         - ``outcomes``: {model: outcome of its newest analysis}
-        - ``deliveries``: {peer: state}, of the newest analyses; the worst where there are several
+        - ``deliveries``: {peer: state} of the newest delivery to each peer; the worst where several models report
     """
     listed = select(Study.study_instance_uid).order_by(*summary.NEWEST_FIRST).limit(limit)
     return summary.summaries(tx, listed, now)

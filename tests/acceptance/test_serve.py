@@ -1,6 +1,7 @@
 """The node as a process: what it says when it can, and when it cannot, start."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -8,8 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.bundle import file_digests, open_bundle, write_bundle
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.network.service import IncomingInstance
 from tests.support.house import radiograph
@@ -120,6 +123,7 @@ def test_a_database_of_another_schema_version_names_the_command_that_helps(home:
     with sqlite3.connect(home.data / "node.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
     assert "newer than this program" in _refused(home).stderr
+    assert "newer than this program" in _refused(home, "migrate").stderr
     with sqlite3.connect(home.data / "node.db") as connection:
         connection.execute("DELETE FROM alembic_version")
         connection.execute("CREATE TABLE IF NOT EXISTS unrelated (id INTEGER)")
@@ -146,6 +150,75 @@ def test_a_bundle_with_a_changed_byte_is_refused_by_name(home: NodeFolder, tmp_p
     text = home.configuration.read_text(encoding="utf-8").replace('bundle = "starter"', 'bundle = "./bundle"')
     home.configuration.write_text(text, encoding="utf-8")
     assert "classifier.npz" in _refused(home).stderr
+
+
+def test_a_bundle_that_opens_and_does_not_load_keeps_its_reads_waiting(home: NodeFolder, tmp_path: Path) -> None:
+    """Receiving goes on; nothing is called "not assessed" for a fault of the installation."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(CHECKOUT / "models" / "starter", copy)
+    arrays = dict(np.load(copy / "classifier.npz"))
+    arrays.pop(next(iter(arrays)))
+    np.savez(copy / "classifier.npz", **arrays)
+    manifest = open_bundle(CHECKOUT / "models" / "starter").manifest
+    write_bundle(copy, replace(manifest, files=file_digests(copy)))
+    text = home.configuration.read_text(encoding="utf-8").replace('bundle = "starter"', 'bundle = "./bundle"')
+    home.configuration.write_text(text, encoding="utf-8")
+    node = start(home)
+    try:
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: "reading waits" in node.process.errors(), 60, "the word that reading waits")
+        assert [job["state"] for job in home.listing("queue")] == ["waiting", "waiting"]
+        assert home.listing("deliveries") == []
+    finally:
+        assert node.process.terminate() == 0
+
+
+def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
+    """Even while a peer that says nothing keeps a delivery waiting."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        peer = Peer("pacs", "PACS", silent.getsockname()[1], gets_reports=True)
+        home = NodeFolder(tmp_path, [SENDER, peer])
+        home.write()
+        node = start(home)
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: any(row["state"] == "running" for row in home.listing("deliveries")), 90, "the sending")
+        node.process.process.terminate()
+        wait_until(lambda: "draining" in node.process.errors(), 20, "the drain")
+        node.process.process.terminate()
+        assert node.process.process.wait(10) == 1
+
+
+def test_two_nodes_with_folders_of_their_own_do_not_share_a_database(tmp_path: Path, postgres_url: str) -> None:
+    """The second would take over work whose files it does not have."""
+    table = {"database": f'url = "{postgres_url}"'}
+    homes = [NodeFolder(tmp_path / name, [SENDER], tables=table) for name in ("one", "two")]
+    for home in homes:
+        home.write()
+    with serving(homes[0]):
+        assert "another node works on this database" in _refused(homes[1]).stderr
+
+
+def test_a_file_that_is_no_database_is_one_clear_line_from_every_verb(home: NodeFolder) -> None:
+    """Also from `check`, which goes on with its other lines."""
+    home.data.mkdir()
+    (home.data / "node.db").write_bytes(os.urandom(8192))
+    for verb in ("serve", "studies", "migrate"):
+        assert "is damaged or is no SQLite database" in _refused(home, verb).stderr
+    shown = _refused(home, "check").stdout
+    assert "fault database" in shown
+    assert "peer pacs" in shown
+
+
+def test_another_programs_database_is_left_alone(home: NodeFolder) -> None:
+    """Twelve tables of ours beside theirs would please nobody."""
+    home.data.mkdir()
+    with sqlite3.connect(home.data / "node.db") as connection:
+        connection.execute("CREATE TABLE theirs (id INTEGER)")
+    assert "tables of another program (theirs)" in _refused(home).stderr
+    with sqlite3.connect(home.data / "node.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
 
 
 def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:

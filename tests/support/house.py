@@ -44,7 +44,7 @@ class House:
     folder: Path
     url: str
     clock: Clock = field(default_factory=Clock)
-    rules: dict[str, Rule] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
+    rules: dict[str, Rule | None] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
     woken: list[str] = field(default_factory=list)
     policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0))
 

@@ -99,12 +99,12 @@ class Line:
         """Do all deliveries that are due and return how many were handled without an error."""
         deliverer = Deliverer(self.house.database, "PACSNODE", self.peers, self.house.clock, random.Random(1))
         handled = 0
-        while (delivery := self._claim_delivery()) is not None:
+        while (delivery := self.claim_delivery()) is not None:
             try:
                 deliverer.handle(delivery)
                 handled += 1
             except Exception as error:  # noqa: BLE001 - as the work loop does
-                self._fail_delivery(delivery, error)
+                self.fail_delivery(delivery, error)
         return handled
 
     def deliveries(self) -> list[dict[str, Any]]:
@@ -151,11 +151,13 @@ class Line:
             lambda tx: queue.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))
         )
 
-    def _claim_delivery(self) -> ClaimedDelivery | None:
+    def claim_delivery(self) -> ClaimedDelivery | None:
+        """Take the next delivery that is due."""
         names = [peer.name for peer in self.peers]
         return self.house.database.write(lambda tx: outbox.claim(tx, self.house.clock(), 60, "test", names))
 
-    def _fail_delivery(self, delivery: ClaimedDelivery, error: Exception) -> None:
+    def fail_delivery(self, delivery: ClaimedDelivery, error: Exception) -> None:
+        """Settle a delivery as failed."""
         arguments = (delivery, self.house.clock(), described(error))
         self.house.database.write(
             lambda tx: outbox.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))

@@ -80,6 +80,26 @@ def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:
     assert "[[peers]] name pacs is used more than once" in _faults(tmp_path, peers)
 
 
+def test_a_flag_written_as_a_string_is_refused(tmp_path: Path) -> None:
+    """Guessing what "yes" means could open the node to every caller."""
+    faults = _faults(
+        tmp_path, MINIMAL + 'test = "true"\n[receive]\naccept_any_calling_ae = "yes"\nmax_associations = "9"\n'
+    )
+    assert "[[peers]] #1 test = 'true'" in faults
+    assert "[receive] accept_any_calling_ae = 'yes'" in faults
+    assert "[receive] max_associations = '9'" in faults
+
+
+def test_faults_between_tables_are_reported_beside_all_others(tmp_path: Path) -> None:
+    """Names used twice, ages the wrong way round, a wait that never comes, a database of another kind."""
+    models = '[[models]]\nname = "m"\nage_years = [9, 1]\n[[models]]\nname = "m"\n'
+    faults = _faults(tmp_path, MINIMAL + models + '[study]\nmax_wait_s = 1\n[database]\nurl = "mysql://x"\n')
+    assert "[[models]] name m is used more than once" in faults
+    assert "the youngest age comes first" in faults
+    assert "quiet_period_s = 60 is longer than max_wait_s = 1" in faults
+    assert "'mysql://x': sqlite:///PATH and postgresql+psycopg" in faults
+
+
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     """As the parser says it."""
     assert "line 1" in _faults(tmp_path, "[node\n")

@@ -8,8 +8,8 @@ from pydicom import Dataset
 from node.domain.errors import Permanent, Transient
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.store import operator
-from node.store.tables import Mode
+from node.store import operator, queue
+from node.store.tables import JobKind, Mode
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
 
@@ -262,6 +262,39 @@ def test_a_reading_that_succeeds_after_a_retry_makes_another_report(house: House
     assert failed.SOPInstanceUID != read.SOPInstanceUID
     assert line.study()["outcomes"] == {"starter": "positive"}
     assert sorted(delivery["state"] for delivery in line.deliveries()) == ["cancelled", "waiting"]
+
+
+def test_a_new_version_reads_the_older_images_again_before_it_concludes(house: House) -> None:
+    """Never from the late image alone."""
+    line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".1.1") else negative(uid))
+    house.receiver.receive(radiograph())
+    line.report()
+    served = line.catalogue.served("starter")
+    newer = replace(served, identity=replace(served.identity, version="2.0.0", device_uid="2.25.77"))
+    line.catalogue._served["starter"] = newer
+    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.report()
+    line.report()
+    assert [(each["version"], each["outcome"]) for each in line.study()["analyses"]][-1] == ("2.0.0", "positive")
+    read = {(each["sop_instance_uid"], each["version"]) for each in line.study()["readings"]}
+    assert {("1.2.3.1.1", "2.0.0"), ("1.2.3.1.2", "2.0.0")} <= read
+
+
+def test_restarts_do_not_use_up_a_jobs_attempts(house: House) -> None:
+    """Five restarts and one failure are one failure."""
+    line = Line(house, attempts=5)
+    house.receiver.receive(radiograph())
+    for _ in range(6):
+        assert line._claim(JobKind.READ) is not None
+        house.database.write(lambda tx: queue.rescue(tx, house.clock(), everything=True))
+
+    def fails(_: SOPInstanceUID) -> Reading:
+        raise Transient("the child process died")
+
+    line.says = fails
+    line.read()
+    (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
+    assert (job["state"], job["failures"]) == ("waiting", 1)
 
 
 def test_a_reading_that_fails_for_a_while_is_tried_again_and_buried_in_the_end(house: House) -> None:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 import pytest
 
 from node.config import PeerSettings
-from node.domain.errors import Refused
+from node.dicom.header import inspect
+from node.domain.errors import Refused, Transient
 from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
-from node.store import registry
+from node.store import operator, registry
 from node.store.tables import Mode
 from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
+from tests.support.line import PACS, Line, negative
 
 
 class Receiver:
@@ -129,6 +130,117 @@ def test_a_model_put_back_into_shadow_sends_nothing_that_waited(house: House) ->
     (delivery,) = line.deliveries()
     assert delivery["state"] == "buried"
     assert "shadow" in delivery["last_error"]
+
+
+def _correct(house: House) -> None:
+    assert house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
+
+
+def _patients(receiver: Receiver) -> list[str]:
+    return [inspect(came.dataset, came.transfer_syntax_uid).patient_id for came in receiver.got]
+
+
+def test_a_report_does_not_leave_once_its_patient_was_corrected(house: House) -> None:
+    """It waits for the corrected one, which takes its place."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        line = _reported(house, peer)
+        _correct(house)
+        line.deliver()
+        assert receiver.got == []
+        line.report()
+        house.clock.forward(30)
+        line.deliver()
+    assert _patients(receiver) == ["ID2"]
+    assert sorted(delivery["state"] for delivery in line.deliveries()) == ["cancelled", "done"]
+
+
+def test_a_delivery_that_was_under_way_when_it_was_superseded_is_not_tried_again(house: House) -> None:
+    """Or the old patient's report would be the last that the PACS gets."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        line = _reported(house, peer)
+        under_way = line.claim_delivery()
+        assert under_way is not None
+        _correct(house)
+        line.report()
+        line.fail_delivery(under_way, Transient("no answer"))
+        house.clock.forward(60)
+        line.deliver()
+    assert _patients(receiver) == ["ID2"]
+
+
+def test_retry_does_not_bring_back_a_superseded_report(house: House) -> None:
+    """However often an operator asks."""
+    receiver = Receiver()
+    receiver.status = 0xA900
+    with _pacs(receiver) as peer:
+        line = _reported(house, peer)
+        line.deliver()
+        receiver.got.clear()
+        receiver.status = 0x0000
+        _correct(house)
+        line.report()
+        house.database.write(lambda tx: operator.retry(tx, "delivery", None, house.clock()))
+        house.clock.forward(60)
+        line.deliver()
+    assert _patients(receiver) == ["ID2"]
+
+
+def test_a_patient_corrected_back_gets_a_third_report(house: House) -> None:
+    """A merge that was undone: what the PACS holds last is the truth, under a UID of its own."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        line = _reported(house, peer)
+        line.deliver()
+        for name, patient in (("Roe^Jane", "ID2"), ("Doe^Jane", "ID1")):
+            house.receiver.receive(radiograph(patient_name=name, patient_id=patient))
+            line.report()
+            line.deliver()
+    assert _patients(receiver) == ["ID1", "ID2", "ID1"]
+    assert len({came.sop_instance_uid for came in receiver.got}) == 3
+
+
+def test_a_study_composed_in_shadow_is_told_once_the_model_is_active(house: House) -> None:
+    """What nobody was told is news, though it was composed before."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        line = Line(house, [peer], mode=Mode.SHADOW)
+        house.receiver.receive(radiograph())
+        line.report()
+        house.database.write(lambda tx: registry.set_mode(tx, "starter", Mode.ACTIVE))
+        house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+        line.report()
+        line.deliver()
+    assert len(receiver.got) == 1
+
+
+def test_an_outcome_that_a_peer_does_not_want_still_takes_back_what_it_makes_untrue(house: House) -> None:
+    """A positive report that waits does not leave after a negative one took its place."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        positives = peer.model_copy(update={"outcomes": ("positive",)})
+        line = Line(house, [positives])
+        house.receiver.receive(radiograph())
+        line.report()
+        line.says = negative
+        house.execute("UPDATE jobs SET state = 'waiting'")
+        line.report()
+        line.deliver()
+    assert receiver.got == []
+
+
+def test_an_image_moved_to_another_study_takes_its_report_there(house: House) -> None:
+    """A corrected Study Instance UID is a corrected identity."""
+    receiver = Receiver()
+    with _pacs(receiver) as peer:
+        line = _reported(house, peer)
+        line.deliver()
+        house.receiver.receive(radiograph(study_instance_uid="1.2.4"))
+        line.report()
+        line.deliver()
+    studies = [inspect(came.dataset, came.transfer_syntax_uid).study_instance_uid for came in receiver.got]
+    assert studies == ["1.2.3", "1.2.4"]
 
 
 def test_the_timeline_tells_what_was_sent_and_what_was_answered(house: House) -> None:

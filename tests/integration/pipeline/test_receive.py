@@ -185,6 +185,41 @@ def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
     assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
 
 
+def test_a_faulty_copy_sent_again_and_again_is_quarantined_once(house: House) -> None:
+    """A device that does not stop must not fill the disk."""
+    house.receiver.receive(radiograph())
+    for _ in range(3):
+        assert house.receiver.receive(radiograph(OTHER_PIXELS)) == 0x0111
+    assert len(_files(house, "quarantine")) == 1
+
+
+def test_two_senders_with_two_headers_keep_two_files_for_ever(house: House) -> None:
+    """Each of them counts when it came last; neither is written again."""
+    for _ in range(4):
+        for name in ("Doe^Jane", "Roe^Jane"):
+            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
+    assert len(_files(house)) == 2
+    assert house.rows("SELECT patient_name FROM studies") == [("Roe^Jane",)]
+
+
+def test_an_instance_whose_file_is_gone_is_healed_by_the_next_copy(house: House) -> None:
+    """And not refused for ever."""
+    house.receiver.receive(radiograph())
+    _files(house)[0].unlink()
+    assert house.receiver.receive(radiograph()) == 0x0000
+    assert len(_files(house)) == 1
+    assert house.receiver.receive(radiograph()) == 0x0000
+    assert len(_files(house)) == 1
+
+
+def test_a_model_that_is_off_is_the_reason_why_nothing_is_read(house: House) -> None:
+    """And is listed as such."""
+    house.rules["starter"] = None
+    house.receiver.receive(radiograph())
+    (study,) = house.database.read(lambda tx: views.studies(tx, now=house.clock()))
+    assert study["turned_away"] == {"starter": "the model is off"}
+
+
 def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> None:
     """Each is answered with success, and one file is left."""
     receiver, answers = house.receiver, []

@@ -253,9 +253,10 @@ def test_a_newer_report_cancels_what_still_waits_of_the_older(
     under_way = claim(peers=("archive",))
     add(first, "pacs")
     add(other, "pacs")
-    add(second, "pacs")
 
-    assert database.write(lambda tx: outbox.cancel_older(tx, second.analysis_id, later(1))) == 1
+    assert database.write(lambda tx: outbox.cancel_waiting(tx, "1.2.3", "starter", "pacs", later(1))) == 1
+    assert database.write(lambda tx: outbox.cancel_waiting(tx, "1.2.3", "starter", "archive", later(1))) == 0
+    add(second, "pacs")
 
     states = {(one["sop_instance_uid"], one["peer"]): one["state"] for one in _deliveries(database)}
     assert states == {

@@ -148,8 +148,8 @@ def test_only_the_newest_report_counts_in_the_list(database: Database, add_insta
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         _report(tx, later(0), "2.25.1", ("pacs",), Outcome.NEGATIVE)
-        newer = _report(tx, later(1), "2.25.2", ("archive",), Outcome.POSITIVE)
-        outbox.cancel_older(tx, newer, later(1))
+        outbox.cancel_waiting(tx, "1.2.3", "starter", "pacs", later(1))
+        _report(tx, later(1), "2.25.2", ("archive",), Outcome.POSITIVE)
 
     database.write(fill)
 

@@ -46,12 +46,29 @@ def test_an_absent_body_part_is_left_to_the_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "read"), [("003Y", True), ("013M", True), ("001D", False), ("040Y", False), ("", True), ("old", True)]
+    ("age", "read"),
+    [("003Y", True), ("005Y", True), ("013M", True), ("001D", False), ("006Y", False), ("", True), ("old", True)],
 )
 def test_the_age_decides_where_the_header_gives_one(age: str, read: bool) -> None:  # noqa: FBT001 - a table of cases
     """Bounds are included; an age that is absent or no age string turns nothing away."""
     rule = Rule(age_years=(1, 5))
     assert (turned_away(rule, replace(CHEST, patient_age=age), "CR1") is None) is read
+
+
+def test_the_age_follows_from_the_birth_date_where_it_is_not_sent() -> None:
+    """Patient's Age is often left out; a header that says 1950 is an adult's all the same."""
+    rule = Rule(age_years=(1, 5))
+    adult = replace(CHEST, patient_birth_date="19500101", study_date="20260102")
+    child = replace(CHEST, patient_birth_date="20220601", study_date="20260102")
+    assert turned_away(rule, adult, "CR1") == "age 76.0 is not within age_years 1 to 5"
+    assert turned_away(rule, child, "CR1") is None
+    assert turned_away(rule, replace(adult, patient_birth_date="unknown"), "CR1") is None
+
+
+@pytest.mark.parametrize(("view", "read"), [("AP", True), ("PA", True), ("", True), ("LL", False), ("RL", False)])
+def test_a_lateral_view_is_turned_away(view: str, read: bool) -> None:  # noqa: FBT001 - a table of cases
+    """No bundle was trained on one; an absent view is left to the pixels."""
+    assert (turned_away(Rule(), replace(CHEST, view_position=view), "CR1") is None) is read
 
 
 def test_senders_are_asked_for_only_where_the_rule_names_some() -> None:

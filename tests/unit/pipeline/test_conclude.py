@@ -48,7 +48,7 @@ def test_inputs_are_sorted_and_tell_an_image_that_could_not_be_read() -> None:
 
 def test_the_patient_key_changes_with_whatever_says_whose_study_it_is() -> None:
     """Name, ID, issuer, birth date, sex, accession number; and not with a description."""
-    from node.pipeline.receive import checked_header  # noqa: PLC0415
+    from node.pipeline.announced import checked_header  # noqa: PLC0415
 
     key = patient_key(checked_header(radiograph()))
     for change in ({"patient_name": "Roe"}, {"patient_id": "X"}, {"accession_number": "A"}, {"patient_sex": "F"}):

@@ -19,9 +19,8 @@ def test_the_lines_that_let_a_caller_in_are_a_configuration_that_is_accepted() -
     import tomllib  # noqa: PLC0415
 
     text = let_in_with("calling AE title not recognised", "CT 1", "10.0.0.7")
-    keys = text.removeprefix("[[peers]] ").replace(" ae_title", "\nae_title").replace(" host", "\nhost")
-    keys = keys.replace(" port", "\nport").replace(" may_send", "\nmay_send")
-    peer = config.PeerSettings.model_validate(tomllib.loads(keys))
+    (table,) = tomllib.loads(text)["peers"]
+    peer = config.PeerSettings.model_validate(table)
     assert (peer.ae_title, peer.host, peer.may_send) == ("CT 1", "10.0.0.7", True)
 
 

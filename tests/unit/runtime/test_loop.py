@@ -94,9 +94,7 @@ def test_any_error_in_any_step_leaves_the_loop_alive(step: str) -> None:
         return sound(*arguments)
 
     setattr(bench, step, once)
-    bench.loop = WorkLoop(
-        "bench", lambda: bench.claim(), bench.handle, lambda *a: bench.fail(*a), lambda: bench.next_due(), _now
-    )
+    bench.loop = WorkLoop("bench", bench.claim, bench.handle, bench.fail, bench.next_due, _now)
     bench.work.put("bad")
     bench.work.put("good")
     bench.loop.start()

@@ -1,0 +1,147 @@
+"""The tables of config.toml as frozen settings; units stand in the names."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _ae_title(value: str) -> str:
+    stripped = value.strip(" ")
+    if not 0 < len(stripped) <= 16 or not stripped.isascii() or not stripped.isprintable() or "\\" in stripped:
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash (DICOM PS3.5 6.2)")
+    return stripped
+
+
+def _youngest_first(value: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= value[0] <= value[1]:
+        raise ValueError("the youngest age comes first, then the oldest, both in years and not below 0")
+    return value
+
+
+def _supported(value: str) -> str:
+    if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("sqlite:///PATH and postgresql+psycopg://USER@HOST/NAME are supported")
+    return value
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+# TOML has types of its own: a flag written as a string is a mistake, and guessing what it means could open the node
+Flag = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Amount = Annotated[int, Field(strict=True, ge=0)]
+Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
+PeerPort = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Seconds = Annotated[float, Field(strict=True, gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+OutcomeName = Literal["positive", "negative", "not_assessed"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class NodeSettings(_Table):
+    """[node]: who this node is and where it keeps things."""
+
+    ae_title: AETitle
+    bind: str = "0.0.0.0"  # noqa: S104 - a DICOM node is there to be reached; AE titles are checked
+    port: Port = 11112
+    data_dir: Path = Path("var")
+
+
+class ReceiveSettings(_Table):
+    """[receive]: whom it lets in, and its limits."""
+
+    accept_any_calling_ae: Flag = False
+    max_associations: Count = 20
+    max_instance_mb: Count = 2048
+    association_timeout_s: Seconds = 30
+    idle_timeout_s: Seconds = 120
+
+
+class PeerSettings(_Table):
+    """[[peers]]: a remote application entity, what it may send and what it gets."""
+
+    name: Name
+    ae_title: AETitle
+    host: Annotated[str, Field(min_length=1)]
+    port: PeerPort
+    may_send: Flag = False
+    gets: tuple[Literal["report"], ...] = ()
+    outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
+    profile: Literal["default"] = "default"
+    test: Flag = False
+
+
+class DatabaseSettings(_Table):
+    """[database]: one URL; its password may come from a file or the environment."""
+
+    url: Annotated[str, AfterValidator(_supported)] = ""
+    password_file: Path | None = None
+
+
+class StorageSettings(_Table):
+    """[storage]: what must stay free on the disk."""
+
+    min_free_mb: Amount = 2048
+    min_free_inodes: Amount = 10000
+
+
+class StudySettings(_Table):
+    """[study]: when a study counts as complete."""
+
+    quiet_period_s: Annotated[float, Field(strict=True, ge=0)] = 60
+    max_wait_s: Seconds = 900
+
+
+class WorkSettings(_Table):
+    """[work]: how reading is done."""
+
+    processes: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    deadline_s: Seconds = 120
+    attempts: Count = 5
+
+
+class ModelSettings(_Table):
+    """[[models]]: seeds a name that the registry does not know yet."""
+
+    name: Name
+    bundle: str = "starter"
+    modalities: tuple[str, ...] = ("CR", "DX")
+    body_parts: tuple[str, ...] = ("CHEST",)
+    senders: tuple[str, ...] = ()
+    age_years: Annotated[tuple[float, float], AfterValidator(_youngest_first)] | None = None
+    mode: Literal["shadow", "active", "off"] = "shadow"
+
+
+class GoLiveSettings(_Table):
+    """[go_live]: what a model needs before its reports go to clinical peers."""
+
+    require_validation: Flag = True
+
+
+class LogSettings(_Table):
+    """[log]: how much is said on stderr, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(_Table):
+    """The whole configuration."""
+
+    node: NodeSettings
+    receive: ReceiveSettings = ReceiveSettings()
+    peers: tuple[PeerSettings, ...] = ()
+    database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    study: StudySettings = StudySettings()
+    work: WorkSettings = WorkSettings()
+    models: tuple[ModelSettings, ...] = ()
+    go_live: GoLiveSettings = GoLiveSettings()
+    log: LogSettings = LogSettings()
+
+    def peer(self, name: str) -> PeerSettings | None:
+        """Return the peer of that name, or None."""
+        return next((peer for peer in self.peers if peer.name == name), None)
