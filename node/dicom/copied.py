@@ -80,7 +80,7 @@ class _Copy:
             items = self.items(source, keyword, of_items)
             if items:
                 setattr(copy, keyword, items)
-        _drop_dependent(copy, kind)
+        _drop_unfitting(copy, kind)
         if not copy or not all(any(keyword in copy for keyword in group) for group in kind.needs):
             return None
         for keyword in kind.empty:
@@ -100,9 +100,10 @@ class _Copy:
                 yield keyword, vr, value
 
 
-def _drop_dependent(copy: Dataset, kind: ItemKind) -> None:
+def _drop_unfitting(copy: Dataset, kind: ItemKind) -> None:
     alone = [keyword for keyword, on in kind.depends.items() if not any(other in copy for other in on)]
-    for keyword in alone:
+    surplus = [keyword for keyword in kind.exclusive if keyword in copy][1:]
+    for keyword in (*alone, *surplus):
         copy.pop(_tag(keyword), None)
 
 

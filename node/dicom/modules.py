@@ -21,6 +21,7 @@ class ItemKind:
     sequences: Mapping[str, "ItemKind"] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()  #: of each of these at least one, or nothing of it is copied
     depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: not copied unless one of these is too
+    exclusive: tuple[str, ...] = ()  #: of these only the first that the source has is copied
     empty: tuple[str, ...] = ()  #: type 2: there, and empty, where the source has nothing
 
 
@@ -36,6 +37,7 @@ CODE = ItemKind(
         ("CodingSchemeDesignator", "URNCodeValue"),
         ("CodeMeaning",),
     ),
+    exclusive=("CodeValue", "LongCodeValue", "URNCodeValue"),
 )
 _ISSUER = ItemKind(
     ("LocalNamespaceEntityID", "UniversalEntityID", "UniversalEntityIDType"),

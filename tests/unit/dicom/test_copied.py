@@ -120,6 +120,14 @@ def test_a_long_description_is_cut_and_whole_items_stay_beside_broken_ones(tmp_p
     assert report.AdmittingDiagnosesDescription == "d" * 64
 
 
+def test_a_code_has_but_one_value(tmp_path: Path) -> None:
+    """A short one stands for a long one beside it (PS3.3 Table 8.8-1)."""
+    report = _with(tmp_path, ProcedureCodeSequence=[code("XR1", "Chest", "99L", LongCodeValue="X" * 30)])
+    (procedure,) = report.ProcedureCodeSequence
+    assert procedure.CodeValue == "XR1"
+    assert "LongCodeValue" not in procedure
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_number_that_is_none_costs_only_itself(tmp_path: Path) -> None:
     """The rest of the module is copied."""
