@@ -51,3 +51,4 @@ learn: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python bench/receive.py
 	$(BIN)/python bench/chaos.py
+	@test ! -d $(DATA) || $(BIN)/python bench/robustness.py
