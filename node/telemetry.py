@@ -5,9 +5,12 @@ dates and accession numbers never do. This is the only home of structlog.
 """
 
 import logging
+import os
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,22 @@ def quieten_libraries() -> None:
     warnings.filterwarnings("ignore", module="pydicom|highdicom")
     for name in ("pydicom", "pynetdicom", "highdicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def native_chatter_dropped() -> Iterator[None]:
+    """Drop what native code writes to stderr by itself, as numerical libraries do when they are loaded.
+
+    A log collector reads JSON there. For a process of one thread of work: the descriptor is the whole process's.
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def place_of(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from node.dicom.pixels import PixelsUnreadable, read_pixels
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
+from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
     from models.inference import Prediction, Reader
@@ -78,7 +79,8 @@ def _reader(bundle: Path) -> "Reader":
     from models.inference import load  # noqa: PLC0415
 
     try:
-        return load(bundle)
+        with native_chatter_dropped():
+            return load(bundle)
     except BundleError as error:
         raise Permanent(f"the bundle {bundle.name} cannot be used: {error}") from error
 

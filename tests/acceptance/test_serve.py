@@ -1,5 +1,6 @@
 """The node as a process: what it says when it can, and when it cannot, start."""
 
+import json
 import os
 import shutil
 import socket
@@ -63,6 +64,16 @@ def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> N
         wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the reading")
         mapped = Path(f"/proc/{node.process.pid}/maps").read_text(encoding="utf-8")
         assert "tensorflow" not in mapped
+
+
+def test_the_log_as_json_is_one_object_a_line(tmp_path: Path) -> None:
+    """Also while the model is loaded, whose libraries like to talk."""
+    home = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"log": 'format = "json"'})
+    with serving(home) as node:
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: "report composed" in node.process.errors(), 90, "the report")
+    lines = node.process.errors().splitlines()
+    assert all("event" in json.loads(line) for line in lines), lines
 
 
 def test_an_empty_configuration_is_exit_2_with_every_fault(home: NodeFolder) -> None:
