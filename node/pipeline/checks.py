@@ -19,6 +19,7 @@ from node.pipeline.catalogue import opened, registration_of, shadow_notes
 from node.pipeline.operate import open_database
 from node.store import callers, instances, registry, schema, views
 from node.store.database import Database
+from node.store.registry import Registration
 
 Verdict = Literal["ok", "note", "fault"]
 
@@ -60,13 +61,13 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
         yield CheckLine("models", "note", "no [[models]] table: studies are stored and nothing is read")
     try:
         with open_database(settings) as database:
-            yield from _registry(settings, database)
+            yield from _registry(settings, database.read(registry.all))
             yield _clock(database, now)
             yield from _buried(database)
             yield from _quarantined(database)
             yield from _callers(database)
-    except (OperatorError, Transient):
-        return  # the schema's line has said so
+    except (OperatorError, Transient):  # the database's line has said so
+        yield from _registry(settings, [])
 
 
 def _schema(settings: Settings) -> CheckLine:
@@ -131,23 +132,28 @@ def _bundle(name: str, bundle: str) -> CheckLine:
     return CheckLine(f"model {name}", "ok", f"bundle {bundle}: version {manifest.version}, all digests match")
 
 
-def _registry(settings: Settings, database: Database) -> Iterator[CheckLine]:
-    registered = {row.name: row for row in database.read(registry.all)}
+def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLine]:
+    registered = {row.name: row for row in rows}
     for model in settings.models:
-        row = registered.get(model.name)
+        subject, row = f"model {model.name}", registered.get(model.name)
+        try:
+            wanted = registration_of(model, require_validation=False)
+        except OperatorError:
+            continue  # the bundle's line has said so
         if row is None:
-            yield CheckLine(f"model {model.name}", "note", "not registered yet: `pacs-node serve` does it")
+            seeded = registration_of(model, require_validation=settings.go_live.require_validation)
+            registered[model.name] = seeded
+            yield CheckLine(
+                subject, "note", f"not registered yet: the first `pacs-node serve` does it, in {seeded.mode}"
+            )
             continue
-        wanted = registration_of(model, require_validation=False)
         if (row.bundle, row.version, row.rule) != (wanted.bundle, wanted.version, wanted.rule):
             yield CheckLine(
-                f"model {model.name}",
-                "note",
-                "config.toml and registry differ in bundle, version or rule; the registry rules",
+                subject, "note", "config.toml and registry differ in bundle, version or rule; the registry rules"
             )
         if row.mode != wanted.mode:
             text = f"config.toml says {wanted.mode}, the registry {row.mode}, which rules (`pacs-node models mode`)"
-            yield CheckLine(f"model {model.name}", "note", text)
+            yield CheckLine(subject, "note", text)
     for text in shadow_notes(settings, list(registered.values())):
         yield CheckLine("mode", "note", text)
 
