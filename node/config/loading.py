@@ -4,6 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -94,6 +95,4 @@ def _with_password(url: str, password: str | None) -> str:
     user, at, host = rest.partition("@")
     if password is None or not at or ":" in user:
         return url
-    from urllib.parse import quote  # noqa: PLC0415 - only where a password is set
-
     return f"{scheme}{separator}{user}:{quote(password, safe='')}@{host}"

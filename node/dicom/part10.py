@@ -13,10 +13,7 @@ from pathlib import Path
 
 from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
-from node.domain.identifiers import derived_uid
-
-IMPLEMENTATION_CLASS_UID = derived_uid("pacs-node", "implementation class")
-IMPLEMENTATION_VERSION_NAME = "PACSNODE_0_1"
+from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"

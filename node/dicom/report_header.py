@@ -12,11 +12,11 @@ from itertools import groupby
 from pydicom import Dataset
 
 from node.dicom import codes
-from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.dicom.report_lines import serial_number
 from node.dicom.source import Source
 from node.dicom.values import LONG_STRING, SHORT_STRING, cut, date_of, is_age, is_time, person_name
 from node.domain.errors import Permanent
+from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
 
 SERIES_NUMBER = 9001

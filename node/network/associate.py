@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.connection import MAXIMUM_PDU_BYTES
-from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.presentation import APPLICATION_CONTEXT, Syntaxes
 
 _REQUEST = 0x01

@@ -15,9 +15,9 @@ from functools import partial
 from pynetdicom.ae import ApplicationEntity
 
 from node.domain.errors import OperatorError
+from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.guards import GuardedAssociation, Introduction, quieten
-from node.network.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.listener import GuardedServer
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
 from node.network.rejection import RefusedAssociation, Rejection

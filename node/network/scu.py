@@ -26,6 +26,7 @@ from node.network.command import (
 )
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import VERIFICATION, Syntaxes, syntax_name
+from node.network.status import status_meaning
 from node.network.upper_layer import Requestor
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Timeouts",
     "echo",
     "open_association",
+    "worded",
 ]
 
 #: PS3.8 9.3.2.2: context IDs are the odd numbers from 1 to 255.
@@ -132,6 +134,12 @@ class SendingAssociation:
         if answered != (int(values[Element.COMMAND_FIELD]) | 0x8000, self._message_id):
             raise PeerUnreachable(f"{self._peer} answered something else than what it was asked")
         return response
+
+
+def worded(answer: StoreAnswer) -> str:
+    """Return an answer for an operator: the status, its meaning, and the peer's own comment."""
+    comment = f" ({answer.comment})" if answer.comment else ""
+    return f"0x{answer.status:04X}, {status_meaning(answer.status)}{comment}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from node.config import PeerSettings
+from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
@@ -31,7 +32,6 @@ from node.telemetry import logger
 _log = logger("pipeline.compose")
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Composer:
         """Write a delivery to each peer for which this report is news, and take back what it makes untrue."""
         registration = registry.get(tx, analysis.model)
         mode = registration.mode if registration else "off"
-        getting = {each.peer for each in destinations(self._peers, mode, analysis.outcome)}
+        getting = destinations(self._peers, mode, analysis.outcome)
         offered = []
         for peer in (peer.name for peer in self._peers if peer.gets):
             told = outbox.told(tx, analysis.study_instance_uid, analysis.model, peer)

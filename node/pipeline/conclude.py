@@ -3,20 +3,11 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from node.config import PeerSettings
 from node.domain.finding import Outcome, Reading
 from node.domain.instance import InstanceHeader
 from node.store.analyses import NewAnalysis
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A peer that gets this report."""
-
-    peer: str
-    profile: str
 
 
 def outcome_of(readings: Sequence[Reading]) -> Outcome:
@@ -77,8 +68,8 @@ def digest_of(inputs: Iterable[str]) -> str:
     return hashlib.sha256(",".join(inputs).encode()).hexdigest()
 
 
-def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> list[Destination]:
-    """Return the peers that get a report of this outcome from a model in this mode.
+def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> list[str]:
+    """Return the names of the peers that get a report of this outcome from a model in this mode.
 
     A model in shadow reports only to peers with ``test = true``; one that is active reports to every peer that
     `gets` reports and whose `outcomes` hold this one.
@@ -86,7 +77,7 @@ def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> 
     if mode == "off":
         return []
     return [
-        Destination(peer.name, peer.profile)
+        peer.name
         for peer in peers
         if "report" in peer.gets and outcome in peer.outcomes and (mode == "active" or peer.test)
     ]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from node.config import PeerSettings
 from node.domain.errors import Permanent, Transient
-from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association
+from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association, worded
 from node.network.status import Answer, sort_status
 from node.pipeline.conclude import destinations, patient_key, says_the_same
 from node.store import analyses, audit, instances, outbox, registry
@@ -92,7 +92,7 @@ class Deliverer:
             tx,
             delivery,
             now,
-            f"the peer answered 0x{answer.status:04X}{': ' + answer.comment if answer.comment else ''}",
+            f"the peer answered {worded(answer)}",
             permanent=sorted_as is Answer.BURIED,
             jitter=self._jitter,
             status=answer.status,

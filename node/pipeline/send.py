@@ -9,7 +9,7 @@ from pathlib import Path
 from node.config import Settings
 from node.dicom.part10 import NotPart10, part10_of
 from node.domain.errors import OperatorError, Permanent, Transient
-from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, open_association
+from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, open_association, worded
 from node.network.status import Answer, sort_status
 
 Reporter = Callable[[str, int, int], None]
@@ -176,5 +176,4 @@ def _send_one(association: SendingAssociation, outgoing: _Outgoing, result: Sent
     if sort_status(answer.status) is Answer.SENT:
         result.stored += 1
         return
-    comment = f": {answer.comment}" if answer.comment else ""
-    result.failed.append(NotStored(outgoing.name, f"the peer answered 0x{answer.status:04X}{comment}"))
+    result.failed.append(NotStored(outgoing.name, f"the peer answered {worded(answer)}"))

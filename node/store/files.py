@@ -122,10 +122,6 @@ class InstanceFiles:
         status = os.statvfs(self._root)
         return Free(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else sys.maxsize)
 
-    def free_bytes(self) -> int:
-        """Return how many bytes are left for this user on the file system."""
-        return self.free().bytes
-
     def _move(self, stored: StoredFile, folder: Path) -> str:
         relative = folder / f"{_digest(stored.sop_instance_uid)}-{stored.temporary.stem}.dcm"
         self._make_durable(folder)

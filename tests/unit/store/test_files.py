@@ -192,7 +192,7 @@ def test_free_says_what_the_file_system_says(kept_in: InstanceFiles, tmp_path: P
     """Bytes for an unprivileged user, and inodes where the file system counts them."""
     status = os.statvfs(tmp_path)
 
-    assert kept_in.free_bytes() == pytest.approx(status.f_bavail * status.f_frsize, rel=0.05)
+    assert kept_in.free().bytes == pytest.approx(status.f_bavail * status.f_frsize, rel=0.05)
     assert kept_in.free().inodes > 0
 
 

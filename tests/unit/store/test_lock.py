@@ -51,7 +51,7 @@ def test_a_killed_node_leaves_no_lock(tmp_path: Path) -> None:
     holder.communicate()
 
     with DataFolderLock(tmp_path):
-        pass
+        assert (tmp_path / "node.lock").read_text(encoding="ascii").strip() == str(os.getpid())
 
 
 def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
