@@ -20,9 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import STARTER, dataset, metrics
-from models.dataset import LabelledImages
-from models.inference import Reader, load
+from models import STARTER
+from models.data import dataset
+from models.data.dataset import LabelledImages
+from models.evaluation import metrics
+from models.inference.reader import Reader, load
 
 Pixels = NDArray[np.uint8]
 Change = Callable[[Pixels], NDArray[Any]]

@@ -1,8 +1,7 @@
 """The learned part: arrays in, numbers out.
 
-The only home of TensorFlow, Keras and scikit-learn. It knows no DICOM, no database and no node; training, serving and
-evaluation go through the same preprocessing. Importing this package, `models.bundle`, `models.preprocess` or
-`models.inference` costs no TensorFlow.
+The only home of TensorFlow, Keras, LiteRT and scikit-learn. It knows no DICOM, no database and no node; training,
+serving and evaluation go through the same preprocessing. Only `models.training` and `models.networks` cost TensorFlow.
 """
 
 from pathlib import Path

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import models
-from models.bundle import BundleError, Manifest, open_bundle
+from models.bundle.folder import BundleError, Manifest, open_bundle
 from node.config import ModelSettings, Settings
 from node.domain.errors import OperatorError, Permanent
 from node.domain.finding import Code

@@ -35,9 +35,9 @@ def train(recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, re
         cannot be trained with. Whatever stood at `out` stands there still.
     """
     _quieten()
-    from models.dataset import DataError  # noqa: PLC0415
-    from models.recipe import RecipeError  # noqa: PLC0415
-    from models.training import train as train_bundle  # noqa: PLC0415
+    from models.data.dataset import DataError  # noqa: PLC0415
+    from models.training.recipe import RecipeError  # noqa: PLC0415
+    from models.training.run import train as train_bundle  # noqa: PLC0415
 
     place = out.resolve()
     prepare(place, replace=replace)
@@ -69,7 +69,7 @@ def prepare(out: Path, *, replace: bool) -> None:
     OperatorError
         With exit code 2, naming the place and the way out.
     """
-    from models.training import make_room, sweep  # noqa: PLC0415 for this verb alone
+    from models.training.run import make_room, sweep  # noqa: PLC0415 for this verb alone
 
     if not out.name:
         raise OperatorError(f"{out} is no place for a bundle: name another --out", exit_code=2)
@@ -156,9 +156,9 @@ def evaluate(bundle: Path, data: Path, split: str, report: Reporter) -> dict[str
         Where the bundle cannot be used or the data cannot be read.
     """
     _quieten()
-    from models.bundle import BundleError  # noqa: PLC0415
-    from models.dataset import DataError  # noqa: PLC0415
-    from models.evaluation import evaluate as evaluate_bundle  # noqa: PLC0415
+    from models.bundle.folder import BundleError  # noqa: PLC0415
+    from models.data.dataset import DataError  # noqa: PLC0415
+    from models.evaluation.measures import evaluate as evaluate_bundle  # noqa: PLC0415
 
     try:
         return evaluate_bundle(bundle, data, split, report)

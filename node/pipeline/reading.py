@@ -16,7 +16,7 @@ from node.domain.identifiers import SOPInstanceUID
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
-    from models.inference import Prediction, Reader
+    from models.inference.reader import Prediction, Reader
 
 OUTSIDE_LIMITS = Code("128619", "DCM", "Outside operational limits of the device")
 """Why an image was not admitted (DICOM PS3.16 Annex D)."""
@@ -75,8 +75,8 @@ def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
 
 @lru_cache(maxsize=4)
 def _reader(bundle: Path) -> "Reader":
-    from models.bundle import BundleError  # noqa: PLC0415 - only a child process imports the learned part
-    from models.inference import load  # noqa: PLC0415
+    from models.bundle.folder import BundleError  # noqa: PLC0415 - only a child process imports the learned part
+    from models.inference.reader import load  # noqa: PLC0415
 
     try:
         with native_chatter_dropped():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import file_digests, open_bundle, write_bundle
+from models.bundle.folder import file_digests, open_bundle, write_bundle
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.network.service import IncomingInstance
 from tests.support.house import radiograph

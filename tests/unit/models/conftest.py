@@ -125,7 +125,7 @@ def tiny_bundle(
     told: list[tuple[str, int, int]],
 ) -> Path:
     """Return a bundle trained on the drawn chests; read only."""
-    from models.training import train  # noqa: PLC0415 only tests that need a bundle pay for it
+    from models.training.run import train  # noqa: PLC0415 only tests that need a bundle pay for it
 
     return train(
         tiny_recipe,

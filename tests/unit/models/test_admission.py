@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from models.admission import BLANK, admission_score, described, fit_feature_autoencoder
-from models.features import feature_count, features
-from models.preprocess import network_input
+from models.images.features import feature_count, features
+from models.images.preprocess import network_input
+from models.inference.admission import BLANK, admission_score, described, fit_feature_autoencoder
 
 Draw = Callable[[np.random.Generator], np.ndarray]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models import augment
+from models.images import augment
 
 
 @pytest.fixture

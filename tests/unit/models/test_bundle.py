@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bundle import BundleError, open_bundle
-from models.manifest import Manifest, device_uid, manifest_digest, sealed, weights_digest
+from models.bundle.folder import BundleError, open_bundle
+from models.bundle.manifest import Manifest, device_uid, manifest_digest, sealed, weights_digest
 from models.strict import build
 
 
@@ -227,8 +227,8 @@ def test_pickled_objects_are_refused_even_under_a_fitting_digest(bundle_copy: Pa
 def test_opening_a_bundle_imports_neither_tensorflow_nor_scikit_learn(tiny_bundle: Path) -> None:
     """A process that only checks bundles starts fast."""
     code = (
-        "import sys, models, models.preprocess, models.admission, models.inference\n"
-        "from models.bundle import open_bundle\n"
+        "import sys, models, models.images.preprocess, models.inference.admission, models.inference.reader\n"
+        "from models.bundle.folder import open_bundle\n"
         f"open_bundle({str(tiny_bundle)!r})\n"
         "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules), 'heavy import'\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.dataset import DataError, dataset_digest, read_images, read_rows, refuse_single_class
+from models.data.dataset import DataError, dataset_digest, read_images, read_rows, refuse_single_class
 
 
 def rewrite(folder: Path, change: Callable[[list[dict[str, str]]], None]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import BundleError, open_bundle
-from models.inference import Reader, assembled, load, placed
-from models.manifest import AnomalyNormals
+from models.bundle.folder import BundleError, open_bundle
+from models.bundle.manifest import AnomalyNormals
+from models.inference.reader import Reader, assembled, load, placed
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def test_admission_weights_of_other_features_are_refused(tiny_bundle: Path) -> N
 def test_reading_needs_no_scikit_learn(tiny_bundle: Path) -> None:
     """Serving works where what only training and evaluation need cannot be imported."""
     code = (
-        "import sys, numpy\nsys.modules['sklearn'] = None\nfrom models.inference import load\n"
+        "import sys, numpy\nsys.modules['sklearn'] = None\nfrom models.inference.reader import load\n"
         f"load({str(tiny_bundle)!r}).read(numpy.eye(64))\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models import metrics
+from models.evaluation import metrics
 
 LABELS = np.array([0, 0, 0, 1, 1, 1], np.float32)
 SCORES = np.array([0.1, 0.2, 0.7, 0.6, 0.8, 0.9])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.preprocess import network_input, resize
+from models.images.preprocess import network_input, resize
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models.recipe import RecipeError, read_recipe
+from models.training.recipe import RecipeError, read_recipe
 
 
 def test_the_shipped_recipe_is_found_by_its_name() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models import STARTER
-from models.bundle import open_bundle
-from models.dataset import decode
-from models.evaluation import evaluate
-from models.inference import Reader, load
+from models.bundle.folder import open_bundle
+from models.data.dataset import decode
+from models.evaluation.measures import evaluate
+from models.inference.reader import Reader, load
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import stages
-from models.bundle import open_bundle
-from models.dataset import DataError, read_images, read_rows
-from models.evaluation import evaluate
-from models.recipe import RecipeError, read_recipe
-from models.training import appearing_at_once, make_room, train
+from models.bundle.folder import open_bundle
+from models.data.dataset import DataError, read_images, read_rows
+from models.evaluation.measures import evaluate
+from models.training import stages
+from models.training.recipe import RecipeError, read_recipe
+from models.training.run import appearing_at_once, make_room, train
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -10,7 +10,7 @@ Dalal N, Triggs B, "Histograms of Oriented Gradients for Human Detection", CVPR 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocess import Image
+from models.images.preprocess import Image
 
 CELLS = (8, 16)
 """Cells along each side, one number for each scale."""

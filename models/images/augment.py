@@ -7,7 +7,7 @@ and a classifier left alone learns the equipment instead of the disease; so most
 import cv2
 import numpy as np
 
-from models.preprocess import Image, stretch
+from models.images.preprocess import Image, stretch
 
 
 def aug2(image: Image, random: np.random.Generator) -> Image:

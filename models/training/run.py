@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models import bundle as bundles
-from models import manifest as manifests
-from models.dataset import LabelledImages, dataset_digest, read_images, read_rows, refuse_single_class
-from models.recipe import Recipe, read_recipe
+from models.bundle import folder as bundles
+from models.bundle import manifest as manifests
+from models.data.dataset import LabelledImages, dataset_digest, read_images, read_rows, refuse_single_class
+from models.training.recipe import Recipe, read_recipe
 
 Tell = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
@@ -144,7 +144,7 @@ def _images(data: Path, rows: Sequence[Any], tell: Tell) -> dict[str, LabelledIm
 
 def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, tell: Tell) -> Parts:
     """Fit every part; each stage reports its epochs."""
-    from models import stages  # noqa: PLC0415 TensorFlow only once data and recipe have been found good
+    from models.training import stages  # noqa: PLC0415 TensorFlow only once data and recipe have been found good
 
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan.classifier, images, seed, tell)
@@ -192,8 +192,8 @@ def _write(
     folder: Path, manifest: manifests.Manifest, parts: Parts, images: dict[str, LabelledImages], tell: Tell
 ) -> None:
     """Write the bundle, measure it as it stands there, and write the measures into its manifest."""
-    from models.evaluation import measure  # noqa: PLC0415 TensorFlow is in by now
-    from models.inference import load  # noqa: PLC0415 the same
+    from models.evaluation.measures import measure  # noqa: PLC0415 TensorFlow is in by now
+    from models.inference.reader import load  # noqa: PLC0415 the same
 
     for name, arrays in parts.arrays.items():
         bundles.write_arrays(folder / f"{name}.npz", arrays)

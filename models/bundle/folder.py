@@ -1,8 +1,8 @@
 """One trained version on disk: a folder with manifest.json and the files that it lists.
 
-It knows files, their digests and arrays; what a manifest may say is `models.manifest`'s. It knows no network: the
-architecture is code, and `models.inference` puts the two together. Nothing is unpickled, no Keras file is opened, and
-no byte is read as weights before its digest has been compared.
+It knows files, their digests and arrays; what a manifest may say is `models.bundle.manifest`'s. It knows no network:
+`models.inference` runs what lies in the folder. Nothing is unpickled, no Keras file is opened, and no byte is read as
+weights before its digest has been compared.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import WEIGHTS, Manifest, parsed, sealed
+from models.bundle.manifest import WEIGHTS, Manifest, parsed, sealed
 from models.strict import FormError
 
 __all__ = ["Arrays", "Bundle", "BundleError", "Manifest", "open_bundle", "write_arrays", "write_bundle"]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.split import torn_groups
+from models.data.split import torn_groups
 
 NAMED_ROWS = 10
 """How many faulty rows a refusal spells out; the rest it counts."""

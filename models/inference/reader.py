@@ -15,12 +15,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.admission import FeatureAutoencoder, admission_score
-from models.bundle import Bundle, BundleError, open_bundle
-from models.features import feature_count
-from models.manifest import AnomalyNormals, Manifest
-from models.preprocess import Image, Values, network_input
-from models.threads import limit_threads
+from models.bundle.folder import Bundle, BundleError, open_bundle
+from models.bundle.manifest import AnomalyNormals, Manifest
+from models.images.features import feature_count
+from models.images.preprocess import Image, Values, network_input
+from models.inference.admission import FeatureAutoencoder, admission_score
+from models.inference.anomaly import anomaly_score
+from models.training.threads import limit_threads
 
 Images = NDArray[np.float32]
 """Network input, shape (images, size, size, 1), float32 in [0, 1]."""
@@ -148,9 +149,9 @@ def assembled(bundle: Bundle) -> Reader:
     BundleError
         Where the weights do not fit the architectures in code.
     """
-    from models.autoencoder import anomaly_score, restoring_autoencoder  # noqa: PLC0415 TensorFlow only when needed
-    from models.classifier import compact_resnet  # noqa: PLC0415 the same
-    from models.weights import assign  # noqa: PLC0415 the same
+    from models.networks.compact_resnet import compact_resnet  # noqa: PLC0415 the same
+    from models.networks.restoring_autoencoder import restoring_autoencoder  # noqa: PLC0415 TensorFlow only when needed
+    from models.training.weights import assign  # noqa: PLC0415 the same
 
     manifest = bundle.manifest
     classifier = compact_resnet(manifest.preprocessing.classifier, len(manifest.classes))

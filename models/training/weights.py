@@ -6,7 +6,7 @@ It knows Keras models built by code and names such as `block0_a/kernel`; it open
 import keras
 import numpy as np
 
-from models.bundle import Arrays, BundleError
+from models.bundle.folder import Arrays, BundleError
 
 
 def arrays_of(model: keras.Model) -> Arrays:

@@ -13,20 +13,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import metrics, networks
-from models.admission import described, fit_feature_autoencoder
-from models.augment import equipment, nudged
-from models.autoencoder import anomaly_score
-from models.bundle import Arrays
-from models.dataset import LabelledImages
-from models.evaluation import network_inputs
-from models.fitting import Log
-from models.inference import Images, in_batches, sigmoid
-from models.manifest import AnomalyNormals
-from models.preprocess import Image
-from models.recipe import AdmissionRecipe, Schedule
-from models.threads import limit_threads
-from models.weights import arrays_of
+from models.bundle.folder import Arrays
+from models.bundle.manifest import AnomalyNormals
+from models.data.dataset import LabelledImages
+from models.evaluation import metrics
+from models.evaluation.measures import network_inputs
+from models.images.augment import equipment, nudged
+from models.images.preprocess import Image
+from models.inference.admission import described, fit_feature_autoencoder
+from models.inference.anomaly import anomaly_score
+from models.inference.reader import Images, in_batches, sigmoid
+from models.training import objectives as networks
+from models.training.fitting import Log
+from models.training.recipe import AdmissionRecipe, Schedule
+from models.training.threads import limit_threads
+from models.training.weights import arrays_of
 
 HARD_COPIES = 3
 """Copies of the validation images, each as other equipment would have made it, beside the images as they are."""

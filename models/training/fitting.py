@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recipe import Schedule
+from models.training.recipe import Schedule
 
 Target = Any
 """What a batch is compared with: one array, or a dictionary of arrays by output."""

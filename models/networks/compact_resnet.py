@@ -1,11 +1,11 @@
 """The classifiers: the compact ResNet that serves, and the textbook CNN that it is measured against.
 
-Architecture only: what trains them is `models.fitting`, what stores them is `models.weights`.
+Architecture only: what trains them is `models.training.fitting`, what stores them is `models.training.weights`.
 
 References
 ----------
 He K et al., "Deep Residual Learning for Image Recognition", CVPR 2016 · Lin M et al., "Network in Network", ICLR 2014
-(global average pooling) · LeCun Y et al., "Gradient-based learning applied to document recognition", 1998.
+(global average pooling).
 """
 
 import keras
@@ -32,24 +32,6 @@ def compact_resnet(size: int, classes: int) -> keras.Model:
         features = _residual(features, channels, f"block{number}", stride=1 if number == 0 else 2)
     pooled = layers.GlobalAveragePooling2D(name="pool")(features)
     return keras.Model(image, layers.Dense(classes, name="head")(pooled), name="compact_resnet")
-
-
-def textbook_cnn(size: int, classes: int) -> keras.Model:
-    """Return the untrained baseline: three convolutions with pooling, a dense layer, dropout, a linear layer.
-
-    Input shape
-        (batch, size, size, 1), float32 in [0, 1].
-
-    Output shape
-        (batch, classes), float32 logits.
-    """
-    image = features = keras.Input((size, size, 1), name="image")
-    for number, channels in enumerate((32, 64, 128)):
-        features = layers.Conv2D(channels, 3, activation="relu", name=f"conv{number}")(features)
-        features = layers.MaxPooling2D(name=f"pool{number}")(features)
-    hidden = layers.Dense(128, activation="relu", name="dense")(layers.Flatten(name="flat")(features))
-    logits = layers.Dense(classes, name="head")(layers.Dropout(0.5, name="dropout")(hidden))
-    return keras.Model(image, logits, name="textbook_cnn")
 
 
 def _residual(features: keras.KerasTensor, channels: int, name: str, *, stride: int) -> keras.KerasTensor:

@@ -1,19 +1,21 @@
 """Which examples each network is fitted on, and with which loss.
 
-It joins images, augmentation and architectures; `models.fitting` turns the crank.
+It joins images, augmentation and architectures; `models.training.fitting` turns the crank.
 """
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.augment import aug2, equipment, move, noise
-from models.autoencoder import restoring_autoencoder, with_opacities
-from models.classifier import compact_resnet, textbook_cnn
-from models.fitting import Batches, Log, Tell, fit
-from models.inference import Images
-from models.preprocess import stretch
-from models.recipe import Schedule
+from models.images.augment import aug2, equipment, move, noise
+from models.images.opacities import with_opacities
+from models.images.preprocess import stretch
+from models.inference.reader import Images
+from models.networks.compact_resnet import compact_resnet
+from models.networks.restoring_autoencoder import restoring_autoencoder
+from models.networks.textbook import textbook_cnn
+from models.training.fitting import Batches, Log, Tell, fit
+from models.training.recipe import Schedule
 
 UNTOUCHED = 0.25
 """Share of the autoencoder's examples without an opacity: it has to know when to leave an image alone."""

@@ -38,7 +38,7 @@ class BundleClass:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Input sizes, in pixels, of `models.preprocess.network_input` for each part."""
+    """Input sizes, in pixels, of `models.images.preprocess.network_input` for each part."""
 
     classifier: int
     autoencoder: int
@@ -91,7 +91,7 @@ class Manifest:
     recipe: dict[str, Any]
     seed: int
     software: dict[str, str]  #: versions that trained it
-    measures: dict[str, Any]  #: by split, as `models.evaluation` returns them
+    measures: dict[str, Any]  #: by split, as `models.evaluation.measures` returns them
     weights_digest: str  #: `weights_digest(files)`
     files: dict[str, str]  #: SHA-256 of every file beside the manifest, hexadecimal
     manifest_digest: str  #: `manifest_digest` of all the above

@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import feature_count, features
-from models.preprocess import Image
+from models.images.features import feature_count, features
+from models.images.preprocess import Image
 
 BLANK = 1000.0
 """Score of an image of a single value: there is nothing to describe, and no limit reaches so far."""

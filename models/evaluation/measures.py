@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import metrics
-from models.dataset import DataError, LabelledImages, decode, read_images, read_rows, refuse_single_class
-from models.inference import Images, Reader, load
-from models.preprocess import network_input
+from models.data.dataset import DataError, LabelledImages, decode, read_images, read_rows, refuse_single_class
+from models.evaluation import metrics
+from models.images.preprocess import network_input
+from models.inference.reader import Images, Reader, load
 
 Tell = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""

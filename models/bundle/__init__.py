@@ -1,0 +1,1 @@
+"""One trained version on disk: its manifest, its digests, its arrays. It runs nothing."""

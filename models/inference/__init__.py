@@ -1,0 +1,1 @@
+"""Reading images with a bundle: arrays in, numbers out. It imports no TensorFlow."""

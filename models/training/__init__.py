@@ -1,0 +1,1 @@
+"""From a recipe and labelled images to a bundle. The home of TensorFlow."""
