@@ -1,0 +1,131 @@
+"""The verbs of a running node: they parse, call what does the work, and print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from node import app, config
+from node.app import utc_now
+from node.cli.main import application
+from node.cli.output import Json, console, listing, print_json, progress_bars, reporter, settings_of
+from node.domain.errors import OperatorError
+from node.pipeline import checks, operate
+from node.pipeline.explain import explain
+from node.pipeline.send import send as send_files
+
+_COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
+
+
+@application.command()
+def serve(context: typer.Context) -> None:
+    """Run the node until SIGTERM or SIGINT, which drain it."""
+    app.serve(settings_of(context))
+
+
+@application.command()
+def check(context: typer.Context, as_json: Json = False) -> None:
+    """Print a line for each thing that could be wrong; exit 1 where one is."""
+    path = config.find(context.obj)
+    lines = list(checks.check(config.load(path), path, utc_now()))
+    if as_json:
+        print_json([{"subject": line.subject, "verdict": line.verdict, "text": line.text} for line in lines])
+    else:
+        for line in lines:
+            console.print(f"[{_COLOURS[line.verdict]}]{line.verdict:5}[/] {escape(line.subject)}: {escape(line.text)}")
+    if any(line.verdict == "fault" for line in lines):
+        raise typer.Exit(1)
+
+
+@application.command()
+def migrate(context: typer.Context) -> None:
+    """Bring the database to the newest schema."""
+    console.print(operate.migrate(settings_of(context)), markup=False)
+
+
+@application.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the report files; created, and emptied of an earlier demo.")
+    ] = Path("demo-output"),
+) -> None:
+    """Run the whole main job on sample studies, on this machine alone."""
+    from node import demo as demonstration  # noqa: PLC0415 - the only verb that needs it
+
+    if not demonstration.run(out):
+        raise typer.Exit(1)
+
+
+@application.command()
+def send(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files, folders of them, zips of them.")],
+    to: Annotated[str, typer.Option("--to", help="A peer's name, or AE@host:port.")],
+    calling: Annotated[str, typer.Option("--from", help="Calling AE title; else the node's own.")] = "",
+) -> None:
+    """Send files by C-STORE, with progress; exit 1 where one was not stored."""
+    with progress_bars() as progress:
+        results = send_files(settings_of(context), paths, to, reporter(progress), calling)
+    for result in results.failed:
+        console.print(f"not stored: {result.path}: {result.reason}", markup=False)
+    if not results.stored and not results.failed:
+        console.print("no DICOM file was found there")
+    console.print(f"{results.stored} stored, {len(results.failed)} not stored, {results.skipped} not DICOM")
+    if results.failed or not results.stored:
+        raise typer.Exit(1)
+
+
+@application.command()
+def studies(
+    context: typer.Context,
+    study_instance_uid: Annotated[str | None, typer.Argument(help="Print everything about this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the studies, or everything about one."""
+    settings = settings_of(context)
+    if study_instance_uid is None:
+        listing(operate.studies(settings, utc_now()), as_json, operate.STUDIES_COLUMNS)
+    else:
+        study = operate.study(settings, study_instance_uid, utc_now())
+        if as_json:
+            print_json([study])
+        else:
+            console.print(explain(study), markup=False)
+
+
+@application.command()
+def instances(context: typer.Context, as_json: Json = False) -> None:
+    """Print the stored SOP Instance UIDs, one a line."""
+    rows = operate.instances(settings_of(context))
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            typer.echo(row["sop_instance_uid"])
+
+
+@application.command()
+def queue(context: typer.Context, as_json: Json = False) -> None:
+    """List the jobs that wait, run or are buried."""
+    listing(operate.queue(settings_of(context)), as_json, operate.QUEUE_COLUMNS)
+
+
+@application.command()
+def deliveries(context: typer.Context, as_json: Json = False) -> None:
+    """List the reports that are to be sent, were sent or are buried, for each peer."""
+    listing(operate.deliveries(settings_of(context)), as_json, operate.DELIVERIES_COLUMNS)
+
+
+@application.command()
+def retry(
+    context: typer.Context,
+    job: Annotated[list[int] | None, typer.Option("--job", help="Id of a buried job (repeatable).")] = None,
+    delivery: Annotated[list[int] | None, typer.Option("--delivery", help="Id of a buried delivery.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All buried jobs and deliveries.")] = False,
+) -> None:
+    """Put buried work back to waiting with fresh attempts."""
+    if not (job or delivery or everything):
+        raise OperatorError("say what to put back: --job ID, --delivery ID, or --all", exit_code=2)
+    count = operate.retry(settings_of(context), job or [], delivery or [], utc_now(), everything=everything)
+    console.print(f"{count} put back to waiting")

@@ -1,0 +1,69 @@
+"""What the verbs print with: tables, JSON, progress bars."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from node import config
+from node.pipeline.send import Reporter
+
+_PIPE_WIDTH = 400  # a listing that goes to a file or another program is not folded
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
+
+
+def settings_of(context: typer.Context) -> config.Settings:
+    """Return the checked configuration that the command line points at."""
+    return config.load(config.find(context.obj))
+
+
+def listing(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
+    """Print rows as a table of some columns, or as JSON with all keys."""
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(cell(row.get(column))) for column in columns))
+    console.print(table if rows else "(none)")
+
+
+def cell(value: Any) -> str:
+    """Return a value as a person reads it in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {cell(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(cell, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def print_json(rows: list[Any]) -> None:
+    """Print one JSON array."""
+    json.dump(rows, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def progress_bars() -> Progress:
+    """Return bars on stderr, with the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def reporter(progress: Progress) -> Reporter:
+    """Return a callable that moves one bar per stage: (stage, done, total)."""
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(stage, total=total)
+        progress.update(tasks[stage], completed=done, total=total)
+
+    return report
