@@ -20,7 +20,8 @@ from typing import Any
 
 from models.bundle import folder as bundles
 from models.bundle import manifest as manifests
-from models.data.dataset import LabelledImages, dataset_digest, read_images, read_rows, refuse_single_class
+from models.data.checks import refuse_untrainable
+from models.data.dataset import DataSet, LabelledImages
 from models.training.recipe import Recipe, read_recipe
 
 Tell = Callable[[str, int, int], None]
@@ -49,7 +50,7 @@ def utc_now() -> datetime:
 
 def train(
     recipe: Path | str,
-    data: Path,
+    data: DataSet,
     out: Path,
     seed: int,
     progress: Tell,
@@ -63,7 +64,7 @@ def train(
     recipe
         A recipe's file, or the name of one that ships.
     data
-        Folder with manifest.csv and train.zip, val.zip, test.zip.
+        Labelled images with the splits train, val and test.
     out
         Where the bundle is to be; must not exist yet. It appears complete or not at all.
     seed
@@ -82,11 +83,11 @@ def train(
     OSError
         Where `out` exists (FileExistsError), or nothing can be written beside it.
     """
-    plan, rows = read_recipe(recipe), read_rows(data)
+    plan = read_recipe(recipe)
     make_room(out)
-    images = _images(data, rows, progress)
+    images = _images(data, plan, progress)
     parts = _fitted(plan, images, seed, progress)
-    manifest = _manifest(plan, parts, images, dataset_digest(rows, ("train", "val")), seed, clock())
+    manifest = _manifest(plan, parts, images, data.digest(("train", "val")), seed, clock())
     with appearing_at_once(out) as folder:
         _write(folder, manifest, parts, images, progress)
     return out
@@ -132,12 +133,12 @@ def appearing_at_once(out: Path) -> Iterator[Path]:
         folder.replace(out)
 
 
-def _images(data: Path, rows: Sequence[Any], tell: Tell) -> dict[str, LabelledImages]:
+def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages]:
     images = {}
     for number, split in enumerate(SPLITS):
         tell("images", number, len(SPLITS))
-        images[split] = read_images(data, split, rows)
-        refuse_single_class(images[split], split)
+        images[split] = data.images(split)
+    refuse_untrainable(images, (f"no {plan.findings.name}", plan.findings.name))
     tell("images", len(SPLITS), len(SPLITS))
     return images
 

@@ -84,10 +84,12 @@ def prepare(threads: int) -> None:
 def classifier(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Classifier:
     """Fit the classifier; its threshold is the best balanced one on hard validation images."""
     inputs = network_inputs(images["train"], schedule.size)
-    model, log = networks.fitted_classifier(inputs, images["train"].labels, schedule, seed, partial(tell, "classifier"))
+    model, log = networks.fitted_classifier(
+        inputs, images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "classifier")
+    )
     hard = hard_copies(network_inputs(images["val"], schedule.size), seed, elsewhere)
     probabilities = sigmoid(in_batches(partial(model, training=False), hard))[:, 0]
-    labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
+    labels = np.tile(images["val"].labels.astype(np.float32), len(hard) // len(images["val"]))
     return Classifier(arrays_of(model), metrics.balanced_threshold(labels, probabilities), _named("classifier", log))
 
 
@@ -95,10 +97,10 @@ def baseline(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Basel
     """Fit the textbook CNN, only to know what the compact ResNet is worth beside it."""
     inputs = {split: network_inputs(some, schedule.size) for split, some in images.items()}
     model, log = networks.fitted_baseline(
-        inputs["train"], images["train"].labels, schedule, seed, partial(tell, "baseline")
+        inputs["train"], images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "baseline")
     )
     logits = {split: in_batches(partial(model, training=False), inputs[split])[:, 0] for split in ("val", "test")}
-    areas = {split: metrics.auc(images[split].labels, values) for split, values in logits.items()}
+    areas = {split: metrics.auc(images[split].labels.astype(np.float32), values) for split, values in logits.items()}
     return Baseline(areas, _named("baseline", log))
 
 

@@ -35,7 +35,7 @@ def train(recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, re
         cannot be trained with. Whatever stood at `out` stands there still.
     """
     _quieten()
-    from models.data.dataset import DataError  # noqa: PLC0415
+    from models.data.dataset import DataError, open_data  # noqa: PLC0415
     from models.training.recipe import RecipeError  # noqa: PLC0415
     from models.training.run import train as train_bundle  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def train(recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, re
     prepare(place, replace=replace)
     new = beside(place, "new")
     try:
-        train_bundle(recipe, data, new, seed, report)
+        train_bundle(recipe, open_data(data), new, seed, report)
         put_in_place(new, place, replace=replace)
     except RecipeError as error:
         raise OperatorError(f"the recipe {recipe} cannot be used: {error}", exit_code=2) from error
