@@ -1,0 +1,188 @@
+"""Explanation: which place of an image an answer came from, as an array and as an outline in the image's coordinates.
+
+The classifier's map is what the exported network says itself: the contribution of each place to each logit, in closed
+form, whose mean over all places is the logit. The anomaly map is the autoencoder's error. Both are read, never
+derived: no gradients, no TensorFlow. NumPy and OpenCV only; it knows arrays, no header and no report.
+
+The rule of an outline: the map is smoothed by a Gaussian of 1/32 of its side and upsampled bilinearly; what reaches
+half of its maximum is its region, where that maximum is positive; of several connected parts the one with the largest
+sum counts. Where that part is more than 60 % of the image, the level is raised in steps of a tenth of the maximum, and
+where it stays too large at nine tenths, no place stands out and there is no outline. The smoothing keeps every region
+above about 0.1 % of the image.
+
+References
+----------
+Zhou B et al., "Learning Deep Features for Discriminative Localization", CVPR 2016 (the closed form).
+DICOM PS3.3 C.18.6.1.2 (spatial coordinates: the top left corner of the top left pixel is at column 0.0, row 0.0).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.images.preprocess import Image, Values, network_input
+from models.inference.reader import Reader
+
+GRID = 512
+"""Rows and columns to which a map is upsampled; an outline is exact to half of a 512th of the image's side."""
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Shares of the maximum that bound a region; the first whose region is small enough counts."""
+
+LARGEST_SHARE = 0.6
+"""Share of the image above which a region points to nothing."""
+
+SMOOTHING = 1 / 32
+"""Standard deviation of the smoothing, in sides of the map: nothing to a map of 8 x 8, two pixels to one of 64 x 64."""
+
+MOST_POINTS = 40
+"""Points of an outline, the closing one included."""
+
+ANOMALY = "anomaly"
+"""Under this name stands the explanation of the anomaly score, beside those of the classes."""
+
+Outline = tuple[tuple[float, float], ...]
+"""A closed polyline, (column, row) in pixels of the image; (0.0, 0.0) is its top left corner; empty: no region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where one answer about one image came from."""
+
+    map: Image  #: shape (h, w), float32: contributions to a logit, or errors above their median; any range
+    outline: Outline  #: of the strongest region, in the coordinates of the image that was read
+
+
+def explain(
+    reader: Reader,
+    values: Values,
+    window: tuple[float, float] | None = None,
+    inverted: bool = False,  # noqa: FBT001, FBT002 the order of network_input
+) -> dict[str, Explanation]:
+    """Return where the answers about one image came from.
+
+    Parameters
+    ----------
+    reader
+        The loaded bundle.
+    values
+        Modality values, shape (rows, columns), as `Reader.read` takes them.
+    window
+        (0028,1050) Window Center and (0028,1051) Window Width, or None.
+    inverted
+        Whether low values are shown bright (MONOCHROME1).
+
+    Returns
+    -------
+    dict
+        By class name, and "anomaly"; without the parts for which the bundle has no map.
+
+    Raises
+    ------
+    ValueError
+        Where `values` is not a filled two-dimensional array of finite numbers.
+    """
+    see = partial(network_input, values, window, inverted)
+    return {
+        name: Explanation(map_, strongest_region(map_, *values.shape))
+        for name, map_ in (*_class_maps(reader, see), *_anomaly_map(reader, see))
+    }
+
+
+def strongest_region(map_: NDArray[np.floating[Any]], rows: int, columns: int) -> Outline:
+    """Return the outline of the strongest region of a map; the module says by which rule.
+
+    Parameters
+    ----------
+    map_
+        Shape (h, w), any real dtype; its cells divide the image evenly, whatever the aspect ratio.
+    rows, columns
+        Size of the image, in pixels.
+
+    Returns
+    -------
+    tuple
+        Up to `MOST_POINTS` points, the first also the last, columns in [0, columns], rows in [0, rows]; empty where
+        there is no region.
+
+    Raises
+    ------
+    ValueError
+        Where the map has no place or holds values that are not finite.
+    """
+    fine = _upsampled(map_)
+    region = next((part for level in LEVELS if _fits(part := _strongest_part(fine, level))), None)
+    if region is None:
+        return ()
+    corners = _simplified(cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0])
+    # the outermost pixels of the grid stand for the image's edges
+    places = corners * (np.array([columns, rows]) / (GRID - 1))
+    closed = [(float(column), float(row)) for column, row in (*places, places[0])]
+    return tuple(closed) if len(places) > 2 else ()
+
+
+def contributions(maps: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
+    """Return what each place says for each class.
+
+    Only differences between logits matter to a softmax, so there the mean over the classes is taken off.
+
+    Input shape
+        (h, w, classes), float32.
+
+    Output shape
+        (h, w, classes), float32.
+    """
+    exclusive = activation == "softmax" and maps.shape[-1] > 1
+    return maps - maps.mean(-1, keepdims=True, dtype=np.float32) if exclusive else maps
+
+
+def _class_maps(reader: Reader, see: "partial[Image]") -> Iterable[tuple[str, Image]]:
+    classifier = reader.manifest.classifier
+    maps = reader.maps(see(classifier.size)[np.newaxis])
+    if maps is None:
+        return
+    said = contributions(maps[0], classifier.activation)
+    for place, known in enumerate(reader.manifest.classes):
+        yield known.name, np.ascontiguousarray(said[..., place], np.float32)
+
+
+def _anomaly_map(reader: Reader, see: "partial[Image]") -> Iterable[tuple[str, Image]]:
+    """Yield the errors above their median: what is wrong everywhere is wrong nowhere in particular."""
+    errors = reader.error_maps(lambda size: see(size)[np.newaxis])
+    if errors is not None:
+        yield ANOMALY, np.asarray(errors[0] - np.median(errors[0]), np.float32)
+
+
+def _upsampled(map_: NDArray[np.floating[Any]]) -> Image:
+    plain = np.ascontiguousarray(map_, np.float32)
+    if plain.ndim != 2 or not plain.size or not np.isfinite(plain).all():
+        raise ValueError(f"a map of shape {map_.shape} with finite values only is needed to find a region")
+    across, down = (max(length * SMOOTHING, 1e-3) for length in plain.shape[::-1])
+    smooth = cv2.GaussianBlur(plain, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(smooth, (GRID, GRID), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _strongest_part(fine: Image, level: float) -> NDArray[np.uint8]:
+    """Return the connected part above a share of the maximum that sums to most, as 0 and 1; shape (GRID, GRID)."""
+    top = float(fine.max())
+    above = (fine >= level * top) & (top > 0)
+    count, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=4)
+    sums = np.bincount(labels.ravel(), np.where(above, fine, 0.0).ravel(), count)
+    return np.asarray((labels == sums.argmax()) & above, np.uint8)
+
+
+def _fits(part: NDArray[np.uint8]) -> bool:
+    return 0 < part.mean() <= LARGEST_SHARE
+
+
+def _simplified(contour: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the corners (points, 2) of a contour, with a tolerance that grows until they are few enough."""
+    tolerance = 1.0
+    while len(corners := cv2.approxPolyDP(contour, tolerance, closed=True)) >= MOST_POINTS:
+        tolerance *= 1.5
+    return np.asarray(corners[:, 0], np.int32)
