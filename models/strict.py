@@ -1,11 +1,12 @@
 """Plain tables (from TOML or JSON) into frozen dataclasses, with every surprise refused.
 
-It knows annotations: str, int, float, tuple, dict, Any and dataclasses of these. It knows no file; what range a value
-must be in, the caller says.
+It knows annotations: str, int, float, tuple, dict, Any, dataclasses of these, and each of them or None. It knows no
+file; what range a value must be in, the caller says.
 """
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind")
@@ -58,6 +59,8 @@ def within(holds: bool, where: str, value: Any, needed: str) -> None:  # noqa: F
 def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
+    if isinstance(hint, UnionType):
+        return None if value is None else _value(_but_none(hint), value, where)
     if is_dataclass(hint):
         return build(hint, value, where)  # type: ignore[arg-type] # a class, not an instance
     if get_origin(hint) is tuple:
@@ -65,6 +68,11 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is dict:
         return _dictionary(get_args(hint)[1], value, where)
     return _plain(hint, value, where)
+
+
+def _but_none(hint: UnionType) -> Any:
+    (kind,) = (part for part in get_args(hint) if part is not NoneType)
+    return kind
 
 
 def _tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -11,17 +11,23 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import WEIGHTS, Manifest, parsed, sealed
+from models.bundle.half import stored
+from models.bundle.manifest import Manifest, sealed, served_files
+from models.bundle.parse import parsed
 from models.strict import FormError
 
 __all__ = ["Arrays", "Bundle", "BundleError", "Manifest", "open_bundle", "write_arrays", "write_bundle"]
 
 MANIFEST = "manifest.json"
 LOG = "training-log.csv"
+NUMBERS = ".npz"
+UNLISTED = (MANIFEST, "manifest.sig")
+"""What cannot stand in its own list: the manifest, and the signature of its bytes."""
 
 Arrays = dict[str, NDArray[np.float32]]
 """The variables of one network, by their stable names."""
@@ -33,20 +39,23 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An opened bundle: its manifest, and the arrays that its digests vouch for."""
+    """An opened bundle: its manifest, and the contents that its digests vouch for."""
 
     path: Path
     manifest: Manifest
-    arrays: dict[str, Arrays]  #: by network: classifier, autoencoder, admission
+    networks: dict[str, bytes]  #: by file: what LiteRT or ONNX Runtime runs
+    arrays: dict[str, Arrays]  #: by file name without .npz: admission, and weights for retraining such as classifier
 
 
-def open_bundle(path: Path | str) -> Bundle:
+def open_bundle(path: Path | str, text: bytes | None = None) -> Bundle:
     """Return the bundle in a folder, refused unless every file is what the manifest says.
 
     Parameters
     ----------
     path
         The folder.
+    text
+        The manifest's bytes, where they have been read already because of a signature.
 
     Raises
     ------
@@ -55,9 +64,13 @@ def open_bundle(path: Path | str) -> Bundle:
         of range, or a name leaves the folder.
     """
     folder = Path(path)
-    manifest = _manifest(folder)
+    manifest = _manifest(folder, text)
     contents = {name: _content(folder, name, digest) for name, digest in manifest.files.items()}
-    return Bundle(folder, manifest, {Path(name).stem: _arrays(folder / name, contents[name]) for name in WEIGHTS})
+    networks = {name: contents[name] for name in served_files(manifest) if not name.endswith(NUMBERS)}
+    numbers = {name: content for name, content in contents.items() if name.endswith(NUMBERS)}
+    return Bundle(
+        folder, manifest, networks, {Path(name).stem: _arrays(folder / name, numbers[name]) for name in numbers}
+    )
 
 
 def write_bundle(folder: Path, manifest: Manifest) -> None:
@@ -67,21 +80,21 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write the variables of one network as an npz that holds nothing but numbers."""
+    """Write variables as an npz that holds nothing but numbers: in half the space where no bit is lost by that."""
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(array, np.float32) for name, array in arrays.items()})
+        np.savez(file, allow_pickle=False, **{name: stored(array) for name, array in arrays.items()})
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file in a folder but the manifest, by name."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    """Return the SHA-256 of every file in a folder but manifest and signature, by name."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in UNLISTED)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _manifest(folder: Path) -> Manifest:
+def _manifest(folder: Path, text: bytes | None) -> Manifest:
     path = folder / MANIFEST
     try:
-        return parsed(path.read_bytes())
+        return parsed(path.read_bytes() if text is None else text)
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
     except FormError as error:
@@ -90,7 +103,7 @@ def _manifest(folder: Path) -> Manifest:
 
 def _content(folder: Path, name: str, digest: str) -> bytes:
     """Return a listed file's bytes, once their digest has been compared."""
-    if PurePath(name).name != name or "\\" in name or name in {"", ".", "..", MANIFEST}:
+    if PurePath(name).name != name or "\\" in name or name in {"", ".", "..", *UNLISTED}:
         raise BundleError(f"{folder / MANIFEST} lists {name!r}, which is no plain file name")
     path = folder / name
     try:
@@ -105,6 +118,13 @@ def _content(folder: Path, name: str, digest: str) -> bytes:
 def _arrays(path: Path, content: bytes) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            return {name: _number(stored[name]) for name in stored.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} is no npz of plain numbers: {error}") from error
+
+
+def _number(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a stored array as float32; text or a structure is no weight."""
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"it holds values of type {array.dtype}")
+    return np.asarray(array, np.float32)

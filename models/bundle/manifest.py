@@ -1,29 +1,20 @@
-"""The manifest of a bundle: its form, the ranges of its values, and the digests that cover it.
+"""The manifest of a bundle: its form, and the digests that cover it.
 
-It knows values and JSON text. It knows no folder and opens no file.
+It knows values. What ranges they must be in is `models.bundle.parse`'s; it knows no folder and opens no file.
 """
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NoReturn
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from models.strict import FormError, build, within
-
-FORMAT = 2
+FORMAT = 3
 """Version of the manifest's form and of what code makes of its values; another one is refused."""
 
 ATTRIBUTION = "ATTRIBUTION.txt"
-WEIGHTS = ("classifier.npz", "autoencoder.npz", "admission.npz")
+ADMISSION = "admission.npz"
 OWN_DIGEST = "manifest_digest"
-
-SIZES = range(16, 1025, 16)
-"""Input sizes, in pixels, that the networks and features can be built for."""
-
-WIDTHS = range(8, 129, 8)
-"""Channels of the autoencoder's first stage that its group normalisation can be built for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +28,70 @@ class BundleClass:
 
 
 @dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """Input sizes, in pixels, of `models.images.preprocess.network_input` for each part."""
+class Classifier:
+    """The file that classifies, what goes in and what comes out.
 
-    classifier: int
-    autoencoder: int
-    admission: int
+    `models.images.preprocess.network_input` gives grey values in [0, 1]; they are repeated to `channels`, scaled to
+    `low` .. `high`, and standardised by `mean` and `deviation` of each channel where these are given.
+    """
+
+    file: str  #: LiteRT (.tflite) or ONNX (.onnx), beside the manifest
+    size: int  #: rows and columns of the input, in pixels
+    channels: int = 1
+    layout: str = "NHWC"  #: or NCHW
+    low: float = 0.0
+    high: float = 1.0
+    mean: tuple[float, ...] = ()  #: by channel, after scaling; none where empty
+    deviation: tuple[float, ...] = ()  #: likewise
+    input: str = ""  #: name of the input; the only one where empty
+    output: str = "logits"  #: name of the output with one number a class; the only one where empty
+    map: str = ""  #: name of an output (rows, columns, classes) whose mean over places is the logits; none where empty
+    activation: str = "sigmoid"  #: what makes probabilities of the output: sigmoid, softmax or none
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What logits become before they are probabilities: `slope * logit + intercept` (softmax: the slope alone).
+
+    References
+    ----------
+    Platt J, "Probabilistic outputs for support vector machines", 1999 · Guo C et al., "On Calibration of Modern Neural
+    Networks", ICML 2017 (one slope for all classes).
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimit:
-    """The admission score up to which an image is read."""
+    """The admission score up to which an image is read; the arrays that make the score are in admission.npz."""
 
+    size: int  #: rows and columns of the image that is described, in pixels
     limit: float
     held_out_percentile: float  #: share of held-out chests, on shifted equipment, that the limit lets in, 0 to 100
 
 
 @dataclass(frozen=True, slots=True)
-class AnomalyNormals:
-    """The autoencoder's scores of held-out normals, against which an image is placed."""
+class AnomalyPart:
+    """One of the scores that are fused, and how it lies on held-out normals."""
 
-    width: int  #: channels of the autoencoder's first stage
-    mean: float
-    deviation: float
-    quantiles: tuple[float, ...]  #: 101 scores, at the percentiles 0, 1, ... 100
+    kind: str  #: one of `models.bundle.parse.KINDS`
+    file: str  #: beside the manifest
+    size: int  #: rows and columns of the image that it reads, in pixels
+    mean: float  #: of the held-out normals' scores
+    deviation: float  #: likewise
+    width: int = 0  #: channels of the network's first stage, to build it again; 0 where it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """The scores that are standardised by their own scale and averaged, and the scale of that average."""
+
+    parts: tuple[AnomalyPart, ...]
+    mean: float  #: of the held-out normals' fused scores
+    deviation: float  #: likewise
+    quantiles: tuple[float, ...]  #: 101 fused scores, at the percentiles 0, 1, ... 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +101,8 @@ class TrainingData:
     name: str
     licence: str
     attribution: str
-    digest: str  #: SHA-256 over names, labels, groups and contents of the training and validation images
-    images: dict[str, int]  #: images by split
+    digest: str = ""  #: SHA-256 over what was trained and validated on; empty where it was trained elsewhere
+    images: dict[str, int] = field(default_factory=dict)  #: images by split
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,51 +115,39 @@ class Manifest:
     device_uid: str
     created_at: str  #: ISO 8601, UTC
     classes: tuple[BundleClass, ...]
-    preprocessing: Preprocessing
-    admission: AdmissionLimit
-    anomaly: AnomalyNormals
-    data: TrainingData
+    classifier: Classifier
+    calibration: Calibration
+    admission: AdmissionLimit | None  #: None: whatever the rule lets through is read
+    anomaly: Anomaly | None  #: None: no anomaly score
+    data: TrainingData | None  #: None where nothing is known of it
     recipe: dict[str, Any]
     seed: int
     software: dict[str, str]  #: versions that trained it
-    measures: dict[str, Any]  #: by split, as `models.evaluation.measures` returns them
-    weights_digest: str  #: `weights_digest(files)`
+    code_digest: str  #: SHA-256 of the code that trained it (`models.bundle.code.code_digest`), hexadecimal, or empty
+    measures: dict[str, Any]  #: by split, as `models.evaluation` returns them
+    weights_digest: str  #: `weights_digest` of the manifest
     files: dict[str, str]  #: SHA-256 of every file beside the manifest, hexadecimal
     manifest_digest: str  #: `manifest_digest` of all the above
 
 
-def parsed(text: bytes) -> Manifest:
-    """Return the manifest that a file's bytes hold, with every value in its range and the digest compared.
-
-    Raises
-    ------
-    FormError
-        Naming the key, or saying that the digest is another one.
-    """
-    table = _table(text)
-    if table.get("format") != FORMAT:
-        raise FormError(f"this is not a manifest of format {FORMAT}")
-    manifest = build(Manifest, table, "manifest")
-    _check(manifest)
-    if manifest.manifest_digest != manifest_digest(table):
-        raise FormError(f"it has changed: its content has another SHA-256 than {OWN_DIGEST}")
-    if manifest.weights_digest != weights_digest(manifest.files):
-        raise FormError("manifest.weights_digest does not belong to these weights")
-    if manifest.device_uid != device_uid(manifest):
-        raise FormError("manifest.device_uid does not belong to these weights and settings")
-    return manifest
-
-
 def sealed(manifest: Manifest) -> Manifest:
     """Return the manifest with the digests and the Device UID that belong to its other values."""
-    weighed = replace(manifest, weights_digest=weights_digest(manifest.files))
+    weighed = replace(manifest, weights_digest=weights_digest(manifest))
     identified = replace(weighed, device_uid=device_uid(weighed))
     return replace(identified, manifest_digest=manifest_digest(asdict(identified)))
 
 
-def weights_digest(files: Mapping[str, str]) -> str:
-    """Return the one digest that stands for all weights of a bundle, hexadecimal; `files` must list them."""
-    return hashlib.sha256("".join(f"{name} {files[name]}\n" for name in WEIGHTS).encode()).hexdigest()
+def served_files(manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of the files that answers are computed from, in a fixed order."""
+    admission = (ADMISSION,) if manifest.admission else ()
+    parts = tuple(part.file for part in manifest.anomaly.parts) if manifest.anomaly else ()
+    return manifest.classifier.file, *admission, *parts
+
+
+def weights_digest(manifest: Manifest) -> str:
+    """Return the one digest that stands for all weights that answer, hexadecimal; `files` must list them."""
+    lines = (f"{name} {manifest.files[name]}\n" for name in served_files(manifest))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def manifest_digest(table: Mapping[str, Any]) -> str:
@@ -139,71 +158,24 @@ def manifest_digest(table: Mapping[str, Any]) -> str:
 def device_uid(manifest: Manifest) -> str:
     """Return the Device UID, which changes with everything that an answer follows from (DICOM PS3.5 B.2).
 
-    Under 2.25, from 128 bits of the digest over weights, classes with codes and thresholds, preprocessing, admission
-    limit and anomaly scale. Measures, names of data and dates change no answer, and so leave it as it is.
+    Under 2.25, from 128 bits of the digest over weights, classes with codes and thresholds, the classifier's input and
+    outputs, calibration, admission limit and anomaly scales. Measures, names of data, dates and the weights for
+    retraining change no answer, and so leave it as it is.
     """
-    decisive = {
-        "format": FORMAT,
-        "weights": manifest.weights_digest,
-        "classes": [asdict(known) for known in manifest.classes],
-        "preprocessing": asdict(manifest.preprocessing),
-        "limit": manifest.admission.limit,
-        "anomaly": asdict(manifest.anomaly),
-    }
+    table = asdict(manifest)
+    decisive = {"format": FORMAT, "weights": manifest.weights_digest} | {key: table[key] for key in _DECISIVE}
     return f"2.25.{int(_digest(decisive)[:32], 16)}"
+
+
+_DECISIVE = (
+    "classes",
+    "classifier",
+    "calibration",
+    "admission",
+    "anomaly",
+)
 
 
 def _digest(table: Mapping[str, Any]) -> str:
     canonical = json.dumps(table, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-def _table(text: bytes) -> dict[str, Any]:
-    try:
-        table = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise FormError(f"this is not JSON: {error}") from error
-    return table if isinstance(table, dict) else {}
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _finite(text: str) -> float:
-    """Refuse 1e999, which would become an infinity."""
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is beyond any number here")
-    return number
-
-
-def _check(manifest: Manifest) -> None:
-    """Refuse values of the right type that nothing can be read with, or that no training leaves."""
-    _check_classes(manifest.classes)
-    for name, size in asdict(manifest.preprocessing).items():
-        within(size in SIZES, f"manifest.preprocessing.{name}", size, "a multiple of 16 from 16 to 1024")
-    admission, percentile = manifest.admission, manifest.admission.held_out_percentile
-    within(admission.limit > 0, "manifest.admission.limit", admission.limit, "a number above 0")
-    within(0 <= percentile <= 100, "manifest.admission.held_out_percentile", percentile, "a number from 0 to 100")
-    _check_anomaly(manifest.anomaly)
-    for name in (ATTRIBUTION, *WEIGHTS):
-        within(name in manifest.files, "manifest.files", sorted(manifest.files), f"a digest of {name}")
-
-
-def _check_classes(classes: tuple[BundleClass, ...]) -> None:
-    names = [known.name for known in classes]
-    within(bool(names), "manifest.classes", names, "at least one class")
-    within(len(set(names)) == len(names), "manifest.classes", names, "a name of its own for each class")
-    for place, known in enumerate(classes):
-        where = f"manifest.classes[{place}]"
-        within(0 <= known.threshold <= 1, f"{where}.threshold", known.threshold, "a number from 0 to 1")
-        for key, code in (("finding", known.finding), ("site", known.site)):
-            within(all(code), f"{where}.{key}", code, "a code value, scheme and meaning")
-
-
-def _check_anomaly(anomaly: AnomalyNormals) -> None:
-    quantiles = anomaly.quantiles
-    within(anomaly.width in WIDTHS, "manifest.anomaly.width", anomaly.width, "a multiple of 8 from 8 to 128")
-    within(anomaly.deviation > 0, "manifest.anomaly.deviation", anomaly.deviation, "a number above 0")
-    ascending = len(quantiles) == 101 and list(quantiles) == sorted(quantiles)
-    within(ascending, "manifest.anomaly.quantiles", f"{len(quantiles)} numbers", "a list of 101 ascending numbers")

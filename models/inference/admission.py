@@ -9,11 +9,14 @@ References
 Tipping M, Bishop C, "Probabilistic Principal Component Analysis", J. R. Statist. Soc. B 61(3), 1999.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.folder import BundleError
+from models.bundle.half import rounded_to_half
 from models.images.features import feature_count, features
 from models.images.preprocess import Image
 
@@ -22,6 +25,9 @@ BLANK = 1000.0
 
 SPARE_DIRECTIONS, ITERATIONS = 16, 8
 """How exactly principal directions are found; more changes no score in its fourth digit."""
+
+SMALLEST = 1e-3
+"""Below this no scale or spread goes: what never varies would otherwise decide everything."""
 
 Vectors = NDArray[np.float32]
 """Feature vectors, shape (images, features), float32."""
@@ -61,6 +67,32 @@ class FeatureAutoencoder:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+def feature_autoencoder(arrays: Mapping[str, Vectors], part: str) -> FeatureAutoencoder:
+    """Return the feature autoencoder that stored arrays make.
+
+    Parameters
+    ----------
+    arrays
+        As `FeatureAutoencoder.arrays` returned them.
+    part
+        What they are for, for messages.
+
+    Raises
+    ------
+    BundleError
+        Where names or shapes are not those of this version's features.
+    """
+    try:
+        known = FeatureAutoencoder(**arrays)
+    except TypeError as error:
+        raise BundleError(f"the {part} weights have other variables than the code: {error}") from error
+    count, directions = feature_count(), len(known.components)
+    needed = [(count,), (count,), (directions, count), (directions,), (1,)]
+    if [array.shape for array in known.arrays().values()] != needed:
+        raise BundleError(f"the {part} weights have other shapes than the code's features")
+    return known
+
+
 def described(images: NDArray[np.float32]) -> Vectors:
     """Return the feature vectors of images.
 
@@ -98,14 +130,13 @@ def fit_feature_autoencoder(vectors: Vectors, components: int) -> FeatureAutoenc
     if vectors.ndim != 2 or vectors.shape[1] != feature_count():
         raise ValueError(f"vectors of {feature_count()} features are needed, not the shape {vectors.shape}")
     mean = vectors.mean(0, dtype=np.float64)
-    scale = np.maximum(vectors.std(0, dtype=np.float64), 1e-3)
+    scale = np.maximum(vectors.std(0, dtype=np.float64), SMALLEST)
     standard = ((vectors - mean) / scale).astype(np.float32)
     kept = principal_directions(standard, min(components, len(vectors) - 1))
     along = standard @ kept.T
     residual = np.sqrt(np.mean((standard - along @ kept) ** 2, dtype=np.float64))
-    return FeatureAutoencoder(
-        mean.astype(np.float32), scale.astype(np.float32), kept, along.std(0), np.array([residual], np.float32)
-    )
+    spread, left_over = np.maximum(along.std(0), SMALLEST), np.maximum([residual], SMALLEST)
+    return FeatureAutoencoder(*(rounded_to_half(array) for array in (mean, scale, kept, spread, left_over)))
 
 
 def principal_directions(standard: Vectors, count: int) -> Vectors:

@@ -1,33 +1,31 @@
-"""Reading images with a bundle: values in, probabilities and an anomaly score out.
+"""Reading images with a bundle: values in, probabilities, an anomaly score and maps out.
 
-It joins the bundle's arrays with the architectures in code. TensorFlow is imported when a bundle is loaded and not
-before, scikit-learn never. It knows no dataset; whoever calls it hands in pixel values.
+It runs the bundle's exported networks; neither TensorFlow nor scikit-learn is imported. It knows no dataset; whoever
+calls it hands in pixel values.
 """
 
-import os
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.folder import Bundle, BundleError, open_bundle
-from models.bundle.manifest import AnomalyNormals, Manifest
-from models.images.features import feature_count
+from models.bundle.manifest import Manifest
+from models.bundle.signature import verified
 from models.images.preprocess import Image, Values, network_input
-from models.inference.admission import FeatureAutoencoder, admission_score
-from models.inference.anomaly import anomaly_score
-from models.training.threads import limit_threads
+from models.inference.admission import FeatureAutoencoder, admission_score, feature_autoencoder
+from models.inference.anomaly import placed
+from models.inference.classify import Classify, sigmoid
+from models.inference.network import Images, NetworkError, in_batches
+from models.inference.suspect import Suspect
 
-Images = NDArray[np.float32]
-"""Network input, shape (images, size, size, 1), float32 in [0, 1]."""
+__all__ = ["Images", "Prediction", "Reader", "Views", "assembled", "in_batches", "load", "sigmoid"]
 
-AT_ONCE = 64
-"""Images in one call of a network; bounds memory, not accuracy."""
+Views = Callable[[int], Images]
+"""Gives the images as network input (images, size, size, 1) for a size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +33,37 @@ class Prediction:
     """What the bundle says of one image."""
 
     admitted: bool
-    admission_score: float  #: how unlike the known images; up to `admission_limit` is admitted
-    admission_limit: float
+    admission_score: float | None  #: how unlike the known images; None where the bundle has no admission
+    admission_limit: float | None  #: up to this score an image is admitted; None likewise
     probabilities: dict[str, float]  #: probability of presence by class name; empty when not admitted
-    anomaly_z: float  #: standard deviations above the mean of held-out normals; 0 when not admitted
-    anomaly_percentile: float  #: share of those normals with a lower score, 0 to 100; 0 when not admitted
+    anomaly_z: float | None  #: standard deviations above the mean of held-out normals; None: not admitted, or no score
+    anomaly_percentile: float | None  #: share of those normals with a lower score, 0 to 100; None likewise
 
 
 class Reader:
-    """A loaded bundle.
+    """A loaded bundle; one caller at a time.
 
     Parameters
     ----------
     bundle
         What was opened; its digests have been compared.
     classify
-        Images of the classifier's size to logits (images, classes).
+        Runs the classifier.
     suspect
-        Images of the autoencoder's size to anomaly scores (images,).
-    feature_autoencoder
-        What decides admission.
+        Runs the parts of the anomaly score; None where the bundle has none.
+    known
+        What decides admission; None where the bundle has no admission.
     """
 
     def __init__(
-        self,
-        bundle: Bundle,
-        classify: Callable[[Images], NDArray[np.float32]],
-        suspect: Callable[[Images], NDArray[np.float64]],
-        feature_autoencoder: FeatureAutoencoder,
+        self, bundle: Bundle, classify: Classify, suspect: Suspect | None, known: FeatureAutoencoder | None
     ) -> None:
-        self._bundle = bundle
-        self._classify = classify
-        self._suspect = suspect
-        self._feature_autoencoder = feature_autoencoder
+        self._manifest, self._classify, self._suspect, self._known = bundle.manifest, classify, suspect, known
 
     @property
     def manifest(self) -> Manifest:
         """What the bundle says of itself."""
-        return self._bundle.manifest
+        return self._manifest
 
     def read(self, values: Values, window: tuple[float, float] | None = None, inverted: bool = False) -> Prediction:  # noqa: FBT001, FBT002 the order of network_input
         """Return what the bundle says of one image.
@@ -92,17 +83,37 @@ class Reader:
             Where `values` is not a filled two-dimensional array of finite numbers.
         """
         see = cache(partial(network_input, values, window, inverted))
-        score, limit = self.admission_score(see(self.manifest.preprocessing.admission)), self.manifest.admission.limit
-        if not score <= limit:
-            return Prediction(False, score, limit, {}, 0.0, 0.0)
-        probabilities = self.probabilities(see(self.manifest.preprocessing.classifier)[np.newaxis])[0]
-        anomaly = float(self._suspect(see(self.manifest.preprocessing.autoencoder)[np.newaxis])[0])
+        score, limit = None, None
+        if (admission := self.manifest.admission) is not None:
+            score, limit = self.admission_score(see(admission.size)), admission.limit
+            if not score <= limit:
+                return Prediction(False, score, limit, {}, None, None)
+        probabilities = self.probabilities(see(self.manifest.classifier.size)[np.newaxis])[0]
         named = {known.name: float(share) for known, share in zip(self.manifest.classes, probabilities, strict=True)}
-        return Prediction(True, score, limit, named, *placed(anomaly, self.manifest.anomaly))
+        return Prediction(True, score, limit, named, *self._placed(lambda size: see(size)[np.newaxis]))
 
     def admission_score(self, image: Image) -> float:
-        """Return the admission score of one image of shape (size, size, 1), float32 in [0, 1]."""
-        return admission_score(self._feature_autoencoder, image)
+        """Return the admission score of one image of shape (size, size, 1), float32 in [0, 1].
+
+        Raises
+        ------
+        BundleError
+            Where the bundle has no admission.
+        """
+        if self._known is None:
+            raise BundleError(f"the bundle {self.manifest.name} has no admission: it scores no image for that")
+        return admission_score(self._known, image)
+
+    def logits(self, images: Images) -> NDArray[np.float64]:
+        """Return what the classifier says of each class before calibration.
+
+        Input shape
+            (images, size, size, 1), float32 in [0, 1].
+
+        Output shape
+            (images, classes), float64; of a model that gives probabilities, their log odds.
+        """
+        return self._classify.logits(images)
 
     def probabilities(self, images: Images) -> NDArray[np.float64]:
         """Return the probability of presence of each class.
@@ -113,14 +124,33 @@ class Reader:
         Output shape
             (images, classes), float64 in [0, 1].
         """
-        return sigmoid(self._classify(images))
+        return self._classify.probabilities(images)
 
-    def anomaly_scores(self, images: Images) -> NDArray[np.float64]:
-        """Return the raw anomaly scores of images, shape (images,)."""
-        return self._suspect(images)
+    def maps(self, images: Images) -> NDArray[np.float32] | None:
+        """Return what each place contributes to each logit; None where the classifier has no such output.
+
+        Input shape
+            (images, size, size, 1), float32 in [0, 1].
+
+        Output shape
+            (images, h, w, classes), float32; their mean over places is the logits.
+        """
+        return self._classify.maps(images)
+
+    def anomaly_scores(self, views: Views) -> NDArray[np.float64] | None:
+        """Return how unusual images are, in scores of no unit, shape (images,); None where the bundle has no score."""
+        return None if self._suspect is None else self._suspect.scores(views)
+
+    def error_maps(self, views: Views) -> NDArray[np.float32] | None:
+        """Return how unexpected each place is, shape (images, size, size); None where no part of the bundle says so."""
+        return None if self._suspect is None else self._suspect.error_maps(views)
+
+    def _placed(self, views: Views) -> tuple[float, float] | tuple[None, None]:
+        scores, normals = self.anomaly_scores(views), self.manifest.anomaly
+        return (None, None) if scores is None or normals is None else placed(float(scores[0]), normals)
 
 
-def load(path: Path | str, *, threads: int = 1) -> Reader:
+def load(path: Path | str, *, threads: int = 1, public_key: Path | None = None) -> Reader:
     """Return a reader for the bundle in a folder.
 
     Parameters
@@ -128,80 +158,32 @@ def load(path: Path | str, *, threads: int = 1) -> Reader:
     path
         The bundle's folder.
     threads
-        Threads of TensorFlow; without effect where it has computed something before.
+        Threads of each network.
+    public_key
+        PEM file with the Ed25519 key whose signature the bundle must carry; None asks for no signature.
 
     Raises
     ------
     BundleError
-        Where the bundle is not what its manifest says, or its weights do not fit the architectures in code.
+        Where the bundle is not what its manifest says, is not signed with that key, or cannot be run.
     """
-    bundle = open_bundle(path)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    limit_threads(threads)
-    return assembled(bundle)
+    text = None if public_key is None else verified(Path(path), public_key)
+    return assembled(open_bundle(path, text), threads)
 
 
-def assembled(bundle: Bundle) -> Reader:
+def assembled(bundle: Bundle, threads: int = 1) -> Reader:
     """Return a reader for an opened bundle.
 
     Raises
     ------
     BundleError
-        Where the weights do not fit the architectures in code.
+        Where a file cannot be run, or gives something else than the manifest says.
     """
-    from models.networks.compact_resnet import compact_resnet  # noqa: PLC0415 the same
-    from models.networks.restoring_autoencoder import restoring_autoencoder  # noqa: PLC0415 TensorFlow only when needed
-    from models.training.weights import assign  # noqa: PLC0415 the same
-
     manifest = bundle.manifest
-    classifier = compact_resnet(manifest.preprocessing.classifier, len(manifest.classes))
-    autoencoder = restoring_autoencoder(manifest.preprocessing.autoencoder, manifest.anomaly.width)
-    assign(classifier, bundle.arrays["classifier"])
-    assign(autoencoder, bundle.arrays["autoencoder"])
-    classify, restore = _compiled(classifier), _compiled(autoencoder)
-    return Reader(
-        bundle,
-        lambda images: in_batches(classify, images),
-        lambda images: in_batches(lambda some: anomaly_score(np.asarray(restore(some)["mask"])), images),
-        _feature_autoencoder(bundle),
-    )
-
-
-def placed(score: float, normals: AnomalyNormals) -> tuple[float, float]:
-    """Return z-score and percentile (0 to 100) of an anomaly score among the held-out normals."""
-    percentile = float(np.interp(score, normals.quantiles, np.arange(101.0)))
-    if score < normals.quantiles[0] or bisect_left(normals.quantiles, score) == 0:
-        percentile = 0.0
-    return (score - normals.mean) / normals.deviation, percentile
-
-
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probability that each logit stands for."""
-    return 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
-
-
-def in_batches(compute: Callable[[Images], Any], images: Images) -> NDArray[Any]:
-    """Return what `compute` gives for all images, a bounded number at a time."""
-    parts = [np.asarray(compute(images[first : first + AT_ONCE])) for first in range(0, len(images), AT_ONCE)]
-    return np.concatenate(parts)
-
-
-def _compiled(model: Any) -> Callable[[Images], Any]:
-    """Return the model as one traced function: Keras' `predict` costs seven times as much for a single image."""
-    import tensorflow as tf  # noqa: PLC0415 TensorFlow only when needed
-
-    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    traced = tf.function(lambda images: model(images, training=False), input_signature=[signature])
-    return cast("Callable[[Images], Any]", traced)
-
-
-def _feature_autoencoder(bundle: Bundle) -> FeatureAutoencoder:
     try:
-        known = FeatureAutoencoder(**bundle.arrays["admission"])
-    except TypeError as error:
-        raise BundleError(f"the admission weights have other variables than the code: {error}") from error
-    count, directions = feature_count(), len(known.components)
-    needed = [(count,), (count,), (directions, count), (directions,), (1,)]
-    if [array.shape for array in known.arrays().values()] != needed:
-        raise BundleError("the admission weights have other shapes than the code's features")
-    return known
+        classify = Classify(manifest.classifier, manifest.calibration, len(manifest.classes), bundle.networks, threads)
+        suspect = Suspect(manifest.anomaly, bundle, threads) if manifest.anomaly else None
+        known = feature_autoencoder(bundle.arrays["admission"], "admission") if manifest.admission else None
+    except NetworkError as error:
+        raise BundleError(f"{bundle.path}: {error}") from error
+    return Reader(bundle, classify, suspect, known)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.recipe import Schedule
+from models.training.weights import round_to_half
 
 Target = Any
 """What a batch is compared with: one array, or a dictionary of arrays by output."""
@@ -55,7 +56,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no t
 
 
 def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, tell: Tell) -> Log:
-    """Fit a model in place, leave the averaged weights in it, and return its losses by epoch.
+    """Fit a model in place, leave the averaged weights in it as 16 bits hold them, and return its losses by epoch.
 
     Parameters
     ----------
@@ -79,6 +80,7 @@ def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, tel
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: tell(epoch + 1, schedule.epochs))
     history = model.fit(batches, epochs=schedule.epochs, shuffle=False, verbose=0, callbacks=[report])
+    round_to_half(model)
     return tuple(
         {name: float(values[epoch]) for name, values in history.history.items()} for epoch in range(schedule.epochs)
     )

@@ -20,6 +20,7 @@ from typing import Any
 
 from models.bundle import folder as bundles
 from models.bundle import manifest as manifests
+from models.bundle.code import code_digest
 from models.data.checks import refuse_untrainable
 from models.data.dataset import DataSet, LabelledImages
 from models.training.recipe import Recipe, read_recipe
@@ -36,9 +37,10 @@ class Parts:
     """What a training leaves, before it is written."""
 
     arrays: dict[str, bundles.Arrays]
+    networks: dict[str, bytes]  #: as LiteRT runs them
     threshold: float
     limit: float
-    anomaly: manifests.AnomalyNormals
+    anomaly: manifests.Anomaly
     log: tuple[dict[str, Any], ...]
     baseline_auc: dict[str, float]  #: by split
 
@@ -89,7 +91,7 @@ def train(
     parts = _fitted(plan, images, seed, progress)
     manifest = _manifest(plan, parts, images, data.digest(("train", "val")), seed, clock())
     with appearing_at_once(out) as folder:
-        _write(folder, manifest, parts, images, progress)
+        _write(folder, plan, manifest, parts, images, progress)
     return out
 
 
@@ -145,19 +147,20 @@ def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages
 
 def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, tell: Tell) -> Parts:
     """Fit every part; each stage reports its epochs."""
-    from models.training import stages  # noqa: PLC0415 TensorFlow only once data and recipe have been found good
+    from models.training import anomaly, stages  # noqa: PLC0415 TensorFlow only once data and recipe are found good
 
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan.classifier, images, seed, tell)
     baseline = stages.baseline(plan.baseline, images, seed, tell)
-    autoencoder = stages.autoencoder(plan.autoencoder, images, seed, tell)
+    unusual = anomaly.anomaly(plan.autoencoder, images, seed, tell)
     admission = stages.admission(plan.admission, images, seed, tell)
     return Parts(
-        {"classifier": classifier.arrays, "autoencoder": autoencoder.arrays, "admission": admission.arrays},
+        {"classifier": classifier.arrays, "admission": admission.arrays, **unusual.arrays},
+        {"classifier": classifier.network, **unusual.networks},
         classifier.threshold,
         admission.limit,
-        autoencoder.normals,
-        (*classifier.log, *baseline.log, *autoencoder.log),
+        unusual.anomaly,
+        (*classifier.log, *baseline.log, *unusual.log),
         baseline.auc,
     )
 
@@ -173,8 +176,9 @@ def _manifest(
         device_uid="",
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         classes=(manifests.BundleClass(known.name, known.finding, known.site, parts.threshold),),
-        preprocessing=manifests.Preprocessing(plan.classifier.size, plan.autoencoder.size, plan.admission.size),
-        admission=manifests.AdmissionLimit(parts.limit, plan.admission.held_out_percentile),
+        classifier=manifests.Classifier("classifier.tflite", plan.classifier.size, map="map"),
+        calibration=manifests.Calibration(),
+        admission=manifests.AdmissionLimit(plan.admission.size, parts.limit, plan.admission.held_out_percentile),
         anomaly=parts.anomaly,
         data=manifests.TrainingData(
             **asdict(plan.data), digest=digest, images={split: len(some) for split, some in images.items()}
@@ -182,6 +186,7 @@ def _manifest(
         recipe=asdict(plan),
         seed=seed,
         software={name: version(name) for name in SOFTWARE},
+        code_digest=code_digest(),
         measures={},
         weights_digest="",
         files={},
@@ -190,7 +195,12 @@ def _manifest(
 
 
 def _write(
-    folder: Path, manifest: manifests.Manifest, parts: Parts, images: dict[str, LabelledImages], tell: Tell
+    folder: Path,
+    plan: Recipe,
+    manifest: manifests.Manifest,
+    parts: Parts,
+    images: dict[str, LabelledImages],
+    tell: Tell,
 ) -> None:
     """Write the bundle, measure it as it stands there, and write the measures into its manifest."""
     from models.evaluation.measures import measure  # noqa: PLC0415 TensorFlow is in by now
@@ -198,7 +208,9 @@ def _write(
 
     for name, arrays in parts.arrays.items():
         bundles.write_arrays(folder / f"{name}.npz", arrays)
-    (folder / manifests.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")
+    for name, network in parts.networks.items():
+        (folder / f"{name}.tflite").write_bytes(network)
+    (folder / manifests.ATTRIBUTION).write_text(_attribution(plan), encoding="utf-8")
     _write_log(folder / bundles.LOG, parts.log)
     complete = replace(manifest, files=bundles.file_digests(folder))
     bundles.write_bundle(folder, complete)
@@ -210,10 +222,10 @@ def _write(
     bundles.write_bundle(folder, replace(complete, measures=measures))
 
 
-def _attribution(manifest: manifests.Manifest) -> str:
-    data = manifest.data
+def _attribution(plan: Recipe) -> str:
+    known, data = plan.recipe, plan.data
     return (
-        f"The weights in this folder ({manifest.name} {manifest.version}) were trained on the data set {data.name}.\n\n"
+        f"The weights in this folder ({known.name} {known.version}) were trained on the data set {data.name}.\n\n"
         f"Licence of the data: {data.licence}\nAttribution: {data.attribution}\n\n"
         "The weights are under the project's own licence, Apache-2.0; this attribution travels with them.\n"
         "A research model: not for diagnosis.\n"

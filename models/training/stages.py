@@ -11,19 +11,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.bundle.folder import Arrays
-from models.bundle.manifest import AnomalyNormals
 from models.data.dataset import LabelledImages
 from models.evaluation import metrics
-from models.evaluation.measures import network_inputs
 from models.images.augment import equipment, nudged
 from models.images.preprocess import Image
 from models.inference.admission import described, fit_feature_autoencoder
-from models.inference.anomaly import anomaly_score
 from models.inference.reader import Images, in_batches, sigmoid
 from models.training import objectives as networks
+from models.training.export import exported_classifier
 from models.training.fitting import Log
 from models.training.recipe import AdmissionRecipe, Schedule
 from models.training.threads import limit_threads
@@ -46,6 +43,7 @@ class Classifier:
     """The fitted classifier and its operating point."""
 
     arrays: Arrays
+    network: bytes  #: as LiteRT runs it
     threshold: float
     log: tuple[dict[str, Any], ...]
 
@@ -55,15 +53,6 @@ class Baseline:
     """What the textbook CNN reached; its weights are not kept."""
 
     auc: dict[str, float]  #: by split
-    log: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Autoencoder:
-    """The fitted restoring autoencoder and its scores of held-out normals."""
-
-    arrays: Arrays
-    normals: AnomalyNormals
     log: tuple[dict[str, Any], ...]
 
 
@@ -83,33 +72,26 @@ def prepare(threads: int) -> None:
 
 def classifier(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Classifier:
     """Fit the classifier; its threshold is the best balanced one on hard validation images."""
-    inputs = network_inputs(images["train"], schedule.size)
+    inputs = images["train"].views(schedule.size)
     model, log = networks.fitted_classifier(
         inputs, images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "classifier")
     )
-    hard = hard_copies(network_inputs(images["val"], schedule.size), seed, elsewhere)
+    hard = hard_copies(images["val"].views(schedule.size), seed, elsewhere)
     probabilities = sigmoid(in_batches(partial(model, training=False), hard))[:, 0]
     labels = np.tile(images["val"].labels.astype(np.float32), len(hard) // len(images["val"]))
-    return Classifier(arrays_of(model), metrics.balanced_threshold(labels, probabilities), _named("classifier", log))
+    threshold = metrics.balanced_threshold(labels, probabilities)
+    return Classifier(arrays_of(model), exported_classifier(model), threshold, named("classifier", log))
 
 
 def baseline(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Baseline:
     """Fit the textbook CNN, only to know what the compact ResNet is worth beside it."""
-    inputs = {split: network_inputs(some, schedule.size) for split, some in images.items()}
+    inputs = {split: some.views(schedule.size) for split, some in images.items()}
     model, log = networks.fitted_baseline(
         inputs["train"], images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "baseline")
     )
     logits = {split: in_batches(partial(model, training=False), inputs[split])[:, 0] for split in ("val", "test")}
     areas = {split: metrics.auc(images[split].labels.astype(np.float32), values) for split, values in logits.items()}
-    return Baseline(areas, _named("baseline", log))
-
-
-def autoencoder(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Autoencoder:
-    """Fit the restoring autoencoder on normals; its scale comes from normals that it has not seen."""
-    train, held_out = (_normals(images[split], schedule.size) for split in ("train", "val"))
-    model, log = networks.fitted_autoencoder(train, schedule, seed, partial(tell, "autoencoder"))
-    scores = in_batches(lambda some: anomaly_score(np.asarray(model(some, training=False)["mask"])), held_out)
-    return Autoencoder(arrays_of(model), normals_of(scores, schedule.width), _named("autoencoder", log))
+    return Baseline(areas, named("baseline", log))
 
 
 def admission(plan: AdmissionRecipe, images: Splits, seed: int, tell: Tell) -> Admission:
@@ -120,7 +102,7 @@ def admission(plan: AdmissionRecipe, images: Splits, seed: int, tell: Tell) -> A
     """
     tell("admission", 0, 2)
     random = np.random.default_rng((seed, 1))
-    train, held_out = (network_inputs(images[split], plan.size) for split in ("train", "val"))
+    train, held_out = (images[split].views(plan.size) for split in ("train", "val"))
     varied = np.stack([elsewhere(image[..., 0], random)[..., np.newaxis] for image in train])
     fitted = fit_feature_autoencoder(described(np.concatenate([train, varied])), plan.components)
     tell("admission", 1, 2)
@@ -141,16 +123,6 @@ def elsewhere(image: Image, random: np.random.Generator) -> Image:
     return equipment(nudged(image, random), random)
 
 
-def normals_of(scores: NDArray[np.float64], width: int) -> AnomalyNormals:
-    """Return the scale that places a score among those of normals."""
-    quantiles = np.percentile(scores, np.arange(101))
-    return AnomalyNormals(width, float(scores.mean()), float(max(scores.std(), 1e-6)), tuple(map(float, quantiles)))
-
-
-def _normals(images: LabelledImages, size: int) -> Images:
-    chosen = network_inputs(images, size)[images.labels == 0]
-    return np.asarray(chosen, np.float32)
-
-
-def _named(network: str, log: Log) -> tuple[dict[str, Any], ...]:
+def named(network: str, log: Log) -> tuple[dict[str, Any], ...]:
+    """Return the rows of a network's log under its name."""
     return tuple({"network": network, "epoch": number, **row} for number, row in enumerate(log, start=1))

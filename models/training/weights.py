@@ -7,11 +7,27 @@ import keras
 import numpy as np
 
 from models.bundle.folder import Arrays, BundleError
+from models.bundle.half import rounded_to_half
 
 
 def arrays_of(model: keras.Model) -> Arrays:
     """Return a copy of every weight, by its path in the model: layer, then variable."""
     return {variable.path: variable.value.numpy().astype(np.float32) for variable in model.weights}
+
+
+def round_to_half(model: keras.Model) -> None:
+    """Round every weight in place to a number that float16 holds: once, before anything is measured with them.
+
+    Raises
+    ------
+    ValueError
+        Where a weight is beyond that range or is no number; the message names it.
+    """
+    for variable in model.weights:
+        try:
+            variable.assign(rounded_to_half(variable.value.numpy()))
+        except ValueError as error:
+            raise ValueError(f"{model.name}: {variable.path}: {error}") from error
 
 
 def assign(model: keras.Model, arrays: Arrays) -> None:

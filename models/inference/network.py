@@ -1,0 +1,75 @@
+"""Running an exported network: which runtime a file needs, and batches. It knows no bundle, nor what outputs mean."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+AT_ONCE = 64
+"""Images in one call of a network; bounds memory, not accuracy."""
+
+Outputs = dict[str, NDArray[np.float32]]
+"""What a network says, by output; each of shape (images, ...)."""
+
+Images = NDArray[np.float32]
+"""Network input, shape (images, size, size, 1), float32 in [0, 1]."""
+
+
+class NetworkError(ValueError):
+    """A file that cannot be run as a network; the message says why."""
+
+
+class Network(Protocol):
+    """A loaded network: images in, outputs by name out; one caller at a time."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+
+    def __call__(self, images: Images) -> Outputs:
+        """Return every output for images of shape (images, ...)."""
+
+
+def load_network(name: str, content: bytes, threads: int = 1) -> Network:
+    """Return a network that is ready to run.
+
+    Parameters
+    ----------
+    name
+        Of its file; the ending tells the runtime: .tflite for LiteRT, .onnx for ONNX Runtime.
+    content
+        The file's bytes.
+    threads
+        Threads that one call may use.
+
+    Raises
+    ------
+    NetworkError
+        Where there is no runtime for the ending, or the runtime cannot load the file.
+    """
+    if name.endswith(".tflite"):
+        from models.inference.litert import LiteRT  # noqa: PLC0415 only the runtime that is needed is imported
+
+        return LiteRT(content, threads)
+    if name.endswith(".onnx"):
+        from models.inference.onnx_runtime import OnnxRuntime  # noqa: PLC0415 the same
+
+        return OnnxRuntime(content, threads)
+    raise NetworkError(f"{name} ends in neither .tflite (LiteRT) nor .onnx (ONNX Runtime)")
+
+
+def in_batches(compute: Callable[[Images], Any], images: Images, at_once: int = AT_ONCE) -> NDArray[Any]:
+    """Return what `compute` gives for all images, a bounded number at a time."""
+    parts = [np.asarray(compute(images[first : first + at_once])) for first in range(0, len(images), at_once)]
+    return np.concatenate(parts)
+
+
+def outputs_in_batches(network: Network, images: Images, at_once: int = AT_ONCE) -> Outputs:
+    """Return every output of a network for all images, a bounded number at a time."""
+    parts = [network(images[first : first + at_once]) for first in range(0, len(images), at_once)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

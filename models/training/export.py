@@ -1,0 +1,68 @@
+"""From a fitted Keras model to the LiteRT file that serves: the same numbers, run without TensorFlow.
+
+It knows models and flatbuffers, no bundle. Everything is computed in 32 bits; weights are stored in 16 bits where that
+loses nothing, which batch normalisation does not allow, because it is folded into the convolutions before it.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+LOGITS, MAP = "logits", "map"
+"""Names of an exported classifier's outputs."""
+
+
+def exported(model: keras.Model) -> bytes:
+    """Return a fitted model with named outputs as a LiteRT flatbuffer for any number of images.
+
+    Parameters
+    ----------
+    model
+        Its weights are numbers that float16 holds (`models.training.weights.round_to_half`); its outputs are a
+        dictionary by name.
+
+    Returns
+    -------
+    bytes
+        The input is called "image"; equal weights give equal bytes.
+    """
+    module = tf.Module()
+    module.variables_of_the_model = [variable.value for variable in model.variables]
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
+    module.call = tf.function(lambda image: model(image, training=False), input_signature=[signature])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.call.get_concrete_function()], module)
+    if not _folds(model):
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def exported_classifier(model: keras.Model) -> bytes:
+    """Return a fitted classifier as a LiteRT flatbuffer with the outputs "logits" and, where it has one, "map"."""
+    return exported(with_map(model))
+
+
+def with_map(model: keras.Model) -> keras.Model:
+    """Return a classifier that also says which place of the image said how much of each logit.
+
+    Where a linear head follows an average over places, the head on each place alone has the logits as its mean: the map
+    is in closed form, `features . W + b`. Other classifiers get no map.
+
+    Output shape
+        {"logits": (batch, classes), "map": (batch, h, w, classes)}, float32.
+
+    References
+    ----------
+    Zhou B et al., "Learning Deep Features for Discriminative Localization", CVPR 2016.
+    """
+    head, pool = model.layers[-1], model.layers[-2]
+    if not (isinstance(head, layers.Dense) and isinstance(pool, layers.GlobalAveragePooling2D)):
+        return keras.Model(model.input, {LOGITS: model.output}, name=model.name)
+    place = layers.Conv2D(head.units, 1, name=MAP)
+    outputs = {LOGITS: model.output, MAP: place(pool.input)}
+    place.set_weights([head.kernel.numpy()[None, None], head.bias.numpy()])
+    return keras.Model(model.input, outputs, name=model.name)
+
+
+def _folds(model: keras.Model) -> bool:
+    return any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
