@@ -59,15 +59,15 @@ class Anomaly:
 class Admission:
     """Whether an image may be read.
 
-    `score` is the reconstruction score that decided, in units of its own `limit`; both are 0 where a reason other
-    than the pixels' likeness decided (such as pixels that cannot be decoded).
+    `score` is the reconstruction score that decided, and `limit` what it may be at most; both are None where something
+    else decided: pixels that cannot be decoded, or a model without such a score, for which the rule alone decides.
     """
 
     admitted: bool
     reason: Code | None = None  #: set where the model refused the image; None where reading it failed
-    sentence: str = ""  #: set when not admitted; one sentence for a person
-    score: float = 0.0
-    limit: float = 0.0
+    sentence: str = ""  #: set when not admitted, or admitted by the rule alone; one sentence for a person
+    score: float | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ def _reading(reading: dict[str, Any]) -> str:
     )
     anomaly = reading["anomaly"]
     placed = f"anomaly z-score {anomaly['z_score']:.2f}, percentile {anomaly['percentile']:.0f}" if anomaly else ""
-    return head + "; ".join([*findings, placed, f"admission {admission['score']:.2f} of {admission['limit']:.2f}"])
+    scored = f"admission {admission['score']:.2f} of {admission['limit']:.2f}" if admission["limit"] else ""
+    return head + "; ".join(part for part in (*findings, placed, scored or admission["sentence"]) if part)
 
 
 def _analysis(analysis: dict[str, Any], modes: dict[str, str]) -> str:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:  # the learned part is imported late: a receiving process neve
 OUTSIDE_LIMITS = Code("128619", "DCM", "Outside operational limits of the device")
 """Why an image was not admitted (DICOM PS3.16 Annex D)."""
 
+BY_RULE_ALONE = "Admitted by the model's rule alone: the model has no score of whether an image is of its kind."
+"""What is said of every image that a model without an admission score reads."""
 
-def warm(bundle: Path) -> None:
+
+def warm(bundle: Path, public_key: Path | None = None) -> None:
     """Load the bundle, so that the first image does not wait for it.
 
     Raises
@@ -30,10 +33,10 @@ def warm(bundle: Path) -> None:
     Permanent
         When the bundle cannot be used.
     """
-    _reader(bundle)
+    _reader(bundle, public_key)
 
 
-def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Reading:
+def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public_key: Path | None = None) -> Reading:
     """Return what the bundle's model says of the image in a stored file.
 
     Parameters
@@ -44,6 +47,8 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Rea
         Its SOP Instance UID.
     bundle
         Folder of the model's bundle.
+    public_key
+        PEM file of who must have signed the bundle; None: nobody need have.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path) -> Rea
         return not_read(sop_instance_uid, f"The image has {len(pixels.values)} frames; the model reads single images.")
     if not np.isfinite(pixels.values).all():
         return not_read(sop_instance_uid, "The pixels hold values that are no numbers after the Modality LUT.")
-    reader = _reader(bundle)
+    reader = _reader(bundle, public_key)
     prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
     return _reading(sop_instance_uid, reader, prediction)
 
@@ -74,28 +79,20 @@ def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
 
 
 @lru_cache(maxsize=4)
-def _reader(bundle: Path) -> "Reader":
+def _reader(bundle: Path, public_key: Path | None) -> "Reader":
     from models.bundle.folder import BundleError  # noqa: PLC0415 - only a child process imports the learned part
     from models.inference.reader import load  # noqa: PLC0415
 
     try:
         with native_chatter_dropped():
-            return load(bundle)
+            return load(bundle, public_key=public_key)
     except BundleError as error:
         raise Permanent(f"the bundle {bundle.name} cannot be used: {error}") from error
 
 
 def _reading(sop_instance_uid: SOPInstanceUID, reader: "Reader", prediction: "Prediction") -> Reading:
     if not prediction.admitted:
-        admission = Admission(
-            admitted=False,
-            reason=OUTSIDE_LIMITS,
-            sentence="The image is not like those that the model was trained on "
-            f"(admission score {prediction.admission_score:.2f}, limit {prediction.admission_limit:.2f}).",
-            score=prediction.admission_score,
-            limit=prediction.admission_limit,
-        )
-        return Reading(sop_instance_uid, admission)
+        return Reading(sop_instance_uid, _refused(prediction))
     findings = tuple(
         Finding(
             name=described.name,
@@ -106,9 +103,24 @@ def _reading(sop_instance_uid: SOPInstanceUID, reader: "Reader", prediction: "Pr
         )
         for described in reader.manifest.classes
     )
-    return Reading(
-        sop_instance_uid,
-        Admission(admitted=True, score=prediction.admission_score, limit=prediction.admission_limit),
-        findings,
-        Anomaly(prediction.anomaly_z, prediction.anomaly_percentile),
+    anomaly = None
+    if prediction.anomaly_z is not None and prediction.anomaly_percentile is not None:
+        anomaly = Anomaly(prediction.anomaly_z, prediction.anomaly_percentile)
+    return Reading(sop_instance_uid, _admitted(prediction), findings, anomaly)
+
+
+def _refused(prediction: "Prediction") -> Admission:
+    return Admission(
+        admitted=False,
+        reason=OUTSIDE_LIMITS,
+        sentence="The image is not like those that the model was trained on "
+        f"(admission score {prediction.admission_score:.2f}, limit {prediction.admission_limit:.2f}).",
+        score=prediction.admission_score,
+        limit=prediction.admission_limit,
     )
+
+
+def _admitted(prediction: "Prediction") -> Admission:
+    score = prediction.admission_score
+    sentence = BY_RULE_ALONE if score is None else ""
+    return Admission(admitted=True, sentence=sentence, score=score, limit=prediction.admission_limit)
