@@ -1,1 +1,1 @@
-"""Architectures, one small file each. Keras only: no data, no training, no weights."""
+"""Architectures, one small file each, and their weights as named arrays. Keras only: no data, no training."""

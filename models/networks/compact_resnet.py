@@ -1,6 +1,6 @@
 """The classifiers: the compact ResNet that serves, and the textbook CNN that it is measured against.
 
-Architecture only: what trains them is `models.training.fitting`, what stores them is `models.training.weights`.
+Architecture only: what trains them is `models.training.fitting`, what stores them is `models.networks.weights`.
 
 References
 ----------

@@ -14,11 +14,11 @@ from models.bundle.manifest import Anomaly, AnomalyPart
 from models.data.dataset import LabelledImages
 from models.inference.anomaly import anomaly_score, scaled
 from models.inference.reader import Images, in_batches
+from models.networks.weights import arrays_of
 from models.training import objectives as networks
 from models.training.export import exported
 from models.training.recipe import Schedule
 from models.training.stages import Splits, Tell, named
-from models.training.weights import arrays_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def exported(model: keras.Model) -> bytes:
     Parameters
     ----------
     model
-        Its weights are numbers that float16 holds (`models.training.weights.round_to_half`); its outputs are a
+        Its weights are numbers that float16 holds (`models.networks.weights.round_to_half`); its outputs are a
         dictionary by name.
 
     Returns

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from models.networks.weights import round_to_half
 from models.training.recipe import Schedule
-from models.training.weights import round_to_half
 
 Target = Any
 """What a batch is compared with: one array, or a dictionary of arrays by output."""

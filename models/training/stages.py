@@ -19,12 +19,12 @@ from models.images.augment import equipment, nudged
 from models.images.preprocess import Image
 from models.inference.admission import described, fit_feature_autoencoder
 from models.inference.reader import Images, in_batches, sigmoid
+from models.networks.weights import arrays_of
 from models.training import objectives as networks
 from models.training.export import exported_classifier
 from models.training.fitting import Log
 from models.training.recipe import AdmissionRecipe, Schedule
 from models.training.threads import limit_threads
-from models.training.weights import arrays_of
 
 HARD_COPIES = 3
 """Copies of the validation images, each as other equipment would have made it, beside the images as they are."""
