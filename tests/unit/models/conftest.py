@@ -125,11 +125,12 @@ def tiny_bundle(
     told: list[tuple[str, int, int]],
 ) -> Path:
     """Return a bundle trained on the drawn chests; read only."""
-    from models.training.run import train  # noqa: PLC0415 only tests that need a bundle pay for it
+    from models.data.dataset import open_data  # noqa: PLC0415 only tests that need a bundle pay for it
+    from models.training.run import train  # noqa: PLC0415 the same
 
     return train(
         tiny_recipe,
-        drawn_dataset,
+        open_data(drawn_dataset),
         tmp_path_factory.mktemp("bundles") / "tiny",
         7,
         lambda *step: told.append(step),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +14,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bundle.folder import BundleError, open_bundle
-from models.bundle.manifest import Manifest, device_uid, manifest_digest, sealed, weights_digest
+from models import STARTER
+from models.bundle.code import code_digest
+from models.bundle.folder import BundleError, file_digests, open_bundle, write_arrays, write_bundle
+from models.bundle.half import rounded_to_half
+from models.bundle.manifest import Calibration, Manifest, manifest_digest, sealed, served_files, weights_digest
 from models.strict import build
+
+
+@pytest.fixture
+def shipped() -> Path:
+    """Return the bundle that ships; read only."""
+    return STARTER
+
+
+@pytest.fixture
+def bundle_copy(tmp_path: Path) -> Path:
+    """Return a copy of the bundle that ships, for the test to spoil."""
+    return Path(shutil.copytree(STARTER, tmp_path / "copy"))
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -46,30 +62,42 @@ def edit_and_seal(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None
     edit(folder, sealing)
 
 
-def test_an_untouched_bundle_opens_with_all_that_was_written(tiny_bundle: Path) -> None:
+def test_an_untouched_bundle_opens_with_all_that_was_written(shipped: Path) -> None:
     """Manifest and arrays come back as values."""
-    bundle = open_bundle(tiny_bundle)
+    bundle = open_bundle(shipped)
     manifest = bundle.manifest
-    assert manifest.name == "tiny"
-    assert manifest.created_at == "2026-01-02T03:04:05+00:00"
+    assert manifest.name == "starter"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", manifest.created_at)
     assert manifest.classes[0].finding == ("233604007", "SCT", "Pneumonia")
     assert 0 < manifest.classes[0].threshold < 1
-    assert manifest.data.attribution == "Drawn by the tests."
+    assert manifest.data is not None
+    assert "Kermany" in manifest.data.attribution
+    assert manifest.anomaly is not None
     assert len(manifest.anomaly.quantiles) == 101
-    assert set(bundle.arrays) == {"classifier", "autoencoder", "admission"}
-    assert bundle.arrays["classifier"]["stem/kernel"].shape == (3, 3, 1, 16)
+    assert re.fullmatch("[0-9a-f]{64}", manifest.code_digest)
+    assert {*bundle.networks, *(f"{name}.npz" for name in bundle.arrays)} >= set(served_files(manifest))
+    assert bundle.arrays["classifier"]["stem/kernel"].shape[:3] == (3, 3, 1)
+    assert bundle.arrays["classifier"]["stem/kernel"].dtype == np.float32
 
 
-def test_the_device_uid_changes_with_everything_that_an_answer_follows_from(tiny_bundle: Path) -> None:
-    """Weights, operating point, codes, preprocessing, admission limit and anomaly scale: each makes another device."""
-    manifest = open_bundle(tiny_bundle).manifest
-    known, quantiles = manifest.classes[0], manifest.anomaly.quantiles
+def test_the_device_uid_changes_with_everything_that_an_answer_follows_from(shipped: Path) -> None:
+    """Weights, operating point, codes, input, calibration, admission limit, anomaly scales: each is another device."""
+    manifest = open_bundle(shipped).manifest
+    assert manifest.anomaly is not None
+    assert manifest.admission is not None
+    known, quantiles, (part, *rest) = manifest.classes[0], manifest.anomaly.quantiles, manifest.anomaly.parts
     others = [
-        replace(manifest, files=manifest.files | {"classifier.npz": "0" * 64}),
+        *(replace(manifest, files=manifest.files | {name: "0" * 64}) for name in served_files(manifest)),
         replace(manifest, classes=(replace(known, threshold=known.threshold / 2),)),
         replace(manifest, classes=(replace(known, finding=("17621005", "SCT", "Normal")),)),
         replace(manifest, classes=(replace(known, site=("51185008", "SCT", "Chest")),)),
-        replace(manifest, preprocessing=replace(manifest.preprocessing, classifier=48)),
+        replace(manifest, classifier=replace(manifest.classifier, size=48)),
+        replace(manifest, classifier=replace(manifest.classifier, high=255.0)),
+        replace(manifest, calibration=Calibration(0.9, 0.0)),
+        replace(manifest, calibration=Calibration(1.0, 0.1)),
+        replace(manifest, admission=None),
+        replace(manifest, anomaly=None),
+        replace(manifest, anomaly=replace(manifest.anomaly, parts=(replace(part, deviation=99.0), *rest))),
         replace(manifest, admission=replace(manifest.admission, limit=manifest.admission.limit + 1e-9)),
         replace(manifest, anomaly=replace(manifest.anomaly, mean=manifest.anomaly.mean + 1.0)),
         replace(manifest, anomaly=replace(manifest.anomaly, quantiles=(quantiles[0] - 1.0, *quantiles[1:]))),
@@ -79,10 +107,14 @@ def test_the_device_uid_changes_with_everything_that_an_answer_follows_from(tiny
     assert all(re.fullmatch(r"2\.25\.(0|[1-9]\d*)", uid) and len(uid) <= 64 for uid in uids)
 
 
-def test_the_device_uid_stays_where_no_answer_can_change(tiny_bundle: Path) -> None:
-    """Measures and dates say something about a device and make no other one."""
-    manifest = open_bundle(tiny_bundle).manifest
-    assert device_uid(replace(manifest, measures={}, created_at="2030-01-01T00:00:00+00:00")) == manifest.device_uid
+def test_the_device_uid_stays_where_no_answer_can_change(shipped: Path) -> None:
+    """Measures, dates and the weights for retraining say something about a device and make no other one."""
+    manifest = open_bundle(shipped).manifest
+    others = [
+        replace(manifest, measures={}, created_at="2030-01-01T00:00:00+00:00"),
+        replace(manifest, files=manifest.files | {"classifier.npz": "0" * 64}),
+    ]
+    assert {sealed(other).device_uid for other in others} == {manifest.device_uid}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +122,8 @@ def test_the_device_uid_stays_where_no_answer_can_change(tiny_bundle: Path) -> N
     [
         lambda manifest: manifest["classes"][0].update(threshold=0.99),
         lambda manifest: manifest["classes"][0].update(finding=["17621005", "SCT", "Normal"]),
-        lambda manifest: manifest["preprocessing"].update(classifier=64),
+        lambda manifest: manifest["classifier"].update(size=64),
+        lambda manifest: manifest["calibration"].update(slope=2.0),
         lambda manifest: manifest["admission"].update(limit=1000.0),
         lambda manifest: manifest["measures"]["test"].update(auc=0.5),
         lambda manifest: manifest["data"].update(licence="none"),
@@ -116,18 +149,35 @@ def test_a_changed_value_in_the_manifest_is_refused_by_name(
         (lambda manifest: manifest["classes"][0].update(finding=["", "SCT", "Lung"]), r"classes\[0\]\.finding"),
         (lambda manifest: manifest.update(classes=[]), "manifest.classes"),
         (lambda manifest: manifest["classes"].append(manifest["classes"][0]), "a name of its own"),
-        (lambda manifest: manifest["preprocessing"].update(classifier=0), r"preprocessing\.classifier is 0"),
-        (lambda manifest: manifest["preprocessing"].update(autoencoder=2048), r"preprocessing\.autoencoder"),
-        (lambda manifest: manifest["preprocessing"].update(admission=72), r"preprocessing\.admission is 72"),
+        (lambda manifest: manifest["classifier"].update(size=0), r"classifier\.size is 0"),
+        (lambda manifest: manifest["classifier"].update(file="classifier.keras"), r"ends in \.tflite or \.onnx"),
+        (lambda manifest: manifest["classifier"].update(channels=2), r"classifier\.channels is 2"),
+        (lambda manifest: manifest["classifier"].update(layout="CHW"), r"classifier\.layout is 'CHW'"),
+        (lambda manifest: manifest["classifier"].update(activation="tanh"), r"classifier\.activation is 'tanh'"),
+        (lambda manifest: manifest["classifier"].update(low=1.0), r"classifier\.high is 1\.0"),
+        (lambda manifest: manifest["classifier"].update(mean=[0.5, 0.5]), "one number for each channel"),
+        (lambda manifest: manifest["classifier"].update(deviation=[0.0]), r"classifier\.deviation"),
+        (lambda manifest: manifest["calibration"].update(slope=0.0), r"calibration\.slope is 0\.0"),
+        (lambda manifest: manifest["admission"].update(size=72), r"admission\.size is 72"),
+        (lambda manifest: manifest["anomaly"].update(parts=[]), "at least one part"),
+        (
+            lambda manifest: manifest["anomaly"]["parts"].append(manifest["anomaly"]["parts"][0]),
+            "each kind of part once",
+        ),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(kind="guess"), r"parts\[0\]\.kind is 'guess'"),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(file="a.pkl"), r"parts\[0\]\.file"),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(size=2048), r"parts\[0\]\.size"),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(deviation=0.0), r"parts\[0\]\.deviation"),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(width=4), r"parts\[0\]\.width"),
         (lambda manifest: manifest["admission"].update(limit=0), r"admission\.limit"),
         (lambda manifest: manifest["admission"].update(limit=10**400), r"admission\.limit is a number of 401 digits"),
         (lambda manifest: manifest["admission"].update(held_out_percentile=101), "held_out_percentile"),
         (lambda manifest: manifest["anomaly"].update(deviation=0.0), r"anomaly\.deviation is 0\.0"),
         (lambda manifest: manifest["anomaly"].update(quantiles=[0.0, 1.0, 2.0]), r"anomaly\.quantiles is '3 numbers'"),
         (lambda manifest: manifest["anomaly"]["quantiles"].reverse(), "101 ascending"),
-        (lambda manifest: manifest["anomaly"].update(width=0), r"anomaly\.width"),
         (lambda manifest: manifest["files"].pop("ATTRIBUTION.txt"), "a digest of ATTRIBUTION.txt"),
-        (lambda manifest: manifest["files"].pop("classifier.npz"), "a digest of classifier.npz"),
+        (lambda manifest: manifest["files"].pop("classifier.tflite"), "a digest of classifier.tflite"),
+        (lambda manifest: manifest["files"].pop("admission.npz"), "a digest of admission.npz"),
         (lambda manifest: manifest.update(weights_digest="0" * 64), "weights_digest does not belong"),
         (lambda manifest: manifest.update(device_uid="2.25.1"), "device_uid does not belong"),
     ],
@@ -152,13 +202,64 @@ def test_a_number_that_is_none_is_refused(bundle_copy: Path, number: str) -> Non
         open_bundle(bundle_copy)
 
 
-def test_the_weights_digest_covers_each_of_the_three(tiny_bundle: Path) -> None:
-    """Other weights in any network are other weights."""
-    files = open_bundle(tiny_bundle).manifest.files
-    assert len({weights_digest(files | {name: "0" * 64}) for name in (*files, "other.txt")}) == 4
+def test_the_weights_digest_covers_what_answers_and_nothing_else(shipped: Path) -> None:
+    """Networks that run, admission and feature arrays; other files leave it as it is."""
+    manifest = open_bundle(shipped).manifest
+    changed = [replace(manifest, files=manifest.files | {name: "0" * 64}) for name in (*manifest.files, "other.txt")]
+    assert len({weights_digest(other) for other in changed}) == len(served_files(manifest)) + 1
 
 
-@pytest.mark.parametrize("name", ["classifier.npz", "autoencoder.npz", "admission.npz", "ATTRIBUTION.txt"])
+def test_a_bundle_may_do_without_admission_anomaly_score_and_data(bundle_copy: Path) -> None:
+    """A model from elsewhere has a classifier and codes, and nothing more."""
+    manifest = open_bundle(bundle_copy).manifest
+    write_bundle(bundle_copy, replace(manifest, admission=None, anomaly=None, data=None))
+    opened = open_bundle(bundle_copy)
+    assert (opened.manifest.admission, opened.manifest.anomaly, opened.manifest.data) == (None, None, None)
+    assert set(opened.networks) == {"classifier.tflite"}
+
+
+def test_the_signature_is_no_listed_file(bundle_copy: Path) -> None:
+    """It signs the list, so it cannot stand in it; a bundle that lists it is refused."""
+    (bundle_copy / "manifest.sig").write_bytes(b"0" * 64)
+    assert set(file_digests(bundle_copy)) == set(open_bundle(bundle_copy).manifest.files)
+    edit_and_seal(bundle_copy, lambda manifest: manifest["files"].update({"manifest.sig": "0" * 64}))
+    with pytest.raises(BundleError, match=r"lists 'manifest\.sig'"):
+        open_bundle(bundle_copy)
+
+
+def test_numbers_are_stored_in_half_the_space_where_no_bit_is_lost(tmp_path: Path) -> None:
+    """A third needs 32 bits, a quarter does not, and neither does what was rounded."""
+    third, quarter = np.array([1 / 3], np.float32), np.array([0.25], np.float32)
+    write_arrays(tmp_path / "a.npz", {"third": third, "quarter": quarter, "rounded": rounded_to_half(third)})
+    with np.load(tmp_path / "a.npz") as stored:
+        assert {name: stored[name].dtype for name in stored} == {"third": "f4", "quarter": "f2", "rounded": "f2"}
+        assert stored["third"] == third
+
+
+@pytest.mark.parametrize("value", [1e5, float("nan"), float("inf")])
+def test_a_weight_beyond_16_bits_is_refused(value: float) -> None:
+    """A training that left such a number did not converge."""
+    with pytest.raises(ValueError, match="did not converge"):
+        rounded_to_half(np.array([1.0, value], np.float32))
+
+
+def test_the_code_digest_changes_with_every_source_and_its_name(tmp_path: Path) -> None:
+    """And with nothing else that lies there."""
+    (tmp_path / "a.py").write_text("1", encoding="utf-8")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c.py").write_text("2", encoding="utf-8")
+    first = code_digest(tmp_path)
+    (tmp_path / "notes.txt").write_text("3", encoding="utf-8")
+    assert code_digest(tmp_path) == first
+    (tmp_path / "b" / "c.py").rename(tmp_path / "b" / "d.py")
+    second = code_digest(tmp_path)
+    (tmp_path / "a.py").write_text("4", encoding="utf-8")
+    assert len({first, second, code_digest(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier.tflite", "autoencoder.tflite", "classifier.npz", "admission.npz", "ATTRIBUTION.txt"]
+)
 def test_a_changed_byte_is_refused_by_name(bundle_copy: Path, name: str) -> None:
     """One bit in the middle of any file is enough."""
     content = bytearray((bundle_copy / name).read_bytes())
@@ -170,12 +271,12 @@ def test_a_changed_byte_is_refused_by_name(bundle_copy: Path, name: str) -> None
 
 def test_a_truncated_or_missing_file_is_refused_by_name(bundle_copy: Path) -> None:
     """A copy that broke off is no bundle."""
-    path = bundle_copy / "classifier.npz"
+    path = bundle_copy / "classifier.tflite"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(BundleError, match=r"classifier\.npz has changed"):
+    with pytest.raises(BundleError, match=r"classifier\.tflite has changed"):
         open_bundle(bundle_copy)
     path.unlink()
-    with pytest.raises(BundleError, match=r"classifier\.npz cannot be read"):
+    with pytest.raises(BundleError, match=r"classifier\.tflite cannot be read"):
         open_bundle(bundle_copy)
 
 
@@ -184,7 +285,7 @@ def test_a_truncated_or_missing_file_is_refused_by_name(bundle_copy: Path) -> No
     [
         (lambda manifest: manifest.update(colour="blue"), "does not know colour"),
         (lambda manifest: manifest.pop("admission"), "lacks admission"),
-        (lambda manifest: manifest.update(format=1), "not a manifest of format 2"),
+        (lambda manifest: manifest.update(format=2), "not a manifest of format 3"),
         (lambda manifest: manifest["classes"][0].update(threshold="high"), r"classes\[0\].threshold is 'high'"),
         (lambda manifest: manifest.pop("weights_digest"), "lacks weights_digest"),
         (lambda manifest: manifest["files"].update({"../secret": "0" * 64}), "no plain file name"),
@@ -224,12 +325,21 @@ def test_pickled_objects_are_refused_even_under_a_fitting_digest(bundle_copy: Pa
         open_bundle(bundle_copy)
 
 
-def test_opening_a_bundle_imports_neither_tensorflow_nor_scikit_learn(tiny_bundle: Path) -> None:
+def test_text_is_no_weight_even_under_a_fitting_digest(bundle_copy: Path) -> None:
+    """An npz may hold strings without a pickle."""
+    np.savez(bundle_copy / "admission.npz", mean=np.array(["a"]))
+    vouch_for(bundle_copy, "admission.npz")
+    with pytest.raises(BundleError, match=r"admission\.npz is no npz of plain numbers: it holds values of type"):
+        open_bundle(bundle_copy)
+
+
+def test_opening_a_bundle_imports_no_runtime(shipped: Path) -> None:
     """A process that only checks bundles starts fast."""
     code = (
         "import sys, models, models.images.preprocess, models.inference.admission, models.inference.reader\n"
         "from models.bundle.folder import open_bundle\n"
-        f"open_bundle({str(tiny_bundle)!r})\n"
-        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules), 'heavy import'\n"
+        f"open_bundle({str(shipped)!r})\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'ai_edge_litert', 'onnxruntime', 'onnx'}\n"
+        "assert not heavy & set(sys.modules), 'heavy import'\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
