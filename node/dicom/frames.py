@@ -1,16 +1,13 @@
-"""What stands for each frame: rescale and window, at the top level or in functional groups.
+"""What stands for each frame, at the top level or in functional groups.
 
 References
 ----------
-DICOM PS3.3 C.7.6.6 (Multi-frame), C.7.6.16 (Multi-frame Functional Groups), C.11.1, C.11.2
+DICOM PS3.3 C.7.6.6 (Multi-frame), C.7.6.16 (Multi-frame Functional Groups), C.11.1 (Modality LUT)
 """
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 from pydicom import Dataset
-from pydicom.multival import MultiValue
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _MULTI_FRAME_IMAGES = frozenset(
@@ -48,46 +45,30 @@ def frame_rescales(dataset: Dataset, frames: int) -> Iterator[tuple[float, float
     ValueError
         A value that is no number.
     """
-    shared = _functional_group(dataset, 0, "PixelValueTransformationSequence")
+    shared = functional_group(dataset, 0, "PixelValueTransformationSequence", "Shared")
     for frame in range(frames):
-        source = _of_frame(dataset, frame, "PixelValueTransformationSequence") or shared or dataset
+        own = functional_group(dataset, frame, "PixelValueTransformationSequence", "PerFrame")
+        source = own or shared or dataset
         slope, intercept = source.get("RescaleSlope"), source.get("RescaleIntercept")
         yield (1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
 
 
-def window_of(dataset: Dataset) -> tuple[float, float] | None:
-    """Return center and width of the first VOI window, or None where there is none that can be used."""
-    groups = _functional_group(dataset, 0, "FrameVOILUTSequence"), _of_frame(dataset, 0, "FrameVOILUTSequence")
-    for source in (dataset, *groups):
-        window = _window(source) if source is not None else None
-        if window is not None:
-            return window
-    return None
+def functional_group(dataset: Dataset, frame: int, keyword: str, groups: str) -> Dataset | None:
+    """Return a functional group macro of one frame, or None where there is none.
 
-
-def _window(source: Dataset) -> tuple[float, float] | None:
-    try:
-        center, width = _first(source.get("WindowCenter")), _first(source.get("WindowWidth"))
-    except (TypeError, ValueError):
-        return None  # a window is a wish of the sender: an unreadable one costs nothing but itself
-    if center is None or width is None or not (math.isfinite(center) and math.isfinite(width)) or width <= 0:
-        return None
-    return center, width
-
-
-def _first(value: Any) -> float | None:
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    return None if value is None or value == "" else float(value)
-
-
-def _functional_group(dataset: Dataset, frame: int, keyword: str, groups: str = "Shared") -> Dataset | None:
+    Parameters
+    ----------
+    dataset
+        A multi-frame image, or any other.
+    frame
+        Which frame, from 0; shared groups stand at 0.
+    keyword
+        Of the macro's sequence, such as "FrameVOILUTSequence".
+    groups
+        "Shared" or "PerFrame".
+    """
     sequence = dataset.get(f"{groups}FunctionalGroupsSequence")
     if not sequence or frame >= len(sequence):
         return None
     macro = sequence[frame].get(keyword)
     return macro[0] if macro else None
-
-
-def _of_frame(dataset: Dataset, frame: int, keyword: str) -> Dataset | None:
-    return _functional_group(dataset, frame, keyword, groups="PerFrame")

@@ -1,6 +1,7 @@
 """DICOM files as containers: our own preamble and file meta information, and other files' taken off.
 
-The dataset inside is bytes here; nothing of it is decoded.
+The dataset inside is bytes here; nothing of it is decoded. Files older than PS3.10 have no preamble, or nothing before
+the dataset at all: those are taken too, where the dataset alone says how it is encoded.
 
 References
 ----------
@@ -11,14 +12,22 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.dicom.encoding import NotParsable
+from node.dicom.encoding import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    NotParsable,
+)
 from node.dicom.header import inspect
+from node.dicom.structure import check_structure
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _META_GROUP = 0x0002
+_TRANSFER_SYNTAX_UID = 0x0010
+_UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
 _MAXIMUM_META_BYTES = 1 << 20
 _MAXIMUM_AE_TITLE_BYTES = 16
 
@@ -57,7 +66,7 @@ def preamble_and_meta(
         _element(0x0001, b"OB", b"\0\1"),
         _element(0x0002, b"UI", sop_class_uid.encode()),
         _element(0x0003, b"UI", sop_instance_uid.encode()),
-        _element(0x0010, b"UI", transfer_syntax_uid.encode()),
+        _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid.encode()),
         _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
         _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode()),
     ]
@@ -85,23 +94,53 @@ def read_part10(path: Path) -> Part10:
 def part10_of(data: bytes) -> Part10:
     """Take the preamble and file meta information off the bytes of a DICOM file.
 
-    UIDs that the meta information leaves out are taken from the dataset.
+    UIDs that the meta information leaves out are taken from the dataset, and where no transfer syntax is named, the
+    uncompressed one in which the bytes are one whole dataset.
 
     Raises
     ------
     NotPart10
-        There is no prefix ``DICM``, the meta information is cut short or names no transfer syntax, or the UIDs are
+        The meta information is cut short, no transfer syntax is named and the bytes do not tell it, or the UIDs are
         nowhere to be found.
     """
     values, end = _read_meta(data)
-    transfer_syntax_uid = values.get(0x0010, "")
-    if not transfer_syntax_uid:
-        raise NotPart10("its file meta information names no transfer syntax")
-    dataset = data[end:]
+    transfer_syntax_uid, dataset = _encoded_dataset(data, values, end)
     sop_class_uid, sop_instance_uid = values.get(0x0002, ""), values.get(0x0003, "")
     if not (sop_class_uid and sop_instance_uid):
         sop_class_uid, sop_instance_uid = _uids_of(dataset, transfer_syntax_uid)
     return Part10(sop_class_uid, sop_instance_uid, transfer_syntax_uid, dataset)
+
+
+def dataset_of(data: bytes) -> tuple[str, bytes]:
+    """Return the transfer syntax and the dataset of a DICOM file, as `part10_of` does, without asking for UIDs.
+
+    Raises
+    ------
+    NotPart10
+        The meta information is cut short, or no transfer syntax is named and the bytes do not tell it.
+    """
+    return _encoded_dataset(data, *_read_meta(data))
+
+
+def _encoded_dataset(data: bytes, meta: dict[int, str], end: int) -> tuple[str, bytes]:
+    dataset = data[end:]
+    return meta.get(_TRANSFER_SYNTAX_UID) or _found_transfer_syntax(dataset), dataset
+
+
+def _found_transfer_syntax(dataset: bytes) -> str:
+    """Return the transfer syntax in which the bytes are one whole dataset.
+
+    Compressed pixels do not tell which one compressed them, so these are refused.
+    """
+    for transfer_syntax_uid in (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN):
+        try:
+            structure = check_structure(dataset, transfer_syntax_uid)
+        except NotParsable:
+            continue
+        offset, _ = structure.pixels or (0, 0)
+        if structure.dataset[max(offset - 4, 0) : offset] != _UNDEFINED_LENGTH:
+            return transfer_syntax_uid
+    raise NotPart10("it has no file meta information that names a transfer syntax, and its bytes do not tell it")
 
 
 def _uids_of(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
@@ -122,6 +161,12 @@ def _element(element: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sH", _META_GROUP, element, vr, len(value)) + value
 
 
+def _meta_offset(data: bytes) -> int:
+    """Return where group 0002 begins: after preamble and prefix, or at once; without it, the dataset does."""
+    start = _PREAMBLE_BYTES + len(_PREFIX)
+    return start if data[_PREAMBLE_BYTES:start] == _PREFIX else 0
+
+
 def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
     """Return the values of group 0002 by element number, and where it ends.
 
@@ -129,11 +174,8 @@ def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
     some files, it ends with its last element. (Some senders put elements of group 0002 into the dataset too, and
     those must stay there.) It is always Explicit VR Little Endian.
     """
-    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] != _PREFIX:
-        raise NotPart10("it has no DICM prefix after a preamble of 128 bytes")
     values: dict[int, str] = {}
-    position = _PREAMBLE_BYTES + len(_PREFIX)
-    end = -1
+    position, end = _meta_offset(data), -1
     while position != end and position + 8 <= len(data) and position < _MAXIMUM_META_BYTES:
         group, element, vr, length = struct.unpack_from("<HH2sH", data, position)
         if group != _META_GROUP:

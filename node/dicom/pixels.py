@@ -9,7 +9,6 @@ DICOM PS3.3 C.7.6.3 (Image Pixel), C.7.5.1.1.2 (Pixel Padding), C.11.1 (Modality
 (Softcopy Presentation LUT)
 """
 
-import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_dataset
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-from pydicom.uid import UID
+from pydicom.pixels.processing import apply_color_lut
 
-from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
-from node.dicom.frames import frame_rescales, window_of
+from node.dicom.encoding import NotParsable
+from node.dicom.frames import frame_rescales
+from node.dicom.lookup import looked_up, table_of
 from node.dicom.padding import as_background, padded_pixels
-from node.dicom.part10 import NotPart10, part10_of
+from node.dicom.part10 import NotPart10
+from node.dicom.stored import PixelsUnreadable, opened, stored_values
+from node.dicom.voi import presented
+
+__all__ = ["MAXIMUM_PIXEL_BYTES", "PixelValues", "PixelsUnreadable", "read_pixels"]
 
 MAXIMUM_PIXEL_BYTES = 1 << 30
 
-_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_LUMINANCE_FIRST = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_ICT", "YBR_RCT"})
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as PS3.3 C.7.6.3.1.2 uses it
 
 # what pydicom and its decoders are seen to raise for datasets that are not what they say
@@ -52,20 +54,18 @@ _DECODING_FAILURES = (
 )
 
 
-class PixelsUnreadable(Exception):  # noqa: N818 - the word of the design: it names a finding about a file
-    """The file has no pixels, or none that can be decoded rightly; the message says why, without patient data."""
-
-
 @dataclass(frozen=True, slots=True)
 class PixelValues:
     """All frames of one instance.
 
-    `values` has the shape (frames, rows, columns), float32, in the unit that the Modality LUT gives (of a colour
-    image: luminance in the range of its samples).
+    `values` has the shape (frames, rows, columns), float32, in the unit that the Modality LUT gives; where a curve of
+    the VOI LUT module shapes the image (SIGMOID, or a VOI LUT and no window), in what that gives; of a colour image,
+    luminance in the range of its samples.
     """
 
     values: npt.NDArray[np.float32]
-    window: tuple[float, float] | None  #: first VOI window: center and width, in the unit of `values`
+    window: tuple[float, float] | None
+    """First VOI window: center and width of the LINEAR function, in the unit of `values`; None of a colour image."""
     inverted: bool  #: low values are shown bright: MONOCHROME1, or (2050,0020) Presentation LUT Shape INVERSE
     bits_stored: int
 
@@ -85,102 +85,37 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues
     ------
     PixelsUnreadable
         There are no pixels, or none but padding, no decoder, fewer bytes than the header promises, more than
-        `max_bytes`, or values that are not finite.
+        `max_bytes`, compressed frames of another size, a colour space that is not known, or values that are not
+        finite.
     OSError
         The file cannot be read.
     """
     data = path.read_bytes()
     try:
-        dataset = _dataset_of(data, max_bytes)
-        _check_size(dataset, max_bytes)
-        stored, photometric = stored_values(dataset)
+        dataset = opened(data, max_bytes)
+        stored, photometric = stored_values(dataset, max_bytes)
         inverted = _is_inverted(dataset, photometric)
-        values = _modality_values(dataset, stored, photometric)
-        if photometric.startswith("MONOCHROME"):
+        window = None
+        if photometric in _GREY:
+            values, window = presented(dataset, _modality_values(dataset, _by_frames(stored)))
             _take_out_padding(dataset, _by_frames(stored), values, inverted=inverted)
-        window = window_of(dataset)
+        else:
+            values = _by_frames(_luminance(dataset, stored, photometric))
         bits_stored = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 8 * stored.dtype.itemsize)
     except _DECODING_FAILURES as failure:
         raise PixelsUnreadable(_reason(failure)) from failure
+    if values.shape[1:] != (dataset.Rows, dataset.Columns) or values.ndim != 3:
+        raise PixelsUnreadable("its samples per pixel do not fit its photometric interpretation")
     if not np.isfinite(values).all():
         raise PixelsUnreadable("the pixel values are not all finite numbers")
     return PixelValues(values, window, inverted, bits_stored)
 
 
-def stored_values(dataset: Dataset) -> tuple[npt.NDArray[np.generic], str]:
-    """Return the stored values and the photometric interpretation that they are in once decoded.
-
-    Returns
-    -------
-    tuple
-        An array (rows, columns), (frames, rows, columns), or either with three samples at the end; and the
-        photometric interpretation, RGB for most of what was stored as YBR.
-    """
-    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-    values, properties = decoder.as_array(dataset, raw=False)
-    photometric = str(properties["photometric_interpretation"])
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        values = _without_high_bits(dataset, values)
-    return values, photometric
-
-
-def _dataset_of(data: bytes, max_bytes: int) -> Dataset:
-    """Parse a file; pydicom's own reader would inflate without a limit, and take in stray elements of group 0002."""
-    part10 = part10_of(data)
-    syntax = part10.transfer_syntax_uid
-    encoded = inflate(part10.dataset, max_bytes) if syntax in DEFLATED else part10.dataset
-    encoding = encoding_of(syntax)
-    dataset = read_dataset(io.BytesIO(encoded), encoding.implicit, not encoding.big_endian)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    return dataset
-
-
-def _check_size(dataset: Dataset, max_bytes: int) -> None:
-    """Refuse what is empty, would not fit, or promises more than its bytes can hold."""
-    keyword = next((keyword for keyword in _PIXEL_KEYWORDS if dataset.get(keyword)), None)
-    if keyword is None:
-        raise PixelsUnreadable("it has no pixel data")
-    samples = int(dataset.get("SamplesPerPixel") or 1)
-    count = int(dataset.Rows) * int(dataset.Columns) * samples * int(dataset.get("NumberOfFrames") or 1)
-    if count <= 0:
-        raise PixelsUnreadable(f"it has {dataset.Rows} rows and {dataset.Columns} columns")
-    bits = int(dataset.BitsAllocated)
-    decoded_bytes = count * max(bits // 8, np.dtype(np.float32).itemsize)
-    if decoded_bytes > max_bytes:
-        raise PixelsUnreadable(f"its pixels would take up {decoded_bytes} bytes, more than {max_bytes}")
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_native_length(dataset, len(dataset[keyword].value), count * bits)
-
-
-def _check_native_length(dataset: Dataset, present_bytes: int, promised_bits: int) -> None:
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        promised_bits = promised_bits * 2 // 3  # two samples of colour for two pixels (PS3.3 C.7.6.3.1.2)
-    if present_bytes * 8 < promised_bits:
-        raise PixelsUnreadable(f"its pixel data is truncated: {present_bytes} of {(promised_bits + 7) // 8} bytes")
-
-
-def _without_high_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Clear what stands above Bits Stored: it is an old overlay or noise, and no part of the value (PS3.5 8.1.1)."""
-    bits_stored = int(dataset.get("BitsStored") or 0)
-    if values.dtype.kind not in "ui" or not 0 < bits_stored < 8 * values.dtype.itemsize:
-        return values
-    if values.dtype.kind == "u":
-        masked: npt.NDArray[Any] = values & values.dtype.type((1 << bits_stored) - 1)
-        return masked
-    unused = 8 * values.dtype.itemsize - bits_stored
-    extended: npt.NDArray[Any] = (values << unused) >> unused
-    return extended
-
-
-def _modality_values(dataset: Dataset, stored: npt.NDArray[np.generic], photometric: str) -> npt.NDArray[np.float32]:
-    if photometric == "PALETTE COLOR":
-        stored, photometric = apply_color_lut(stored, dataset), "RGB"
-    if not photometric.startswith("MONOCHROME"):
-        return _by_frames(_luminance(stored, photometric))
+def _modality_values(dataset: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    values: npt.NDArray[np.float32] = stored.astype(np.float32)
     if dataset.get("ModalityLUTSequence"):
-        return _by_frames(apply_modality_lut(stored, dataset).astype(np.float32))
-    values = _by_frames(stored.astype(np.float32))
+        little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
+        return looked_up(values, table_of(dataset.ModalityLUTSequence[0], little_endian=little_endian))
     for frame, (slope, intercept) in zip(values, frame_rescales(dataset, len(values)), strict=True):
         frame *= slope  # noqa: PLW2901 - a view of the array, changed in place
         frame += intercept  # noqa: PLW2901
@@ -209,10 +144,14 @@ def _take_out_padding(
     as_background(values, padded, inverted=inverted)
 
 
-def _luminance(samples: npt.NDArray[np.generic], photometric: str) -> npt.NDArray[np.float32]:
-    if photometric.startswith("YBR"):
-        return samples[..., 0].astype(np.float32)
-    return samples[..., :3].astype(np.float32) @ _LUMINANCE
+def _luminance(dataset: Dataset, stored: npt.NDArray[Any], photometric: str) -> npt.NDArray[np.float32]:
+    if photometric in _LUMINANCE_FIRST:
+        luminance: npt.NDArray[np.float32] = stored[..., 0].astype(np.float32)
+        return luminance
+    if photometric not in {"PALETTE COLOR", "RGB"}:
+        raise PixelsUnreadable("its photometric interpretation is none that can be made grey")
+    colours = apply_color_lut(stored, dataset) if photometric == "PALETTE COLOR" else stored
+    return np.asarray(colours[..., :3].astype(np.float32) @ _LUMINANCE, np.float32)
 
 
 def _by_frames(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

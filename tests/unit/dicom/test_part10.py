@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
+from pydicom.filereader import read_dataset
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, NotPart10, part10_of, preamble_and_meta, read_part10
 from tests.unit.dicom.raw import EXPLICIT, SMALL, explicit
@@ -58,18 +60,40 @@ def test_uids_that_the_meta_information_lacks_come_from_the_dataset() -> None:
     "data",
     [
         b"",
-        SMALL,
+        SMALL[:-5],
         bytes(132) + SMALL,
         _META[:150],
-        bytes(128) + b"DICM" + SMALL,
+        bytes(128) + b"DICM",
         bytes(128) + b"DICM" + explicit(0x00020010, b"UI", EXPLICIT.encode() + b"\0") + SMALL[:-5],
         bytes(128) + b"DICM" + explicit(0x00020010, b"UI", EXPLICIT.encode() + b"\0") + SMALL[60:],
     ],
 )
 def test_what_is_no_dicom_file_is_said_to_be_none(data: bytes) -> None:
-    """No prefix, meta information cut short or without a transfer syntax, UIDs nowhere."""
+    """No whole dataset in any encoding, meta information cut short, UIDs nowhere."""
     with pytest.raises(NotPart10):
         part10_of(data)
+
+
+@pytest.mark.parametrize("before", [b"", bytes(128) + b"DICM", explicit(0x00020002, b"UI", _CLASS.encode() + b"\0")])
+def test_a_dataset_that_is_not_named_tells_its_encoding_itself(before: bytes) -> None:
+    """Without anything before it, or with meta information that names no transfer syntax."""
+    assert part10_of(before + SMALL).transfer_syntax_uid == EXPLICIT
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_bare_dataset_is_read_in_the_encoding_that_it_is_in(syntax: UID) -> None:
+    """In each of the three that the pixels may be plain in."""
+    dataset, encoded = read_dataset(io.BytesIO(SMALL), is_implicit_VR=False, is_little_endian=True), io.BytesIO()
+    dcmwrite(encoded, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
+    part10 = part10_of(encoded.getvalue())
+    assert (part10.transfer_syntax_uid, part10.sop_instance_uid) == (syntax, _INSTANCE)
+
+
+def test_compressed_pixels_without_a_transfer_syntax_are_refused() -> None:
+    """Their bytes do not tell how they were compressed."""
+    fragments = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\2\0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    with pytest.raises(NotPart10, match="do not tell"):
+        part10_of(SMALL + fragments)
 
 
 def test_a_calling_ae_title_is_cut_to_what_fits() -> None:

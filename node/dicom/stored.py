@@ -1,0 +1,157 @@
+"""A file opened and its pixels decoded: stored values, as the Standard calls what stands in the pixel data.
+
+Sizes are computed from the header, and compared with what each compressed frame claims of itself, before anything is
+decoded. RLE alone has frames that claim nothing: they grow at most 64 times, and the reading process has a limit of
+memory. It knows encodings, and nothing of what the values mean.
+
+References
+----------
+DICOM PS3.3 C.7.6.3 (Image Pixel), PS3.5 8 (encoding of pixel data) and A.4 (encapsulation)
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.filereader import read_dataset
+from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.uid import UID, JPEGExtended12Bit, RLELossless
+
+from node.dicom.codestream import FrameSize, codestream_of
+from node.dicom.encoding import DEFLATED, encoding_of, inflate
+from node.dicom.part10 import dataset_of
+
+_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_OF_12_BITS = "gdcm of 12 bits"  # the name of our plug-in among pydicom's
+
+
+class PixelsUnreadable(Exception):  # noqa: N818 - the word of the design: it names a finding about a file
+    """The file has no pixels, or none that can be decoded rightly; the message says why, without patient data."""
+
+
+def opened(data: bytes, max_bytes: int) -> Dataset:
+    """Parse a file; pydicom's own reader would inflate without a limit, and take in stray elements of group 0002.
+
+    Raises
+    ------
+    NotPart10, NotParsable
+        It is no DICOM file, or inflates to more than `max_bytes`.
+    """
+    syntax, encoded = dataset_of(data)
+    if syntax in DEFLATED:
+        encoded = bytes(inflate(encoded, max_bytes))
+    encoding = encoding_of(syntax)
+    dataset = read_dataset(io.BytesIO(encoded), encoding.implicit, not encoding.big_endian)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
+
+
+def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], str]:
+    """Return the stored values and the photometric interpretation that they are in once decoded.
+
+    Parameters
+    ----------
+    dataset
+        As `opened` returns it.
+    max_bytes
+        The most that the decoded pixels may take up.
+
+    Returns
+    -------
+    tuple
+        An array (rows, columns), (frames, rows, columns), or either with three samples at the end; and the
+        photometric interpretation, RGB for most of what was stored as YBR.
+
+    Raises
+    ------
+    PixelsUnreadable
+        The size is not one that can or may be decoded.
+    Exception
+        What pydicom and its decoders raise for datasets that are not what they say.
+    """
+    _check_size(dataset, max_bytes)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    # unused bits: of plain values we take them out ourselves, because pydicom does not ask for High Bit
+    compressed = bool(syntax.is_encapsulated)
+    options: dict[str, Any] = {"raw": False, "correct_unused_bits": compressed}
+    values, properties = _decoder(syntax).as_array(dataset, **options)
+    return values if compressed else _value_bits(dataset, values), str(properties["photometric_interpretation"])
+
+
+def _decoder(transfer_syntax_uid: UID) -> Decoder:
+    decoder = get_decoder(transfer_syntax_uid)
+    if transfer_syntax_uid == JPEGExtended12Bit and _OF_12_BITS not in decoder.available_plugins:
+        decoder.add_plugin(_OF_12_BITS, ("node.dicom.jpeg12", "decode_frame"))
+    return decoder
+
+
+def _check_size(dataset: Dataset, max_bytes: int) -> None:
+    """Refuse what is empty, would not fit, or is not of the size that its bytes have."""
+    keyword = next((keyword for keyword in _PIXEL_KEYWORDS if dataset.get(keyword)), None)
+    if keyword is None:
+        raise PixelsUnreadable("it has no pixel data")
+    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    size = FrameSize(rows, columns, int(dataset.get("SamplesPerPixel") or 1))
+    count = rows * columns * size.samples * int(dataset.get("NumberOfFrames") or 1)
+    if count <= 0:
+        raise PixelsUnreadable(f"it has {rows} rows and {columns} columns")
+    bits = int(dataset.BitsAllocated)
+    decoded_bytes = count * max(bits // 8, np.dtype(np.float32).itemsize)
+    if decoded_bytes > max_bytes:
+        raise PixelsUnreadable(f"its pixels would take up {decoded_bytes} bytes, more than {max_bytes}")
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        _check_frames(dataset, size)
+    else:
+        _check_native_length(dataset, len(dataset[keyword].value), count * bits)
+
+
+def _check_frames(dataset: Dataset, size: FrameSize) -> None:
+    """Refuse compressed frames of another size than the header's: a decoder would believe them."""
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        return
+    frames = generate_frames(
+        dataset.PixelData,
+        number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+        extended_offsets=_extended_offsets(dataset),
+    )
+    for frame in frames:
+        stream = codestream_of(frame)
+        if stream is None:
+            raise PixelsUnreadable("a compressed frame has no header that can be read")
+        if stream.size != size:
+            raise PixelsUnreadable(f"a compressed frame has the size {tuple(stream.size)}, the header {tuple(size)}")
+        if not stream.is_whole:
+            raise PixelsUnreadable("a compressed frame is truncated: it has no end marker")
+
+
+def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
+    offsets, lengths = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    return (offsets, lengths) if offsets and lengths else None
+
+
+def _check_native_length(dataset: Dataset, present_bytes: int, promised_bits: int) -> None:
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        promised_bits = promised_bits * 2 // 3  # two samples of colour for two pixels (PS3.3 C.7.6.3.1.2)
+    if present_bytes * 8 < promised_bits:
+        raise PixelsUnreadable(f"its pixel data is truncated: {present_bytes} of {(promised_bits + 7) // 8} bytes")
+
+
+def _value_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Keep the bits from High Bit down, as many as Bits Stored: others are an old overlay or noise (PS3.5 8.1.1)."""
+    bits_stored, allocated = int(dataset.get("BitsStored") or 0), 8 * values.dtype.itemsize
+    high_bit = int(dataset.get("HighBit", bits_stored - 1))
+    if (
+        values.dtype.kind not in "ui"
+        or int(dataset.BitsAllocated) == 1
+        or (bits_stored, high_bit) == (allocated, allocated - 1)
+    ):
+        return values
+    if not 0 < bits_stored <= high_bit + 1 <= allocated:
+        raise ValueError("High Bit and Bits Stored do not fit into Bits Allocated")
+    # shifted as the type of the values, so that the sign of a signed one is kept
+    kept: npt.NDArray[Any] = (values << (allocated - 1 - high_bit)) >> (allocated - bits_stored)
+    return kept
