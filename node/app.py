@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from node import telemetry
@@ -20,7 +21,7 @@ from node.domain.errors import Permanent, Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.callers import let_in_with
-from node.pipeline.catalogue import Catalogue, seeded, shadow_notes
+from node.pipeline.catalogue import Catalogue, public_keys, seeded, shadow_notes
 from node.pipeline.compose import Composer
 from node.pipeline.deliver import Deliverer
 from node.pipeline.failure import described, is_permanent
@@ -70,7 +71,7 @@ class Node:
         self._settings, self._database, self._clock, self._jitter = settings, database, clock, jitter
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
-        self._catalogue = Catalogue(self._registrations)
+        self._catalogue = Catalogue(self._registrations, public_keys(settings))
         self._children = [Child(settings.work.deadline_s) for _ in range(settings.work.processes)]
         self._reading = list(zip(self._children, self._read_loops(), strict=True))
         self._others = [self._compose_loop(), *self._deliver_loops()]
@@ -134,9 +135,9 @@ class Node:
     def _begin_reading(self, child: Child, loop: WorkLoop[Any]) -> None:
         """Load the bundles, then read. One that cannot be loaded stops reading, and nothing is called not assessed."""
         log = telemetry.logger("app")
-        for bundle in self._catalogue.bundles:
+        for bundle, public_key in self._catalogue.bundles:
             try:
-                child.call(warm, bundle)
+                child.call(warm, bundle, public_key)
             except Permanent as error:
                 log.error("reading waits: restart the node with a bundle that loads", reason=str(error))  # noqa: TRY400 - the reason says all
                 return
@@ -179,7 +180,7 @@ class Node:
                 self._database,
                 self._files,
                 self._catalogue,
-                lambda path, uid, bundle, child=child: child.call(read_file, path, uid, bundle),  # type: ignore[misc]
+                partial(child.call, read_file),
                 self._clock,
                 self._wake,
             )

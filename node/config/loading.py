@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from node.config.faults import faults_between_tables, faults_of
-from node.config.settings import DatabaseSettings, Settings
+from node.config.settings import DatabaseSettings, ModelSettings, Settings
 from node.domain.errors import OperatorError
 
 ENVIRONMENT_VARIABLE = "PACS_NODE_CONFIG"
@@ -64,12 +64,13 @@ def parse(raw: dict[str, Any], path: Path) -> Settings:
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     node = settings.node.model_copy(update={"data_dir": folder / settings.node.data_dir})
     database = settings.database.model_copy(update={"url": _database_url(settings.database, node.data_dir, folder)})
-    models = tuple(model.model_copy(update={"bundle": _bundle(model.bundle, folder)}) for model in settings.models)
+    models = tuple(model.model_copy(update=_places(model, folder)) for model in settings.models)
     return settings.model_copy(update={"node": node, "database": database, "models": models})
 
 
-def _bundle(bundle: str, folder: Path) -> str:
-    return bundle if "/" not in bundle else str(folder / bundle)
+def _places(model: ModelSettings, folder: Path) -> dict[str, str | Path | None]:
+    bundle = model.bundle if "/" not in model.bundle else str(folder / model.bundle)
+    return {"bundle": bundle, "public_key": folder / model.public_key if model.public_key else None}
 
 
 def _database_url(database: DatabaseSettings, data_dir: Path, folder: Path) -> str:

@@ -108,6 +108,7 @@ class ModelSettings(_Table):
 
     name: Name
     bundle: str = "starter"
+    public_key: Path | None = None
     modalities: tuple[str, ...] = ("CR", "DX")
     body_parts: tuple[str, ...] = ("CHEST",)
     senders: tuple[str, ...] = ()

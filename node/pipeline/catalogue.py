@@ -1,17 +1,19 @@
 """The models that this node serves: registry rows joined with their opened bundles.
 
 The registry says which names there are and in which mode; the bundle's manifest says what a version is. The first
-start seeds the registry from [[models]]; afterwards the registry rules. A bundle is opened once, its digests checked.
+start seeds the registry from [[models]]; afterwards the registry rules. A bundle is opened once, its digests checked,
+and its signature where [[models]] names a public_key: that is the configuration's word at every start.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import models
 from models.bundle.folder import BundleError, Manifest, open_bundle
+from models.bundle.signature import verified
 from node.config import ModelSettings, Settings
 from node.domain.errors import OperatorError, Permanent
 from node.domain.finding import Code
@@ -31,6 +33,7 @@ class ServedModel:
 
     bundle: Path
     identity: ModelIdentity
+    public_key: Path | None = None  #: who must have signed the bundle; anybody where None
 
 
 class Catalogue:
@@ -40,6 +43,8 @@ class Catalogue:
     ----------
     registrations
         The registry's rows at the start of the node.
+    public_keys
+        Who must have signed the bundle of a model, by the model's name.
 
     Raises
     ------
@@ -47,10 +52,15 @@ class Catalogue:
         Saying which bundle cannot be used and why.
     """
 
-    def __init__(self, registrations: Sequence[Registration]) -> None:
+    def __init__(self, registrations: Sequence[Registration], public_keys: Mapping[str, Path] | None = None) -> None:
+        keys = public_keys or {}
         # a model that is off is opened too: its mode may change while the node runs
         self._served = {
-            row.name: ServedModel(bundle_path(row.bundle), identity_of(row.name, opened(row.bundle)))
+            row.name: ServedModel(
+                bundle_path(row.bundle),
+                identity_of(row.name, opened(row.bundle, keys.get(row.name))),
+                keys.get(row.name),
+            )
             for row in registrations
         }
 
@@ -60,9 +70,9 @@ class Catalogue:
         return frozenset(served.identity.device_uid for served in self._served.values())
 
     @property
-    def bundles(self) -> tuple[Path, ...]:
-        """The bundles that reading may need."""
-        return tuple(served.bundle for served in self._served.values())
+    def bundles(self) -> tuple[tuple[Path, Path | None], ...]:
+        """The bundles that reading may need, each with the key that must have signed it."""
+        return tuple((served.bundle, served.public_key) for served in self._served.values())
 
     def served(self, name: str) -> ServedModel:
         """Return one model.
@@ -87,8 +97,20 @@ def bundle_path(bundle: str) -> Path:
     return Path(bundle) if "/" in bundle else SHIPPED_BUNDLES / bundle
 
 
-def opened(bundle: str) -> Manifest:
+def public_keys(settings: Settings) -> dict[str, Path]:
+    """Return who must have signed a model's bundle, by the model's name; only where the configuration says so."""
+    return {model.name: model.public_key for model in settings.models if model.public_key is not None}
+
+
+def opened(bundle: str, public_key: Path | None = None) -> Manifest:
     """Return the manifest of a bundle whose digests match.
+
+    Parameters
+    ----------
+    bundle
+        A shipped one's name, or a path.
+    public_key
+        PEM file of who must have signed it; None: nobody need have.
 
     Raises
     ------
@@ -97,7 +119,7 @@ def opened(bundle: str) -> Manifest:
     """
     path = bundle_path(bundle)
     try:
-        return open_bundle(path).manifest
+        return open_bundle(path, verified(path, public_key) if public_key else None).manifest
     except BundleError as error:
         raise OperatorError(
             f"the bundle {path} cannot be used: {error}; [[models]] bundle names one that ships ({_shipped()}) or a "
@@ -136,8 +158,9 @@ def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]
     configured = [registration_of(model, require_validation=require_validation) for model in settings.models]
     for registration in configured:
         database.write(lambda tx, registration=registration: registry.seed(tx, registration))  # type: ignore[misc]
+    keys = public_keys(settings)
     for row in database.read(registry.all):
-        version = version_of(opened(row.bundle))
+        version = version_of(opened(row.bundle, keys.get(row.name)))
         if version != row.version:
             database.write(lambda tx, row=row, version=version: _note_version(tx, row, version, clock()))  # type: ignore[misc]
     return database.read(registry.all)
@@ -155,7 +178,7 @@ def registration_of(model: ModelSettings, *, require_validation: bool) -> Regist
     """
     mode = Mode.SHADOW if model.mode == "active" and require_validation else Mode(model.mode)
     rule = Rule(model.modalities, model.body_parts, model.senders, model.age_years)
-    return Registration(model.name, version_of(opened(model.bundle)), model.bundle, mode, rule)
+    return Registration(model.name, version_of(opened(model.bundle, model.public_key)), model.bundle, mode, rule)
 
 
 def shadow_notes(settings: Settings, registrations: Sequence[Registration]) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from node.config import PeerSettings, Settings
+from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
 from node.pipeline.callers import let_in_with
@@ -54,9 +54,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield _store(settings)
     yield from _disk(settings)
     yield from (_peer(settings, peer) for peer in settings.peers)
-    yield from (
-        _bundle(name, bundle) for name, bundle in {model.name: model.bundle for model in settings.models}.items()
-    )
+    yield from (_bundle(model) for model in {model.name: model for model in settings.models}.values())
     if not settings.models:
         yield CheckLine("models", "note", "no [[models]] table: studies are stored and nothing is read")
     try:
@@ -124,12 +122,14 @@ def _peer(settings: Settings, peer: PeerSettings) -> CheckLine:
     return CheckLine(f"peer {peer.name}", "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answered C-ECHO")
 
 
-def _bundle(name: str, bundle: str) -> CheckLine:
+def _bundle(model: ModelSettings) -> CheckLine:
     try:
-        manifest = opened(bundle)
+        manifest = opened(model.bundle, model.public_key)
     except OperatorError as error:
-        return CheckLine(f"model {name}", "fault", str(error))
-    return CheckLine(f"model {name}", "ok", f"bundle {bundle}: version {manifest.version}, all digests match")
+        return CheckLine(f"model {model.name}", "fault", str(error))
+    signed = f", signed by {model.public_key}" if model.public_key else ""
+    text = f"bundle {model.bundle}: version {manifest.version}, all digests match{signed}"
+    return CheckLine(f"model {model.name}", "ok", text)
 
 
 def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLine]:

@@ -12,7 +12,7 @@ from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.queue import ClaimedJob
 
-ReadFile = Callable[[Path, SOPInstanceUID, Path], Reading]
+ReadFile = Callable[[Path, SOPInstanceUID, Path, Path | None], Reading]
 """`node.pipeline.reading.read_file`, run where it can do no harm."""
 
 
@@ -50,7 +50,7 @@ class InstanceReader:
         uid = SOPInstanceUID(job.subject_uid)
         path = self._database.read(lambda tx: instances.newest_path(tx, uid))
         served = self._catalogue.served(job.model)
-        reading = self._read_file(self._files.path(path), uid, served.bundle)
+        reading = self._read_file(self._files.path(path), uid, served.bundle, served.public_key)
         self._database.write(lambda tx: self._settle(tx, job, reading, served.identity.version))
         self._wake()
 

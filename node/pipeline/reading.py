@@ -70,6 +70,8 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public
         return not_read(sop_instance_uid, "The pixels hold values that are no numbers after the Modality LUT.")
     reader = _reader(bundle, public_key)
     prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
+    if not np.isfinite([*prediction.probabilities.values()]).all():
+        return not_read(sop_instance_uid, "The model's answer to this image is not a finite number.")
     return _reading(sop_instance_uid, reader, prediction)
 
 

@@ -124,7 +124,7 @@ class Line:
         numbers = [analysis["id"] for analysis in views.study(tx, "1.2.3", now=self.house.clock())["analyses"]]
         return [rendition.dataset for number in numbers for rendition in analyses.renditions(tx, number)]
 
-    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path) -> Reading:
+    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path, _public_key: Path | None) -> Reading:
         assert path.is_file()
         assert bundle.is_dir()
         return self.says(uid)
