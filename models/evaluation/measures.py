@@ -1,164 +1,212 @@
 """What a bundle is worth on a data set: every figure from the stored weights and the stored operating point.
 
-It knows bundles, data sets and measures; it changes nothing and chooses nothing.
+It asks the loaded bundle once for everything, and hands the answers to the neighbours that measure them. It changes
+nothing and chooses nothing.
 """
 
-import csv
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import DataError, LabelledImages, decode, read_images, read_rows, refuse_single_class
-from models.evaluation import metrics
-from models.images.preprocess import network_input
-from models.inference.reader import Images, Reader, load
+from models.bundle.manifest import Manifest
+from models.data.checks import refuse_unknown_labels
+from models.data.dataset import DataSet, LabelledImages, refuse_single_class
+from models.evaluation import calibration, curves, metrics, subgroups
+from models.evaluation.explanation import measure_maps
+from models.evaluation.metrics import Labels, Scores
+from models.evaluation.shortcut import sharpness_auc
+from models.evaluation.strangers import measure_admission
+from models.inference.reader import Reader, load
 
 Tell = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
 
-STRANGERS = "ood_mednist"
-"""Folder beside the data set with images of other body parts, measured where it is there."""
-
-ALMOST_CHESTS = "CXR"
-"""Label of the strangers that are chests after all, of adults: reported apart."""
+STAGE = "evaluate"
 
 
-def evaluate(bundle: Path, data: Path, split: str = "test", progress: Tell | None = None) -> dict[str, Any]:
-    """Return the measures of a bundle on one split of a data set, as values that JSON can hold.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came out of one evaluation."""
+
+    manifest: Manifest  #: of the bundle that was evaluated
+    measures: dict[str, Any]  #: as `evaluate` says, as JSON can hold them
+    curves: dict[str, Any]  #: likewise: what the figures draw, as `models.evaluation.curves` makes it
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a bundle says of the images of one split."""
+
+    logits: Scores  #: (images, classes)
+    probabilities: Scores  #: (images, classes)
+    anomaly: Scores | None  #: (images,)
+    admitted: NDArray[np.bool_] | None  #: (images,)
+
+
+def evaluate(
+    bundle: Path,
+    data: DataSet,
+    split: str = "test",
+    progress: Tell | None = None,
+    *,
+    strangers: Path | None = None,
+) -> Evaluation:
+    """Return the measures of a bundle on one split of a data set.
 
     Parameters
     ----------
     bundle
         The bundle's folder.
     data
-        Folder with manifest.csv and a zip for each split. Where a folder `ood_mednist` lies beside it, admission is
-        also measured against the other body parts in there.
+        The data set.
     split
         The split to measure on.
     progress
         Called with stage, done and total.
+    strangers
+        Folder with images of other body parts, against which admission is measured; None leaves that out.
 
     Returns
     -------
-    dict
-        `bundle`, `version`, `split`, `n`, `auc`, `auc_interval` (95 %, bootstrap by group), `threshold` (the stored
-        one), `sensitivity`, `specificity`, `balanced_accuracy`, `accuracy`, `ece`, `anomaly_auc`,
-        `anomaly_auc_by_subtype`, `admitted` (share), `sharpness_auc` (the shortcut, alone), `baseline_auc` (of the
-        textbook CNN, from the manifest; None where it was not measured on this split), `strangers` (None without them).
+    Evaluation
+        Its measures: `bundle`, `version`, `manifest_digest`, `data_digest` (of this split), `split`, those of
+        `measure`, `maps` (deletion tests by class name and for "anomaly"), `baseline_auc` (of the textbook CNN trained
+        beside the bundle, where the manifest has it) and `strangers` (None without them).
 
     Raises
     ------
     BundleError
         Where the bundle cannot be used.
     DataError
-        Where the data set cannot be used.
+        Where the data set cannot be used, or its labels are none of the bundle's classes.
     """
-    reader, tell = load(bundle), progress or _silent
-    images = read_images(data, split, read_rows(data))
-    refuse_single_class(images, split)
-    measures = measure(reader, images, tell)
+    tell = progress or _silent
+    reader, images = load(bundle), data.images(split)
+    refuse_unfit(reader.manifest, images, split)
+    said = answers(reader, images, tell)
     recorded = reader.manifest.measures.get(split, {})
-    strangers = data.parent / STRANGERS
-    return {
+    measures = {
         "bundle": reader.manifest.name,
         "version": reader.manifest.version,
+        "manifest_digest": reader.manifest.manifest_digest,
+        "data_digest": data.digest((split,)),
         "split": split,
-        **measures,
+        **_measures(reader.manifest, images, said),
+        "maps": measure_maps(reader, bundle, images, said.probabilities),
         "baseline_auc": recorded.get("baseline_auc"),
-        "strangers": measure_admission(reader, images, strangers) if strangers.is_dir() else None,
+        "strangers": measure_admission(reader, images, strangers) if strangers else None,
     }
+    tell(STAGE, 4, 4)
+    return Evaluation(reader.manifest, measures, drawn(reader.manifest, images.labels, said))
 
 
 def measure(reader: Reader, images: LabelledImages, tell: Tell) -> dict[str, Any]:
-    """Return the measures of a loaded bundle on labelled images; keys as in `evaluate`."""
-    sizes, labels = reader.manifest.preprocessing, images.labels
-    tell("evaluate", 0, 4)
-    probabilities = reader.probabilities(network_inputs(images, sizes.classifier))[:, 0]
-    tell("evaluate", 1, 4)
-    anomaly = reader.anomaly_scores(network_inputs(images, sizes.autoencoder))
-    tell("evaluate", 2, 4)
-    admitted = admission_scores(reader, images.pixels) <= reader.manifest.admission.limit
-    tell("evaluate", 3, 4)
-    measures = {
-        "n": len(images),
-        "auc": metrics.auc(labels, probabilities),
-        "auc_interval": list(metrics.auc_interval(labels, probabilities, images.groups)),
-        **metrics.at_threshold(labels, probabilities, reader.manifest.classes[0].threshold),
-        "ece": metrics.expected_calibration_error(labels, probabilities),
-        "anomaly_auc": metrics.auc(labels, anomaly),
-        "anomaly_auc_by_subtype": _by_subtype(images, anomaly),
-        "admitted": float(admitted.mean()),
-        "sharpness_auc": sharpness_auc(images, sizes.classifier),
-    }
-    tell("evaluate", 4, 4)
-    return measures
-
-
-def measure_admission(reader: Reader, chests: LabelledImages, strangers: Path) -> dict[str, Any]:
-    """Return how well admission tells other body parts from chests.
-
-    The chests go through 64 x 64 first, the strangers' size, or the score would be praised for seeing blur.
+    """Return the measures of a loaded bundle on labelled images.
 
     Returns
     -------
     dict
-        `n`, `auc` (strangers without adult chests, against chests), `admitted_chests`, `admitted_strangers`,
-        `admitted_adult_chests`: shares.
+        `n`, `groups`; of one class the keys of `models.evaluation.metrics.presence`, of several those of
+        `models.evaluation.metrics.choice`; `auc_interval`, `noise_floor` (of `ece`), `refitted`
+        (`models.evaluation.calibration`), `subgroups` (`models.evaluation.subgroups`), `admitted` (share),
+        `anomaly_auc`, `anomaly_auc_interval`, `anomaly_subgroups`, `anomaly_auc_by_subtype`, and `sharpness_auc` (the
+        shortcut, alone). None stands where the bundle has no such part or several classes.
     """
-    labels, pixels = _strangers(strangers)
-    small = [np.asarray(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), np.uint8) for image in chests.pixels]
-    known, strange = admission_scores(reader, small), admission_scores(reader, pixels)
-    almost, limit = labels == ALMOST_CHESTS, reader.manifest.admission.limit
-    truth = np.concatenate([np.zeros(len(known)), np.ones((~almost).sum())])
+    refuse_unfit(reader.manifest, images, "measured")
+    measures = _measures(reader.manifest, images, answers(reader, images, tell))
+    tell(STAGE, 4, 4)
+    return measures
+
+
+def answers(reader: Reader, images: LabelledImages, tell: Tell) -> Answers:
+    """Return what a loaded bundle says of labelled images, each part asked once."""
+    manifest = reader.manifest
+    tell(STAGE, 0, 4)
+    seen = images.views(manifest.classifier.size)
+    logits, probabilities = reader.logits(seen), reader.probabilities(seen)
+    tell(STAGE, 1, 4)
+    anomaly = reader.anomaly_scores(images.views) if manifest.anomaly else None
+    tell(STAGE, 2, 4)
+    admitted = None
+    if manifest.admission:
+        scores = [reader.admission_score(image) for image in images.views(manifest.admission.size)]
+        admitted = np.array(scores) <= manifest.admission.limit
+    tell(STAGE, 3, 4)
+    return Answers(logits, probabilities, anomaly, admitted)
+
+
+def refuse_unfit(manifest: Manifest, images: LabelledImages, split: str) -> None:
+    """Refuse labels that are not the bundle's classes, or all the same.
+
+    Raises
+    ------
+    DataError
+        Naming the images.
+    """
+    names = tuple(known.name for known in manifest.classes)
+    refuse_unknown_labels(images, split, names if len(names) > 1 else (f"no {names[0]}", names[0]))
+    refuse_single_class(images, split)
+
+
+def drawn(manifest: Manifest, labels: Labels, said: Answers) -> dict[str, Any]:
+    """Return what the figures draw."""
+    if len(manifest.classes) > 1:
+        return curves.choice_curves(labels, said.probabilities)
+    shown = curves.presence_curves(labels, said.probabilities[:, 0], manifest.classes[0].threshold)
+    return shown if said.anomaly is None else {**shown, "anomaly": curves.histogram(labels == 1, said.anomaly)}
+
+
+def _measures(manifest: Manifest, images: LabelledImages, said: Answers) -> dict[str, Any]:
+    several = len(manifest.classes) > 1
     return {
-        "n": int((~almost).sum()),
-        "auc": metrics.auc(truth, np.concatenate([known, strange[~almost]])),
-        "admitted_chests": float((known <= limit).mean()),
-        "admitted_strangers": float((strange[~almost] <= limit).mean()),
-        "admitted_adult_chests": float((strange[almost] <= limit).mean()) if almost.any() else None,
+        "n": len(images),
+        "groups": len(set(images.groups)),
+        **(_choice(images, said) if several else _presence(manifest, images, said)),
+        "admitted": None if said.admitted is None else float(said.admitted.mean()),
+        **_anomaly(images, None if several else said.anomaly),
+        "sharpness_auc": None if several else sharpness_auc(images),
     }
 
 
-def network_inputs(images: LabelledImages, size: int) -> Images:
-    """Return all images as network input, shape (images, size, size, 1)."""
-    return np.stack([network_input(pixels, None, False, size) for pixels in images.pixels])
+def _presence(manifest: Manifest, images: LabelledImages, said: Answers) -> dict[str, Any]:
+    threshold, probabilities = manifest.classes[0].threshold, said.probabilities[:, 0]
+    measured = metrics.presence(images.labels, probabilities, threshold, images.groups)
+    return {
+        **measured,
+        "auc_interval": measured["intervals"]["auc"],
+        "noise_floor": calibration.noise_floor(probabilities),
+        "refitted": calibration.refitted(said.logits, images.labels, images.groups),
+        "subgroups": subgroups.by_subgroup(images.labels, probabilities, threshold, images.attributes, images.groups),
+    }
 
 
-def admission_scores(reader: Reader, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Return the admission score of each image, shape (images,)."""
-    size = reader.manifest.preprocessing.admission
-    return np.array([reader.admission_score(network_input(image, None, False, size)) for image in pixels])
+def _choice(images: LabelledImages, said: Answers) -> dict[str, Any]:
+    called, surest = said.probabilities.argmax(1), said.probabilities.max(1)
+    return {
+        **metrics.choice(images.labels, said.probabilities, images.groups),
+        "noise_floor": calibration.noise_floor(surest),
+        "refitted": None,
+        "subgroups": subgroups.accuracy_by_subgroup(called == images.labels, images.attributes, images.groups),
+    }
 
 
-def sharpness_auc(images: LabelledImages, size: int) -> float:
-    """Return the AUC of blur alone, the shortcut that every result on chests has to be compared with."""
-    blur = [-cv2.Laplacian(image[..., 0], cv2.CV_32F).std() for image in network_inputs(images, size)]
-    return metrics.auc(images.labels, np.array(blur, np.float64))
-
-
-def _by_subtype(images: LabelledImages, scores: NDArray[np.float64]) -> dict[str, float]:
-    """Return the AUC of each kind of positive against all negatives."""
-    kinds, negative = np.array(images.subtypes), images.labels == 0
-    positive_kinds = sorted(set(kinds[~negative].tolist()))
-    chosen = {kind: negative | (kinds == kind) for kind in positive_kinds}
-    return {kind: metrics.auc(images.labels[some], scores[some]) for kind, some in chosen.items()}
-
-
-def _strangers(folder: Path) -> tuple[NDArray[np.str_], tuple[NDArray[np.uint8], ...]]:
-    try:
-        with (folder / "manifest.csv").open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-        with zipfile.ZipFile(folder / "ood.zip") as archive:
-            found = [decode(archive.read(row["file"])) for row in rows]
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{folder} cannot be read: {error}") from error
-    labels = np.array([row["label"] for row, pixels in zip(rows, found, strict=True) if pixels is not None])
-    return labels, tuple(pixels for pixels in found if pixels is not None)
+def _anomaly(images: LabelledImages, scores: Scores | None) -> dict[str, Any]:
+    """Return what the anomaly score is worth for telling the class's presence, as a whole and by subgroup."""
+    if scores is None:
+        return dict.fromkeys(("anomaly_auc", "anomaly_auc_interval", "anomaly_auc_by_subtype", "anomaly_subgroups"))
+    rows = subgroups.by_subgroup(images.labels, scores, None, images.attributes, images.groups)
+    return {
+        "anomaly_auc": metrics.auc(images.labels, scores),
+        "anomaly_auc_interval": list(metrics.auc_interval(images.labels, scores, images.groups)),
+        "anomaly_auc_by_subtype": {
+            row["value"]: row["auc"] for row in rows if row["attribute"] == "subtype" and row["present"] == row["n"]
+        },
+        "anomaly_subgroups": rows,
+    }
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

@@ -1,6 +1,11 @@
-"""How good a model is: numbers from labels and scores.
+"""How good a classifier is: numbers from labels and scores.
 
-It knows arrays of labels (0 or 1) and scores; where scikit-learn has a measure, it is scikit-learn's.
+It knows arrays of labels and scores, and weights that say how often each image counts, so that one line serves a plain
+measure and every draw of a bootstrap. Where scikit-learn has a measure that is taken once, it is scikit-learn's.
+
+Shapes
+    labels (images,), the class index, of a single class 1 where it is present · scores and probabilities (images,),
+    of several classes (images, classes) · weights (draws, images), how often each image counts.
 """
 
 from collections.abc import Sequence
@@ -8,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, roc_auc_score
 
-Labels = NDArray[np.float32]
+from models.evaluation.bootstrap import Weights, interval
+
+Labels = NDArray[np.int64] | NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 ECE_BINS = 10
@@ -22,50 +29,58 @@ def auc(labels: Labels, scores: Scores) -> float:
 
 
 def auc_interval(labels: Labels, scores: Scores, groups: Sequence[str], draws: int = 1000) -> tuple[float, float]:
-    """Return the 95 % interval of the AUC, from a bootstrap that draws whole groups (patients), never single images.
+    """Return the 95 % interval of the AUC, from a bootstrap that draws whole groups (patients), never single images."""
+    return interval(lambda weights: {"auc": weighted_auc(labels, scores, weights)}, groups, draws)["auc"]
 
-    Parameters
-    ----------
-    labels, scores
-        Shape (images,).
-    groups
-        The group of each image.
-    draws
-        Bootstrap samples; the seed is fixed, so that a measure can be repeated.
+
+def weighted_auc(labels: Labels, scores: Scores, weights: Weights) -> Scores:
+    """Return the AUC of each draw, shape (draws,); not a number where only one kind is left.
+
+    The share of (present, absent) pairs in order, ties counting half: one sort for all draws.
     """
-    random = np.random.default_rng(0)
-    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
-    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
-    areas = [weighted_auc(labels, scores, times[group_of]) for times in drawn]
-    low, high = np.nanpercentile(areas, (2.5, 97.5))
-    return float(low), float(high)
+    order = np.argsort(scores, kind="stable")
+    _, starts = np.unique(scores[order], return_index=True)
+    sorted_weights, present_there = weights[:, order], (labels[order] == 1).astype(np.float64)
+    present = np.add.reduceat(sorted_weights * present_there, starts, axis=1)
+    absent = np.add.reduceat(sorted_weights * (1.0 - present_there), starts, axis=1)
+    pairs = present.sum(1) * absent.sum(1)
+    below = np.cumsum(absent, axis=1) - absent / 2
+    return _ratio((present * below).sum(1), pairs)
 
 
-def weighted_auc(labels: Labels, scores: Scores, weights: NDArray[np.int64]) -> float:
-    """Return the AUC where each image counts `weights` times; not a number where only one kind is left.
+def counts(labels: Labels, found: NDArray[np.bool_], weights: Weights) -> dict[str, Scores]:
+    """Return true and false positives and negatives of each draw, each of shape (draws,)."""
+    present = labels == 1
+    kinds = {"tp": present & found, "fp": ~present & found, "fn": present & ~found, "tn": ~present & ~found}
+    return {name: weights @ which.astype(np.float64) for name, which in kinds.items()}
 
-    The share of (present, absent) pairs in order, ties counting half: one sort instead of one curve for each draw.
+
+def rates(tp: Scores, fp: Scores, fn: Scores, tn: Scores) -> dict[str, Scores]:
+    """Return what the four counts say of an operating point; not a number where there is nothing to divide by.
+
+    Returns
+    -------
+    dict
+        `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1`, `sensitivity` (which recall is the other name
+        of) and `specificity`, each of the counts' shape.
     """
-    values, place = np.unique(scores, return_inverse=True)
-    present = np.bincount(place, weights * labels, len(values))
-    absent = np.bincount(place, weights * (1 - labels), len(values))
-    pairs = present.sum() * absent.sum()
-    if not pairs:
-        return float("nan")
-    return float(present @ (np.cumsum(absent) - absent / 2) / pairs)
-
-
-def at_threshold(labels: Labels, probabilities: Scores, threshold: float) -> dict[str, Any]:
-    """Return sensitivity, specificity, accuracy and balanced accuracy where presence starts at `threshold`."""
-    present, found = labels == 1, probabilities >= threshold
-    sensitivity, specificity = float(found[present].mean()), float((~found[~present]).mean())
+    sensitivity, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
     return {
-        "threshold": threshold,
         "sensitivity": sensitivity,
         "specificity": specificity,
         "balanced_accuracy": (sensitivity + specificity) / 2,
-        "accuracy": float((found == present).mean()),
+        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+        "precision": _ratio(tp, tp + fp),
+        "recall": sensitivity,
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
     }
+
+
+def at_threshold(labels: Labels, probabilities: Scores, threshold: float) -> dict[str, Any]:
+    """Return `threshold` and the rates where presence starts at it; None for a rate that nothing is there for."""
+    once = np.ones((1, len(labels)))
+    measured = rates(**counts(labels, probabilities >= threshold, once))
+    return {"threshold": threshold, **{name: plain(values[0]) for name, values in measured.items()}}
 
 
 def balanced_threshold(labels: Labels, probabilities: Scores) -> float:
@@ -80,7 +95,115 @@ def balanced_threshold(labels: Labels, probabilities: Scores) -> float:
 
 
 def expected_calibration_error(labels: Labels, probabilities: Scores) -> float:
-    """Return how far probability and frequency lie apart, over ten bins of equal width, weighted by images."""
+    """Return how far probability and frequency lie apart, over ten bins of equal width, weighted by images.
+
+    Of several classes, hand in whether the likeliest class was right, and its probability.
+
+    References
+    ----------
+    Guo C et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    return float(weighted_ece(labels, probabilities, np.ones((1, len(labels))))[0])
+
+
+def weighted_ece(labels: Labels, probabilities: Scores, weights: Weights) -> Scores:
+    """Return the expected calibration error of each draw, shape (draws,)."""
     bins = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
-    excess = np.bincount(bins, labels - probabilities, ECE_BINS)  # in each bin: (frequency - probability) * images
-    return float(np.abs(excess).sum() / len(labels))
+    in_bin = (bins[:, None] == np.arange(ECE_BINS)).astype(np.float64)
+    excess = weights @ (in_bin * (labels - probabilities)[:, None])  # (frequency - probability) * images, by bin
+    return np.asarray(np.abs(excess).sum(1) / weights.sum(1))
+
+
+def weighted_brier(labels: Labels, probabilities: Scores, weights: Weights) -> Scores:
+    """Return the mean squared distance of probability and label of each draw, shape (draws,)."""
+    return np.asarray(weights @ (labels - probabilities) ** 2 / weights.sum(1))
+
+
+def presence(labels: Labels, probabilities: Scores, threshold: float, groups: Sequence[str]) -> dict[str, Any]:
+    """Return every measure of one class that is present or not, at its operating point, with 95 % intervals.
+
+    Returns
+    -------
+    dict
+        `threshold`, `auc`, `average_precision`, the rates, `ece`, `brier`, `confusion` (rows: absent, present;
+        columns: called absent, called present), and `intervals` of them by name.
+    """
+    found = probabilities >= threshold
+
+    def drawn(weights: Weights) -> dict[str, Scores]:
+        return {
+            "auc": weighted_auc(labels, probabilities, weights),
+            **rates(**counts(labels, found, weights)),
+            "ece": weighted_ece(labels, probabilities, weights),
+            "brier": weighted_brier(labels, probabilities, weights),
+        }
+
+    return {
+        "auc": auc(labels, probabilities),
+        "average_precision": float(average_precision_score(labels, probabilities)),
+        **at_threshold(labels, probabilities, threshold),
+        "ece": expected_calibration_error(labels, probabilities),
+        "brier": float(brier_score_loss(labels, probabilities)),
+        "confusion": confusion_matrix(labels == 1, found, labels=[False, True]).tolist(),
+        "intervals": interval(drawn, groups),
+    }
+
+
+def choice(labels: Labels, probabilities: Scores, groups: Sequence[str]) -> dict[str, Any]:
+    """Return every measure of several classes of which one is right, with 95 % intervals.
+
+    Returns
+    -------
+    dict
+        `accuracy`, `macro_auc` (each class against the rest, averaged), `macro_recall`, `macro_precision`,
+        `macro_f1`, `ece` (of the likeliest class), `brier` (sum over classes), `confusion` (rows: true, columns:
+        called), and `intervals` of some by name. Classes without an image are left out of the averages.
+    """
+    classes = probabilities.shape[1]
+    called, surest = probabilities.argmax(1), probabilities.max(1)
+    right = (called == labels).astype(np.float64)
+
+    def drawn(weights: Weights) -> dict[str, Scores]:
+        return {
+            "accuracy": weights @ right / weights.sum(1),
+            "macro_auc": macro_auc(labels, probabilities, weights),
+            "ece": weighted_ece(right, surest, weights),
+        }
+
+    once = drawn(np.ones((1, len(labels))))
+    confusion = confusion_matrix(labels, called, labels=range(classes))
+    return {
+        **{name: plain(values[0]) for name, values in once.items()},
+        **_macro(confusion),
+        "brier": float(((probabilities - np.eye(classes)[labels.astype(int)]) ** 2).sum(1).mean()),
+        "confusion": confusion.tolist(),
+        "intervals": interval(drawn, groups),
+    }
+
+
+def macro_auc(labels: Labels, probabilities: Scores, weights: Weights) -> Scores:
+    """Return the mean over classes of the AUC of each against the rest, by draw, shape (draws,)."""
+    there = [number for number in range(probabilities.shape[1]) if 0 < (labels == number).sum() < len(labels)]
+    if not there:
+        return np.full(len(weights), np.nan)
+    areas = [weighted_auc((labels == number).astype(np.int64), probabilities[:, number], weights) for number in there]
+    return np.asarray(np.mean(areas, axis=0))
+
+
+def plain(number: float) -> float | None:
+    """Return a number as JSON can hold it: None where it is none."""
+    return float(number) if np.isfinite(number) else None
+
+
+def _macro(confusion: NDArray[np.int64]) -> dict[str, float | None]:
+    """Return recall, precision and F1 averaged over the classes that have images."""
+    hits, true, called = np.diag(confusion).astype(float), confusion.sum(1), confusion.sum(0)
+    there = true > 0
+    recall, precision = hits[there] / true[there], hits[there] / np.maximum(called[there], 1)
+    f1 = 2 * hits[there] / (true[there] + called[there])
+    means = {"macro_recall": recall, "macro_precision": precision, "macro_f1": f1}
+    return {name: plain(values.mean()) for name, values in means.items()}
+
+
+def _ratio(part: Scores, whole: Scores) -> Scores:
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))

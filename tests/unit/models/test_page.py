@@ -1,0 +1,175 @@
+"""The page of an evaluation: alone, safe, repeatable, and complete."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from models.bundle.manifest import BundleClass, Calibration, Classifier, Manifest
+from models.evaluation import curves, metrics, subgroups
+from models.evaluation.measures import Evaluation
+from models.evaluation.page import drawings, page
+
+CODE = ("1", "SCT", "x")
+MANIFEST = Manifest(
+    format=3,
+    name="tiny",
+    version="0.0.1",
+    device_uid="2.25.1",
+    created_at="2026-01-02T03:04:05+00:00",
+    classes=(BundleClass("pneumonia", CODE, CODE, 0.4),),
+    classifier=Classifier("classifier.tflite", 32),
+    calibration=Calibration(),
+    admission=None,
+    anomaly=None,
+    data=None,
+    recipe={},
+    seed=1,
+    software={"numpy": "2.0"},
+    code_digest="c" * 64,
+    measures={},
+    weights_digest="w" * 64,
+    files={},
+    manifest_digest="m" * 64,
+)
+COMMON = {
+    "bundle": "tiny",
+    "version": "0.0.1",
+    "manifest_digest": "m" * 64,
+    "data_digest": "d" * 64,
+    "split": "test",
+    "noise_floor": 0.02,
+    "refitted": None,
+    "maps": {},
+    "strangers": None,
+    "baseline_auc": 0.9,
+    "anomaly_auc": None,
+    "anomaly_auc_interval": None,
+    "anomaly_subgroups": None,
+    "admitted": None,
+}
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """Return what came out for 80 made-up answers about one class."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 80)
+    said = np.clip(labels * 0.4 + random.random(80) * 0.6, 0, 1)
+    groups = [str(number // 2) for number in range(80)]
+    kinds = {"site": tuple("<b>north</b>" if number % 3 else "south" for number in range(80))}
+    measured = metrics.presence(labels, said, 0.4, groups)
+    measures = {
+        **COMMON,
+        **measured,
+        "n": 80,
+        "groups": 40,
+        "auc_interval": measured["intervals"]["auc"],
+        "subgroups": subgroups.by_subgroup(labels, said, 0.4, kinds, groups),
+        "sharpness_auc": 0.6,
+    }
+    return Evaluation(MANIFEST, measures, curves.presence_curves(labels, said, 0.4))
+
+
+@pytest.fixture
+def digits() -> Evaluation:
+    """Return what came out for 200 made-up answers about ten classes."""
+    random = np.random.default_rng(0)
+    labels, probabilities = random.integers(0, 10, 200), random.dirichlet(np.full(10, 0.3), 200)
+    measured = metrics.choice(labels, probabilities, [str(number) for number in range(200)])
+    classes = tuple(BundleClass(str(number), CODE, CODE, 0.5) for number in range(10))
+    measures = {**COMMON, **measured, "n": 200, "groups": 200, "subgroups": [], "sharpness_auc": None}
+    return Evaluation(replace(MANIFEST, classes=classes), measures, curves.choice_curves(labels, probabilities))
+
+
+class Resources(HTMLParser):
+    """Collects what a browser would fetch, and the tags that do not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note addresses that are no place on the page, and what was opened."""
+        self.fetched += [str(value) for name, value in attrs if name in {"src", "href", "xlink:href"}]
+        if tag not in {"meta", "path", "use", "br", "rect"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note addresses only: it closes itself."""
+        self.fetched += [str(value) for name, value in attrs if name in {"src", "href", "xlink:href"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        """See that what closes was opened last."""
+        if tag not in {"meta", "path", "use", "br", "rect"}:
+            assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_beside_it(evaluation: Evaluation) -> None:
+    """No script, no address to fetch, below a megabyte, every tag closed."""
+    text = page(evaluation, "drawn")
+    parser = Resources()
+    parser.feed(text)
+    assert all(address.startswith("#") for address in parser.fetched)
+    assert not parser.open
+    assert "<script" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    assert len(text.encode()) < 1_000_000
+
+
+def test_the_page_is_the_same_each_time(evaluation: Evaluation) -> None:
+    """Nothing on it depends on when it was written."""
+    assert page(evaluation, "drawn") == page(evaluation, "drawn")
+
+
+def test_what_data_say_is_text_on_the_page(evaluation: Evaluation) -> None:
+    """A column that holds markup is shown, not obeyed."""
+    text = page(evaluation, "<script>alert(1)</script>")
+    assert "<b>north" not in text
+    assert "&lt;b&gt;north" in text
+    assert "<script>" not in text
+
+
+def test_every_measure_stands_on_the_page_with_its_interval(evaluation: Evaluation) -> None:
+    """And the shortcut beside the result."""
+    text = page(evaluation, "drawn")
+    for name in ("auc", "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", "ece", "brier"):
+        low, high = evaluation.measures["intervals"][name]
+        assert f"{evaluation.measures[name]:.3f}" in text
+        assert f"[{low:.3f}, {high:.3f}]" in text, name
+    assert "sharpness alone" in text
+    assert "0.600" in text
+
+
+def test_small_subgroups_are_marked(evaluation: Evaluation) -> None:
+    """Those of 27 images are, and the note says what the mark means."""
+    assert "south †" in page(evaluation, "drawn")
+    assert "† fewer than 30" in page(evaluation, "drawn")
+
+
+def test_every_figure_is_drawn_and_names_its_axes(evaluation: Evaluation) -> None:
+    """ROC, precision-recall, reliability, scores and confusion, with words in them that can be found."""
+    found = drawings(evaluation)
+    assert set(found) == {"roc", "precision-recall", "reliability", "scores", "confusion"}
+    assert "sensitivity" in found["roc"]
+    assert "no pneumonia" in found["confusion"]
+    identifiers = [name for text in found.values() for name in re.findall(r'\bid="([^"]+)"', text)]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_ten_classes_have_a_page_too(digits: Evaluation) -> None:
+    """Accuracy, macro AUC and a confusion matrix of ten rows, and no operating point."""
+    text = page(digits, "digits")
+    assert "macro AUC" in text
+    assert "operating point" not in text
+    assert set(drawings(digits)) == {"reliability", "scores", "confusion"}
+
+
+def test_a_class_name_is_never_a_formula(digits: Evaluation) -> None:
+    """Dollar signs in names are drawn as they are."""
+    classes = tuple(replace(known, name=f"$\\frac{known.name}$") for known in digits.manifest.classes)
+    assert "confusion" in drawings(replace(digits, manifest=replace(digits.manifest, classes=classes)))
