@@ -16,8 +16,9 @@ from models.inference.anomaly import anomaly_score, scaled
 from models.inference.reader import Images, in_batches
 from models.networks.weights import arrays_of
 from models.training import objectives as networks
+from models.training.checkpoints import Work
 from models.training.export import exported
-from models.training.recipe import Schedule
+from models.training.recipe import AnomalyRecipe
 from models.training.stages import Splits, Tell, named
 
 
@@ -31,17 +32,19 @@ class FittedAnomaly:
     log: tuple[dict[str, Any], ...]
 
 
-def anomaly(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> FittedAnomaly:
+def anomaly(plan: AnomalyRecipe, images: Splits, seed: int, work: Work, tell: Tell) -> FittedAnomaly:
     """Fit the restoring autoencoder on normals; its scale comes from normals that it has not seen."""
+    schedule = plan.restoring
     train, held_out = (_normals(images[split], schedule.size) for split in ("train", "val"))
-    model, log = networks.fitted_autoencoder(train, schedule, seed, partial(tell, "autoencoder"))
+    shelf, told = work.shelf("autoencoder"), partial(tell, "autoencoder")
+    model, log = networks.fitted_autoencoder(train, schedule, seed, shelf, told)
     scores = in_batches(lambda some: anomaly_score(np.asarray(model(some, training=False)["mask"])), held_out)
     part = AnomalyPart("restoring", "autoencoder.tflite", schedule.size, 0.0, 1.0, schedule.width)
     return FittedAnomaly(
         {"autoencoder": arrays_of(model)},
         {"autoencoder": exported(model)},
         scaled((part,), (scores,)),
-        named("autoencoder", log),
+        named("autoencoder", seed, log),
     )
 
 

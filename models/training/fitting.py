@@ -1,6 +1,7 @@
 """The loop that fits any of the networks: seeded batches, a rising and falling rate, averaged weights, a log.
 
-It knows Keras and how batches are made; it does not know what an image shows.
+It knows Keras and how batches are made; it does not know what an image shows. After every epoch it keeps all that the
+next ones follow from, so that a fit which was cut off ends with the very weights that it would have had.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.networks.weights import round_to_half
-from models.training.recipe import Schedule
+from models.training.checkpoints import Kept, Shelf
+from models.training.recipe import RecipeError, Schedule
 
 Target = Any
 """What a batch is compared with: one array, or a dictionary of arrays by output."""
@@ -24,7 +26,7 @@ Log = tuple[dict[str, float], ...]
 """Losses by name, one row an epoch."""
 
 Tell = Callable[[int, int], None]
-"""Called with epochs done and all epochs."""
+"""Called with steps done and all steps; at the end of an epoch, once that is kept."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no types
@@ -33,14 +35,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no t
     def __init__(self, images: int, make: MakeExample, batch: int, seed: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self._images, self._make, self._batch, self._seed = images, make, batch, seed
-        self._epoch = 0
-        self._order = self._shuffled()
+        self.begin(0)
 
     def __len__(self) -> int:
         return max(self._images // self._batch, 1)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Target]:
-        """Return one batch: images of shape (batch, size, size, 1) and their targets."""
+        """Return one batch: images of shape (batch, size, size, channels) and their targets."""
         random = np.random.default_rng((self._seed, self._epoch, index))
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
         inputs, targets = zip(*(self._make(int(number), random) for number in chosen), strict=True)
@@ -48,42 +49,102 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no t
 
     def on_epoch_end(self) -> None:
         """Shuffle anew."""
-        self._epoch += 1
-        self._order = self._shuffled()
+        self.begin(self._epoch + 1)
 
-    def _shuffled(self) -> NDArray[np.int64]:
-        return np.random.default_rng((self._seed, self._epoch)).permutation(self._images)
+    def begin(self, epoch: int) -> None:
+        """Go to the beginning of an epoch, the first being 0."""
+        self._epoch = epoch
+        self._order = np.random.default_rng((self._seed, epoch)).permutation(self._images)
 
 
-def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, tell: Tell) -> Log:
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc] # Keras carries no types
+    """Keeps the end of every epoch, and tells of every step.
+
+    Parameters
+    ----------
+    shelf
+        Where what is needed to go on is kept.
+    log
+        Losses of the epochs done so far; grows.
+    steps, all_steps
+        Of one epoch, and of all.
+    tell
+        Called with steps done and all steps.
+    """
+
+    def __init__(self, shelf: Shelf, log: list[dict[str, float]], steps: int, all_steps: int, tell: Tell) -> None:
+        super().__init__()
+        self._shelf, self._log, self._steps, self._all_steps, self._tell = shelf, log, steps, all_steps, tell
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 Keras' signature
+        """Tell of the step, unless the epoch ends with it."""
+        if batch + 1 < self._steps:
+            self._tell(len(self._log) * self._steps + batch + 1, self._all_steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 Keras' signature
+        """Keep the epoch, then tell of it."""
+        self._log.append({name: float(value) for name, value in (logs or {}).items()})
+        self._shelf.save(Kept(_state(self.model), {"log": self._log}))
+        self._tell(len(self._log) * self._steps, self._all_steps)
+
+
+def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, shelf: Shelf, tell: Tell) -> Log:
     """Fit a model in place, leave the averaged weights in it as 16 bits hold them, and return its losses by epoch.
 
     Parameters
     ----------
     model
-        Any model of this package.
+        Any model of this package, new and seeded.
     batches
         Its training pairs.
     loss
         A Keras loss, or a dictionary of them by output.
     schedule
         Epochs, rate, decay and averaging.
+    shelf
+        Where each epoch's end is kept; what is found there is gone on with.
     tell
-        Called with epochs done and all epochs.
+        Called with steps done and all steps.
+
+    Raises
+    ------
+    RecipeError
+        Where the weights left all bounds.
     """
+    steps = schedule.epochs * len(batches)
     optimizer = keras.optimizers.AdamW(
-        _rate(schedule, schedule.epochs * len(batches)),
-        weight_decay=schedule.weight_decay,
-        use_ema=True,
-        ema_momentum=schedule.averaging,
+        _rate(schedule, steps), weight_decay=schedule.weight_decay, use_ema=True, ema_momentum=schedule.averaging
     )
+    optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: tell(epoch + 1, schedule.epochs))
-    history = model.fit(batches, epochs=schedule.epochs, shuffle=False, verbose=0, callbacks=[report])
-    round_to_half(model)
-    return tuple(
-        {name: float(values[epoch]) for name, values in history.history.items()} for epoch in range(schedule.epochs)
-    )
+    log = _resumed(model, shelf)
+    tell(len(log) * len(batches), steps)
+    if len(log) < schedule.epochs:
+        batches.begin(len(log))
+        keeper = Keeper(shelf, log, len(batches), steps, tell)
+        model.fit(batches, initial_epoch=len(log), epochs=schedule.epochs, shuffle=False, verbose=0, callbacks=[keeper])
+    optimizer.finalize_variable_values(model.trainable_variables)  # the averages take the weights' place
+    try:
+        round_to_half(model)
+    except ValueError as error:
+        raise RecipeError(f"{error}: lower the rate") from error
+    return tuple(log)
+
+
+def _state(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """Return all variables that the next epoch follows from: weights, seeds of dropout, moments, averages, steps."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return {f"{number:04d}": np.asarray(variable) for number, variable in enumerate(variables)}
+
+
+def _resumed(model: keras.Model, shelf: Shelf) -> list[dict[str, float]]:
+    """Put back what a fit that was cut off had kept, and return its log, which says how many epochs were done."""
+    kept = shelf.load()
+    if kept is None:
+        return []
+    for variable, value in zip([*model.variables, *model.optimizer.variables], kept.arrays.values(), strict=True):
+        variable.assign(value)
+    return list(kept.facts["log"])
 
 
 def _rate(schedule: Schedule, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

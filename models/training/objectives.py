@@ -3,79 +3,116 @@
 It joins images, augmentation and architectures; `models.training.fitting` turns the crank.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.labelled import Images
 from models.images.augment import aug2, equipment, move, noise
 from models.images.opacities import with_opacities
-from models.images.preprocess import stretch
-from models.inference.reader import Images
-from models.networks.compact_resnet import compact_resnet
+from models.images.preprocess import Image, stretch
+from models.images.shift import shift
+from models.networks.catalogue import classifier
+from models.networks.plain_autoencoder import plain_autoencoder
 from models.networks.restoring_autoencoder import restoring_autoencoder
-from models.networks.textbook import textbook_cnn
+from models.training.checkpoints import Shelf
 from models.training.fitting import Batches, Log, Tell, fit
-from models.training.recipe import Schedule
+from models.training.recipe import ClassifierRecipe, PlainRecipe, RestoringRecipe
+
+Floats = NDArray[np.float32]
 
 UNTOUCHED = 0.25
 """Share of the autoencoder's examples without an opacity: it has to know when to leave an image alone."""
 
+AUGMENTATIONS: dict[str, Callable[[Image, np.random.Generator], Image]] = {
+    "aug2": aug2,
+    "shift": shift,
+    "none": lambda image, _random: image,
+}
+"""By the names of `models.training.recipe.AUGMENTATIONS`: one image of shape (size, size) to a changed copy."""
+
 
 def fitted_classifier(
-    images: Images, labels: NDArray[np.float32], schedule: Schedule, seed: int, tell: Tell
+    images: Images, targets: Floats, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell
 ) -> tuple[keras.Model, Log]:
-    """Return the compact ResNet fitted with "aug2", smoothed labels and both classes weighing the same.
+    """Return a classifier fitted on augmented images with smoothed labels, all classes weighing the same.
 
     Input shape
-        images (images, size, size, 1), float32 in [0, 1]; labels (images,), 0 or 1.
+        images (images, size, size, 1), float32 in [0, 1]; targets as `targets_of` makes them.
     """
-
-    def example(number: int, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return aug2(images[number, ..., 0], random)[..., np.newaxis], labels[number, np.newaxis]
-
     keras.utils.set_random_seed(seed)
-    model = compact_resnet(schedule.size, 1)
-    batches = Batches(len(images), example, schedule.batch, seed)
-    return model, fit(model, batches, balanced_loss(labels, schedule), schedule, tell)
+    model = classifier(plan.network, plan.size, targets.shape[1])
+    change, channels = AUGMENTATIONS[plan.augmentation], model.input_shape[-1]
+
+    def example(number: int, random: np.random.Generator) -> tuple[Floats, Floats]:
+        changed = change(images[number, ..., 0], random)[..., np.newaxis]
+        return np.repeat(changed, channels, axis=-1), targets[number]
+
+    batches = Batches(len(images), example, plan.batch, seed)
+    return model, fit(model, batches, balanced_loss(targets, plan.label_smoothing), plan, shelf, tell)
 
 
-def fitted_baseline(
-    images: Images, labels: NDArray[np.float32], schedule: Schedule, seed: int, tell: Tell
+def fitted_autoencoder(
+    normals: Images, plan: RestoringRecipe, seed: int, shelf: Shelf, tell: Tell
 ) -> tuple[keras.Model, Log]:
-    """Return the textbook CNN fitted on the images as they are."""
-
-    def example(number: int, _random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return images[number], labels[number, np.newaxis]
-
-    keras.utils.set_random_seed(seed)
-    model = textbook_cnn(schedule.size, 1)
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    return model, fit(model, Batches(len(images), example, schedule.batch, seed), loss, schedule, tell)
-
-
-def fitted_autoencoder(normals: Images, schedule: Schedule, seed: int, tell: Tell) -> tuple[keras.Model, Log]:
     """Return the restoring autoencoder fitted on normal images of shape (images, size, size, 1)."""
 
-    def example(number: int, random: np.random.Generator) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    def example(number: int, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
         clean = equipment(move(normals[number, ..., 0], random), random)
         opaque, mask = with_opacities(clean, random) if random.random() > UNTOUCHED else (clean, np.zeros_like(clean))
         targets = {"restored": clean[..., np.newaxis], "mask": mask[..., np.newaxis]}
         return stretch(noise(opaque, random))[..., np.newaxis], targets
 
     keras.utils.set_random_seed(seed)
-    model = restoring_autoencoder(schedule.size, schedule.width)
+    model = restoring_autoencoder(plan.size, plan.width)
     loss = {"restored": keras.losses.MeanAbsoluteError(), "mask": keras.losses.BinaryCrossentropy(from_logits=True)}
-    return model, fit(model, Batches(len(normals), example, schedule.batch, seed), loss, schedule, tell)
+    return model, fit(model, Batches(len(normals), example, plan.batch, seed), loss, plan, shelf, tell)
 
 
-def balanced_loss(labels: NDArray[np.float32], schedule: Schedule) -> object:
-    """Return a cross-entropy on smoothed labels in which both classes weigh the same."""
-    share, smoothing = float(labels.mean()), schedule.label_smoothing
+def fitted_plain_autoencoder(
+    normals: Images, plan: PlainRecipe, seed: int, shelf: Shelf, tell: Tell
+) -> tuple[keras.Model, Log]:
+    """Return the plain autoencoder fitted on normal images of shape (images, size, size, 1), as they are."""
+
+    def example(number: int, _random: np.random.Generator) -> tuple[Floats, Floats]:
+        return normals[number], normals[number]
+
+    keras.utils.set_random_seed(seed)
+    model, loss = plain_autoencoder(plan.size, plan.latent), keras.losses.MeanSquaredError()
+    return model, fit(model, Batches(len(normals), example, plan.batch, seed), loss, plan, shelf, tell)
+
+
+def targets_of(labels: NDArray[np.int64], classes: int) -> Floats:
+    """Return what a classifier's outputs are compared with.
+
+    Output shape
+        (images, 1), presence of a single class, or (images, classes), one-hot.
+    """
+    if classes == 1:
+        return labels.astype(np.float32)[:, np.newaxis]
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def balanced_loss(targets: Floats, smoothing: float) -> object:
+    """Return a cross-entropy on smoothed targets in which all classes weigh the same, absence being one.
+
+    Parameters
+    ----------
+    targets
+        Those of all training images, shape (images, outputs), as `targets_of` makes them.
+    smoothing
+        The share of each target that is spread over all classes.
+    """
+    single = targets.shape[1] == 1
+    shares = np.concatenate([targets, 1.0 - targets], axis=1).mean(0) if single else targets.mean(0)
+    weights = keras.ops.convert_to_tensor((1.0 / (len(shares) * shares)).astype(np.float32))
 
     def loss(truth: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-        smooth = truth * (1.0 - smoothing) + smoothing / 2.0
-        entropy = keras.losses.binary_crossentropy(smooth, logits, from_logits=True)
-        weight = truth[..., 0] / (2.0 * share) + (1.0 - truth[..., 0]) / (2.0 * (1.0 - share))
-        return entropy * weight
+        smooth = truth * (1.0 - smoothing) + smoothing / len(shares)
+        kinds = keras.ops.concatenate([truth, 1.0 - truth], axis=-1) if single else truth
+        entropy = keras.losses.binary_crossentropy if single else keras.losses.categorical_crossentropy
+        return entropy(smooth, logits, from_logits=True) * keras.ops.sum(kinds * weights, axis=-1)
 
     return loss

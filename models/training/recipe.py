@@ -11,11 +11,22 @@ from pathlib import Path
 from models import recipes
 from models.strict import FormError, build, within
 
-SIZES = range(16, 513, 16)
-"""Input sizes, in pixels, that are trained: the features need multiples of 16."""
+SIZES = range(16, 513)
+"""Input sizes, in pixels, of classifiers."""
+
+CELLED_SIZES = range(16, 513, 16)
+"""Input sizes, in pixels, of features and autoencoders, which divide an image into cells."""
 
 WIDTHS = range(8, 129, 8)
 """Channels of a first stage, normalised in groups of eight."""
+
+NETWORKS = {"compact_resnet": SIZES, "textbook": SIZES, "textbook_28": range(28, 29), "textbook_224": range(224, 225)}
+"""Classifiers by name, with the input sizes that they are made for; `models.networks.catalogue` builds them."""
+
+AUGMENTATIONS = ("aug2", "shift", "none")
+"""What a training image may undergo: other equipment and position, position alone, nothing."""
+
+MOST_CLASSES = 1000
 
 
 class RecipeError(ValueError):
@@ -24,25 +35,26 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`[recipe]`: name and version of the bundle that comes out, and TensorFlow's threads."""
+    """`[recipe]`: name and version of the bundle that comes out, TensorFlow's threads, and how often to try."""
 
     name: str
     version: str
     threads: int = 2
+    seeds: int = 1  #: classifiers trained, each from a seed of its own; the best on hard validation images is kept
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """`[findings]`: the class that is learned; its code and the code of its site are (value, scheme, meaning)."""
+class Class:
+    """One of `[[classes]]`: what can be found; its code and the code of its site are (value, scheme, meaning)."""
 
     name: str
     finding: tuple[str, str, str]
     site: tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """`[classifier]`, `[baseline]`, `[autoencoder]`: how a network is fitted."""
+    """How a network is fitted."""
 
     size: int  #: rows and columns of the network's input
     epochs: int
@@ -51,12 +63,40 @@ class Schedule:
     weight_decay: float = 0.0
     averaging: float = 0.998  #: share of the old average of the weights that each step keeps
     label_smoothing: float = 0.0
-    width: int = 16  #: channels of the first stage; the autoencoder's only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierRecipe(Schedule):
+    """`[classifier]`, `[baseline]`: which network, and what its images undergo."""
+
+    network: str  #: one of `NETWORKS`
+    augmentation: str = "none"  #: one of `AUGMENTATIONS`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoringRecipe(Schedule):
+    """`[anomaly.restoring]`: the restoring autoencoder."""
+
+    width: int = 16  #: channels of the first stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRecipe(Schedule):
+    """`[plain_autoencoder]`: the textbook's autoencoder, measured beside the others and not kept."""
+
+    latent: int = 128  #: numbers that an image is squeezed into
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyRecipe:
+    """`[anomaly]`: what learns from normal images alone."""
+
+    restoring: RestoringRecipe
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRecipe:
-    """`[admission]`: the linear feature autoencoder, and the share of held-out chests that its limit lets in."""
+    """`[admission]`: the linear feature autoencoder, and the share of held-out images that its limit lets in."""
 
     size: int
     components: int
@@ -77,12 +117,24 @@ class Recipe:
     """One training, complete but for the images and the seed."""
 
     recipe: Head
-    findings: Findings
-    classifier: Schedule
-    baseline: Schedule
-    autoencoder: Schedule
-    admission: AdmissionRecipe
+    classes: tuple[Class, ...]
+    classifier: ClassifierRecipe
     data: DataSource
+    baseline: ClassifierRecipe | None = None
+    plain_autoencoder: PlainRecipe | None = None
+    anomaly: AnomalyRecipe | None = None
+    admission: AdmissionRecipe | None = None
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether an image shows one of several classes, rather than a single one or its absence."""
+        return len(self.classes) > 1
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """What each label stands for; of a single class, 0 is its absence."""
+        names = tuple(known.name for known in self.classes)
+        return names if self.exclusive else (f"no {names[0]}", *names)
 
 
 def read_recipe(recipe: Path | str) -> Recipe:
@@ -93,32 +145,84 @@ def read_recipe(recipe: Path | str) -> Recipe:
     RecipeError
         Where there is no such recipe, its form is wrong, or a value is out of its range.
     """
-    path = recipes().get(str(recipe), Path(recipe))
+    path = recipe_path(recipe)
     try:
-        plan = build(Recipe, tomllib.loads(path.read_text(encoding="utf-8")), "recipe")
+        plan = build(Recipe, read_table(path), "recipe")
         _check(plan)
-    except OSError as error:
-        known = ", ".join(recipes())
-        raise RecipeError(f"{path} is neither a recipe's file nor the name of one ({known})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, FormError) as error:
+    except FormError as error:
         raise RecipeError(f"{path}: {error}") from error
     return plan
 
 
+def recipe_path(recipe: Path | str) -> Path:
+    """Return where a recipe is that is given by the name of a shipped one or by its file."""
+    return recipes().get(str(recipe), Path(recipe))
+
+
+def read_table(path: Path) -> dict[str, object]:
+    """Return the tables of a recipe's file, whatever they say.
+
+    Raises
+    ------
+    RecipeError
+        Where there is no such file, or it is no TOML in UTF-8.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = ", ".join(recipes())
+        raise RecipeError(f"{path} is neither a recipe's file nor the name of one ({known})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
 def _check(plan: Recipe) -> None:
     """Refuse values that could not be trained with, before the images are read."""
-    within(plan.recipe.threads >= 1, "recipe.recipe.threads", plan.recipe.threads, "a number from 1")
-    for key, code in (("finding", plan.findings.finding), ("site", plan.findings.site)):
-        within(all(code), f"recipe.findings.{key}", code, "a code value, scheme and meaning")
-    schedules = {"classifier": plan.classifier, "baseline": plan.baseline, "autoencoder": plan.autoencoder}
-    for name, schedule in schedules.items():
-        _check_schedule(schedule, f"recipe.{name}")
-    _check_admission(plan.admission)
+    for key in ("threads", "seeds"):
+        within(getattr(plan.recipe, key) >= 1, f"recipe.recipe.{key}", getattr(plan.recipe, key), "a number from 1")
+    _check_classes(plan.classes)
+    _check_classifier(plan.classifier, "recipe.classifier")
+    if plan.baseline:
+        _check_classifier(plan.baseline, "recipe.baseline")
+    for name in ("anomaly", "plain_autoencoder"):
+        some = getattr(plan, name)
+        within(not (some and plan.exclusive), "recipe.classes", plan.label_names, f"a single class beside [{name}]")
+    if plan.anomaly:
+        _check_autoencoder(plan.anomaly.restoring, "recipe.anomaly.restoring")
+        width = plan.anomaly.restoring.width
+        within(width in WIDTHS, "recipe.anomaly.restoring.width", width, "a multiple of 8 from 8 to 128")
+    if plan.plain_autoencoder:
+        _check_autoencoder(plan.plain_autoencoder, "recipe.plain_autoencoder")
+        latent = plan.plain_autoencoder.latent
+        within(1 <= latent <= 4096, "recipe.plain_autoencoder.latent", latent, "a number from 1 to 4096")
+    if plan.admission:
+        _check_admission(plan.admission)
+
+
+def _check_classes(classes: tuple[Class, ...]) -> None:
+    names = [known.name for known in classes]
+    within(1 <= len(names) <= MOST_CLASSES, "recipe.classes", names, f"1 to {MOST_CLASSES} classes")
+    within(len(set(names)) == len(names) and all(names), "recipe.classes", names, "a name of its own for each class")
+    for place, known in enumerate(classes):
+        for key, code in (("finding", known.finding), ("site", known.site)):
+            within(all(code), f"recipe.classes[{place}].{key}", code, "a code value, scheme and meaning")
+
+
+def _check_classifier(plan: ClassifierRecipe, where: str) -> None:
+    within(plan.network in NETWORKS, f"{where}.network", plan.network, f"one of {', '.join(NETWORKS)}")
+    sizes = NETWORKS[plan.network]
+    needed = f"a number from {sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}, as {plan.network} is made,"
+    within(plan.size in sizes, f"{where}.size", plan.size, needed)
+    within(plan.augmentation in AUGMENTATIONS, f"{where}.augmentation", plan.augmentation, ", ".join(AUGMENTATIONS))
+    _check_schedule(plan, where)
+
+
+def _check_autoencoder(plan: Schedule, where: str) -> None:
+    within(plan.size in CELLED_SIZES, f"{where}.size", plan.size, "a multiple of 16 from 16 to 512")
+    _check_schedule(plan, where)
 
 
 def _check_schedule(schedule: Schedule, where: str) -> None:
-    within(schedule.size in SIZES, f"{where}.size", schedule.size, "a multiple of 16 from 16 to 512")
-    within(schedule.width in WIDTHS, f"{where}.width", schedule.width, "a multiple of 8 from 8 to 128")
     for key in ("epochs", "batch"):
         within(getattr(schedule, key) >= 1, f"{where}.{key}", getattr(schedule, key), "a number from 1")
     within(0 < schedule.rate < math.inf, f"{where}.rate", schedule.rate, "a number above 0")
@@ -129,6 +233,6 @@ def _check_schedule(schedule: Schedule, where: str) -> None:
 
 def _check_admission(plan: AdmissionRecipe) -> None:
     where, percentile = "recipe.admission", plan.held_out_percentile
-    within(plan.size in SIZES, f"{where}.size", plan.size, "a multiple of 16 from 16 to 512")
+    within(plan.size in CELLED_SIZES, f"{where}.size", plan.size, "a multiple of 16 from 16 to 512")
     within(plan.components >= 1, f"{where}.components", plan.components, "a number from 1")
     within(50 <= percentile <= 100, f"{where}.held_out_percentile", percentile, "a number from 50 to 100")

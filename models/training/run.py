@@ -1,48 +1,35 @@
 """From a recipe and a data set to a bundle: the whole training, top to bottom.
 
-It joins the parts of this package: images in; classifier, baseline, autoencoder and admission fitted; an operating
+It joins the parts of this package: images in; classifier, baseline, autoencoders and admission fitted; an operating
 point chosen on validation images made hard; measures taken from the stored weights; everything put in place at once.
-The test split is measured for the manifest, and nothing is chosen by it.
+The test split is measured for the manifest, and nothing is chosen by it. After a kill the same training goes on from
+the last epoch that it finished, and ends with the same bundle.
 """
 
-import csv
+import hashlib
+import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from errno import EEXIST
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from models.bundle import folder as bundles
-from models.bundle import manifest as manifests
 from models.bundle.code import code_digest
 from models.data.checks import refuse_untrainable
-from models.data.dataset import DataSet, LabelledImages
-from models.training.recipe import Recipe, read_recipe
-
-Tell = Callable[[str, int, int], None]
-"""Called with the stage, what is done and what there is to do."""
+from models.data.labelled import DataSet, LabelledImages
+from models.training import checkpoints
+from models.training.progress import Tell, Whole
+from models.training.recipe import Recipe, Schedule, read_recipe
+from models.training.writing import Origin, Parts, manifest_of, software, write
 
 SPLITS = ("train", "val", "test")
-SOFTWARE = ("keras", "numpy", "opencv-python-headless", "scikit-learn", "tensorflow")
 
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a training leaves, before it is written."""
-
-    arrays: dict[str, bundles.Arrays]
-    networks: dict[str, bytes]  #: as LiteRT runs them
-    threshold: float
-    limit: float
-    anomaly: manifests.Anomaly
-    log: tuple[dict[str, Any], ...]
-    baseline_auc: dict[str, float]  #: by split
+SLOWER = {"autoencoder": 3.0}
+"""How much longer a pixel takes in some stages than in the others, for the time left."""
 
 
 def utc_now() -> datetime:
@@ -50,13 +37,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def train(
+def in_silence(_sentence: str) -> None:
+    """Say it to nobody."""
+
+
+def train(  # noqa: PLR0913 all that a training follows from
     recipe: Path | str,
     data: DataSet,
     out: Path,
     seed: int,
     progress: Tell,
     *,
+    work: Path | None = None,
+    say: checkpoints.Say = in_silence,
     clock: Callable[[], datetime] = utc_now,
 ) -> Path:
     """Train everything that a recipe names, and return the folder of the finished bundle.
@@ -72,27 +65,39 @@ def train(
     seed
         The same seed, data, recipe and software give the same bundle.
     progress
-        Called with stage, done and total.
+        Called with stage, done and total: of each stage, and of the whole.
+    work
+        Where a training that is cut off leaves what it has done; a hidden folder beside `out` where none is named.
+    say
+        Told whether such work is gone on with.
     clock
         Gives the time for the manifest, aware.
 
     Raises
     ------
     RecipeError
-        Where the recipe cannot be read.
+        Where the recipe cannot be read, or nothing can be learned with it.
     DataError
-        Where images are unreadable, a split has one class, or groups stand across splits; rows are named.
+        Where images are unreadable, a split lacks a class or patients, or groups stand across splits; rows are named.
     OSError
-        Where `out` exists (FileExistsError), or nothing can be written beside it.
+        Where `out` exists (FileExistsError), nothing can be written beside it, or another training is at work there.
     """
-    plan = read_recipe(recipe)
+    plan, code = read_recipe(recipe), code_digest()
     make_room(out)
     images = _images(data, plan, progress)
-    parts = _fitted(plan, images, seed, progress)
-    manifest = _manifest(plan, parts, images, data.digest(("train", "val")), seed, clock())
-    with appearing_at_once(out) as folder:
-        _write(folder, plan, manifest, parts, images, progress)
+    belongs_to = _digest(plan, data.digest(SPLITS), seed, code)
+    with checkpoints.opened(work or work_of(out), belongs_to, say) as kept:
+        parts = _fitted(plan, images, seed, kept, Whole(_costs(plan, images, seed), progress))
+        counts = {split: len(some) for split, some in images.items()}
+        origin = Origin(data.digest(("train", "val")), counts, seed, code)
+        with appearing_at_once(out) as folder:
+            write(folder, manifest_of(plan, parts, origin, clock()), parts, images, progress)
     return out
+
+
+def work_of(out: Path) -> Path:
+    """Return the hidden folder beside a bundle that is to be, in which its training keeps what it has done."""
+    return out.with_name(f".{out.name}-training")
 
 
 def make_room(out: Path) -> None:
@@ -118,6 +123,7 @@ def sweep(out: Path) -> None:
         # nothing but what appearing_at_once makes: a name of its own choice, holding at most the bundle
         if (
             made_up.fullmatch(folder.name)
+            and folder != work_of(out)
             and folder.is_dir()
             and {path.name for path in folder.iterdir()} <= {out.name}
         ):
@@ -140,102 +146,70 @@ def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages
     for number, split in enumerate(SPLITS):
         tell("images", number, len(SPLITS))
         images[split] = data.images(split)
-    refuse_untrainable(images, (f"no {plan.findings.name}", plan.findings.name))
+    refuse_untrainable(images, plan.label_names)
     tell("images", len(SPLITS), len(SPLITS))
     return images
 
 
-def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, tell: Tell) -> Parts:
-    """Fit every part; each stage reports its epochs."""
+def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Tell) -> Parts:
+    """Fit every part; each stage reports its steps."""
     from models.training import anomaly, stages  # noqa: PLC0415 TensorFlow only once data and recipe are found good
 
     stages.prepare(plan.recipe.threads)
-    classifier = stages.classifier(plan.classifier, images, seed, tell)
-    baseline = stages.baseline(plan.baseline, images, seed, tell)
-    unusual = anomaly.anomaly(plan.autoencoder, images, seed, tell)
-    admission = stages.admission(plan.admission, images, seed, tell)
+    classifier = stages.classifier(plan, images, seed, work, tell)
+    arrays, networks = {"classifier": classifier.arrays}, {"classifier": classifier.network}
+    measures: dict[str, dict[str, float]] = {split: {} for split in stages.MEASURED}
+    log, limit, scale = classifier.log, None, None
+    if plan.baseline:
+        baseline = stages.baseline(plan.baseline, images, len(plan.classes), seed, work, tell)
+        log += baseline.log
+        for split, value in baseline.measures.items():
+            measures[split]["baseline_accuracy" if plan.exclusive else "baseline_auc"] = value
+    if plan.plain_autoencoder:
+        plain = stages.plain_autoencoder(plan.plain_autoencoder, images, seed, work, tell)
+        log += plain.log
+        for split, value in plain.measures.items():
+            measures[split]["plain_autoencoder_auc"] = value
+    if plan.anomaly:
+        unusual = anomaly.anomaly(plan.anomaly, images, seed, work, tell)
+        arrays, networks, scale = arrays | unusual.arrays, networks | unusual.networks, unusual.anomaly
+        log += unusual.log
+    if plan.admission:
+        admission = stages.admission(plan.admission, images, seed, tell)
+        arrays, limit = arrays | {"admission": admission.arrays}, admission.limit
     return Parts(
-        {"classifier": classifier.arrays, "admission": admission.arrays, **unusual.arrays},
-        {"classifier": classifier.network, **unusual.networks},
+        arrays,
+        networks,
+        classifier.channels,
+        classifier.map,
         classifier.threshold,
-        admission.limit,
-        unusual.anomaly,
-        (*classifier.log, *baseline.log, *unusual.log),
-        baseline.auc,
+        limit,
+        scale,
+        measures,
+        classifier.tried,
+        log,
     )
 
 
-def _manifest(
-    plan: Recipe, parts: Parts, images: dict[str, LabelledImages], digest: str, seed: int, now: datetime
-) -> manifests.Manifest:
-    known = plan.findings
-    return manifests.Manifest(
-        format=manifests.FORMAT,
-        name=plan.recipe.name,
-        version=plan.recipe.version,
-        device_uid="",
-        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
-        classes=(manifests.BundleClass(known.name, known.finding, known.site, parts.threshold),),
-        classifier=manifests.Classifier("classifier.tflite", plan.classifier.size, map="map"),
-        calibration=manifests.Calibration(),
-        admission=manifests.AdmissionLimit(plan.admission.size, parts.limit, plan.admission.held_out_percentile),
-        anomaly=parts.anomaly,
-        data=manifests.TrainingData(
-            **asdict(plan.data), digest=digest, images={split: len(some) for split, some in images.items()}
-        ),
-        recipe=asdict(plan),
-        seed=seed,
-        software={name: version(name) for name in SOFTWARE},
-        code_digest=code_digest(),
-        measures={},
-        weights_digest="",
-        files={},
-        manifest_digest="",
-    )
+def _digest(plan: Recipe, data: str, seed: int, code: str) -> str:
+    """Return what stands for everything that a bundle follows from, hexadecimal."""
+    table = {"recipe": asdict(plan), "data": data, "seed": seed, "code": code, "software": software()}
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
-def _write(
-    folder: Path,
-    plan: Recipe,
-    manifest: manifests.Manifest,
-    parts: Parts,
-    images: dict[str, LabelledImages],
-    tell: Tell,
-) -> None:
-    """Write the bundle, measure it as it stands there, and write the measures into its manifest."""
-    from models.evaluation.measures import measure  # noqa: PLC0415 TensorFlow is in by now
-    from models.inference.reader import load  # noqa: PLC0415 the same
+def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[str, float]:
+    """Return how long each stage takes, roughly, in pixels seen."""
+    from models.training.stages import classifier_stage, seeds_of  # noqa: PLC0415 as above
 
-    for name, arrays in parts.arrays.items():
-        bundles.write_arrays(folder / f"{name}.npz", arrays)
-    for name, network in parts.networks.items():
-        (folder / f"{name}.tflite").write_bytes(network)
-    (folder / manifests.ATTRIBUTION).write_text(_attribution(plan), encoding="utf-8")
-    _write_log(folder / bundles.LOG, parts.log)
-    complete = replace(manifest, files=bundles.file_digests(folder))
-    bundles.write_bundle(folder, complete)
-    reader = load(folder)
-    measures = {
-        split: {**measure(reader, images[split], tell), "baseline_auc": parts.baseline_auc[split]}
-        for split in ("val", "test")
+    everything, normal = len(images["train"]), int((images["train"].labels == 0).sum())
+    known: dict[str, tuple[Schedule | None, int]] = {
+        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds_of(plan, seed)},
+        "baseline": (plan.baseline, everything),
+        "plain_autoencoder": (plan.plain_autoencoder, normal),
+        "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),
     }
-    bundles.write_bundle(folder, replace(complete, measures=measures))
-
-
-def _attribution(plan: Recipe) -> str:
-    known, data = plan.recipe, plan.data
-    return (
-        f"The weights in this folder ({known.name} {known.version}) were trained on the data set {data.name}.\n\n"
-        f"Licence of the data: {data.licence}\nAttribution: {data.attribution}\n\n"
-        "The weights are under the project's own licence, Apache-2.0; this attribution travels with them.\n"
-        "A research model: not for diagnosis.\n"
-    )
-
-
-def _write_log(path: Path, log: Sequence[dict[str, Any]]) -> None:
-    """Write one line for each epoch of each network; losses that a network does not have stay empty."""
-    columns = sorted({name for row in log for name in row} - {"network", "epoch"})
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.DictWriter(file, ["network", "epoch", *columns], lineterminator="\n")
-        lines.writeheader()
-        lines.writerows(log)
+    return {
+        name: float(count * schedule.epochs * schedule.size**2) * SLOWER.get(name, 1.0)
+        for name, (schedule, count) in known.items()
+        if schedule
+    }

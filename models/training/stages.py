@@ -1,7 +1,8 @@
 """The stages of a training, one function each: images in, arrays and what was fixed on held-out images out.
 
-It knows which split each thing is fitted on and which it is fixed on: networks on train, the operating point and
-the limits on val as other equipment would have made it, because the next hospital's images will differ in just that.
+It knows which split each thing is fitted on and which it is fixed on: networks on train, the operating point, the
+limits and the choice among seeds on val as other equipment would have made it, because the next hospital's images will
+differ in just that. The test split is measured, and nothing is chosen by it.
 """
 
 from collections.abc import Callable
@@ -10,24 +11,34 @@ from functools import partial
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle.folder import Arrays
-from models.data.dataset import LabelledImages
+from models.data.labelled import Images, LabelledImages
 from models.evaluation import metrics
 from models.images.augment import equipment, nudged
 from models.images.preprocess import Image
+from models.images.shift import shift
 from models.inference.admission import described, fit_feature_autoencoder
-from models.inference.reader import Images, in_batches, sigmoid
+from models.inference.reader import in_batches, sigmoid
 from models.networks.weights import arrays_of
 from models.training import objectives as networks
-from models.training.export import exported_classifier
+from models.training.checkpoints import Work
+from models.training.export import MAP, exported, with_map
 from models.training.fitting import Log
-from models.training.recipe import AdmissionRecipe, Schedule
+from models.training.recipe import AdmissionRecipe, ClassifierRecipe, PlainRecipe, Recipe
 from models.training.threads import limit_threads
 
 HARD_COPIES = 3
 """Copies of the validation images, each as other equipment would have made it, beside the images as they are."""
+
+MAJORITY = 0.5
+"""Operating point of classes that exclude each other: present is what is likelier than all others together, so that
+never two of them are."""
+
+MEASURED = ("val", "test")
 
 Tell = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
@@ -37,23 +48,28 @@ Change = Callable[[Image, np.random.Generator], Image]
 
 Splits = dict[str, LabelledImages]
 
+Rows = tuple[dict[str, Any], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """The fitted classifier and its operating point."""
+    """The best of the fitted classifiers and its operating point."""
 
     arrays: Arrays
     network: bytes  #: as LiteRT runs it
+    channels: int  #: of its input
+    map: str  #: the name of its map among its outputs, or empty
     threshold: float
-    log: tuple[dict[str, Any], ...]
+    tried: Rows  #: each seed with its measures: `seed`, `hard_val`, `val`, `test`
+    log: Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """What the textbook CNN reached; its weights are not kept."""
+class Measured:
+    """What a network reached whose weights are not kept."""
 
-    auc: dict[str, float]  #: by split
-    log: tuple[dict[str, Any], ...]
+    measures: dict[str, float]  #: by split
+    log: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +80,75 @@ class Admission:
     limit: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One seed's classifier."""
+
+    model: keras.Model
+    hard: NDArray[np.float64]  #: what it says of the hard validation images
+    measures: dict[str, Any]
+    log: Rows
+
+
 def prepare(threads: int) -> None:
     """Keep to the machine's share that the recipe asks for."""
     limit_threads(threads)
     cv2.setNumThreads(1)
 
 
-def classifier(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Classifier:
-    """Fit the classifier; its threshold is the best balanced one on hard validation images."""
-    inputs = images["train"].views(schedule.size)
-    model, log = networks.fitted_classifier(
-        inputs, images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "classifier")
+def classifier(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> Classifier:
+    """Fit a classifier from each of the seeds that follow on `seed`, and keep the best on hard validation images.
+
+    The threshold of a single class is the best balanced one there, the same for all seeds.
+    """
+    change = shift if plan.classifier.augmentation == "shift" else elsewhere
+    hard = hard_copies(images["val"].views(plan.classifier.size), seed, change)
+    labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
+    tried = [_trial(plan, images, (hard, labels), one, work, tell) for one in seeds_of(plan, seed)]
+    best = max(tried, key=lambda trial: float(trial.measures["hard_val"]))
+    threshold = MAJORITY if plan.exclusive else metrics.balanced_threshold(labels, sigmoid(best.hard)[:, 0])
+    served = with_map(best.model)
+    return Classifier(
+        arrays_of(best.model),
+        exported(served),
+        best.model.input_shape[-1],
+        MAP if MAP in served.output else "",
+        threshold,
+        tuple(trial.measures for trial in tried),
+        tuple(row for trial in tried for row in trial.log),
     )
-    hard = hard_copies(images["val"].views(schedule.size), seed, elsewhere)
-    probabilities = sigmoid(in_batches(partial(model, training=False), hard))[:, 0]
-    labels = np.tile(images["val"].labels.astype(np.float32), len(hard) // len(images["val"]))
-    threshold = metrics.balanced_threshold(labels, probabilities)
-    return Classifier(arrays_of(model), exported_classifier(model), threshold, named("classifier", log))
 
 
-def baseline(schedule: Schedule, images: Splits, seed: int, tell: Tell) -> Baseline:
-    """Fit the textbook CNN, only to know what the compact ResNet is worth beside it."""
-    inputs = {split: some.views(schedule.size) for split, some in images.items()}
-    model, log = networks.fitted_baseline(
-        inputs["train"], images["train"].labels.astype(np.float32), schedule, seed, partial(tell, "baseline")
-    )
-    logits = {split: in_batches(partial(model, training=False), inputs[split])[:, 0] for split in ("val", "test")}
-    areas = {split: metrics.auc(images[split].labels.astype(np.float32), values) for split, values in logits.items()}
-    return Baseline(areas, named("baseline", log))
+def seeds_of(plan: Recipe, seed: int) -> tuple[int, ...]:
+    """Return the seeds that classifiers are trained from."""
+    return tuple(range(seed, seed + plan.recipe.seeds))
+
+
+def classifier_stage(plan: Recipe, seed: int) -> str:
+    """Return what the fitting of one seed's classifier is called in the progress."""
+    return "classifier" if plan.recipe.seeds == 1 else f"classifier, seed {seed}"
+
+
+def baseline(plan: ClassifierRecipe, images: Splits, classes: int, seed: int, work: Work, tell: Tell) -> Measured:
+    """Fit the textbook CNN, only to know what the classifier is worth beside it."""
+    model, log = _fitted(plan, images, classes, seed, work, "baseline", partial(tell, "baseline"))
+    reached = {
+        split: _worth(images[split].labels, _logits(model, images[split].views(plan.size))) for split in MEASURED
+    }
+    return Measured(reached, named("baseline", seed, log))
+
+
+def plain_autoencoder(plan: PlainRecipe, images: Splits, seed: int, work: Work, tell: Tell) -> Measured:
+    """Fit the textbook's autoencoder on normals, only to know what its reconstruction error says: the AUC of that."""
+    name = "plain_autoencoder"
+    normals = np.asarray(images["train"].views(plan.size)[images["train"].labels == 0], np.float32)
+    model, log = networks.fitted_plain_autoencoder(normals, plan, seed, work.shelf(name), partial(tell, name))
+    reached = {}
+    for split in MEASURED:
+        seen = images[split].views(plan.size)
+        errors = in_batches(lambda some: ((np.asarray(model(some, training=False)) - some) ** 2).mean((1, 2, 3)), seen)
+        reached[split] = metrics.auc(images[split].labels, errors.astype(np.float64))
+    return Measured(reached, named(name, seed, log))
 
 
 def admission(plan: AdmissionRecipe, images: Splits, seed: int, tell: Tell) -> Admission:
@@ -123,6 +180,54 @@ def elsewhere(image: Image, random: np.random.Generator) -> Image:
     return equipment(nudged(image, random), random)
 
 
-def named(network: str, log: Log) -> tuple[dict[str, Any], ...]:
-    """Return the rows of a network's log under its name."""
-    return tuple({"network": network, "epoch": number, **row} for number, row in enumerate(log, start=1))
+def named(network: str, seed: int, log: Log) -> Rows:
+    """Return the rows of a network's log under its name and seed."""
+    return tuple({"network": network, "seed": seed, "epoch": number, **row} for number, row in enumerate(log, start=1))
+
+
+def _trial(
+    plan: Recipe,
+    images: Splits,
+    hard: tuple[Images, NDArray[np.int64]],
+    seed: int,
+    work: Work,
+    tell: Tell,
+) -> _Trial:
+    """Fit one seed's classifier and measure it."""
+    own, size = plan.classifier, plan.classifier.size
+    told = partial(tell, classifier_stage(plan, seed))
+    model, log = _fitted(own, images, len(plan.classes), seed, work, f"classifier-{seed}", told)
+    said = _logits(model, hard[0])
+    measures = {split: _worth(images[split].labels, _logits(model, images[split].views(size))) for split in MEASURED}
+    return _Trial(
+        model,
+        said,
+        {"seed": seed, "hard_val": _worth(hard[1], said), **measures},
+        named("classifier", seed, log),
+    )
+
+
+def _fitted(
+    plan: ClassifierRecipe,
+    images: Splits,
+    classes: int,
+    seed: int,
+    work: Work,
+    name: str,
+    tell: Callable[[int, int], None],
+) -> tuple[keras.Model, Log]:
+    targets = networks.targets_of(images["train"].labels, classes)
+    return networks.fitted_classifier(images["train"].views(plan.size), targets, plan, seed, work.shelf(name), tell)
+
+
+def _logits(model: keras.Model, images: Images) -> NDArray[np.float64]:
+    """Return what a classifier says, shape (images, outputs)."""
+    channels = model.input_shape[-1]
+    return in_batches(lambda some: np.asarray(model(np.repeat(some, channels, -1), training=False), np.float64), images)
+
+
+def _worth(labels: NDArray[np.int64], logits: NDArray[np.float64]) -> float:
+    """Return the AUC of a single class, or the accuracy of several."""
+    if logits.shape[1] == 1:
+        return metrics.auc(labels, logits[:, 0])
+    return float((logits.argmax(1) == labels).mean())

@@ -19,12 +19,14 @@ name = "tiny"
 version = "0.0.1"
 threads = 1
 
-[findings]
+[[classes]]
 name = "pneumonia"
 finding = ["233604007", "SCT", "Pneumonia"]
 site = ["39607008", "SCT", "Lung"]
 
 [classifier]
+network = "compact_resnet"
+augmentation = "aug2"
 size = 32
 epochs = 4
 batch = 16
@@ -33,12 +35,13 @@ averaging = 0.5
 label_smoothing = 0.05
 
 [baseline]
+network = "textbook"
 size = 32
 epochs = 1
 batch = 16
 rate = 1e-3
 
-[autoencoder]
+[anomaly.restoring]
 size = 32
 epochs = 1
 batch = 16
