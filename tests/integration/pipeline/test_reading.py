@@ -1,17 +1,25 @@
 """One image read by the shipped model, as the child process does it."""
 
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.bundle.folder import open_bundle, write_bundle
 from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import Permanent
+from node.domain.finding import Admission
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.catalogue import bundle_path
-from node.pipeline.reading import OUTSIDE_LIMITS, read_file
+from node.pipeline.reading import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
 from tests.support.house import SUBJECT
 from tests.support.images import chest_radiographs, sample_file
+from tests.support.nodes import CHECKOUT
 
 STARTER = bundle_path("starter")
 UID = SOPInstanceUID("1.2.3.1.1")
@@ -43,6 +51,8 @@ def test_noise_posing_as_a_chest_is_refused_with_a_coded_reason(tmp_path: Path) 
     reading = read_file(_written(tmp_path, noise), UID, STARTER)
     assert not reading.admission.admitted
     assert reading.admission.reason == OUTSIDE_LIMITS
+    assert reading.admission.score is not None
+    assert reading.admission.limit is not None
     assert reading.admission.score > reading.admission.limit
     assert reading.findings == ()
     assert reading.anomaly is None
@@ -57,6 +67,59 @@ def test_what_cannot_be_decoded_or_has_many_frames_is_not_read(name: str, senten
     reading = read_file(sample_file(name), UID, STARTER)
     assert not reading.admission.admitted
     assert sentence in reading.admission.sentence
+
+
+def test_a_model_without_an_admission_score_reads_by_the_rule_alone(tmp_path: Path) -> None:
+    """And says so; it places nothing among normals that it does not know."""
+    bundle = Path(shutil.copytree(STARTER, tmp_path / "bare"))
+    write_bundle(bundle, replace(open_bundle(bundle).manifest, admission=None, anomaly=None))
+    noise = np.random.default_rng(1).integers(0, 4096, (200, 200)).astype(np.uint16)
+    reading = read_file(_written(tmp_path, noise), UID, bundle)
+    assert reading.admission == Admission(admitted=True, sentence=BY_RULE_ALONE)
+    assert len(reading.findings) == 1
+    assert reading.anomaly is None
+
+
+def _without_training_libraries(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process, and in its children, where TensorFlow, Keras and scikit-learn cannot be imported."""
+    for name in ("tensorflow", "keras", "sklearn"):
+        (folder / "blocked" / name).mkdir(parents=True)
+        (folder / "blocked" / name / "__init__.py").write_text(
+            f"raise ImportError('{name} was imported')", encoding="utf-8"
+        )
+    # the checkout comes first, as it does for `python -m node`
+    paths = os.pathsep.join([str(folder / "blocked"), str(CHECKOUT)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_node_and_its_reading_child_start_where_tensorflow_cannot_be_imported(tmp_path: Path) -> None:
+    """As `serve` starts them: its modules in the parent, the bundle warmed and a file read in the child."""
+    file = _written(tmp_path, np.random.default_rng(1).integers(0, 4096, (200, 200)).astype(np.uint16))
+    done = _without_training_libraries(
+        tmp_path,
+        "import sys\nfrom pathlib import Path\nimport node.app, node.cli.main\n"
+        "from node.pipeline.catalogue import identity_of, opened\n"
+        "from node.pipeline.reading import read_file, warm\nfrom node.runtime.child import Child\n"
+        f"identity_of('starter', opened('starter'))\nchild, bundle = Child(60.0), Path({str(STARTER)!r})\n"
+        f"child.call(warm, bundle)\nreading = child.call(read_file, Path({str(file)!r}), '1', bundle)\n"
+        "child.stop()\nassert not reading.admission.admitted and reading.admission.reason, reading\n"
+        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.data
+def test_a_chest_radiograph_is_read_where_tensorflow_cannot_be_imported(tmp_path: Path) -> None:
+    """Every part of the shipped bundle answers."""
+    (chest,) = chest_radiographs(1)
+    done = _without_training_libraries(
+        tmp_path,
+        "from pathlib import Path\nfrom node.pipeline.reading import read_file\n"
+        f"reading = read_file(Path({str(_written(tmp_path, chest.pixels))!r}), '1', Path({str(STARTER)!r}))\n"
+        "assert reading.admission.admitted and reading.findings and reading.anomaly, reading\n",
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_bundle_that_is_not_there_is_permanent(tmp_path: Path) -> None:

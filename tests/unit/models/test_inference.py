@@ -4,49 +4,106 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from models.bundle.folder import BundleError, open_bundle
-from models.bundle.manifest import AnomalyNormals
-from models.inference.reader import Reader, assembled, load, placed
+from models import STARTER
+from models.bundle.folder import Bundle, BundleError, open_bundle
+from models.bundle.manifest import Anomaly, AnomalyPart, Calibration, Classifier
+from models.inference.anomaly import anomaly_score, error_map, fused, placed, scaled
+from models.inference.classify import Classify, prepared, softmax
+from models.inference.litert import LiteRT
+from models.inference.network import NetworkError, load_network
+from models.inference.reader import Reader, assembled, load, sigmoid
+
+FAR = 999.0
+"""An admission limit that drawn chests keep to as well: the shipped bundle rightly takes them for strangers."""
 
 
-@pytest.fixture(scope="session")
-def reader(tiny_bundle: Path) -> Reader:
-    """Return a reader of the tiny bundle."""
-    return load(tiny_bundle)
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """Return the opened bundle that ships."""
+    return open_bundle(STARTER)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    """Return a reader of the bundle that ships."""
+    return load(STARTER)
+
+
+@pytest.fixture(scope="module")
+def lenient(bundle: Bundle) -> Reader:
+    """Return a reader of the bundle that ships which admits nearly everything."""
+    assert bundle.manifest.admission is not None
+    admission = replace(bundle.manifest.admission, limit=FAR)
+    return assembled(replace(bundle, manifest=replace(bundle.manifest, admission=admission)))
 
 
 @pytest.fixture
-def chests(draw_chest: Callable[..., np.ndarray]) -> dict[bool, np.ndarray]:
-    """Return a chest that is ill and one that is not."""
-    return {ill: draw_chest(np.random.default_rng(11), ill=ill) for ill in (True, False)}
+def chest(draw_chest: Callable[..., NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return a drawn chest."""
+    return draw_chest(np.random.default_rng(11), ill=True).astype(np.float32)
+
+
+def noise(count: int, size: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return network input of nothing in particular."""
+    return np.random.default_rng(seed).random((count, size, size, 1)).astype(np.float32)
+
+
+def channel_means(classes: int, channels: int, *, fixed: bool = False) -> bytes:
+    """Return an ONNX network in NCHW whose output for a class is the mean of that channel, times ten."""
+    weights = np.zeros((classes, channels, 1, 1), np.float32)
+    weights[range(min(classes, channels)), range(min(classes, channels))] = 10.0
+    nodes = [
+        helper.make_node("Conv", ["image", "weights"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["scores"]),
+    ]
+    batch = 1 if fixed else "images"
+    graph = helper.make_graph(
+        nodes,
+        "means",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, channels, 16, 16])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, classes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+
+
+def classify(content: bytes, classes: int, calibration: Calibration | None = None, **known: Any) -> Classify:
+    """Return a classifier of 16 x 16 pixels that ONNX Runtime runs."""
+    described = Classifier(**{"file": "other.onnx", "size": 16, "layout": "NCHW", "output": "scores", **known})
+    return Classify(described, calibration or Calibration(), classes, {"other.onnx": content}, 1)
 
 
 def test_an_admitted_image_gets_a_probability_and_a_place_among_normals(
-    reader: Reader, chests: dict[bool, np.ndarray]
+    lenient: Reader, chest: NDArray[np.float32]
 ) -> None:
-    """All numbers are in their ranges, and the ill chest is the more probable one."""
-    ill, well = (reader.read(chests[kind].astype(np.float32)) for kind in (True, False))
-    for prediction in (ill, well):
-        assert prediction.admitted
-        assert 0 < prediction.admission_score <= prediction.admission_limit
-        assert set(prediction.probabilities) == {"pneumonia"}
-        assert 0 <= prediction.anomaly_percentile <= 100
-        assert np.isfinite(prediction.anomaly_z)
-    assert ill.probabilities["pneumonia"] > well.probabilities["pneumonia"]
+    """All numbers are there and in their ranges."""
+    prediction = lenient.read(chest)
+    assert prediction.admitted
+    assert prediction.admission_score is not None
+    assert 0 < prediction.admission_score <= FAR == prediction.admission_limit
+    assert set(prediction.probabilities) == {"pneumonia"}
+    assert 0 < prediction.probabilities["pneumonia"] < 1
+    assert prediction.anomaly_percentile is not None
+    assert 0 <= prediction.anomaly_percentile <= 100
+    assert prediction.anomaly_z is not None
+    assert np.isfinite(prediction.anomaly_z)
 
 
-def test_the_same_image_in_other_clothes_gets_the_same_answer(reader: Reader, chests: dict[bool, np.ndarray]) -> None:
+def test_the_same_image_in_other_clothes_gets_the_same_answer(lenient: Reader, chest: NDArray[np.float32]) -> None:
     """Twelve bits, a window or inverted storage change nothing."""
-    plain = chests[True].astype(np.float32)
-    expected = reader.read(plain)
-    clothes = [(plain * 16, (2048.0, 4096.0), False), (plain * 16 - 1024, None, False), (255 - plain, None, True)]
+    expected = lenient.read(chest)
+    clothes = [(chest * 16, (2048.0, 4096.0), False), (chest * 16 - 1024, None, False), (255 - chest, None, True)]
     for values, window, inverted in clothes:
-        prediction = reader.read(values, window, inverted=inverted)
+        prediction = lenient.read(values, window, inverted=inverted)
         assert prediction.probabilities["pneumonia"] == pytest.approx(expected.probabilities["pneumonia"], abs=1e-4)
         assert prediction.admission_score == pytest.approx(expected.admission_score, abs=1e-4)
 
@@ -61,17 +118,62 @@ def test_a_stranger_gets_no_probability(reader: Reader, stranger: str) -> None:
     }[stranger]
     prediction = reader.read(values)
     assert not prediction.admitted
+    assert prediction.admission_score is not None
+    assert prediction.admission_limit is not None
     assert prediction.admission_score > prediction.admission_limit
     assert prediction.probabilities == {}
+    assert (prediction.anomaly_z, prediction.anomaly_percentile) == (None, None)
+
+
+def test_a_bundle_without_admission_and_anomaly_score_reads_whatever_comes(
+    bundle: Bundle, chest: NDArray[np.float32]
+) -> None:
+    """It gives probabilities, and None for what it does not know."""
+    bare = assembled(replace(bundle, manifest=replace(bundle.manifest, admission=None, anomaly=None)))
+    prediction = bare.read(chest)
+    assert prediction.admitted
+    assert (prediction.admission_score, prediction.admission_limit) == (None, None)
+    assert (prediction.anomaly_z, prediction.anomaly_percentile) == (None, None)
+    assert set(prediction.probabilities) == {"pneumonia"}
+    assert bare.anomaly_scores(lambda size: noise(2, size)) is None
+    assert bare.error_maps(lambda size: noise(2, size)) is None
+    with pytest.raises(BundleError, match="has no admission"):
+        bare.admission_score(noise(1, 64)[0])
 
 
 def test_one_image_and_many_get_equal_answers(reader: Reader) -> None:
-    """Evaluation in batches speaks for serving one by one."""
-    size = reader.manifest.preprocessing.classifier
-    images = np.random.default_rng(0).random((70, size, size, 1)).astype(np.float32)
-    together = reader.probabilities(images)
-    alone = np.concatenate([reader.probabilities(images[number : number + 1]) for number in (0, 33, 69)])
+    """Evaluation in batches, more than one of them, speaks for serving one by one."""
+    size = reader.manifest.classifier.size
+    images = noise(70, size)
+    together = reader.logits(images)
+    alone = np.concatenate([reader.logits(images[number : number + 1]) for number in (0, 33, 69)])
     np.testing.assert_allclose(together[[0, 33, 69]], alone, atol=1e-5)
+    few = reader.anomaly_scores(lambda size: noise(3, size))
+    one = reader.anomaly_scores(lambda size: noise(3, size)[:1])
+    assert few is not None
+    assert one is not None
+    assert few[0] == pytest.approx(one[0], abs=1e-4)
+
+
+def test_the_mean_of_the_map_is_the_logit(reader: Reader) -> None:
+    """What each place contributes adds up to what is answered."""
+    images = noise(3, reader.manifest.classifier.size)
+    maps = reader.maps(images)
+    assert maps is not None
+    assert maps.shape[0] == 3
+    np.testing.assert_allclose(maps.mean((1, 2)), reader.logits(images), atol=1e-4)
+
+
+def test_error_maps_have_the_size_of_the_part_that_makes_them(reader: Reader) -> None:
+    """One value for each pixel of its input, all finite."""
+    maps = reader.error_maps(lambda size: noise(2, size))
+    assert maps is not None
+    assert reader.manifest.anomaly is not None
+    sizes = {part.size for part in reader.manifest.anomaly.parts}
+    assert maps.shape[0] == 2
+    assert maps.shape[1] == maps.shape[2]
+    assert maps.shape[1] in sizes
+    assert np.isfinite(maps).all()
 
 
 def test_an_image_that_is_none_is_an_error(reader: Reader) -> None:
@@ -85,36 +187,156 @@ def test_an_image_that_is_none_is_an_error(reader: Reader) -> None:
 )
 def test_a_score_is_placed_among_the_normals(score: float, percentile: float) -> None:
     """Below all of them, between, above all of them."""
-    normals = AnomalyNormals(8, 50.0, 10.0, tuple(float(number) for number in range(101)))
+    normals = Anomaly((), 50.0, 10.0, tuple(float(number) for number in range(101)))
     assert placed(score, normals) == (pytest.approx((score - 50) / 10), pytest.approx(percentile))
 
 
-def test_weights_of_another_architecture_are_refused_by_variable(tiny_bundle: Path) -> None:
-    """A renamed, a missing and a reshaped variable each stop the loading."""
-    bundle = open_bundle(tiny_bundle)
-    weights = bundle.arrays["classifier"]
-    for odd in (
-        {**weights, "extra/kernel": np.zeros(1, np.float32)},
-        {name: array for name, array in weights.items() if name != "head/kernel"},
-        {**weights, "head/kernel": np.zeros((64, 1), np.float32)},
-    ):
-        with pytest.raises(BundleError, match=r"extra/kernel|head/kernel"):
-            assembled(replace(bundle, arrays={**bundle.arrays, "classifier": odd}))
+def test_parts_are_weighed_by_their_own_scale() -> None:
+    """A part whose scores are a thousand times larger says as much as the other, not a thousand times more."""
+    random = np.random.default_rng(0)
+    raw = (random.normal(3, 1, 200), random.normal(-5000, 1000, 200))
+    parts = (AnomalyPart("restoring", "a.tflite", 64, 0.0, 1.0), AnomalyPart("one_class", "b.tflite", 64, 0.0, 1.0))
+    normals = scaled(parts, raw)
+    assert [part.mean for part in normals.parts] == pytest.approx([raw[0].mean(), raw[1].mean()])
+    assert [part.deviation for part in normals.parts] == pytest.approx([raw[0].std(), raw[1].std()])
+    together = fused(raw, normals.parts)
+    assert normals.mean == pytest.approx(together.mean(), abs=1e-9)
+    assert normals.deviation == pytest.approx(together.std())
+    assert placed(float(np.median(together)), normals)[1] == pytest.approx(50.0, abs=0.01)
+    one_up = fused((raw[0] + raw[0].std(), raw[1]), normals.parts)
+    other_up = fused((raw[0], raw[1] + raw[1].std()), normals.parts)
+    np.testing.assert_allclose(one_up, other_up)
 
 
-def test_admission_weights_of_other_features_are_refused(tiny_bundle: Path) -> None:
+def test_the_restoring_score_is_the_mean_of_the_most_suspicious_pixels() -> None:
+    """A twentieth of them; the rest may be as quiet as it likes."""
+    mask = np.full((1, 20, 20, 1), -50.0, np.float32)
+    mask[0, 0, :, 0] = 3.0
+    assert anomaly_score(mask) == pytest.approx([3.0])
+    images, restored = np.full((1, 4, 4, 1), 0.5, np.float32), np.full((1, 4, 4, 1), 0.25, np.float32)
+    np.testing.assert_allclose(error_map(images, {"restored": restored}), np.full((1, 4, 4), 0.25))
+
+
+def test_calibration_shifts_log_odds_and_leaves_logits() -> None:
+    """Slope and intercept are applied before the sigmoid, and to nothing else."""
+    images, plain = noise(5, 16), classify(channel_means(1, 1), 1)
+    calibrated = classify(channel_means(1, 1), 1, Calibration(0.5, -2.0))
+    np.testing.assert_array_equal(calibrated.logits(images), plain.logits(images))
+    np.testing.assert_allclose(plain.logits(images)[:, 0], 10 * images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(plain.probabilities(images), sigmoid(plain.logits(images)))
+    np.testing.assert_allclose(calibrated.probabilities(images), sigmoid(0.5 * plain.logits(images) - 2.0))
+    assert plain.maps(images) is None
+
+
+def test_exclusive_classes_share_one() -> None:
+    """A softmax takes the slope of the calibration and not its intercept."""
+    images = noise(5, 16)
+    known = classify(channel_means(3, 3), 3, Calibration(0.5, 7.0), channels=3, activation="softmax")
+    probabilities = known.probabilities(images)
+    np.testing.assert_allclose(probabilities.sum(1), 1.0)
+    np.testing.assert_allclose(probabilities, softmax(0.5 * known.logits(images)))
+
+
+def test_outputs_that_are_probabilities_already_stay_what_they_are() -> None:
+    """Without calibration; their log odds are what is calibrated."""
+    images = noise(4, 16) / 20  # ten times the mean is a probability then
+    plain = classify(channel_means(1, 1), 1, activation="none")
+    np.testing.assert_allclose(plain.probabilities(images)[:, 0], 10 * images.mean((1, 2, 3)), rtol=1e-5)
+    calibrated = classify(channel_means(1, 1), 1, Calibration(2.0, 0.0), activation="none")
+    np.testing.assert_allclose(calibrated.probabilities(images), sigmoid(2.0 * plain.logits(images)))
+
+
+def test_input_is_scaled_standardised_and_laid_out_as_the_manifest_says() -> None:
+    """Grey in three channels, 0 to 255, minus the mean, by the deviation, channels first."""
+    images = np.full((2, 16, 16, 1), 0.5, np.float32)
+    mean, deviation = (127.5, 0.0, 27.5), (1.0, 127.5, 50.0)
+    known = Classifier("x.onnx", 16, 3, "NCHW", 0.0, 255.0, mean, deviation)
+    given = prepared(images, known)
+    assert given.shape == (2, 3, 16, 16)
+    assert given.flags.c_contiguous
+    np.testing.assert_allclose(given[:, :, 0, 0], [[0.0, 1.0, 2.0]] * 2)
+    assert prepared(images, replace(known, layout="NHWC")).shape == (2, 16, 16, 3)
+
+
+def test_a_network_for_one_image_at_a_time_reads_many_all_the_same() -> None:
+    """One by one."""
+    images = noise(5, 16)
+    one_by_one = classify(channel_means(1, 1, fixed=True), 1).logits(images)
+    np.testing.assert_allclose(one_by_one, classify(channel_means(1, 1), 1).logits(images))
+
+
+@pytest.mark.parametrize(
+    ("classes", "known", "said"),
+    [
+        (2, {}, r"shape \(1, 1\) for one image, where 2 finite numbers"),
+        (1, {"output": "logits"}, "has no output 'logits'; it has scores"),
+        (1, {"map": "map"}, "has no map 'map'; it has scores"),
+        (1, {"input": "pixels"}, "has no input 'pixels'; it has image"),
+        (1, {"layout": "NHWC"}, "ONNX Runtime cannot run it"),
+        (1, {"size": 32}, "ONNX Runtime cannot run it"),
+        (1, {"map": "scores"}, r"the map 'scores' of shape \(1, 1\)"),
+    ],
+)
+def test_a_network_that_does_not_fit_its_description_is_refused_when_loaded(
+    classes: int, known: dict[str, Any], said: str
+) -> None:
+    """Not when the first image comes."""
+    with pytest.raises(NetworkError, match=said):
+        classify(channel_means(1, 1), classes, **known)
+
+
+@pytest.mark.parametrize("name", ["x.tflite", "x.onnx"])
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\x00garbage" * 40])
+def test_a_file_that_is_no_network_is_refused(name: str, content: bytes) -> None:
+    """Whatever its ending promises."""
+    with pytest.raises(NetworkError, match="cannot load it"):
+        load_network(name, content)
+
+
+def test_a_file_of_another_kind_is_refused_by_its_ending() -> None:
+    """No Keras file, no pickle."""
+    with pytest.raises(NetworkError, match=r"ends in neither \.tflite"):
+        load_network("classifier.keras", b"")
+
+
+def test_an_image_of_another_size_is_refused_by_litert(bundle: Bundle) -> None:
+    """The interpreter could be reshaped, and would answer something."""
+    network = LiteRT(bundle.networks["classifier.tflite"])
+    with pytest.raises(NetworkError, match=r"\(32, 32, 1\), where the input takes"):
+        network(np.zeros((1, 32, 32, 1), np.float32))
+
+
+def test_another_network_in_a_parts_place_is_refused_by_file(bundle: Bundle) -> None:
+    """The classifier restores nothing."""
+    networks = {**bundle.networks, "autoencoder.tflite": bundle.networks["classifier.tflite"]}
+    with pytest.raises(BundleError, match=r"autoencoder\.tflite has no output 'mask'"):
+        assembled(replace(bundle, networks=networks))
+
+
+def test_admission_weights_of_other_features_are_refused(bundle: Bundle) -> None:
     """They are refused when the bundle is loaded, not when the first image comes."""
-    bundle = open_bundle(tiny_bundle)
     known = bundle.arrays["admission"]
     for odd in ({**known, "mean": known["mean"][:-1]}, {**known, "components": known["components"].T}, {}):
         with pytest.raises(BundleError, match="admission weights"):
             assembled(replace(bundle, arrays={**bundle.arrays, "admission": odd}))
 
 
-def test_reading_needs_no_scikit_learn(tiny_bundle: Path) -> None:
+def test_a_public_key_asks_for_a_signature(bundle: Bundle, tmp_path: Any) -> None:
+    """The key's file must be there, before anything else."""
+    with pytest.raises(BundleError, match=r"nobody\.pem"):
+        load(STARTER, public_key=tmp_path / "nobody.pem")
+
+
+def test_reading_needs_neither_tensorflow_nor_scikit_learn() -> None:
     """Serving works where what only training and evaluation need cannot be imported."""
     code = (
-        "import sys, numpy\nsys.modules['sklearn'] = None\nfrom models.inference.reader import load\n"
-        f"load({str(tiny_bundle)!r}).read(numpy.eye(64))\n"
+        "import sys, numpy\n"
+        "for name in ('tensorflow', 'keras', 'sklearn'): sys.modules[name] = None\n"
+        "from models.inference.reader import load\n"
+        f"reader = load({str(STARTER)!r})\n"
+        "reader.read(numpy.eye(64))\n"
+        "views = lambda size: numpy.zeros((1, size, size, 1), numpy.float32)\n"
+        "assert reader.logits(views(reader.manifest.classifier.size)).shape == (1, len(reader.manifest.classes))\n"
+        "assert reader.anomaly_scores(views).shape == (1,)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

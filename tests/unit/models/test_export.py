@@ -1,0 +1,179 @@
+"""What serves says the same as what was trained."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models import STARTER
+from models.bundle.folder import Bundle, open_bundle
+from models.bundle.half import rounded_to_half
+from models.data.dataset import LabelledImages, open_data
+from models.inference.litert import LiteRT
+from models.inference.network import outputs_in_batches
+from models.networks.compact_resnet import compact_resnet
+from models.networks.restoring_autoencoder import restoring_autoencoder
+from models.networks.textbook import textbook
+from models.networks.weights import arrays_of, assign, round_to_half
+from models.training.export import exported, exported_classifier, with_map
+
+AGREED = 1e-4
+"""How far exported and Keras outputs may lie apart."""
+
+
+def noise(count: int, size: int, channels: int = 1) -> NDArray[np.float32]:
+    """Return network input of nothing in particular."""
+    return np.random.default_rng(3).random((count, size, size, channels)).astype(np.float32)
+
+
+def lively(model: Any) -> Any:
+    """Return a model with weights as a training leaves them: no mean at zero, no variance at one, 16 bits each."""
+    random = np.random.default_rng(5)
+    for variable in model.weights:
+        value = variable.value.numpy()
+        drawn = (
+            random.uniform(0.5, 2.0, value.shape) if "variance" in variable.path or "gamma" in variable.path else None
+        )
+        variable.assign(value + random.normal(0, 0.05, value.shape) if drawn is None else drawn)
+    round_to_half(model)
+    return model
+
+
+def answers(model: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return what Keras says of images, by output."""
+    parts = [model(images[first : first + 64], training=False) for first in range(0, len(images), 64)]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def apart(network: bytes, model: Any, images: NDArray[np.float32]) -> dict[str, float]:
+    """Return the largest distance between exported and Keras outputs, by output."""
+    served, trained = outputs_in_batches(LiteRT(network), images), answers(model, images)
+    assert set(served) == set(trained)
+    return {name: float(np.abs(served[name] - trained[name]).max()) for name in trained}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Bundle:
+    """Return the opened bundle that ships."""
+    return open_bundle(STARTER)
+
+
+@pytest.fixture(scope="module")
+def public_chests(public_data: Path) -> LabelledImages:
+    """Return all images of the public test split."""
+    return open_data(public_data / "chest_kermany").images("test")
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_an_exported_classifier_says_what_keras_says(classes: int) -> None:
+    """Logits and map, one image and several, after batch normalisation has been folded."""
+    model = lively(compact_resnet(32, classes))
+    network = exported_classifier(model)
+    for count in (1, 5):
+        assert max(apart(network, with_map(model), noise(count, 32)).values()) < AGREED
+
+
+def test_the_map_is_in_closed_form() -> None:
+    """Features of each place times the head's weights plus its bias; the mean over all places is the logit."""
+    model, images = lively(compact_resnet(32, 2)), noise(3, 32)
+    features = np.asarray(keras.Model(model.input, model.get_layer("pool").input)(images, training=False))
+    kernel, bias = model.get_layer("head").get_weights()
+    served = LiteRT(exported_classifier(model))(images)
+    np.testing.assert_allclose(served["map"], features @ kernel + bias, atol=AGREED)
+    np.testing.assert_allclose(served["map"].mean((1, 2)), served["logits"], atol=AGREED)
+
+
+def test_a_classifier_without_a_linear_head_on_an_average_has_no_map() -> None:
+    """Its logits are exported all the same."""
+    model, images = lively(textbook(32, 2)), noise(4, 32)
+    served = LiteRT(exported_classifier(model))(images)
+    assert set(served) == {"logits"}
+    np.testing.assert_allclose(served["logits"], np.asarray(model(images, training=False)), atol=AGREED)
+
+
+def test_an_exported_autoencoder_says_what_keras_says_in_half_the_space() -> None:
+    """Group normalisation leaves the weights as they are, so 16 bits hold them."""
+    model = lively(restoring_autoencoder(32, 8))
+    network = exported(model)
+    for count in (1, 3):
+        assert max(apart(network, model, noise(count, 32)).values()) < AGREED
+    assert len(network) < 3 * model.count_params()
+
+
+def test_the_same_weights_give_the_same_bytes() -> None:
+    """A training can be repeated to the last bit of its bundle."""
+    model = lively(compact_resnet(32, 1))
+    assert exported_classifier(model) == exported_classifier(model)
+
+
+def test_weights_are_what_16_bits_hold() -> None:
+    """Rounding changes a weight by less than a thousandth, and rounding again nothing."""
+    model = compact_resnet(32, 1)
+    before = arrays_of(model)
+    round_to_half(model)
+    after = arrays_of(model)
+    for name, array in after.items():
+        np.testing.assert_allclose(array, before[name], rtol=1e-3, atol=1e-7, err_msg=name)
+        np.testing.assert_array_equal(array, rounded_to_half(array), err_msg=name)
+
+
+def test_a_training_that_did_not_converge_is_refused_by_variable() -> None:
+    """Infinity is no weight."""
+    model = compact_resnet(32, 1)
+    model.get_layer("head").kernel.assign(np.full((128, 1), np.inf, np.float32))
+    with pytest.raises(ValueError, match=r"head/kernel: a weight is beyond what float16 holds"):
+        round_to_half(model)
+
+
+def test_the_shipped_networks_are_exported_from_the_shipped_weights(shipped: Bundle) -> None:
+    """What serves is what a retraining would start from."""
+    classifier = with_map(_classifier(shipped))
+    assert max(apart(shipped.networks["classifier.tflite"], classifier, noise(2, _size(classifier))).values()) < AGREED
+    restoring = _restoring(shipped)
+    assert max(apart(shipped.networks["autoencoder.tflite"], restoring, noise(2, _size(restoring))).values()) < AGREED
+
+
+@pytest.mark.data
+def test_exported_and_keras_classifier_agree_on_the_whole_test_split(
+    shipped: Bundle, public_chests: LabelledImages
+) -> None:
+    """All 311 chest radiographs, logits and maps."""
+    model = with_map(_classifier(shipped))
+    images = public_chests.views(_size(model))
+    assert len(images) == 311
+    distances = apart(shipped.networks["classifier.tflite"], model, images)
+    assert set(distances) == {"logits", "map"}
+    assert max(distances.values()) < AGREED, distances
+
+
+@pytest.mark.data
+def test_exported_and_keras_autoencoder_agree_on_the_whole_test_split(
+    shipped: Bundle, public_chests: LabelledImages
+) -> None:
+    """All 311 chest radiographs, restored images and masks."""
+    model = _restoring(shipped)
+    distances = apart(shipped.networks["autoencoder.tflite"], model, public_chests.views(_size(model)))
+    assert set(distances) == {"restored", "mask"}
+    assert max(distances.values()) < AGREED, distances
+
+
+def _size(model: Any) -> int:
+    return int(model.input_shape[1])
+
+
+def _classifier(bundle: Bundle) -> Any:
+    manifest = bundle.manifest
+    model = compact_resnet(manifest.classifier.size, len(manifest.classes))
+    assign(model, bundle.arrays["classifier"])
+    return model
+
+
+def _restoring(bundle: Bundle) -> Any:
+    assert bundle.manifest.anomaly is not None
+    (part,) = (part for part in bundle.manifest.anomaly.parts if part.kind == "restoring")
+    model = restoring_autoencoder(part.size, part.width)
+    assign(model, bundle.arrays["autoencoder"])
+    return model
