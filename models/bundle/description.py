@@ -44,12 +44,17 @@ class InputTable:
 
 @dataclass(frozen=True, slots=True)
 class OutputTable:
-    """[output]: what the model says, one number for each class."""
+    """[output]: what the model says, one number for each class.
+
+    A model that says "normal or pneumonia" gives two exclusive numbers of which one is a finding: `places = [1]` with
+    the one class pneumonia leaves the other out of the reports.
+    """
 
     values: str  #: logits or probabilities
     exclusive: bool = False  #: whether just one class is present, so that probabilities add up to 1
     name: str = ""  #: the only output where empty
-    map: str = ""  #: an output (1, h, w, classes) whose mean over places is the logits; none where empty
+    map: str = ""  #: an output (1, h, w, numbers) whose mean over places is the logits; none where empty
+    places: tuple[int, ...] = ()  #: which of its numbers, from 0, are the classes, in their order; empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Description:
         read, said = self.input, self.output
         activation = "none" if said.values == "probabilities" else "softmax" if said.exclusive else "sigmoid"
         numbers = (read.size, read.channels, read.layout, read.low, read.high, read.mean, read.deviation)
-        return Classifier(file, *numbers, read.name, said.name, said.map, activation)
+        return Classifier(file, *numbers, read.name, said.name, said.map, activation, said.places)
 
     def training_data(self) -> TrainingData:
         """Return what the manifest says of the data."""
@@ -111,8 +116,8 @@ def _check(described: Description) -> None:
             within(bool(value.strip()), f"description.{where}.{key}", value, "some text")
     said = described.output
     within(said.values in VALUES, "description.output.values", said.values, " or ".join(VALUES))
-    single = said.exclusive and len(described.classes) == 1
-    within(not single, "description.output.exclusive", said.exclusive, "false for a single class")
+    single = said.exclusive and len(described.classes) == 1 and not said.places
+    within(not single, "description.output.exclusive", said.exclusive, "false for a single class without places")
     mapped_logits = not said.map or said.values == "logits"
     within(mapped_logits, "description.output.map", said.map, "no map of probabilities: a map adds up to logits")
     names = [known.name for known in described.classes]

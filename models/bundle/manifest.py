@@ -47,6 +47,7 @@ class Classifier:
     output: str = "logits"  #: name of the output with one number a class; the only one where empty
     map: str = ""  #: name of an output (rows, columns, classes) whose mean over places is the logits; none where empty
     activation: str = "sigmoid"  #: what makes probabilities of the output: sigmoid, softmax or none
+    places: tuple[int, ...] = ()  #: which of the output's numbers, from 0, are the classes; all of them where empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ def device_uid(manifest: Manifest) -> str:
     retraining change no answer, and so leave it as it is.
     """
     table = asdict(manifest)
+    if not manifest.classifier.places:  # a choice that was not made changes no answer
+        del table["classifier"]["places"]
     decisive = {"format": FORMAT, "weights": manifest.weights_digest} | {key: table[key] for key in _DECISIVE}
     return f"2.25.{int(_digest(decisive)[:32], 16)}"
 

@@ -69,6 +69,7 @@ def _check(manifest: Manifest) -> None:
     """Refuse values of the right type that nothing can be read with, or that no training leaves."""
     _check_classes(manifest.classes)
     _check_classifier(manifest.classifier)
+    _check_places(manifest.classifier.places, len(manifest.classes))
     within(manifest.calibration.slope > 0, "manifest.calibration.slope", manifest.calibration.slope, "a number above 0")
     if manifest.admission is not None:
         _check_admission(manifest.admission)
@@ -101,6 +102,12 @@ def _check_classifier(known: Classifier) -> None:
         numbers = getattr(known, key)
         within(len(numbers) in {0, known.channels}, f"{where}.{key}", numbers, "one number for each channel, or none")
     within(all(number > 0 for number in known.deviation), f"{where}.deviation", known.deviation, "numbers above 0")
+
+
+def _check_places(places: tuple[int, ...], classes: int) -> None:
+    chosen = not places or (len(set(places)) == len(places) == classes and min(places) >= 0)
+    needed = f"a place of its own, from 0, for each of the {classes} classes, or none"
+    within(chosen, "manifest.classifier.places", places, needed)
 
 
 def _check_admission(admission: AdmissionLimit) -> None:

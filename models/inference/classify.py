@@ -57,21 +57,30 @@ class Classify:
     def probabilities(self, images: Images) -> NDArray[np.float64]:
         """Return the calibrated probability of presence of each class, shape (images, classes)."""
         logits = self.logits(images) * self._calibration.slope
-        if self._known.activation == "softmax":
+        if self._known.activation == "softmax" and not self._known.places:
             return softmax(logits)
         return sigmoid(logits + self._calibration.intercept)
 
     def maps(self, images: Images) -> NDArray[np.float32] | None:
         """Return what each place contributes to each logit, shape (images, h, w, classes), or None."""
-        return self._run(images)[self._known.map] if self._known.map else None
+        if not self._known.map:
+            return None
+        maps = self._run(images)[self._known.map]
+        if not self._known.places:
+            return maps
+        exclusive = self._known.activation == "softmax"
+        against = maps - maps.mean(-1, keepdims=True, dtype=np.float32) if exclusive else maps
+        return against[..., self._known.places]
 
     def _logits(self, outputs: Outputs) -> NDArray[np.float64]:
         found = np.asarray(outputs[self._output], np.float64)
         flat = found.reshape(len(found), -1)
-        if self._known.activation != "none":
-            return flat
-        likely = np.clip(flat, SURE, 1.0 - SURE)
-        return np.asarray(np.log(likely / (1.0 - likely)), np.float64)
+        if self._known.activation == "none":
+            likely = np.clip(flat, SURE, 1.0 - SURE)
+            flat = np.asarray(np.log(likely / (1.0 - likely)), np.float64)
+        elif self._known.activation == "softmax" and self._known.places:
+            flat = log_odds(flat)
+        return flat[:, self._known.places] if self._known.places else flat
 
     def _run(self, images: Images) -> Outputs:
         return outputs_in_batches(self._network, prepared(images, self._known))
@@ -108,6 +117,18 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(-1, keepdims=True), np.float64)
 
 
+def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how each of several exclusive classes stands against all others together, shape (images, classes)."""
+    exact = np.asarray(logits, np.float64)
+    others = [np.logaddexp.reduce(np.delete(exact, place, axis=1), axis=1) for place in range(exact.shape[1])]
+    return np.asarray(exact - np.stack(others, axis=1), np.float64)
+
+
+def fits(numbers: int, classes: int, places: tuple[int, ...]) -> bool:
+    """Return whether an output of so many numbers can hold the classes: just as many, or as far as the places reach."""
+    return max(places) < numbers if places else numbers == classes
+
+
 def _chosen_output(known: Classifier, network: Network) -> str:
     """Return the name of the output that is meant; an empty name means the only one."""
     for key, name in (("input", known.input), ("output", known.output), ("map", known.map)):
@@ -123,11 +144,11 @@ def _chosen_output(known: Classifier, network: Network) -> str:
 
 def _refuse_unfit(known: Classifier, classes: int, outputs: Outputs, output: str) -> None:
     found = outputs[output]
-    if found.size != classes or not np.isfinite(found).all():
+    if not fits(found.size, classes, known.places) or not np.isfinite(found).all():
         raise NetworkError(
             f"{known.file} gives {output!r} of shape {found.shape} for one image, where {classes} finite numbers, one "
             "for each class, are needed"
         )
-    if known.map and (outputs[known.map].ndim != 4 or outputs[known.map].shape[-1] != classes):
+    if known.map and (outputs[known.map].ndim != 4 or outputs[known.map].shape[-1] != found.size):
         shape = outputs[known.map].shape
-        raise NetworkError(f"{known.file} gives the map {known.map!r} of shape {shape}, not (1, h, w, {classes})")
+        raise NetworkError(f"{known.file} gives the map {known.map!r} of shape {shape}, not (1, h, w, {found.size})")

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.manifest import Classifier
 from models.images.preprocess import Image, Values, network_input
 from models.inference.reader import Reader
 
@@ -119,17 +120,18 @@ def strongest_region(map_: NDArray[np.floating[Any]], rows: int, columns: int) -
     region = next((part for level in LEVELS if _fits(part := _strongest_part(fine, level))), None)
     if region is None:
         return ()
-    corners = _simplified(cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0])
+    corners = _simplified(region)
     # the outermost pixels of the grid stand for the image's edges
     places = corners * (np.array([columns, rows]) / (GRID - 1))
     closed = [(float(column), float(row)) for column, row in (*places, places[0])]
     return tuple(closed) if len(places) > 2 else ()
 
 
-def contributions(maps: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
+def contributions(maps: NDArray[np.float32], classifier: Classifier) -> NDArray[np.float32]:
     """Return what each place says for each class.
 
-    Only differences between logits matter to a softmax, so there the mean over the classes is taken off.
+    Only differences between logits matter to a softmax, so there the mean over the classes is taken off; where only
+    some of them are told, the reader has done so.
 
     Input shape
         (h, w, classes), float32.
@@ -137,7 +139,7 @@ def contributions(maps: NDArray[np.float32], activation: str) -> NDArray[np.floa
     Output shape
         (h, w, classes), float32.
     """
-    exclusive = activation == "softmax" and maps.shape[-1] > 1
+    exclusive = classifier.activation == "softmax" and not classifier.places
     return maps - maps.mean(-1, keepdims=True, dtype=np.float32) if exclusive else maps
 
 
@@ -146,7 +148,7 @@ def _class_maps(reader: Reader, see: "partial[Image]") -> Iterable[tuple[str, Im
     maps = reader.maps(see(classifier.size)[np.newaxis])
     if maps is None:
         return
-    said = contributions(maps[0], classifier.activation)
+    said = contributions(maps[0], classifier)
     for place, known in enumerate(reader.manifest.classes):
         yield known.name, np.ascontiguousarray(said[..., place], np.float32)
 
@@ -177,12 +179,12 @@ def _strongest_part(fine: Image, level: float) -> NDArray[np.uint8]:
 
 
 def _fits(part: NDArray[np.uint8]) -> bool:
-    return 0 < part.mean() <= LARGEST_SHARE
+    return 0 < int(part.sum()) <= LARGEST_SHARE * part.size
 
 
-def _simplified(contour: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the corners (points, 2) of a contour, with a tolerance that grows until they are few enough."""
-    tolerance = 1.0
+def _simplified(part: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the corners (points, 2) of a part's contour, with a tolerance that grows until they are few enough."""
+    contour, tolerance = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0], 1.0
     while len(corners := cv2.approxPolyDP(contour, tolerance, closed=True)) >= MOST_POINTS:
         tolerance *= 1.5
     return np.asarray(corners[:, 0], np.int32)

@@ -57,8 +57,10 @@ def load_network(name: str, content: bytes, threads: int = 1) -> Network:
 
         return LiteRT(content, threads)
     if name.endswith(".onnx"):
+        from models.inference.foreign import refuse_foreign  # noqa: PLC0415 the same
         from models.inference.onnx_runtime import OnnxRuntime  # noqa: PLC0415 the same
 
+        refuse_foreign(name, content)  # before the runtime looks for anything beside the file
         return OnnxRuntime(content, threads)
     raise NetworkError(f"{name} ends in neither .tflite (LiteRT) nor .onnx (ONNX Runtime)")
 

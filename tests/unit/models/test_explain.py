@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.bundle.manifest import Classifier
 from models.inference.explain import LARGEST_SHARE, MOST_POINTS, Outline, contributions, strongest_region
 
 SIZES = [(512, 512), (1023, 767), (301, 1999), (37, 2140), (7, 5), (1, 1)]
@@ -116,5 +117,6 @@ def test_a_map_that_is_none_is_refused(map_: np.ndarray) -> None:
 def test_exclusive_classes_are_explained_by_their_difference() -> None:
     """What is added to every logit changes no softmax, so it changes no map; a sigmoid's logits stand alone."""
     maps = np.random.default_rng(2).normal(0, 1, (4, 4, 3)).astype(np.float32)
-    assert contributions(maps + 5, "softmax") == pytest.approx(contributions(maps, "softmax"), abs=1e-5)
-    assert contributions(maps, "sigmoid") is maps
+    exclusive, independent = (Classifier("c.tflite", 32, activation=kind) for kind in ("softmax", "sigmoid"))
+    assert contributions(maps + 5, exclusive) == pytest.approx(contributions(maps, exclusive), abs=1e-5)
+    assert contributions(maps, independent) is maps
