@@ -1,13 +1,14 @@
-"""`models` and what stands under it: versions, modes and measures."""
+"""`models` and what stands under it: versions, modes and measures; bundles verified, signed and imported."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from node.app import utc_now
 from node.cli.main import application
-from node.cli.output import Json, console, listing, settings_of
-from node.pipeline import operate
+from node.cli.output import Json, check_lines, console, listing, settings_of
+from node.pipeline import bundles, operate
 
 models_application = typer.Typer(help="Versions, modes and measures of the models.", invoke_without_command=True)
 application.add_typer(models_application, name="models")
@@ -28,3 +29,36 @@ def models_mode(
 ) -> None:
     """Change what a model's results are used for; the running node follows without a restart."""
     console.print(operate.set_mode(settings_of(context), name, mode, utc_now()), markup=False)
+
+
+@models_application.command("verify")
+def models_verify(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
+    key: Annotated[Path | None, typer.Option("--key", help="Public key (PEM) of who must have signed it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a bundle with its manifest, file by file, and let it answer; exit 1 where something is wrong."""
+    check_lines(bundles.verify(bundle, key), as_json)
+
+
+@models_application.command("sign")
+def models_sign(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    key: Annotated[Path, typer.Option("--key", help="Private Ed25519 key (PEM), without a passphrase.")],
+) -> None:
+    """Sign a bundle's manifest, and with it every file that it lists."""
+    console.print(bundles.sign(bundle, key), markup=False)
+
+
+@models_application.command("import")
+def models_import(
+    file: Annotated[Path, typer.Argument(help="A model that was trained elsewhere: .tflite or .onnx.")],
+    describe: Annotated[Path, typer.Option("--describe", help="TOML file that says what the model is.")],
+    sample: Annotated[Path, typer.Option("--sample", help="Images that it reads: a folder, or one file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle.")],
+    as_json: Json = False,
+) -> None:
+    """Try a model on a sample against its description, and make a bundle of it."""
+    check_lines(bundles.import_model(file, describe, sample, out, utc_now()), as_json)
+    if not as_json:
+        console.print(f"bundle written to {out}", markup=False)

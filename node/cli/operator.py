@@ -4,18 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from node import app, config
 from node.app import utc_now
 from node.cli.main import application
-from node.cli.output import Json, console, listing, print_json, progress_bars, reporter, settings_of
+from node.cli.output import Json, check_lines, console, listing, print_json, progress_bars, reporter, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline import checks, operate
 from node.pipeline.explain import explain
 from node.pipeline.send import send as send_files
-
-_COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
 
 
 @application.command()
@@ -28,14 +25,7 @@ def serve(context: typer.Context) -> None:
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Print a line for each thing that could be wrong; exit 1 where one is."""
     path = config.find(context.obj)
-    lines = list(checks.check(config.load(path), path, utc_now()))
-    if as_json:
-        print_json([{"subject": line.subject, "verdict": line.verdict, "text": line.text} for line in lines])
-    else:
-        for line in lines:
-            console.print(f"[{_COLOURS[line.verdict]}]{line.verdict:5}[/] {escape(line.subject)}: {escape(line.text)}")
-    if any(line.verdict == "fault" for line in lines):
-        raise typer.Exit(1)
+    check_lines(checks.check(config.load(path), path, utc_now()), as_json)
 
 
 @application.command()

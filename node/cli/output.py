@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from node import config
+from node.pipeline.checks import CheckLine
 from node.pipeline.send import Reporter
 
+_COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
 _PIPE_WIDTH = 400  # a listing that goes to a file or another program is not folded
 console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
@@ -32,6 +35,19 @@ def listing(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...])
     for row in rows:
         table.add_row(*(escape(cell(row.get(column))) for column in columns))
     console.print(table if rows else "(none)")
+
+
+def check_lines(lines: Iterable[CheckLine], as_json: bool) -> None:
+    """Print what was looked at, a line each as it comes, or as JSON; exit 1 where one is a fault."""
+    found = []
+    for line in lines:
+        found.append(line)
+        if not as_json:
+            console.print(f"[{_COLOURS[line.verdict]}]{line.verdict:5}[/] {escape(line.subject)}: {escape(line.text)}")
+    if as_json:
+        print_json([{"subject": line.subject, "verdict": line.verdict, "text": line.text} for line in found])
+    if any(line.verdict == "fault" for line in found):
+        raise typer.Exit(1)
 
 
 def cell(value: Any) -> str:
