@@ -110,10 +110,13 @@ def _distances(routes: dict[str, Route], images: NDArray[np.float32]) -> dict[st
     }
 
 
+STARTS = """
+a process of its own for each route, classifier: seconds from its import to its first answer, and the memory that the
+process needed at most; none: Python, NumPy and the bundle's manifest"""
+
+
 def _print_starts(onnx: Path, repetitions: int) -> None:
-    print(
-        "\na process of its own for each route, classifier: seconds from its import to its first answer, and the memory\nthat the process needed at most; none: Python, NumPy and the bundle's manifest"
-    )
+    print(STARTS)
     print(f"{'route':<14} {'s':>22} {'MB':>22}")
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ("none", *NAMES)}
     for _ in range(repetitions):
