@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,9 @@ from models.images.preprocess import Values, network_input
 
 NAMED_IMAGES = 10
 """How many faulty images a refusal names; the rest it counts."""
+
+LARGEST = 512
+"""Rows and columns that an image is kept with, as many as a recipe may ask for."""
 
 Images = NDArray[np.float32]
 """Network input, shape (images, size, size, 1), float32 in [0, 1]."""
@@ -143,6 +147,18 @@ class InMemory:
             if key in torn
         ]
         refuse_images(fault, named)
+
+
+def shrunk(values: Values) -> Values:
+    """Return an image whose longer sides are resized, by area, to the most that any network here reads.
+
+    A folder of radiographs of ten million pixels then fits into memory; what a network sees of one differs from what
+    serving sees by the rounding of two area means instead of one.
+    """
+    rows, columns = (min(length, LARGEST) for length in values.shape)
+    if (rows, columns) == values.shape:
+        return values
+    return np.asarray(cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def refuse_images(fault: str, names: Sequence[str]) -> None:

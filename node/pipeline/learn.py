@@ -1,150 +1,12 @@
-"""Training and evaluating bundles at an operator's word; the learned part is imported late, for these verbs alone."""
+"""Evaluating bundles at an operator's word; the learned part is imported late, for this verb alone."""
 
-import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from node.domain.errors import OperatorError
+from node.pipeline.labelled import open_labelled
 from node.pipeline.send import Reporter
-
-
-def train(recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, replace: bool) -> Path:
-    """Train a bundle and return its folder.
-
-    Parameters
-    ----------
-    recipe
-        Name of a shipped recipe, or the path of a TOML file.
-    data
-        Folder of the data set.
-    out
-        Folder of the new bundle.
-    seed
-        The same seed, data and number of threads give the same bundle.
-    report
-        Told of the progress.
-    replace
-        Whether a bundle that is there gives way to the new one, once that is complete.
-
-    Raises
-    ------
-    OperatorError
-        Where `out` exists and may not be replaced or is no bundle, cannot be written, or the recipe or the data
-        cannot be trained with. Whatever stood at `out` stands there still.
-    """
-    _quieten()
-    from models.data.dataset import DataError, open_data  # noqa: PLC0415
-    from models.training.recipe import RecipeError  # noqa: PLC0415
-    from models.training.run import train as train_bundle  # noqa: PLC0415
-
-    place = out.resolve()
-    prepare(place, replace=replace)
-    new = beside(place, "new")
-    try:
-        train_bundle(recipe, open_data(data), new, seed, report)
-        put_in_place(new, place, replace=replace)
-    except RecipeError as error:
-        raise OperatorError(f"the recipe {recipe} cannot be used: {error}", exit_code=2) from error
-    except DataError as error:
-        raise OperatorError(f"the data in {data} cannot be trained on: {error}") from error
-    except OSError as error:
-        raise OperatorError(f"the bundle cannot be written to {out}: {error}") from error
-    return out
-
-
-def prepare(out: Path, *, replace: bool) -> None:
-    """Refuse a place where no bundle may or can be put, before anything is trained; sweep what killed runs left.
-
-    Parameters
-    ----------
-    out
-        Folder of the new bundle, absolute.
-    replace
-        Whether a bundle that is there may give way.
-
-    Raises
-    ------
-    OperatorError
-        With exit code 2, naming the place and the way out.
-    """
-    from models.training.run import make_room, sweep  # noqa: PLC0415 for this verb alone
-
-    if not out.name:
-        raise OperatorError(f"{out} is no place for a bundle: name another --out", exit_code=2)
-    try:
-        _finish_killed_run(out)
-        refuse_unfit(out, replace=replace)
-        sweep(out)
-        make_room(beside(out, "new"))
-    except OSError as error:
-        raise OperatorError(f"no bundle can be written to {out}: {error}; name another --out", exit_code=2) from error
-
-
-def refuse_unfit(out: Path, *, replace: bool) -> None:
-    """Refuse what may not be replaced: anything at all without `replace`, and with it what is no bundle.
-
-    Raises
-    ------
-    OperatorError
-        With exit code 2.
-    """
-    if not out.exists():
-        return
-    if not replace:
-        raise OperatorError(f"{out} exists: name another --out, or let it be replaced with --replace", exit_code=2)
-    if not _is_bundle(out):
-        raise OperatorError(
-            f"{out} is no folder with a bundle's manifest.json and is not replaced: name another --out, or remove it",
-            exit_code=2,
-        )
-
-
-def put_in_place(new: Path, out: Path, *, replace: bool) -> None:
-    """Let a complete new bundle take the place of what is at `out`, by renaming: a kill leaves either one whole.
-
-    Raises
-    ------
-    OperatorError
-        Where something came to stand at `out` meanwhile that may not be replaced.
-    OSError
-        Where a folder cannot be renamed; the old bundle stands again.
-    """
-    refuse_unfit(out, replace=replace)
-    old = beside(out, "old")
-    if out.exists():
-        out.rename(old)
-    try:
-        new.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)  # what cannot be removed now is swept by the next run
-
-
-def beside(out: Path, role: str) -> Path:
-    """Return the hidden folder beside `out` that holds the bundle which is "new" or "old" while it is replaced."""
-    return out.with_name(f".{out.name}-{role}")
-
-
-def _finish_killed_run(out: Path) -> None:
-    """Put back the old bundle where a run was killed between the two renames; remove all else that it left."""
-    new, old = beside(out, "new"), beside(out, "old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-    for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a manifest that a training wrote, of whatever format; other folders have one, too."""
-    try:
-        table = json.loads((folder / "manifest.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(table, dict) and "weights_digest" in table
+from node.pipeline.train import quieten
 
 
 def evaluate(bundle: Path, data: Path, split: str, report: Reporter) -> dict[str, Any]:
@@ -155,19 +17,14 @@ def evaluate(bundle: Path, data: Path, split: str, report: Reporter) -> dict[str
     OperatorError
         Where the bundle cannot be used or the data cannot be read.
     """
-    _quieten()
+    quieten()
     from models.bundle.folder import BundleError  # noqa: PLC0415
     from models.data.dataset import DataError  # noqa: PLC0415
     from models.evaluation.measures import evaluate as evaluate_bundle  # noqa: PLC0415
 
     try:
-        return evaluate_bundle(bundle, data, split, report)
+        return evaluate_bundle(bundle, open_labelled(data, report), split, report).measures
     except BundleError as error:
         raise OperatorError(f"the bundle {bundle} cannot be used: {error}") from error
     except DataError as error:
         raise OperatorError(f"the data in {data} cannot be evaluated on: {error}") from error
-
-
-def _quieten() -> None:
-    """Keep TensorFlow's start-up remarks out of the progress bar; read when it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import OperatorError
-from node.pipeline.learn import beside, prepare, put_in_place, train
+from node.pipeline.train import beside, prepare, put_in_place, train
 
 
 def bundle(folder: Path, mark: str) -> Path:
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path, content: s
     if content is not None:
         (out / "manifest.json").write_text(content, encoding="utf-8")
     with pytest.raises(OperatorError, match=r"manifest\.json and is not replaced") as caught:
-        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=True)
+        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=True, say=print)
     assert caught.value.exit_code == 2
     assert (out / "chapter.txt").read_text(encoding="utf-8") == "years of work"
 
@@ -87,7 +87,7 @@ def test_a_bundle_that_exists_is_kept_without_the_word_to_replace_it(tmp_path: P
     """The message names the flag."""
     out = bundle(tmp_path / "one", "old")
     with pytest.raises(OperatorError, match="--replace") as caught:
-        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=False)
+        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=False, say=print)
     assert caught.value.exit_code == 2
     assert mark_of(out) == "old"
 
@@ -96,7 +96,15 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path: Pat
     """Its parent is a file; whoever trains learns of it in a second and not in a quarter of an hour."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OperatorError, match="no bundle can be written to") as caught:
-        train("starter", tmp_path / "no-data", tmp_path / "file" / "models" / "one", 1, lambda *_: None, replace=False)
+        train(
+            "starter",
+            tmp_path / "no-data",
+            tmp_path / "file" / "models" / "one",
+            1,
+            lambda *_: None,
+            replace=False,
+            say=print,
+        )
     assert caught.value.exit_code == 2
 
 
@@ -110,7 +118,7 @@ def test_a_training_that_fails_leaves_the_old_bundle_where_it_was(tmp_path: Path
     """The data are missing; the bundle that was to be replaced is not."""
     out = bundle(tmp_path / "one", "old")
     with pytest.raises(OperatorError, match="cannot be trained on"):
-        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=True)
+        train("starter", tmp_path / "no-data", out, 1, lambda *_: None, replace=True, say=print)
     assert mark_of(out) == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 

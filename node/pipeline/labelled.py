@@ -1,0 +1,216 @@
+"""A folder of DICOM files with labels.csv, read into labelled images: the node's own kind of data set.
+
+What patient an image belongs to becomes an opaque group, and no message names a patient, an identifier or a file: a
+fault is named by its line in labels.csv. The learned part is imported late.
+"""
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.dicom.encoding import NotParsable
+from node.dicom.header import inspect
+from node.dicom.part10 import NotPart10, read_part10
+from node.dicom.pixels import PixelsUnreadable, PixelValues, read_pixels
+from node.domain.instance import InstanceHeader
+from node.pipeline.send import Reporter
+
+if TYPE_CHECKING:
+    from models.data.labelled import DataSet, InMemory, LabelledImages
+
+LABELS = "labels.csv"
+SPLITS = ("train",) * 8 + ("val", "test")
+"""Which split a group falls into, by a tenth of its digest, where labels.csv does not say."""
+
+NAMED_LINES = 10
+"""How many faulty lines a refusal spells out; the rest it counts."""
+
+
+class _Unusable(Exception):  # noqa: N818 - a finding about one line
+    """A line that nothing can be learned from; the message says why, without patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledInstance:
+    """One line of labels.csv with what its file holds."""
+
+    line: int
+    label: int
+    group: str
+    split: str
+    subtype: str
+    header: InstanceHeader
+    pixels: PixelValues  #: of a single frame
+
+
+def open_labelled(path: Path, report: Reporter) -> "DataSet":
+    """Return the data set at a path: zips with manifest.csv, an npz, or DICOM files with labels.csv.
+
+    Parameters
+    ----------
+    path
+        A folder, or a file that ends in .npz.
+    report
+        Told of the DICOM files that are read.
+
+    Raises
+    ------
+    DataError
+        Where there is none of them, or what is there must not be learned from; lines are named.
+    """
+    from models.data.dataset import open_data  # noqa: PLC0415 - for those who train or evaluate alone
+
+    return read_labelled(path, report) if (path / LABELS).is_file() else open_data(path)
+
+
+def read_labelled(folder: Path, report: Reporter) -> "InMemory":
+    """Return the labelled images of a folder of DICOM files.
+
+    Parameters
+    ----------
+    folder
+        Holds labels.csv with the columns `file` (a path in the folder) or `sop_instance_uid`, and `label` (0 to n - 1);
+        where they are known, `group` (else a digest of issuer and Patient ID), `split` (else train, val or test by a
+        digest of the group, eight, one and one of ten), and `subtype`.
+    report
+        Told of the files that are read.
+
+    Raises
+    ------
+    DataError
+        Where labels.csv is no such table, or lines of it cannot be used; all of them are looked at, and they are named.
+    """
+    from models.data.labelled import DataError, InMemory  # noqa: PLC0415 - as above
+
+    lines, folder_index = _lines(folder), _Folder(folder)
+    read: list[LabelledInstance] = []
+    faults: list[str] = []
+    for done, (number, line) in enumerate(lines):
+        report("files", done, len(lines))
+        try:
+            read.append(_instance(folder_index, number, line))
+        except _Unusable as reason:
+            faults.append(f"line {number} ({reason})")
+    report("files", len(lines), len(lines))
+    if faults:
+        more = f" and {len(faults) - NAMED_LINES} more" if len(faults) > NAMED_LINES else ""
+        raise DataError(f"{len(faults)} lines of {LABELS} cannot be used: {', '.join(faults[:NAMED_LINES])}{more}")
+    splits = dict.fromkeys(one.split for one in read)
+    return InMemory({split: _images([one for one in read if one.split == split]) for split in splits})
+
+
+def group_of(header: InstanceHeader) -> str:
+    """Return an opaque name for the patient, the same for all images with this Patient ID of this issuer."""
+    identity = f"{header.issuer_of_patient_id}\0{header.patient_id}"
+    return hashlib.sha256(f"pacs-node group\0{identity}".encode()).hexdigest()[:24]
+
+
+def split_of(group: str) -> str:
+    """Return the split that a group falls into, always the same one."""
+    digest = hashlib.sha256(f"pacs-node split\0{group}".encode()).hexdigest()
+    return SPLITS[int(digest[:8], 16) % len(SPLITS)]
+
+
+class _Folder:
+    """The DICOM files of a folder, by path and by SOP Instance UID."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, line: Mapping[str, str]) -> Path:
+        """Return the file of a line."""
+        if name := line.get("file"):
+            return self._folder / name
+        if not (uid := line.get("sop_instance_uid")):
+            raise _Unusable("it names neither a file nor a SOP Instance UID")
+        if uid not in self._by_uid:
+            raise _Unusable("no file of the folder has this SOP Instance UID")
+        return self._by_uid[uid]
+
+    @cached_property
+    def _by_uid(self) -> dict[str, Path]:
+        found = {}
+        for path in sorted(path for path in self._folder.rglob("*") if path.is_file() and path.name != LABELS):
+            try:
+                found[read_part10(path).sop_instance_uid] = path
+            except (NotPart10, OSError):
+                continue  # what is no DICOM file has no UID, and a line that means it finds nothing
+        return found
+
+
+def _lines(folder: Path) -> list[tuple[int, dict[str, str]]]:
+    from models.data.labelled import DataError  # noqa: PLC0415 - as above
+
+    path = folder / LABELS
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            columns, lines = set(table.fieldnames or ()), list(enumerate(table, start=2))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV in UTF-8: {error}") from error
+    if "label" not in columns or not columns & {"file", "sop_instance_uid"}:
+        raise DataError(f"{path} needs the column label, and file or sop_instance_uid")
+    if not lines:
+        raise DataError(f"{path} lists no image")
+    return lines
+
+
+def _instance(folder: _Folder, number: int, line: Mapping[str, str]) -> LabelledInstance:
+    if None in line or None in line.values():
+        raise _Unusable("it has more or fewer values than the header has columns")
+    label = line["label"]
+    if not (label.isascii() and label.isdigit() and len(label) <= 4):
+        raise _Unusable("its label is no number of a class from 0")
+    path = folder.find(line)
+    header, pixels = _contents(path)
+    if not (group := line.get("group")):
+        if not header.patient_id:
+            raise _Unusable("its file has no Patient ID: give it a group")
+        group = group_of(header)
+    split = line.get("split") or split_of(group)
+    return LabelledInstance(number, int(label), group, split, line.get("subtype", ""), header, pixels)
+
+
+def _contents(path: Path) -> tuple[InstanceHeader, PixelValues]:
+    """Return header and pixels of a file with a single frame."""
+    try:
+        part10 = read_part10(path)
+        header = inspect(part10.dataset, part10.transfer_syntax_uid)
+        pixels = read_pixels(path)
+    except OSError as error:
+        raise _Unusable(f"its file cannot be read: {error.strerror}") from error
+    except (NotPart10, NotParsable) as error:
+        raise _Unusable("its file is no DICOM file") from error
+    except PixelsUnreadable as error:
+        raise _Unusable(f"its pixels cannot be decoded: {error}") from error
+    if len(pixels.values) != 1:
+        raise _Unusable(f"it has {len(pixels.values)} frames where one is needed")
+    return header, pixels
+
+
+def _images(instances: list[LabelledInstance]) -> "LabelledImages":
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from models.data.labelled import LabelledImages, shrunk  # noqa: PLC0415 - as above
+
+    return LabelledImages(
+        pixels=tuple(shrunk(one.pixels.values[0]) for one in instances),
+        labels=np.array([one.label for one in instances], np.int64),
+        groups=tuple(one.group for one in instances),
+        names=tuple(f"{LABELS} line {one.line}" for one in instances),
+        subtypes=tuple(one.subtype for one in instances),
+        windows=tuple(one.pixels.window for one in instances),
+        inverted=tuple(one.pixels.inverted for one in instances),
+        attributes={
+            "subtype": tuple(one.subtype for one in instances),
+            "modality": tuple(one.header.modality for one in instances),
+            "manufacturer": tuple(one.header.manufacturer for one in instances),
+            "view_position": tuple(one.header.view_position for one in instances),
+        },
+    )
