@@ -72,6 +72,15 @@ def in_batches(compute: Callable[[Images], Any], images: Images, at_once: int = 
 
 
 def outputs_in_batches(network: Network, images: Images, at_once: int = AT_ONCE) -> Outputs:
-    """Return every output of a network for all images, a bounded number at a time."""
+    """Return every output of a network for all images, a bounded number at a time.
+
+    Raises
+    ------
+    NetworkError
+        Where the network cannot take the images, or an output has no axis for them.
+    """
     parts = [network(images[first : first + at_once]) for first in range(0, len(images), at_once)]
+    for name, found in parts[0].items():
+        if not np.ndim(found):
+            raise NetworkError(f"output {name!r} is a single number, where an axis for images comes first")
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
