@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.dataset import LabelledImages
-from models.evaluation.deletion import deletion_test
+from models.evaluation.deletion import deletion_test, from_other_side
 from models.evaluation.grad_cam import bundle_maps
 from models.images.preprocess import network_input
 from models.inference.anomaly import placed
@@ -76,26 +76,21 @@ def _class_tests(
     shown: NDArray[np.bool_],
 ) -> dict[str, dict[str, Any] | None]:
     """Return a test for each class; of several classes the score is what a logit has above the mean of all."""
-    size, activation = reader.manifest.classifier.size, reader.manifest.classifier.activation
+    classifier, size = reader.manifest.classifier, reader.manifest.classifier.size
     tests = {}
     for place, known in enumerate(reader.manifest.classes):
         chosen = spread(np.flatnonzero(shown[:, place]))
         if not len(chosen):
             continue
         seen = images.views(size)[chosen]
-        maps = [contributions(one, activation)[..., place] for one in maps_of(seen)]
+        maps = [contributions(one, classifier)[..., place] for one in maps_of(seen)]
 
         def score(some: Images, place: int = place) -> Scores:
-            return _above_mean(reader.logits(some), place)
+            return contributions(reader.logits(some).astype(np.float32), classifier)[:, place].astype(np.float64)
 
         groups = [images.groups[number] for number in chosen]
         tests[known.name] = deletion_test(score, seen, _outlines(maps, size), groups)
     return tests
-
-
-def _above_mean(logits: Scores, place: int) -> Scores:
-    several = logits.shape[1] > 1
-    return np.asarray(logits[:, place] - (logits.mean(1) if several else 0.0), np.float64)
 
 
 def _anomaly_test(reader: Reader, images: LabelledImages) -> dict[str, Any] | None:
@@ -118,7 +113,7 @@ def _anomaly_test(reader: Reader, images: LabelledImages) -> dict[str, Any] | No
 
     above_median = [one - np.median(one) for one in maps[chosen]]
     groups = [images.groups[number] for number in chosen]
-    return deletion_test(score, images.views(size)[chosen], _outlines(above_median, size), groups)
+    return deletion_test(score, images.views(size)[chosen], _outlines(above_median, size), groups, from_other_side)
 
 
 def _resized(images: Images, side: int) -> Images:

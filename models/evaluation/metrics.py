@@ -145,7 +145,7 @@ def presence(labels: Labels, probabilities: Scores, threshold: float, groups: Se
         "ece": expected_calibration_error(labels, probabilities),
         "brier": float(brier_score_loss(labels, probabilities)),
         "confusion": confusion_matrix(labels == 1, found, labels=[False, True]).tolist(),
-        "intervals": interval(drawn, groups),
+        "intervals": _widened(interval(drawn, groups), labels == 1, found, np.asarray(groups)),
     }
 
 
@@ -193,6 +193,24 @@ def macro_auc(labels: Labels, probabilities: Scores, weights: Weights) -> Scores
 def plain(number: float) -> float | None:
     """Return a number as JSON can hold it: None where it is none."""
     return float(number) if np.isfinite(number) else None
+
+
+def _widened(
+    ends: dict[str, tuple[float, float]],
+    present: NDArray[np.bool_],
+    found: NDArray[np.bool_],
+    groups: NDArray[np.str_],
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals, with the exact one where all draws agree: to be right 20 times of 20 is not certainty.
+
+    The exact bound of Clopper and Pearson for a share of 0 or 1, counting patients.
+    """
+    of = {"sensitivity": present, "recall": present, "specificity": ~present, "precision": found}
+    for name, which in of.items():
+        if name in ends and ends[name][0] == ends[name][1]:
+            reach = 1.0 - 0.025 ** (1 / len(set(groups[which].tolist())))
+            ends[name] = (1.0 - reach, 1.0) if ends[name][1] == 1.0 else (0.0, reach)
+    return ends
 
 
 def _macro(confusion: NDArray[np.int64]) -> dict[str, float | None]:

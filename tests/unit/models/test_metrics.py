@@ -141,3 +141,10 @@ def test_a_class_without_an_image_is_left_out_of_the_averages() -> None:
     measured = metrics.choice(labels, probabilities, ["a", "b", "c", "d"])
     assert measured["macro_auc"] == measured["macro_recall"] == 1.0
     assert measured["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 0]]
+
+
+def test_to_be_right_every_time_is_no_certainty() -> None:
+    """Five of five patients found: the sensitivity could be 0.48 all the same."""
+    labels, scores = np.repeat([0, 1], 5), np.repeat([0.1, 0.9], 5)
+    low, high = metrics.presence(labels, scores, 0.5, [str(number) for number in range(10)])["intervals"]["sensitivity"]
+    assert (round(low, 2), high) == (0.48, 1.0)
