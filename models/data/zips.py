@@ -45,8 +45,8 @@ class ZipFolder:
     Parameters
     ----------
     folder
-        The folder; its manifest has the columns file, label (0 to n - 1), group and split, and where they are known
-        sha256 and any others.
+        The folder; its manifest has the columns file, label (0 to n - 1), group (or else patient) and split, and where
+        they are known sha256 and any others.
 
     Raises
     ------
@@ -153,7 +153,8 @@ def _row(number: int, line: dict[str, str]) -> Row:
     if not (label.isascii() and label.isdigit() and len(label) <= 4):
         raise DataError(f"manifest.csv line {number}: the label is the number of a class from 0, not {label!r}")
     attributes = {name: value for name, value in line.items() if name not in OWN_COLUMNS}
-    return Row(number, line["file"], int(label), line["group"], line["split"], line.get("sha256", ""), attributes)
+    group = line["patient"] if "group" not in line and "patient" in line else line["group"]
+    return Row(number, line["file"], int(label), group, line["split"], line.get("sha256", ""), attributes)
 
 
 def _refuse_torn_groups(rows: Sequence[Row]) -> None:
