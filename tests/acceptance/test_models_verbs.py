@@ -1,0 +1,227 @@
+"""Bundles at the command line: verified, signed, brought from elsewhere, and served."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from node.demo.pacs import StandInPacs
+from node.dicom.wrap import wrap_as_dx
+from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from node.network.service import IncomingInstance
+from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
+from tests.support.house import SUBJECT, radiograph
+from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving
+from tests.support.reports import read_report
+from tests.support.waiting import wait_until
+from tests.test_docs import documented_json_keys
+
+STARTER = CHECKOUT / "models" / "starter"
+PEERS = [Peer("modality", "MODALITY", 104, may_send=True)]
+TWO_NUMBERS = {
+    "output": '[output]\nvalues = "logits"\nexclusive = true\nplaces = [1]\n',
+    "read": f"[input]\nsize = {SIZE}\nchannels = 3\n",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> NodeFolder:
+    """Give a folder with a configuration of the starter model."""
+    folder = NodeFolder(tmp_path / "home", PEERS)
+    folder.write()
+    return folder
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Give a copy of the starter bundle, for the test to spoil."""
+    return Path(shutil.copytree(STARTER, tmp_path / "copy"))
+
+
+def _keys(folder: Path, name: str) -> tuple[Path, Path]:
+    key = Ed25519PrivateKey.generate()
+    private, public = folder / f"{name}.pem", folder / f"{name}-public.pem"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def _imported(home: NodeFolder, folder: Path, name: str, content: bytes, text: str) -> subprocess.CompletedProcess[str]:
+    """Import a model with a sample of pictures, DICOM files and one file that is neither."""
+    sample = folder / "sample"
+    sample.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(patches(4)):
+        cv2.imwrite(str(sample / f"{number}.png"), picture)
+        (sample / f"{number}.dcm").write_bytes(wrap_as_dx(picture, SUBJECT))
+    (sample / "notes.txt").write_text("no image", encoding="utf-8")
+    (folder / name).write_bytes(content)
+    (folder / "model.toml").write_text(text, encoding="utf-8")
+    options = ["--describe", folder / "model.toml", "--sample", sample, "--out", folder / "bundle"]
+    return home.run("models", "import", str(folder / name), *map(str, options))
+
+
+def _configured(home: NodeFolder, bundle: Path, public_key: Path | None = None) -> None:
+    """Let the node serve a bundle in place of the starter."""
+    key = f'public_key = "{public_key}"\n' if public_key else ""
+    home.write()
+    text = home.configuration.read_text(encoding="utf-8")
+    text = text.replace('bundle = "starter"\n', f'bundle = "{bundle}"\n{key}')
+    home.configuration.write_text(text, encoding="utf-8")
+
+
+def test_the_shipped_bundle_is_what_it_says(home: NodeFolder) -> None:
+    """Every file a line, its parts, and an answer; also as JSON with the documented keys."""
+    lines = home.listing("models", "verify", "starter")
+    assert set(lines[0]) == set(documented_json_keys("models verify"))
+    verdicts = {line["subject"]: line["verdict"] for line in lines}
+    files = {f"file {path.name}": "ok" for path in STARTER.iterdir() if path.name != "manifest.json"}
+    assert files.items() <= verdicts.items()
+    assert verdicts | {"load": "ok", "answer": "ok", "signature": "note", "admission": "ok"} == verdicts
+
+
+@pytest.mark.parametrize("name", ["classifier.tflite", "ATTRIBUTION.txt", "manifest.json"])
+def test_a_changed_byte_is_found_and_its_file_named(home: NodeFolder, copy: Path, name: str) -> None:
+    """Exit 1; nothing of it is run."""
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    done = home.run("models", "verify", str(copy))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (fault,) = (line for line in done.stdout.splitlines() if line.startswith("fault"))
+    assert str(copy / name) in fault
+    assert "answer" not in done.stdout
+
+
+def test_a_file_that_is_missing_or_not_listed_is_named(home: NodeFolder, copy: Path) -> None:
+    """The one is a fault, the other only said."""
+    (copy / "autoencoder.tflite").unlink()
+    (copy / "notes.txt").write_text("mine", encoding="utf-8")
+    done = home.run("models", "verify", str(copy))
+    assert done.returncode == 1
+    assert "fault file autoencoder.tflite" in done.stdout
+    assert "note  file notes.txt" in done.stdout
+
+
+def test_a_signature_is_made_and_known(home: NodeFolder, copy: Path, tmp_path: Path) -> None:
+    """By its own key and no other; a bundle that does not fit its manifest is not signed."""
+    private, public = _keys(tmp_path, "ours")
+    _, other = _keys(tmp_path, "theirs")
+    assert home.run("models", "verify", str(copy), "--key", str(public)).returncode == 1
+    done = home.run("models", "sign", str(copy), "--key", str(private))
+    assert done.returncode == 0, done.stderr
+    assert "manifest.sig written" in done.stdout
+    known = home.run("models", "verify", str(copy), "--key", str(public))
+    assert known.returncode == 0
+    assert "ok    signature" in known.stdout
+    strange = home.run("models", "verify", str(copy), "--key", str(other))
+    assert strange.returncode == 1
+    assert "another key" in strange.stdout
+    (copy / "classifier.npz").write_bytes(b"changed")
+    refused = home.run("models", "sign", str(copy), "--key", str(private))
+    assert refused.returncode == 1
+    assert "classifier.npz" in refused.stderr
+
+
+def test_the_node_starts_only_with_a_bundle_that_its_key_signed(home: NodeFolder, copy: Path, tmp_path: Path) -> None:
+    """Unsigned and signed by another are refused by `serve` and shown by `check`; the right one is served."""
+    (private, public), (stranger, _) = _keys(tmp_path, "ours"), _keys(tmp_path, "theirs")
+    _configured(home, copy, public)
+    for signing, word in ((None, "is not signed"), (stranger, "another key")):
+        if signing is not None:
+            assert home.run("models", "sign", str(copy), "--key", str(signing)).returncode == 0
+        refused, shown = home.run("serve"), home.run("check")
+        assert refused.returncode == 1
+        assert word in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert "fault model starter" in shown.stdout
+        assert word in shown.stdout
+    assert home.run("models", "sign", str(copy), "--key", str(private)).returncode == 0
+    assert f"signed by {public}" in home.run("check").stdout
+    written = home.configuration.read_text(encoding="utf-8")
+    with serving(_Fixed(home.folder, PEERS)) as node:
+        assert home.configuration.read_text(encoding="utf-8") == written
+        assert _store(node.port, radiograph()) == 0x0000
+        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the reading")
+
+
+class _Fixed(NodeFolder):
+    """A folder whose configuration stays as it is when the node is started."""
+
+    def write(self) -> None:
+        """Leave it."""
+
+
+def _store(port: int, came: IncomingInstance) -> int:
+    context = (came.sop_class_uid, came.transfer_syntax_uid)
+    with open_association(PeerAddress("PACSNODE", "127.0.0.1", port), "MODALITY", [context]) as association:
+        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
+        return association.store(outgoing).status
+
+
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_a_model_from_elsewhere_is_imported_verified_and_served(tmp_path: Path, kind: str) -> None:
+    """An image goes in over an association, and a report comes back with the model's number and codes."""
+    pacs = StandInPacs(tmp_path, "PACS")
+    home = NodeFolder(tmp_path / "home", [*PEERS, Peer("pacs", "PACS", pacs.start(), gets_reports=True)])
+    home.write()
+    name = "theirs.onnx" if kind == "onnx" else "theirs.tflite"
+    content = patch_finder() if kind == "onnx" else keras_litert()
+    text = description() if kind == "onnx" else description(**TWO_NUMBERS)
+    done = _imported(home, tmp_path / "theirs", name, content, text)
+    assert done.returncode == 0, done.stderr
+    assert "sample: 8 images" in done.stdout
+    assert "skipped 1: no image" in done.stdout
+    assert "class opacity: from 0." in done.stdout
+    assert "note  admission: none" in done.stdout
+    bundle = tmp_path / "theirs" / "bundle"
+    assert home.run("models", "verify", str(bundle)).returncode == 0
+    _configured(home, bundle)
+    with serving(_Fixed(home.folder, home.peers)) as node:
+        assert _store(node.port, radiograph(patches(2)[1])) == 0x0000
+        assert pacs.wait_for(bool, 90)
+    pacs.stop()
+    ((path,),) = pacs.reports.values()
+    report = read_report(path)
+    assert not report.not_assessed
+    (certainty,) = report.certainties
+    assert 0 <= certainty <= 100
+    assert certainty > 60 or kind == "litert"
+    assert "128477000" in str(report.dataset)
+
+
+def test_a_model_that_does_not_fit_its_description_leaves_nothing_behind(home: NodeFolder, tmp_path: Path) -> None:
+    """Exit 1, the output and its shape named; no folder, and none beside it."""
+    text = description(classes=CLASS + CLASS.replace("opacity", "other"))
+    done = _imported(home, tmp_path / "theirs", "theirs.onnx", patch_finder(), text)
+    assert done.returncode == 1
+    assert "theirs.onnx is not imported" in done.stderr
+    assert "'logits' of shape (1, 1)" in done.stderr
+    assert "2 classes in logits" in done.stderr
+    assert "Traceback" not in done.stderr
+    left = {path.name for path in (tmp_path / "theirs").iterdir()}
+    assert left == {"sample", "theirs.onnx", "model.toml"}
+
+
+def test_a_model_that_brings_its_runtime_down_is_refused_in_words(home: NodeFolder, tmp_path: Path) -> None:
+    """It is run in a process of its own; here a LiteRT file whose inside is noise."""
+    content = bytearray((STARTER / "classifier.tflite").read_bytes())
+    content[2000:60000] = np.random.default_rng(1).bytes(58000)
+    text = description(output='[output]\nvalues = "logits"\nname = "logits"\n', read="[input]\nsize = 128\n")
+    done = _imported(home, tmp_path / "theirs", "theirs.tflite", bytes(content), text)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 1}
+    assert done.returncode == 0 or not (tmp_path / "theirs" / "bundle").exists()
+
+
+def test_a_place_that_is_taken_is_left_alone(home: NodeFolder, tmp_path: Path) -> None:
+    """Exit 2."""
+    (tmp_path / "theirs" / "bundle").mkdir(parents=True)
+    done = _imported(home, tmp_path / "theirs", "theirs.onnx", patch_finder(), description())
+    assert done.returncode == 2
+    assert "name another --out" in done.stderr
