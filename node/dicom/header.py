@@ -83,6 +83,7 @@ def header_of(structure: Structure, transfer_syntax_uid: str) -> InstanceHeader:
         columns=values.unsigned_short(0x00280011),
         number_of_frames=values.integer_string(0x00280008, default=1),
         has_pixels=structure.pixels is not None,
+        synthetic=values.code(0x0008001C) == "YES",
         device_uids=_device_uids(structure),
     )
 

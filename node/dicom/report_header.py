@@ -104,6 +104,8 @@ def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIden
     dataset.TimezoneOffsetFromUTC = created_at.strftime("%z")[:5]
     # minutes since 1970: a later report of the series gets a higher number without anyone counting
     dataset.InstanceNumber = max(1, int(created_at.timestamp() // 60))
+    if content.synthetic:
+        dataset.SyntheticData = "YES"
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PerformedProcedureCodeSequence = []

@@ -4,6 +4,9 @@ from node.dicom.charset import clean
 from node.domain.finding import Anomaly, Finding, Outcome, Reading
 from node.domain.report import ModelIdentity, ReportContent
 
+SYNTHETIC_LINE = "SYNTHETIC IMAGES: made by a computer, of no patient. Nothing here is about a person."
+"""What a report about synthetic images says of them."""
+
 
 def research_line(model: ModelIdentity) -> str:
     """Return what stands above everything else, and is not removable."""
@@ -43,7 +46,8 @@ def summary_lines(content: ReportContent) -> list[str]:
         Outcome.NEGATIVE: f"{of}; no finding is flagged.",
         Outcome.NOT_ASSESSED: f"{of}; the study is not assessed.",
     }
-    return [research_line(content.model), conclusion[content.outcome]]
+    synthetic = [SYNTHETIC_LINE] if content.synthetic else []
+    return [research_line(content.model), *synthetic, conclusion[content.outcome]]
 
 
 def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:

@@ -10,6 +10,7 @@ WANTED = frozenset(  # at the top level, and with a length
         0x00080008,  # Image Type
         0x00080016,  # SOP Class UID
         0x00080018,  # SOP Instance UID
+        0x0008001C,  # Synthetic Data
         0x00080020,  # Study Date
         0x00080030,  # Study Time
         0x00080050,  # Accession Number

@@ -41,6 +41,7 @@ class InstanceHeader:
     columns: int = 0
     number_of_frames: int = 1
     has_pixels: bool = False  #: a Pixel Data element (7FE0,0008/0009/0010) of more than no bytes is there
+    synthetic: bool = False  #: (0008,001C) Synthetic Data is YES: made artificially, wholly or in part (PS3.3 C.12.1)
     device_uids: tuple[str, ...] = ()
     """Every (0018,1002) Device UID at the top level and inside (0018,A001) Contributing Equipment Sequence."""
 

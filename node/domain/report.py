@@ -48,6 +48,7 @@ class ReportContent:
     readings: tuple[Reading, ...]  #: in the order of the source images; at least one
     created_at: datetime  #: aware
     predecessor: ReportIdentity | None = None
+    synthetic: bool = False  #: whether any image of the study is: the report says so
 
 
 def report_identity(  # noqa: PLR0913 - an identity depends on exactly these

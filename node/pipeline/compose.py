@@ -43,6 +43,7 @@ class Material:
     sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
     latest: Analysis | None
     predecessor: ReportIdentity | None
+    synthetic: bool = False  #: any instance of the study is
 
     @property
     def header(self) -> InstanceHeader:
@@ -113,7 +114,7 @@ class Composer:
             version=model.version,
             outcome=outcome_of(material.readings),
             inputs_digest=digest_of(material.inputs),
-            conclusion=conclusion_of(material.readings),
+            conclusion=conclusion_of(material.readings, synthetic=material.synthetic),
             patient_key=patient_key(material.header),
             created_at=self._clock(),
             predecessor_id=material.latest.id if material.latest else None,
@@ -138,6 +139,7 @@ class Composer:
             material.readings,
             analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
             material.predecessor,
+            material.synthetic,
         )
         sources = [self._files.path(source.newest_path) for source in material.sources]
         return NewRendition(
@@ -174,7 +176,8 @@ class Composer:
         """Write a delivery to each peer for which this report is news, and take back what it makes untrue."""
         registration = registry.get(tx, analysis.model)
         mode = registration.mode if registration else "off"
-        getting = destinations(self._peers, mode, analysis.outcome)
+        synthetic = instances.is_synthetic(tx, analysis.study_instance_uid)
+        getting = destinations(self._peers, mode, analysis.outcome, synthetic=synthetic)
         offered = []
         for peer in (peer.name for peer in self._peers if peer.gets):
             told = outbox.told(tx, analysis.study_instance_uid, analysis.model, peer)
@@ -204,7 +207,8 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
     latest = analyses.latest(tx, job.study_instance_uid, job.model)
     predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
     of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
-    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor)
+    synthetic = instances.is_synthetic(tx, job.study_instance_uid)
+    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor, synthetic)
 
 
 def unchanged(material: Material, model: ModelIdentity) -> bool:
@@ -219,5 +223,5 @@ def unchanged(material: Material, model: ModelIdentity) -> bool:
         model.version,
         digest_of(material.inputs),
         patient_key(material.header),
-        conclusion_of(material.readings),
+        conclusion_of(material.readings, synthetic=material.synthetic),
     )

@@ -19,13 +19,15 @@ def outcome_of(readings: Sequence[Reading]) -> Outcome:
     return Outcome.POSITIVE if present else Outcome.NEGATIVE
 
 
-def conclusion_of(readings: Sequence[Reading]) -> str:
+def conclusion_of(readings: Sequence[Reading], *, synthetic: bool = False) -> str:
     """Return the conclusion as text that is equal for two reports when a reader would learn nothing new.
 
-    It holds the outcome and which classes are present in the study, and neither scores nor the number of images.
+    It holds the outcome, which classes are present in the study and whether it is synthetic, and neither scores nor
+    the number of images.
     """
     present = sorted({f.name for r in readings if r.admission.admitted for f in r.findings if f.present})
-    return json.dumps({"outcome": outcome_of(readings), "present": present})
+    said = {"outcome": outcome_of(readings), "present": present}
+    return json.dumps(said | {"synthetic": True} if synthetic else said)
 
 
 def says_the_same(one: NewAnalysis, other: NewAnalysis) -> bool:
@@ -68,16 +70,16 @@ def digest_of(inputs: Iterable[str]) -> str:
     return hashlib.sha256(",".join(inputs).encode()).hexdigest()
 
 
-def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome) -> list[str]:
+def destinations(peers: Iterable[PeerSettings], mode: str, outcome: Outcome, *, synthetic: bool = False) -> list[str]:
     """Return the names of the peers that get a report of this outcome from a model in this mode.
 
     A model in shadow reports only to peers with ``test = true``; one that is active reports to every peer that
-    `gets` reports and whose `outcomes` hold this one.
+    `gets` reports and whose `outcomes` hold this one. A report about synthetic images goes to peers with
+    ``test = true`` alone, whatever the mode: it is about nobody, and belongs into no patient's record.
     """
     if mode == "off":
         return []
+    everyone = mode == "active" and not synthetic
     return [
-        peer.name
-        for peer in peers
-        if "report" in peer.gets and outcome in peer.outcomes and (mode == "active" or peer.test)
+        peer.name for peer in peers if "report" in peer.gets and outcome in peer.outcomes and (everyone or peer.test)
     ]

@@ -130,8 +130,11 @@ def is_superseded(tx: Transaction, delivery: ClaimedDelivery) -> bool:
 
 
 def _require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
-    """Raise where the model's mode has changed since the report was composed and no longer lets it go there."""
+    """Raise where the model's mode, or what came to the study since, no longer lets the report go there."""
     registration = registry.get(tx, delivery.model)
     mode = registration.mode if registration else "off"
-    if not destinations([peer], mode, analyses.get(tx, delivery.analysis_id).outcome):
+    outcome = analyses.get(tx, delivery.analysis_id).outcome
+    if instances.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
+        raise Permanent(f"the study holds synthetic images, and {peer.name} has no test = true: no report goes there")
+    if not destinations([peer], mode, outcome):
         raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")

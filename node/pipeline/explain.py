@@ -33,6 +33,8 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
         f"  {study['instances']} images ({', '.join(study['modalities']) or 'no modality'}), "
         f"{study['other_objects']} other objects, first {study['first_received_at']}, last {study['last_received_at']}"
     )
+    if study["synthetic"]:
+        yield "  Synthetic: (0008,001C) of an image is YES, so reports go only to peers with test = true"
 
 
 def _reading(reading: dict[str, Any]) -> str:

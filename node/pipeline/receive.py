@@ -175,7 +175,8 @@ class Receiver:
         for model in reading:
             queue.enqueue_read(tx, header.sop_instance_uid, model, now)
             self._schedule(tx, header.study_instance_uid, model, now)
-        _note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused)
+        synthetic = {"synthetic": True} if header.synthetic else {}
+        _note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused, **synthetic)
         return len(reading)
 
     def _kind(self, tx: Transaction, header: InstanceHeader) -> InstanceKind:
@@ -242,13 +243,14 @@ class Receiver:
         return None
 
     def _revise(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> int:
-        """Let the changed header count; where it says another patient or study, the report is composed again."""
+        """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
         now = self._clock()
         held = instances.held(tx, header.sop_instance_uid)  # as it is now: another revision may have come meanwhile
         instances.add_revision(tx, _copy(incoming, header, path, now, "changed header"))
         instances.update_header(tx, header.sop_instance_uid, header, path=path)
         changed = held is not None and patient_key(header) != patient_key(held.header)
-        if held is not None and changed and held.kind is InstanceKind.IMAGE:
+        turned_synthetic = held is not None and header.synthetic and not held.header.synthetic
+        if held is not None and (changed or turned_synthetic) and held.kind is InstanceKind.IMAGE:
             studies = {held.header.study_instance_uid, header.study_instance_uid}
             for model in self._rules(tx).keys() - held.turned_away.keys():
                 for study in studies:

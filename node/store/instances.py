@@ -141,6 +141,12 @@ def is_own(tx: Transaction, sop_uid: str) -> bool:
     return tx.scalar(select(Rendition.id).where(Rendition.sop_instance_uid == sop_uid)) is not None
 
 
+def is_synthetic(tx: Transaction, study_uid: str) -> bool:
+    """Return whether a study holds a synthetic instance, or one that an earlier copy called so."""
+    query = select(Instance.sop_instance_uid).where(Instance.study_instance_uid == study_uid, Instance.synthetic)
+    return tx.scalar(query.limit(1)) is not None
+
+
 def add(tx: Transaction, new: NewInstance) -> None:
     """Store a new instance and bring its study up to date.
 
@@ -160,6 +166,7 @@ def add(tx: Transaction, new: NewInstance) -> None:
         "kind": new.kind,
         "modality": new.header.modality,
         "newest_path": new.path,
+        "synthetic": new.header.synthetic,
         "turned_away": dict(new.turned_away),
     }
     tx.execute(_ADD(tx), values)
@@ -179,7 +186,8 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
     """Let a revision's header count from now on, and, where given, its file at `path`.
 
     The study follows: its patient is what the newest header says. Where the header names another study, the
-    instance moves there with its readings and its `read` jobs.
+    instance moves there with its readings and its `read` jobs. An image that was synthetic stays so: its pixels are the
+    same.
     """
     row = tx.get_one(Instance, sop_uid)
     _put_study(tx, header, row.received_at, row.kind)
@@ -191,6 +199,7 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
         "modality": header.modality,
         "header": header_to_json(header),
         "newest_path": path or row.newest_path,
+        "synthetic": row.synthetic or header.synthetic,
     }
     tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.domain.finding import Outcome
@@ -128,6 +128,9 @@ class Instance(Base):
     newest_path: Mapped[str]  #: of the newest revision; `path` where there is none
     size_bytes: Mapped[int] = mapped_column(NUMBER)
     header: Mapped[dict[str, Any]]
+    synthetic: Mapped[bool] = mapped_column(
+        server_default=false()
+    )  #: its header says so, or that of an earlier copy did
     turned_away: Mapped[dict[str, str]]  #: model -> the rule's reason
     calling_ae_title: Mapped[str]
     called_ae_title: Mapped[str]

@@ -40,6 +40,7 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
         - ``first_received_at``; ``last_received_at``: of an image, null where none came
         - ``state``: "buried" (a job was given up), "reading" (a job runs), "receiving" (the study is not yet
           complete), "waiting" (work is due), "reported" or "not read"
+        - ``synthetic``: whether an instance says that it was made artificially; then reports go to test peers only
         - ``turned_away``: {model: reason}, of models that read nothing of the study
         - ``outcomes``: {model: outcome of its newest analysis}
         - ``deliveries``: {peer: state} of the newest delivery to each peer; the worst where several models report

@@ -79,6 +79,13 @@ def test_codes_are_upper_case_and_without_padding() -> None:
     )
 
 
+@pytest.mark.parametrize(("said", "synthetic"), [(b"YES ", True), (b"yes", True), (b"NO", False), (b"", False)])
+def test_an_image_says_of_itself_that_it_is_synthetic(said: bytes, synthetic: bool) -> None:  # noqa: FBT001
+    """By (0008,001C); whatever else stands there is no such word."""
+    header = inspect(explicit(0x0008001C, b"CS", said) + SMALL, EXPLICIT)
+    assert header.synthetic is synthetic
+
+
 def test_text_is_free_of_what_breaks_a_line() -> None:
     """A newline in a description writes no second line into a log."""
     header = inspect(SMALL + explicit(0x00081030, b"LO", b"chest\nFORGED\0"), EXPLICIT)

@@ -63,6 +63,17 @@ def test_the_mode_decides_who_gets_a_report(mode: str, names: list[str]) -> None
     assert found == names
 
 
+@pytest.mark.parametrize(("mode", "names"), [("active", ["test-pacs"]), ("shadow", ["test-pacs"]), ("off", [])])
+def test_a_report_about_synthetic_images_is_for_test_peers_in_every_mode(mode: str, names: list[str]) -> None:
+    """It belongs into no patient's record."""
+    assert destinations([PACS, TEST_PACS], mode, Outcome.NEGATIVE, synthetic=True) == names
+
+
+def test_a_conclusion_about_synthetic_images_is_another_one() -> None:
+    """So that a study that turns out to be synthetic is reported again."""
+    assert conclusion_of([positive(ONE)], synthetic=True) != conclusion_of([positive(ONE)])
+
+
 def test_a_peer_that_gets_no_reports_or_not_this_outcome_is_no_destination() -> None:
     """As configured."""
     silent = PACS.model_copy(update={"gets": ()})
