@@ -69,6 +69,23 @@ def wrap_as_dx(
     ValueError
         The pixels have another shape or type.
     """
+    return as_file(dx_dataset(pixels, subject, window=window, inverted=inverted))
+
+
+def dx_dataset(
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+    subject: Subject,
+    *,
+    window: tuple[float, float] | None = None,
+    inverted: bool = False,
+) -> Dataset:
+    """Return the dataset that `wrap_as_dx` makes a file of; the parameters are the same.
+
+    Raises
+    ------
+    ValueError
+        The pixels have another shape or type.
+    """
     if pixels.ndim != 2 or not pixels.size or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"pixels are {pixels.dtype} of shape {pixels.shape}, not uint8 or uint16 (rows, columns)")
     dataset = Dataset()
@@ -77,9 +94,14 @@ def wrap_as_dx(
     _add_exposure(dataset, subject)
     _add_pixels(dataset, pixels, inverted=inverted)
     _add_grey_scale(dataset, window, inverted=inverted)
+    return dataset
+
+
+def as_file(dataset: Dataset) -> bytes:
+    """Return a dataset as a whole DICOM file, Explicit VR Little Endian."""
     encoded = io.BytesIO()
     dcmwrite(encoded, dataset, implicit_vr=False, little_endian=True)
-    meta = preamble_and_meta(dataset.SOPClassUID, subject.sop_instance_uid, EXPLICIT_VR_LITTLE_ENDIAN)
+    meta = preamble_and_meta(dataset.SOPClassUID, dataset.SOPInstanceUID, EXPLICIT_VR_LITTLE_ENDIAN)
     return meta + encoded.getvalue()
 
 

@@ -12,6 +12,7 @@ from highdicom.sr import srread
 from pydicom import dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage
 
+from node.dicom.synthetic import Origin, synthetic_study
 from node.dicom.wrap import Subject, wrap_as_dx
 from tests.support.programs import find_program, run_program
 from tests.unit.dicom.rich import enrich
@@ -23,6 +24,8 @@ _PIXELMED = Path("/usr/share/java/pixelmed.jar")
 _JAVA_OPTIONS = [f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp")]
 
 _HARMLESS = {
+    # dicom3tools 20220618 is older than Synthetic Data
+    "</(0008,001c)> - ",
     # dicom3tools 20220618 is older than the Device UID in Contributing Equipment, which IHE AI Results asks for
     "ContributingEquipmentSequence(0018,a001)[1]/DeviceUID(0018,1002)> - Attribute is not present in standard",
     # dicom3tools' tables have the Accession Number of a DX image in the series, PS3.3 C.7.2.1 has it in the study
@@ -179,4 +182,13 @@ def test_dciodvfy_finds_nothing_in_a_wrapped_image(
     subject = Subject("P-1", NAMES[character_set], "1.2.1", "1.2.2", "1.2.3", character_set=character_set)
     path = tmp_path / "image.dcm"
     path.write_bytes(wrap_as_dx(pixels, subject, inverted=inverted))
+    assert "DXImageForPresentation" in _clean_output("dciodvfy", "-new", str(path))
+
+
+def test_dciodvfy_finds_nothing_in_a_synthetic_study(tmp_path: Path) -> None:
+    """Of a DX image for presentation, marked as synthetic."""
+    image = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    origin = Origin("clouds", "1", "ab" * 32, "20260102", "made up (no licence)", "pneumonia", 7, 1)
+    path = tmp_path / "synthetic.dcm"
+    path.write_bytes(synthetic_study(image, origin))
     assert "DXImageForPresentation" in _clean_output("dciodvfy", "-new", str(path))
