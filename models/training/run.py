@@ -11,14 +11,14 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from errno import EEXIST
 from pathlib import Path
 
 from models.bundle.code import code_digest
+from models.bundle.place import appearing_at_once
 from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
 from models.training import checkpoints
@@ -128,17 +128,6 @@ def sweep(out: Path) -> None:
             and {path.name for path in folder.iterdir()} <= {out.name}
         ):
             shutil.rmtree(folder)
-
-
-@contextmanager
-def appearing_at_once(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` to write into; it becomes `out` when the block succeeds, and vanishes when not."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        folder = Path(temporary) / out.name
-        folder.mkdir()
-        yield folder
-        folder.replace(out)
 
 
 def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages]:

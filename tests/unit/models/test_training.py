@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from models.bundle.folder import open_bundle
+from models.bundle.place import appearing_at_once
 from models.data.dataset import DataError, open_data
 from models.evaluation.measures import evaluate
 from models.training import stages
 from models.training.checkpoints import Work
 from models.training.recipe import RecipeError, read_recipe
-from models.training.run import appearing_at_once, make_room, train
+from models.training.run import make_room, train
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
