@@ -11,16 +11,18 @@ neighbours against memorising).
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.folder import Bundle
+from models.bundle.folder import Bundle, BundleError, open_bundle
 from models.data.labelled import Images, LabelledImages
 from models.images.preprocess import network_input
 from models.inference.generator import Generator
-from models.inference.reader import Reader
+from models.inference.network import in_batches
+from models.inference.reader import Reader, load
 
 Vectors = NDArray[np.floating[Any]]
 """One vector an image, shape (images, numbers)."""
@@ -79,6 +81,18 @@ def measure(
         "nearest_features": nearest(*features),
         "variety": variety(_vectors(pixels[0]), _vectors(pixels[2])),
     }
+
+
+def measured_by(bundle: Path, seed: int = 0) -> Callable[[Generator, LabelledImages, LabelledImages], dict[str, Any]]:
+    """Return `measure` with a bundle's reading and features, as a training asks for it.
+
+    Raises
+    ------
+    BundleError
+        Where the bundle cannot be used, or holds no weights of a compact ResNet.
+    """
+    reader, describe = load(bundle), pooled_features(open_bundle(bundle))
+    return lambda generator, train, held_out: measure(generator, reader, describe, train, held_out, seed)
 
 
 def read_by(reader: Reader, painted: dict[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
@@ -205,8 +219,6 @@ def pooled_features(bundle: Bundle) -> Describe:
     """
     import keras  # noqa: PLC0415 TensorFlow only where features are needed
 
-    from models.bundle.folder import BundleError  # noqa: PLC0415 beside its use
-    from models.inference.network import in_batches  # noqa: PLC0415 the same
     from models.networks.compact_resnet import compact_resnet  # noqa: PLC0415 the same
     from models.networks.weights import assign  # noqa: PLC0415 the same
 
