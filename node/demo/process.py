@@ -31,6 +31,7 @@ ae_title = "STANDIN"
 host = "127.0.0.1"
 port = {pacs_port}
 gets = ["report"]
+test = true  # the chests of the demo are synthetic, and results about such go to test peers alone
 
 [storage]
 min_free_mb = 64

@@ -124,6 +124,8 @@ def _result(sample: Sample, settings: config.Settings, pacs: StandInPacs) -> Res
 
 def _cells(reading: dict[str, Any]) -> dict[str, str]:
     admission, anomaly = reading["admission"], reading["anomaly"]
+    if admission["score"] is None:
+        return {**_EMPTY, "admission": admission["sentence"]}
     if not admission["admitted"]:
         return {**_EMPTY, "admission": f"refused ({admission['score']:.2f} > {admission['limit']:.2f})"}
     finding = reading["findings"][0]

@@ -1,19 +1,14 @@
 """The studies that the demo sends.
 
-Public test radiographs wrapped as DX where the data sets lie beside the checkout; always images of the installed
-pydicom package: some as they are, which no model reads, and some wrapped as if they were chest radiographs, which
-must come back as "not assessed".
+Chest radiographs of nobody, painted by the generator that ships; and images of the installed pydicom package: some as
+they are, which no model reads, and some wrapped as if they were chest radiographs, which must come back as "not
+assessed".
 """
 
-import csv
-import io
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from node.dicom.header import inspect
 from node.dicom.part10 import part10_of
@@ -21,9 +16,11 @@ from node.dicom.pixels import read_pixels
 from node.dicom.testfiles import test_file
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
+from node.pipeline import synthesise
 
-PUBLIC_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "chest_kermany"
-_PER_CLASS = 3
+_LABELS = ("normal", "pneumonia")
+_PER_LABEL = 3
+_SEED = 1
 _AS_THEY_ARE = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm")
 _WRAPPED = ("693_J2KI.dcm", "examples_overlay.dcm", "image_dfl.dcm", "MR_small.dcm")
 
@@ -38,24 +35,26 @@ class Sample:
     expected: tuple[str, ...] | None  #: outcomes that are right
 
 
-def samples(public_data: Path = PUBLIC_DATA) -> list[Sample]:
-    """Return the demo's studies, the same at every call."""
-    chests = _public_radiographs(public_data) if (public_data / "test.zip").is_file() else []
-    return chests + [_wrapped(name) for name in _WRAPPED] + [_as_it_is(name) for name in _AS_THEY_ARE]
+def samples() -> list[Sample]:
+    """Return the demo's studies, the same at every call.
+
+    Raises
+    ------
+    OperatorError
+        The generator that ships cannot be used.
+    """
+    painted = [sample for label in _LABELS for sample in _painted(label)]
+    return painted + [_wrapped(name) for name in _WRAPPED] + [_as_it_is(name) for name in _AS_THEY_ARE]
 
 
-def _public_radiographs(folder: Path) -> list[Sample]:
-    with (folder / "manifest.csv").open(encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]
-    chosen = [row for label in ("0", "1") for row in [r for r in rows if r["label"] == label][:_PER_CLASS]]
-    with zipfile.ZipFile(folder / "test.zip") as archive:
-        return [_radiograph(row["file"], archive.read(row["file"]), row["subtype"]) for row in chosen]
+def _painted(label: str) -> list[Sample]:
+    studies = synthesise.studies(label, _PER_LABEL, _SEED)
+    return [_chest(f"synthetic chest, {label} {number}", study) for number, study in enumerate(studies, 1)]
 
 
-def _radiograph(name: str, jpeg: bytes, subtype: str) -> Sample:
-    pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
+def _chest(title: str, study: bytes) -> Sample:
     # the outcome of a single image is the model's to say; that it is an assessment is what the demo expects
-    return _dx(f"chest labelled {subtype}", name, pixels, ("positive", "negative"))
+    return Sample(title, _study_uid(study), study, ("positive", "negative"))
 
 
 def _wrapped(name: str) -> Sample:
@@ -86,6 +85,9 @@ def _dx(
 
 def _as_it_is(name: str) -> Sample:
     data = test_file(name).read_bytes()
-    part10 = part10_of(data)
-    header = inspect(part10.dataset, part10.transfer_syntax_uid)
-    return Sample(f"{name} as it is", header.study_instance_uid, data, None)
+    return Sample(f"{name} as it is", _study_uid(data), data, None)
+
+
+def _study_uid(file: bytes) -> str:
+    part10 = part10_of(file)
+    return inspect(part10.dataset, part10.transfer_syntax_uid).study_instance_uid

@@ -30,13 +30,14 @@ class Peer:
     port: int
     may_send: bool = False
     gets_reports: bool = False
+    test: bool = True  #: a model in shadow reports to test peers only
 
     def toml(self) -> str:
-        """Return the table as it stands in config.toml; a model in shadow reports to test peers only, so it is one."""
+        """Return the table as it stands in config.toml."""
         gets = '["report"]' if self.gets_reports else "[]"
         return (
             f'[[peers]]\nname = "{self.name}"\nae_title = "{self.ae_title}"\nhost = "{LOOPBACK}"\nport = {self.port}\n'
-            f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = true\n"
+            f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = {str(self.test).lower()}\n"
         )
 
 
