@@ -65,11 +65,13 @@ def route(name: str, bundle: Path, network: str, onnx: Path, threads: int) -> Ro
     if name in {"model.predict", "tf.function"}:
         model = keras_model(bundle, network, threads)
         return _predicted(model) if name == "model.predict" else _traced(model)
-    from models.inference.network import load_network
-
     if name == "LiteRT":
-        return load_network("x.tflite", (bundle / f"{network}.tflite").read_bytes(), threads)
-    return load_network("x.onnx", onnx.read_bytes(), threads)
+        from models.inference.litert import LiteRT
+
+        return LiteRT((bundle / f"{network}.tflite").read_bytes(), threads)
+    from models.inference.onnx_runtime import OnnxRuntime
+
+    return OnnxRuntime(onnx.read_bytes(), threads)
 
 
 def _predicted(model: Any) -> Route:

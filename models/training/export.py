@@ -37,11 +37,6 @@ def exported(model: keras.Model) -> bytes:
     return bytes(converter.convert())
 
 
-def exported_classifier(model: keras.Model) -> bytes:
-    """Return a fitted classifier as a LiteRT flatbuffer with the outputs "logits" and, where it has one, "map"."""
-    return exported(with_map(model))
-
-
 def with_map(model: keras.Model) -> keras.Model:
     """Return a classifier that also says which place of the image said how much of each logit.
 

@@ -18,7 +18,7 @@ from models.networks.compact_resnet import compact_resnet
 from models.networks.restoring_autoencoder import restoring_autoencoder
 from models.networks.textbook import textbook
 from models.networks.weights import arrays_of, assign, round_to_half
-from models.training.export import exported, exported_classifier, with_map
+from models.training.export import exported, with_map
 
 AGREED = 1e-4
 """How far exported and Keras outputs may lie apart."""
@@ -71,7 +71,7 @@ def public_chests(public_data: Path) -> LabelledImages:
 def test_an_exported_classifier_says_what_keras_says(classes: int) -> None:
     """Logits and map, one image and several, after batch normalisation has been folded."""
     model = lively(compact_resnet(32, classes))
-    network = exported_classifier(model)
+    network = exported(with_map(model))
     for count in (1, 5):
         assert max(apart(network, with_map(model), noise(count, 32)).values()) < AGREED
 
@@ -81,7 +81,7 @@ def test_the_map_is_in_closed_form() -> None:
     model, images = lively(compact_resnet(32, 2)), noise(3, 32)
     features = np.asarray(keras.Model(model.input, model.get_layer("pool").input)(images, training=False))
     kernel, bias = model.get_layer("head").get_weights()
-    served = LiteRT(exported_classifier(model))(images)
+    served = LiteRT(exported(with_map(model)))(images)
     np.testing.assert_allclose(served["map"], features @ kernel + bias, atol=AGREED)
     np.testing.assert_allclose(served["map"].mean((1, 2)), served["logits"], atol=AGREED)
 
@@ -89,7 +89,7 @@ def test_the_map_is_in_closed_form() -> None:
 def test_a_classifier_without_a_linear_head_on_an_average_has_no_map() -> None:
     """Its logits are exported all the same."""
     model, images = lively(textbook(32, 2)), noise(4, 32)
-    served = LiteRT(exported_classifier(model))(images)
+    served = LiteRT(exported(with_map(model)))(images)
     assert set(served) == {"logits"}
     np.testing.assert_allclose(served["logits"], np.asarray(model(images, training=False)), atol=AGREED)
 
@@ -106,7 +106,7 @@ def test_an_exported_autoencoder_says_what_keras_says_in_half_the_space() -> Non
 def test_the_same_weights_give_the_same_bytes() -> None:
     """A training can be repeated to the last bit of its bundle."""
     model = lively(compact_resnet(32, 1))
-    assert exported_classifier(model) == exported_classifier(model)
+    assert exported(with_map(model)) == exported(with_map(model))
 
 
 def test_weights_are_what_16_bits_hold() -> None:

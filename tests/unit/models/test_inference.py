@@ -208,6 +208,31 @@ def test_parts_are_weighed_by_their_own_scale() -> None:
     np.testing.assert_allclose(one_up, other_up)
 
 
+def test_three_kinds_of_parts_are_fused(bundle: Bundle) -> None:
+    """A restoring autoencoder, a network with one logit and arrays of features: the mean of their standard scores."""
+    assert bundle.manifest.anomaly is not None
+    (restoring,) = (part for part in bundle.manifest.anomaly.parts if part.kind == "restoring")
+    size = bundle.manifest.classifier.size
+    parts = (
+        restoring,
+        AnomalyPart("one_class", "classifier.tflite", size, 1.0, 2.0),
+        AnomalyPart("features", "admission.npz", 64, 3.0, 0.5),
+    )
+    three = assembled(
+        replace(bundle, manifest=replace(bundle.manifest, anomaly=replace(bundle.manifest.anomaly, parts=parts)))
+    )
+    alone = replace(bundle.manifest.anomaly, parts=(restoring,))
+    one = assembled(replace(bundle, manifest=replace(bundle.manifest, anomaly=alone)))
+    scores = (
+        one.anomaly_scores(lambda size: noise(2, size)),
+        (three.logits(noise(2, size))[:, 0] - 1.0) / 2.0,
+        (np.array([three.admission_score(image) for image in noise(2, 64)]) - 3.0) / 0.5,
+    )
+    np.testing.assert_allclose(
+        three.anomaly_scores(lambda size: noise(2, size)), np.mean(np.stack(scores), axis=0), rtol=1e-4
+    )
+
+
 def test_the_restoring_score_is_the_mean_of_the_most_suspicious_pixels() -> None:
     """A twentieth of them; the rest may be as quiet as it likes."""
     mask = np.full((1, 20, 20, 1), -50.0, np.float32)
@@ -289,7 +314,7 @@ def test_a_network_that_does_not_fit_its_description_is_refused_when_loaded(
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\x00garbage" * 40])
 def test_a_file_that_is_no_network_is_refused(name: str, content: bytes) -> None:
     """Whatever its ending promises."""
-    with pytest.raises(NetworkError, match="cannot load it"):
+    with pytest.raises(NetworkError, match="LiteRT cannot load it|it is no ONNX file"):
         load_network(name, content)
 
 
