@@ -7,7 +7,7 @@ import typer
 
 from node.cli.main import application
 from node.cli.output import Json, cell, console, print_json, progress_bars, reporter
-from node.pipeline import learn
+from node.pipeline import evaluate as evaluation
 from node.pipeline import synthesise as synthetic
 from node.pipeline import train as training
 
@@ -29,20 +29,36 @@ def train(
 
 
 @application.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 what an evaluation can leave
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder of the data set.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder of zips with manifest.csv, npz, or DICOM folder with labels.csv.")
+    ],
     split: Annotated[str, typer.Option("--split", help="Which split: test, val or train.")] = "test",
     as_json: Json = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write one page with figures to this file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write measures, page and figures to this folder.")] = None,
+    card: Annotated[Path | None, typer.Option("--card", help="Write the model card to this file.")] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option("--beside", help="measures.json of another bundle, a row on the card.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Log of evaluations; else docs/evaluations.csv or beside the bundle.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Why the test split is looked at; for the log.")] = "",
 ) -> None:
-    """Print a bundle's measures on a data set."""
+    """Measure a bundle on a data set: print it, draw it, and leave a line in the log of evaluations."""
+    wanted = evaluation.Wanted(html, out, card, tuple(beside or ()), log, note)
     with progress_bars() as progress:
-        measures = learn.evaluate(bundle, data, split, reporter(progress))
+        measures = evaluation.evaluate(bundle, data, split, reporter(progress), wanted)
     if as_json:
         print_json([measures])
     else:
+        intervals = measures["intervals"]
         for name, value in measures.items():
-            console.print(f"{name:32} {cell(value)}", markup=False)
+            if not isinstance(value, dict | list):
+                console.print(f"{name:32} {cell(value):12} {cell(intervals.get(name))}".rstrip(), markup=False)
+        console.print("more, by subgroup, of maps and of admission: --json, --html FILE, --out DIR")
 
 
 @application.command()

@@ -1,0 +1,132 @@
+"""The model card: what the shipped bundle is for, what it was made from, what it reaches and where it ends.
+
+The words are in a template, the figures come from evaluations; it computes nothing but means over seeds. It is made for
+a bundle of one class that was trained here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.evaluation.measures import Evaluation
+from models.evaluation.page import CAPTIONS, MEANINGS, drawings
+from models.evaluation.subgroups import SMALL
+from models.evaluation.surroundings import CardError, Surroundings
+from models.evaluation.templating import template
+
+KINDS = {
+    "restoring": "restoring autoencoder, a small U-Net with a mask head, trained to remove synthetic opacities",
+    "one_class": "one-class CNN, trained to tell normals from normals with synthetic pathology",
+    "features": "linear feature autoencoder, what principal components of normals cannot rebuild",
+}
+"""Parts of an anomaly score, in words."""
+
+NETWORKS = {
+    "compact_resnet": "compact ResNet, 309 thousand parameters",
+    "textbook": "textbook CNN of three convolutions",
+    "textbook_28": "textbook CNN of two convolutions",
+    "textbook_224": "textbook CNN of three convolutions on three channels",
+}
+"""Classifiers, in words."""
+
+SPLITS_OF_A_SEED = ("hard_val", "val", "test")
+
+
+def write_card(evaluation: Evaluation, path: Path, surroundings: Surroundings) -> None:
+    """Write the card, and its figures into the folder `figures` beside it.
+
+    Raises
+    ------
+    CardError
+        Where the bundle has several classes, or does not say what it was trained on.
+    OSError
+        Where something cannot be written.
+    """
+    text = card(evaluation, surroundings)
+    write_figures(evaluation, path.parent / "figures")
+    path.write_text(text, encoding="utf-8")
+
+
+def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
+    """Return the card's text."""
+    manifest, measures = evaluation.manifest, evaluation.measures
+    if len(manifest.classes) > 1 or manifest.data is None:
+        raise CardError(f"a card is for a bundle of one class trained here, which {manifest.name} is not")
+    seeds = manifest.measures.get("seeds", [])
+    rows = measures["anomaly_subgroups"] or []
+    return template("card.md.jinja").render(
+        m=measures,
+        manifest=manifest,
+        data_name=surroundings.data_name,
+        network={"classifier": NETWORKS[manifest.recipe["classifier"]["network"]]},
+        kinds=KINDS,
+        seeds=seeds,
+        best=max((row["hard_val"] for row in seeds), default=None),
+        spread={name: mean_and_range([row[name] for row in seeds]) for name in SPLITS_OF_A_SEED if seeds},
+        present=sum(measures["confusion"][1]),
+        meanings=MEANINGS,
+        figures=tuple(drawings(evaluation)),
+        captions=CAPTIONS,
+        beside=_beside(evaluation, surroundings),
+        plain=manifest.measures.get(measures["split"], {}).get("plain_autoencoder_auc"),
+        anomaly_by={
+            **{(row["attribute"], row["value"]): None for row in measures["subgroups"]},
+            **{(row["attribute"], row["value"]): row["auc"] for row in rows},
+        },
+        small=SMALL,
+        robustness=surroundings.robustness,
+        adults=surroundings.adults,
+    )
+
+
+def write_figures(evaluation: Evaluation, folder: Path) -> None:
+    """Write the figures as SVG files that name the bundle and the data which they show.
+
+    Raises
+    ------
+    OSError
+        Where they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    measures = evaluation.measures
+    origin = f"<desc>bundle {measures['manifest_digest']}, data {measures['data_digest']}</desc>"
+    for name, text in drawings(evaluation).items():
+        head, body = text.split(">", 1)
+        (folder / f"{name}.svg").write_text(f"{head}>{origin}{body}", encoding="utf-8")
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """Return the mean with the lowest and the highest value."""
+    return f"**{np.mean(values):.3f}** ({min(values):.3f} to {max(values):.3f})"
+
+
+def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str, Any]]:
+    """Return the rows that the bundle is compared with: other bundles, what was trained beside it, the shortcut."""
+    measures, where = evaluation.measures, f"{surroundings.data_name} {evaluation.measures['split']}"
+    recorded = evaluation.manifest.measures.get(measures["split"], {})
+    own = [
+        ("textbook CNN, trained beside it without augmentation", recorded.get("baseline_auc"), None),
+        ("anomaly score, trained on normals only", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
+        ("plain autoencoder, reconstruction error", recorded.get("plain_autoencoder_auc"), None),
+        ("sharpness alone, the shortcut", measures["sharpness_auc"], None),
+    ]
+    rows = [
+        {"name": name, "data": where, "value": value, "unit": "", "interval": interval}
+        for name, value, interval in own
+        if value is not None
+    ]
+    return [*(_other(others) for others in surroundings.beside), *rows]
+
+
+def _other(measures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of another bundle: its AUC, or of several classes its accuracy."""
+    key = "auc" if "auc" in measures else "accuracy"
+    return {
+        "name": f"{measures['bundle']} {measures['version']}",
+        "data": f"{measures['data']} {measures['split']}",
+        "value": measures[key],
+        "unit": "" if key == "auc" else " accuracy",
+        "interval": measures["intervals"].get(key),
+    }
