@@ -314,7 +314,7 @@ def test_a_network_that_does_not_fit_its_description_is_refused_when_loaded(
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\x00garbage" * 40])
 def test_a_file_that_is_no_network_is_refused(name: str, content: bytes) -> None:
     """Whatever its ending promises."""
-    with pytest.raises(NetworkError, match="LiteRT cannot load it|it is no ONNX file"):
+    with pytest.raises(NetworkError, match=r"LiteRT cannot load it|it is no ONNX file"):
         load_network(name, content)
 
 
