@@ -61,7 +61,8 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public
         When the bundle cannot be used.
     """
     try:
-        pixels = read_pixels(path)
+        with native_chatter_dropped():  # decoders have opinions of odd files
+            pixels = read_pixels(path)
     except PixelsUnreadable as error:
         return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
     if len(pixels.values) != 1:
