@@ -41,7 +41,10 @@ def test_the_shipped_configuration_is_accepted() -> None:
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """Not to the folder that the operator happens to stand in."""
-    settings = _load(tmp_path, MINIMAL)
+    signed = '[[models]]\nname = "theirs"\nbundle = "./theirs"\npublic_key = "keys/theirs.pem"\n'
+    settings = _load(tmp_path, MINIMAL + signed)
+    assert settings.models[-1].bundle == str(tmp_path / "theirs")
+    assert settings.models[-1].public_key == tmp_path / "keys" / "theirs.pem"
     assert settings.node.data_dir == tmp_path / "var"
     assert settings.database.url == f"sqlite:///{tmp_path}/var/node.db"
 

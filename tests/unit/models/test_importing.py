@@ -1,5 +1,6 @@
 """A model from elsewhere is tried against its description, refused in words where it does not fit, and served."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -332,3 +333,14 @@ def test_the_shipped_model_explains_its_class_and_its_anomaly_score() -> None:
     assert np.median(found["anomaly"].map) == pytest.approx(0, abs=1e-6)
     for explanation in found.values():
         assert all(0 <= column <= 230 and 0 <= row <= 190 for column, row in explanation.outline)
+
+
+def test_the_example_of_the_manual_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its network is built, its description read, and both fit."""
+    manual = (Path(__file__).parents[3] / "docs" / "bring-your-own-model.md").read_text(encoding="utf-8")
+    code, text = (re.findall(rf"```{kind}\n(.*?)```", manual, flags=re.DOTALL)[0] for kind in ("python", "toml"))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "the manual's example", "exec"), {})  # noqa: S102 - our own manual
+    content = (tmp_path / "theirs.onnx").read_bytes()
+    assert _tried(content, text).probabilities == pytest.approx(_tried(patch_finder()).probabilities)
+    assert _described(text) == _described(description())
