@@ -216,7 +216,8 @@ def _view(image: SampleImage, size: int) -> Images:
 def _in_words(described: Description) -> str:
     read, said = described.input, described.output
     one = (read.channels, read.size, read.size) if read.layout == "NCHW" else (read.size, read.size, read.channels)
-    return f"an input of shape {(1, *one)}, and {len(described.classes)} classes in {said.values}"
+    count = len(described.classes)
+    return f"an input of shape {(1, *one)}, and {count} class{'es' if count > 1 else ''} in {said.values}"
 
 
 def _manifest(described: Description, known: Classifier, found: Tried, created_at: str) -> Manifest:

@@ -40,6 +40,9 @@ class LiteRT:
         details = interpreter.get_input_details()
         if len(details) != 1:
             raise NetworkError(f"it has {len(details)} inputs, where one is needed")
+        if details[0]["dtype"] is not np.float32:
+            kind = np.dtype(details[0]["dtype"]).name
+            raise NetworkError(f"its input holds {kind}, where float32 is needed: convert it with float inputs")
         self._shape: tuple[int, ...] = tuple(int(side) for side in details[0]["shape_signature"])
         self.inputs, self.outputs, self._run = _by_signature(interpreter) or _by_tensors(interpreter)
 

@@ -112,3 +112,18 @@ def litert_with_determinant(*, flex: bool) -> bytes:
     else:
         converter.allow_custom_ops = True
     return bytes(converter.convert())
+
+
+@cache
+def quantised_litert() -> bytes:
+    """Return a LiteRT file that wants bytes for its input, as converters make them for microcontrollers."""
+    import tensorflow as tf  # noqa: PLC0415 - only the tests that need it pay for it
+
+    signature = tf.TensorSpec((1, SIZE, SIZE, 1), tf.float32, name="image")
+    function = tf.function(lambda image: tf.reduce_mean(image, axis=(1, 2)), input_signature=[signature])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], None)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([np.ones((1, SIZE, SIZE, 1), np.float32) * step] for step in (0, 1))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    return bytes(converter.convert())

@@ -29,6 +29,7 @@ from tests.support.foreign import (
     onnx_file,
     patch_finder,
     patches,
+    quantised_litert,
 )
 
 SAMPLE = [SampleImage(values) for values in patches(6)]
@@ -162,7 +163,7 @@ def _striped(random: np.random.Generator) -> np.ndarray:
         (
             onnx_file([node("ReduceMean", "image", "said", axes=[1, 2], keepdims=0)], {"said": ("images", 32)}),
             description(output=PLAIN),
-            r"'said' of shape \(1, 32\).*described: an input of shape \(1, 1, 32, 32\), and 1 classes in logits",
+            r"'said' of shape \(1, 32\).*described: an input of shape \(1, 1, 32, 32\), and 1 class in logits",
         ),
         (_said(node("Log", "mean", "said")), description(output=PLAIN), "finite"),
         (_said(node("Add", "mean mean", "said")), description(output=LIKELY), r"'said' is described as probabilities"),
@@ -298,6 +299,12 @@ def test_operators_that_litert_does_not_have_are_refused_by_name(*, flex: bool) 
     expected = "needs TensorFlow for the operator MatrixDeterminant.*TFLITE_BUILTINS" if flex else "custom operator"
     with pytest.raises(NetworkError, match=expected):
         refuse_foreign("m.tflite", litert_with_determinant(flex=flex))
+
+
+def test_a_quantised_input_is_refused_with_the_way_out() -> None:
+    """What a byte would stand for, no description says."""
+    with pytest.raises(ImportRefused, match="its input holds uint8, where float32 is needed"):
+        _tried(quantised_litert(), description(output=PLAIN, read=f"[input]\nsize = {SIZE}\n"), name="m.tflite")
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "m.tflite"])
