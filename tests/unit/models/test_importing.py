@@ -331,14 +331,17 @@ def test_a_region_is_outlined_where_the_imported_map_points(tmp_path: Path) -> N
 
 
 def test_the_shipped_model_explains_its_class_and_its_anomaly_score() -> None:
-    """Each with an array and an outline inside the image."""
+    """Each with an array and an outline inside the image; the same for the inverted twin of twelve bits."""
     from models import STARTER  # noqa: PLC0415 - a path, for this test alone
 
-    values = np.random.default_rng(5).normal(size=(190, 230)).cumsum(0).cumsum(1)
-    found = explain(load(STARTER), values)
+    random = np.random.default_rng(5)
+    values = np.clip(2000 + 40 * random.normal(size=(190, 230)).cumsum(0).cumsum(1), 0, 4095).round()
+    reader = load(STARTER)
+    found, twin = explain(reader, values), explain(reader, 4095 - values, inverted=True)
     assert set(found) == {"pneumonia", "anomaly"}
     assert np.median(found["anomaly"].map) == pytest.approx(0, abs=1e-6)
-    for explanation in found.values():
+    for name, explanation in found.items():
+        assert twin[name].outline == explanation.outline != ()
         assert all(0 <= column <= 230 and 0 <= row <= 190 for column, row in explanation.outline)
 
 
