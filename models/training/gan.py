@@ -49,6 +49,7 @@ def train_gan(  # noqa: PLR0913 all that a training follows from
     progress: Tell,
     *,
     measure: Measure | None = None,
+    work: Path | None = None,
     say: checkpoints.Say = in_silence,
     clock: Callable[[], datetime] = utc_now,
 ) -> Path:
@@ -69,6 +70,8 @@ def train_gan(  # noqa: PLR0913 all that a training follows from
         Called with stage, done and total.
     measure
         What the manifest is to say of the result; without it, nothing.
+    work
+        The hidden folder, where it is not to be the one beside `out`.
     say
         Told whether an earlier run is gone on with.
     clock
@@ -88,8 +91,8 @@ def train_gan(  # noqa: PLR0913 all that a training follows from
     images = {split: data.images(split) for split in ("train", "val")}
     refuse_untrainable(images, plan.gan.labels)
     digest = data.digest(("train", "val"))
-    with checkpoints.opened(work_of(out), _digest(plan, digest, seed), say) as work:
-        network, log = _fitted(plan, images["train"], seed, work.shelf("gan"), progress)
+    with checkpoints.opened(work or work_of(out), _digest(plan, digest, seed), say) as kept:
+        network, log = _fitted(plan, images["train"], seed, kept.shelf("gan"), progress)
         counts = {split: len(some) for split, some in images.items()}
         manifest = _manifest(plan, TrainingData(**asdict(plan.data), digest=digest, images=counts), seed, clock())
         with appearing_at_once(out) as folder:

@@ -24,6 +24,7 @@ from models.data.labelled import DataSet, LabelledImages
 from models.training import checkpoints
 from models.training.progress import Tell, Whole
 from models.training.recipe import Recipe, Schedule, read_recipe
+from models.training.threads import load_quietly
 from models.training.writing import Origin, Parts, manifest_of, software, write
 
 SPLITS = ("train", "val", "test")
@@ -86,6 +87,7 @@ def train(  # noqa: PLR0913 all that a training follows from
     make_room(out)
     images = _images(data, plan, progress)
     belongs_to = _digest(plan, data.digest(SPLITS), seed, code)
+    load_quietly()  # only once data and recipe have been found good
     with checkpoints.opened(work or work_of(out), belongs_to, say) as kept:
         parts = _fitted(plan, images, seed, kept, Whole(_costs(plan, images, seed), progress))
         counts = {split: len(some) for split, some in images.items()}
@@ -142,7 +144,7 @@ def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages
 
 def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Tell) -> Parts:
     """Fit every part; each stage reports its steps."""
-    from models.training import anomaly, stages  # noqa: PLC0415 TensorFlow only once data and recipe are found good
+    from models.training import anomaly, stages  # noqa: PLC0415 they import TensorFlow
 
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan, images, seed, work, tell)

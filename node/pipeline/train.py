@@ -45,14 +45,13 @@ def train(
     quieten()
     from models.data.dataset import DataError  # noqa: PLC0415
     from models.training.recipe import RecipeError  # noqa: PLC0415
-    from models.training.run import train as train_bundle  # noqa: PLC0415
 
     place = out.resolve()
     prepare(place, replace=replace)
     new = beside(place, "new")
     try:
         images = open_labelled(data, report)
-        train_bundle(recipe, images, new, seed, report, work=beside(place, "training"), say=say)
+        _trainer(recipe)(recipe, images, new, seed, report, work=beside(place, "training"), say=say)
         put_in_place(new, place, replace=replace)
     except RecipeError as error:
         raise OperatorError(f"the recipe {recipe} cannot be used: {error}", exit_code=2) from error
@@ -63,6 +62,15 @@ def train(
     except OSError as error:
         raise OperatorError(f"the bundle cannot be written to {out}: {error}") from error
     return out
+
+
+def _trainer(recipe: str) -> Callable[..., Path]:
+    """Return what trains with a recipe: a generator where it has the table [gan], a classifier otherwise."""
+    from models.training.gan import train_gan  # noqa: PLC0415 for this verb alone
+    from models.training.recipe import read_table, recipe_path  # noqa: PLC0415 the same
+    from models.training.run import train as train_bundle  # noqa: PLC0415 the same
+
+    return train_gan if "gan" in read_table(recipe_path(recipe)) else train_bundle
 
 
 def prepare(out: Path, *, replace: bool) -> None:
@@ -150,12 +158,12 @@ def _finish_killed_run(out: Path) -> None:
 
 
 def _is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a manifest that a training wrote, of whatever format; other folders have one, too."""
+    """Whether a folder holds a manifest that a training wrote, of whatever kind and format; others have one, too."""
     try:
         table = json.loads((folder / "manifest.json").read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(table, dict) and "weights_digest" in table
+    return isinstance(table, dict) and not {"weights_digest", "manifest_digest"}.isdisjoint(table)
 
 
 def quieten() -> None:

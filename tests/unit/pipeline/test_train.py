@@ -2,12 +2,17 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from models.training.gan import train_gan
+from models.training.run import train as train_bundle
 from node.domain.errors import OperatorError
-from node.pipeline.train import beside, prepare, put_in_place, train
+from node.pipeline.train import _trainer, beside, prepare, put_in_place, train
 
 
 def bundle(folder: Path, mark: str) -> Path:
@@ -146,3 +151,30 @@ def test_what_killed_runs_left_is_swept_and_nothing_else(tmp_path: Path) -> None
     shutil.rmtree(out)
     prepare(out, replace=False)
     assert not out.exists()
+
+
+def test_a_recipe_with_a_gan_trains_a_generator(tmp_path: Path) -> None:
+    """The same verb, recipes, place and refusals."""
+    assert _trainer("gan") is train_gan
+    assert _trainer("starter") is train_bundle
+    with pytest.raises(OperatorError, match="the recipe no-such cannot be used") as caught:
+        train("no-such", _few_images(tmp_path), tmp_path / "one", 1, lambda *_: None, replace=False, say=print)
+    assert caught.value.exit_code == 2
+    with pytest.raises(OperatorError, match=r"cannot be trained on: .* of 1 patients"):
+        train("gan", _few_images(tmp_path), tmp_path / "one", 1, lambda *_: None, replace=False, say=print)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def _few_images(folder: Path) -> Path:
+    """Write a data set of one patient of each kind a split."""
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    lines = ["file,label,group,split"]
+    for split in ("train", "val", "test"):
+        with zipfile.ZipFile(data / f"{split}.zip", "w") as archive:
+            for label in (0, 1):
+                pixels = np.random.default_rng(len(lines)).integers(0, 256, (32, 32)).astype(np.uint8)
+                archive.writestr(f"{label}.png", cv2.imencode(".png", pixels)[1].tobytes())
+                lines.append(f"{label}.png,{label},{split}{label},{split}")
+    (data / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    return data
