@@ -73,12 +73,14 @@ def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], s
     Exception
         What pydicom and its decoders raise for datasets that are not what they say.
     """
-    _check_size(dataset, max_bytes)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    # unused bits: of plain values we take them out ourselves, because pydicom does not ask for High Bit
+    syntax, size = dataset.file_meta.TransferSyntaxUID, _checked_size(dataset, max_bytes)
+    decoder = _decoder(syntax)  # before more is asked of a transfer syntax that is not known
     compressed = bool(syntax.is_encapsulated)
+    check = _check_frames if compressed else _check_native_length
+    check(dataset, size)
+    # unused bits: of plain values we take them out ourselves, because pydicom does not ask for High Bit
     options: dict[str, Any] = {"raw": False, "correct_unused_bits": compressed}
-    values, properties = _decoder(syntax).as_array(dataset, **options)
+    values, properties = decoder.as_array(dataset, **options)
     return values if compressed else _value_bits(dataset, values), str(properties["photometric_interpretation"])
 
 
@@ -89,24 +91,27 @@ def _decoder(transfer_syntax_uid: UID) -> Decoder:
     return decoder
 
 
-def _check_size(dataset: Dataset, max_bytes: int) -> None:
-    """Refuse what is empty, would not fit, or is not of the size that its bytes have."""
-    keyword = next((keyword for keyword in _PIXEL_KEYWORDS if dataset.get(keyword)), None)
-    if keyword is None:
+def _checked_size(dataset: Dataset, max_bytes: int) -> FrameSize:
+    """Return the size that the header gives a frame; refuse what is empty or would not fit."""
+    if not _pixel_bytes(dataset):
         raise PixelsUnreadable("it has no pixel data")
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     size = FrameSize(rows, columns, int(dataset.get("SamplesPerPixel") or 1))
-    count = rows * columns * size.samples * int(dataset.get("NumberOfFrames") or 1)
+    count = rows * columns * size.samples * _frames(dataset)
     if count <= 0:
         raise PixelsUnreadable(f"it has {rows} rows and {columns} columns")
-    bits = int(dataset.BitsAllocated)
-    decoded_bytes = count * max(bits // 8, np.dtype(np.float32).itemsize)
+    decoded_bytes = count * max(int(dataset.BitsAllocated) // 8, np.dtype(np.float32).itemsize)
     if decoded_bytes > max_bytes:
         raise PixelsUnreadable(f"its pixels would take up {decoded_bytes} bytes, more than {max_bytes}")
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_frames(dataset, size)
-    else:
-        _check_native_length(dataset, len(dataset[keyword].value), count * bits)
+    return size
+
+
+def _pixel_bytes(dataset: Dataset) -> int:
+    return next((len(dataset[keyword].value) for keyword in _PIXEL_KEYWORDS if dataset.get(keyword)), 0)
+
+
+def _frames(dataset: Dataset) -> int:
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
 def _check_frames(dataset: Dataset, size: FrameSize) -> None:
@@ -115,7 +120,7 @@ def _check_frames(dataset: Dataset, size: FrameSize) -> None:
         return
     frames = generate_frames(
         dataset.PixelData,
-        number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+        number_of_frames=_frames(dataset),
         extended_offsets=_extended_offsets(dataset),
     )
     for frame in frames:
@@ -133,7 +138,10 @@ def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
     return (offsets, lengths) if offsets and lengths else None
 
 
-def _check_native_length(dataset: Dataset, present_bytes: int, promised_bits: int) -> None:
+def _check_native_length(dataset: Dataset, size: FrameSize) -> None:
+    """Refuse fewer bytes than the header promises: some decoders would make up the rest."""
+    present_bytes = _pixel_bytes(dataset)
+    promised_bits = size.rows * size.columns * size.samples * _frames(dataset) * int(dataset.BitsAllocated)
     if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
         promised_bits = promised_bits * 2 // 3  # two samples of colour for two pixels (PS3.3 C.7.6.3.1.2)
     if present_bytes * 8 < promised_bits:

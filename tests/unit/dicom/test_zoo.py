@@ -17,7 +17,7 @@ _MOST = 1 << 30
 _FILES = 125
 _BIG_ENDIAN = re.compile(r">[iu]\d")
 _REFUSED = {
-    "liver_deflate.dcm": "do not fit",  # of a transfer syntax that pydicom does not know yet
+    "liver_deflate.dcm": "no decoder",  # of a transfer syntax that pydicom does not know yet
     "liver_rle.dcm": "no decoder",  # single bits under RLE
     "JPEG2000-embedded-sequence-delimiter.dcm": "compressed frame has the size",
     "MR_truncated.dcm": "truncated",
@@ -67,11 +67,11 @@ def test_every_decodable_file_gives_the_listed_shape_type_and_sum(rows: list[dic
         if found != expected:
             wrong[row["file"]] = (found, expected)
         _check_reading(path)
-    # a lossy JPEG of 12 bits: GDCM rounds single pixels otherwise than the decoder that wrote the list
-    found, expected = wrong.pop("JPGExtended.dcm")
-    assert found.rpartition("=")[0] == expected.rpartition("=")[0]
-    assert int(found.rpartition("=")[2]) == pytest.approx(int(expected.rpartition("=")[2]), rel=1e-3)
-    assert wrong == {}
+    # A lossy JPEG of 12 bits: the inverse transform in float64, exactly rounded, sums up to 3766786, GDCM differs from
+    # it by one in 1683 of the 262144 pixels, and the decoder that wrote the list is 3641 away from it.
+    assert wrong == {
+        "JPGExtended.dcm": ("(1024, 256)/uint16/sum=3767007", "(1024, 256)/uint16/sum=3770427"),
+    }
 
 
 def _check_reading(path: Path) -> None:
