@@ -42,12 +42,20 @@ def summary_lines(content: ReportContent) -> list[str]:
     assessed = sum(reading.admission.admitted for reading in content.readings)
     of = f"{assessed} of {len(content.readings)} image{'s' if len(content.readings) > 1 else ''} assessed"
     conclusion = {
-        Outcome.POSITIVE: f"{of}; at least one finding is flagged.",
+        Outcome.POSITIVE: f"{of}; {_flagged(content)}.",
         Outcome.NEGATIVE: f"{of}; no finding is flagged.",
         Outcome.NOT_ASSESSED: f"{of}; the study is not assessed.",
     }
     synthetic = [SYNTHETIC_LINE] if content.synthetic else []
     return [research_line(content.model), *synthetic, conclusion[content.outcome]]
+
+
+def _flagged(content: ReportContent) -> str:
+    """Return that something is flagged; of a model with several classes, also what."""
+    found = [finding for reading in content.readings for finding in reading.findings]
+    if len({finding.name for finding in found}) < 2:
+        return "at least one finding is flagged"
+    return f"flagged: {', '.join(dict.fromkeys(one.finding.meaning for one in found if one.present))}"
 
 
 def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:
