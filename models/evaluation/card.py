@@ -60,7 +60,7 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         m=measures,
         manifest=manifest,
         data_name=surroundings.data_name,
-        network={"classifier": NETWORKS[manifest.recipe["classifier"]["network"]]},
+        network=NETWORKS.get(manifest.recipe.get("classifier", {}).get("network"), "convolutional network"),
         kinds=KINDS,
         seeds=seeds,
         best=max((row["hard_val"] for row in seeds), default=None),

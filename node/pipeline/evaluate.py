@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ADULTS = "chest_nih_adult"
 """Folder beside a data set with adults' chests of another hospital, which a card measures where it is there."""
 
+LOCKED = "test"
+"""Its split that is measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -107,20 +110,21 @@ def _evaluated(task: _Task) -> dict[str, Any]:
     if task.split not in LEARNED_FROM:
         prepare(task.log)
     evaluation = evaluate_bundle(task.bundle, images, task.split, task.report, strangers=task.neighbour(FOLDER))
-    _log(task, evaluation, evaluation.measures, task.name)
+    _log(task, evaluation, evaluation.measures, (task.name, task.split))
     _write(task, evaluation)
     if task.wanted.card is not None:
         _write_card(task, evaluation, images, task.wanted.card)
     return {"data": task.name, **evaluation.measures}
 
 
-def _log(task: _Task, evaluation: "Evaluation", measures: dict[str, Any], name: str) -> None:
+def _log(task: _Task, evaluation: "Evaluation", measures: dict[str, Any], looked_at: tuple[str, str]) -> None:
+    """Append a line for the data set and the split that were looked at."""
     from models.evaluation.log import log_use, use_of  # noqa: PLC0415
 
-    if task.split not in LEARNED_FROM:
+    name, split = looked_at
+    if split not in LEARNED_FROM:
         origin = (name, str(measures["data_digest"]))
-        use = use_of(evaluation.manifest, measures, origin, task.split, task.clock(), task.wanted.note)
-        log_use(task.log, use)
+        log_use(task.log, use_of(evaluation.manifest, measures, origin, split, task.clock(), task.wanted.note))
 
 
 def _write(task: _Task, evaluation: "Evaluation") -> None:
@@ -144,9 +148,10 @@ def _write_card(task: _Task, evaluation: "Evaluation", images: "DataSet", path: 
 
     folder = task.neighbour(ADULTS)
     others = None if folder is None else open_labelled(folder, task.report)
-    adults = None if others is None else others.images(task.split)
+    adults = None if others is None else others.images(LOCKED)
     names = (task.name, task.wanted.beside)
     around = surroundings(task.bundle, images.images(task.split), adults, names, task.report)
     if others is not None and around.adults is not None:
-        _log(task, evaluation, {**around.adults, "data_digest": others.digest((task.split,))}, ADULTS)
+        prepare(task.log)
+        _log(task, evaluation, {**around.adults, "data_digest": others.digest((LOCKED,))}, (ADULTS, LOCKED))
     write_card(evaluation, path, around)

@@ -3,6 +3,7 @@
 The learned part is imported late.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,8 @@ def log_training(
     from models.bundle.folder import open_bundle  # noqa: PLC0415 for this verb alone
     from models.evaluation.log import log_use, use_of  # noqa: PLC0415 the same
 
+    if "classifier" not in json.loads((bundle / "manifest.json").read_bytes()):
+        return  # a generator is measured on no test split
     manifest = open_bundle(bundle).manifest
     for split, measures in manifest.measures.items():
         if split in data.splits and split not in LEARNED_FROM:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.domain.errors import OperatorError
+from node.pipeline.evaluation_log import log_training
 from node.pipeline.labelled import open_labelled
 from node.pipeline.send import Reporter
 
@@ -53,6 +54,7 @@ def train(
         images = open_labelled(data, report)
         _trainer(recipe)(recipe, images, new, seed, report, work=beside(place, "training"), say=say)
         put_in_place(new, place, replace=replace)
+        log_training(place, images, data.resolve().stem)
     except RecipeError as error:
         raise OperatorError(f"the recipe {recipe} cannot be used: {error}", exit_code=2) from error
     except DataError as error:

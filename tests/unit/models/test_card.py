@@ -1,0 +1,107 @@
+"""The model card: every figure on it is measured, and it says what it was measured on."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.evaluation.card import card, mean_and_range, write_card
+from models.evaluation.measures import Evaluation
+from models.evaluation.surroundings import CardError, Surroundings, read_measures
+from tests.support.evaluations import made_up, made_up_digits
+
+ROW = {
+    "name": "upside down",
+    "n": 80,
+    "admitted": 0.03,
+    "auc": None,
+    "auc_interval": None,
+    "positive": 0.6,
+    "of_ill": 1.0,
+    "of_healthy": None,
+}
+OTHER = {"data": "digits", "bundle": "ten", "version": "2", "split": "test", "accuracy": 0.991, "intervals": {}}
+
+
+@pytest.fixture
+def trained() -> Evaluation:
+    """Return made-up figures of a bundle whose manifest tells of two seeds and of what was trained beside it."""
+    evaluation = made_up()
+    measures = {
+        "seeds": [
+            {"seed": 1, "hard_val": 0.91, "val": 0.99, "test": 0.97},
+            {"seed": 2, "hard_val": 0.93, "val": 0.98, "test": 0.95},
+        ],
+        "test": {"baseline_auc": 0.9, "plain_autoencoder_auc": 0.461},
+    }
+    return replace(evaluation, manifest=replace(evaluation.manifest, measures=measures))
+
+
+def test_the_card_names_bundle_and_data_by_their_digests(trained: Evaluation) -> None:
+    """Those of the manifest, the images measured on and the images trained on."""
+    text = card(trained, Surroundings("drawn"))
+    for digest in ("m" * 64, "d" * 64, "t" * 64, "w" * 64):
+        assert f"`{digest}`" in text
+
+
+def test_the_card_tells_all_seeds_and_which_one_ships(trained: Evaluation) -> None:
+    """The one that was best on hard validation images, whatever it reached on the test split."""
+    text = card(trained, Surroundings("drawn"))
+    assert "| 2 (kept) | 0.930 | 0.980 | 0.950 |" in text
+    assert "**0.960** (0.950 to 0.970)" in text
+
+
+def test_the_plain_autoencoder_is_called_weak_with_its_number(trained: Evaluation) -> None:
+    """And stands in the table beside the textbook CNN and the shortcut."""
+    text = card(trained, Surroundings("drawn"))
+    assert "**weak on disease**: an AUC of 0.461" in text
+    assert "sharpness alone, the shortcut | drawn test | 0.600" in text
+    assert "| textbook CNN, trained beside it without augmentation | drawn test | 0.900 |" in text
+
+
+def test_other_images_and_other_bundles_have_their_rows(trained: Evaluation) -> None:
+    """A dash stands for what cannot be said."""
+    text = card(trained, Surroundings("drawn", robustness=(ROW,), beside=(OTHER,)))
+    assert "| upside down | 3.0 % | - | 60.0 % | 100.0 % | - |" in text
+    assert "| ten 2 | digits test | 0.991 accuracy |" in text
+
+
+def test_every_table_has_as_many_cells_in_each_row(trained: Evaluation) -> None:
+    """Or a reader's program would shift them."""
+    text = card(trained, Surroundings("drawn", robustness=(ROW,), beside=(OTHER,)))
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1, table
+
+
+def test_the_figures_beside_the_card_name_bundle_and_data(trained: Evaluation, tmp_path: Path) -> None:
+    """Every picture on the card is there, and says in itself what it shows."""
+    write_card(trained, tmp_path / "card.md", Surroundings("drawn"))
+    pictures = re.findall(r'src="([^"]+)"', (tmp_path / "card.md").read_text(encoding="utf-8"))
+    assert len(pictures) >= 5
+    for picture in pictures:
+        text = (tmp_path / picture).read_text(encoding="utf-8")
+        assert f"bundle {'m' * 64}, data {'d' * 64}" in text
+
+
+def test_a_bundle_of_several_classes_has_no_card() -> None:
+    """Its page says all there is."""
+    with pytest.raises(CardError, match="one class"):
+        card(made_up_digits(), Surroundings("digits"))
+
+
+def test_a_file_without_measures_is_no_row(tmp_path: Path) -> None:
+    """Neither what is no JSON nor what is another one's."""
+    path = tmp_path / "measures.json"
+    for text in ("{", "[]", json.dumps({"auc": 1})):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(CardError, match=r"measures\.json holds no measures"):
+            read_measures(path)
+    path.write_text(json.dumps(OTHER), encoding="utf-8")
+    assert read_measures(path) == OTHER
+
+
+def test_a_mean_stands_with_its_range() -> None:
+    """Of three seeds."""
+    assert mean_and_range([0.9, 0.8, 0.85]) == "**0.850** (0.800 to 0.900)"
