@@ -102,6 +102,18 @@ def opened(folder: Path, digest: str, say: Say) -> Iterator[Work]:
         shutil.rmtree(folder)
 
 
+def busy(folder: Path) -> bool:
+    """Return whether a process is training in this folder now."""
+    try:
+        with (folder / LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 def _claim(folder: Path, digest: str, say: Say) -> None:
     """Make the folder this training's own."""
     owner = folder / OWNER

@@ -90,11 +90,14 @@ def prepare(out: Path, *, replace: bool) -> None:
     OperatorError
         With exit code 2, naming the place and the way out.
     """
-    from models.training.run import make_room, sweep  # noqa: PLC0415 for this verb alone
+    from models.training.checkpoints import busy  # noqa: PLC0415 for this verb alone
+    from models.training.run import make_room, sweep  # noqa: PLC0415 the same
 
     if not out.name:
         raise OperatorError(f"{out} is no place for a bundle: name another --out", exit_code=2)
     try:
+        if busy(beside(out, "training")):
+            raise OperatorError(f"{out}: another training is at work on it: wait for it, or end it")
         _finish_killed_run(out)
         refuse_unfit(out, replace=replace)
         sweep(out)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.training.checkpoints import opened
 from models.training.gan import train_gan
 from models.training.run import train as train_bundle
 from node.domain.errors import OperatorError
@@ -151,6 +152,17 @@ def test_what_killed_runs_left_is_swept_and_nothing_else(tmp_path: Path) -> None
     shutil.rmtree(out)
     prepare(out, replace=False)
     assert not out.exists()
+
+
+def test_a_training_at_work_is_not_disturbed(tmp_path: Path) -> None:
+    """Neither is its half-written bundle swept, nor does a second one begin."""
+    half = bundle(tmp_path / ".one-new", "half")
+    with opened(beside(tmp_path / "one", "training"), "digest", print):
+        with pytest.raises(OperatorError, match="another training is at work"):
+            prepare(tmp_path / "one", replace=True)
+        assert mark_of(half) == "half"
+    prepare(tmp_path / "one", replace=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recipe_with_a_gan_trains_a_generator(tmp_path: Path) -> None:
