@@ -48,6 +48,7 @@ _DECODING_FAILURES = (
     NotParsable,
     NotPart10,
     RuntimeError,
+    StopIteration,
     TypeError,
     ValueError,
     struct.error,

@@ -115,18 +115,11 @@ def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance |
 
     None where the study has no such image.
     """
-    revision = (
-        select(func.max(InstanceCopy.id))
-        .where(InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION)
-        .scalar_subquery()
-    )
+    of_image = InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION
+    revision = select(func.max(InstanceCopy.id)).where(*of_image).scalar_subquery()
+    revised_at = select(func.max(InstanceCopy.received_at)).where(*of_image).scalar_subquery()
     is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid, Job.model == model)
     images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE, is_read)
-    revised_at = (
-        select(func.max(InstanceCopy.received_at))
-        .where(InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION)
-        .scalar_subquery()
-    )
     newest_first = (
         func.coalesce(revised_at, Instance.received_at).desc(),
         func.coalesce(revision, 0).desc(),
@@ -143,8 +136,7 @@ def is_own(tx: Transaction, sop_uid: str) -> bool:
 
 def is_synthetic(tx: Transaction, study_uid: str) -> bool:
     """Return whether a study holds a synthetic instance, or one that an earlier copy called so."""
-    query = select(Instance.sop_instance_uid).where(Instance.study_instance_uid == study_uid, Instance.synthetic)
-    return tx.scalar(query.limit(1)) is not None
+    return tx.scalar(select(exists().where(Instance.study_instance_uid == study_uid, Instance.synthetic))) is True
 
 
 def add(tx: Transaction, new: NewInstance) -> None:

@@ -78,6 +78,15 @@ def test_a_frame_without_a_header_is_refused(name: str, tmp_path: Path) -> None:
         read_pixels(_with_frame(name, bytes(range(200)), tmp_path))
 
 
+def test_a_panic_of_the_rle_decoder_is_a_refusal(tmp_path: Path) -> None:
+    """A run that is 9 bytes longer than its segment has room for, in a frame of 32 bits."""
+    frame = bytearray(_frame("SC_rgb_rle_32bit.dcm"))
+    assert frame[1882] == 157  # the header of a run of 100
+    frame[1882] -= 9
+    with pytest.raises(PixelsUnreadable, match="do not fit"):
+        read_pixels(_with_frame("SC_rgb_rle_32bit.dcm", bytes(frame), tmp_path))
+
+
 def test_a_thumbnail_before_the_header_is_not_the_frame() -> None:
     """Its own header and end do not count: they stand in an application segment."""
     thumbnail = b"\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xd9"

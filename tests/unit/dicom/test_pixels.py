@@ -13,8 +13,8 @@ from node.dicom.part10 import preamble_and_meta, read_part10
 from node.dicom.pixels import PixelsUnreadable, read_pixels
 from node.dicom.testfiles import test_file as pydicom_file
 from node.dicom.wrap import Subject, wrap_as_dx
-from tests.unit.dicom.pictures import CLASS, Write, grey, table
-from tests.unit.dicom.raw import DEFLATED
+from tests.unit.dicom.pictures import CLASS, Write, encoded, grey, table
+from tests.unit.dicom.raw import DEFLATED, EXPLICIT
 
 
 def test_values_are_rescaled(write: Write) -> None:
@@ -289,6 +289,16 @@ def test_a_truncated_file_is_refused() -> None:
     """Its pixel data ends early."""
     with pytest.raises(PixelsUnreadable):
         read_pixels(pydicom_file("MR_truncated.dcm"))
+
+
+def test_a_dataset_that_ends_inside_an_element_is_no_failure_of_the_disk(tmp_path: Path) -> None:
+    """It is refused, where a file that is not there is an error of its own."""
+    path = tmp_path / "short.dcm"
+    path.write_bytes(preamble_and_meta(CLASS, "1.2.3", EXPLICIT) + encoded(grey())[:-9] + b"\xe0\x7f")
+    with pytest.raises(PixelsUnreadable, match="ends inside an element"):
+        read_pixels(path)
+    with pytest.raises(FileNotFoundError):
+        read_pixels(tmp_path / "none.dcm")
 
 
 def test_a_stored_file_is_read_whatever_its_meta_information_says_besides(tmp_path: Path) -> None:
