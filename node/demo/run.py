@@ -24,6 +24,7 @@ _WAIT_S = 240.0
 _MARK = "demo.made-by-pacs-node"
 _MODEL = "starter"
 _PEER = "pacs"
+_TITLE = "Research results, not for diagnosis; the chests are synthetic, of no patient"
 _EMPTY = {"finding": "", "certainty": "", "anomaly": "", "admission": ""}
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -140,9 +141,7 @@ def _cells(reading: dict[str, Any]) -> dict[str, str]:
 
 def _print(results: list[Result], reports: Path) -> None:
     columns = ("study", "outcome", "finding", "certainty", "anomaly score", "admission", "delivery", "")
-    table = Table(
-        *columns, box=None, header_style="bold", title="Research results, not for diagnosis", title_style="dim"
-    )
+    table = Table(*columns, box=None, header_style="bold", title=_TITLE, title_style="dim")
     for result in results:
         wanted = " or ".join(result.sample.expected or ("no report",))
         verdict = "ok" if result.right else f"WRONG: {len(result.reports)} reports of it, wanted {wanted}"

@@ -1,5 +1,6 @@
 """Pixels as plain values: right, or refused with a reason."""
 
+import contextlib
 import zlib
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,23 @@ def test_a_truncated_file_is_refused() -> None:
     """Its pixel data ends early."""
     with pytest.raises(PixelsUnreadable):
         read_pixels(pydicom_file("MR_truncated.dcm"))
+
+
+_SPOILT = ("CT_small", "MR_small_RLE", "SC_rgb_rle_32bit", "MR_small_jp2klossless", "MR_small_jpeg_ls_lossless")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*_SPOILT, "SC_rgb_jpeg_dcmtk", "rtdose_rle", "liver_1frame", "examples_palette"])
+def test_spoilt_files_are_read_or_refused_and_never_break_anything(name: str, tmp_path: Path) -> None:
+    """Bytes changed and taken out anywhere, two hundred times."""
+    whole, random, path = pydicom_file(f"{name}.dcm").read_bytes(), np.random.default_rng(7), tmp_path / "spoilt.dcm"
+    for _ in range(200):
+        spoilt = bytearray(whole)
+        for place in random.integers(132, len(whole), random.integers(1, 5)):
+            spoilt[place : place + int(random.integers(1, 4))] = random.bytes(int(random.integers(0, 3)))
+        path.write_bytes(spoilt)
+        with contextlib.suppress(PixelsUnreadable):
+            read_pixels(path)
 
 
 def test_a_dataset_that_ends_inside_an_element_is_no_failure_of_the_disk(tmp_path: Path) -> None:
