@@ -5,15 +5,24 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 DATA := ../shared/data
+NOTE := model card
 
-.PHONY: help demo run test test-peers learn bench lint
+# $(call compared,RECIPE,DATA): a network to compare with, trained, measured, and kept as a row of the model card
+define compared
+	$(BIN)/pacs-node train --recipe $(1) --data $(2) --out var/learn/$(1) --replace
+	$(BIN)/pacs-node evaluate var/learn/$(1) --data $(2) --out var/learn/$(1)-measured --note "$(NOTE)"
+	@mkdir -p docs/measures && cp var/learn/$(1)-measured/measures.json docs/measures/$(1).json
+endef
+
+.PHONY: help demo run test test-peers learn card bench lint
 
 help:
 	@echo "make demo        install into $(VENV), run the node on sample studies, print a table of results"
 	@echo "make run         the node, staying up, with ./config.toml"
 	@echo "make test        all tests that need no root"
 	@echo "make test-peers  install DCMTK, Orthanc, validators and PostgreSQL, and run the tests with them"
-	@echo "make learn       train and evaluate the starter bundle from $(DATA)"
+	@echo "make learn       train everything from $(DATA), measure it, write docs/model-card.md and its figures"
+	@echo "make card        measure models/starter again and write docs/model-card.md and its figures"
 	@echo "make bench       side-by-side benchmarks and the kill scenario"
 
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -45,8 +54,16 @@ test-peers: $(VENV)/installed
 
 learn: $(VENV)/installed
 	@test -d $(DATA)/chest_kermany || { echo "$(DATA)/chest_kermany is not there: make learn needs the public data sets"; exit 1; }
+	@test -f $(DATA)/mnist/mnist.npz || { echo "$(DATA)/mnist/mnist.npz is not there: make learn needs the public data sets"; exit 1; }
 	$(BIN)/pacs-node train --recipe starter --data $(DATA)/chest_kermany --out models/starter --replace
-	$(BIN)/pacs-node evaluate models/starter --data $(DATA)/chest_kermany
+	$(call compared,textbook-28,$(DATA)/chest_kermany)
+	$(call compared,textbook-224,$(DATA)/chest_kermany)
+	$(call compared,mnist,$(DATA)/mnist/mnist.npz)
+	$(MAKE) card
+
+card: $(VENV)/installed
+	$(BIN)/pacs-node evaluate models/starter --data $(DATA)/chest_kermany --card docs/model-card.md --note "$(NOTE)" \
+		$(foreach row,$(wildcard docs/measures/*.json),--beside $(row))
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/receive.py

@@ -18,7 +18,8 @@ from models.evaluation.templating import template
 
 KINDS = {
     "restoring": "restoring autoencoder, a small U-Net with a mask head, trained to remove synthetic opacities",
-    "one_class": "one-class CNN, trained to tell normals from normals with synthetic pathology",
+    "residual": "what the same restoring autoencoder takes out of the image",
+    "one_class": "one-class CNN, trained to find synthetic pathology on normals",
     "features": "linear feature autoencoder, what principal components of normals cannot rebuild",
 }
 """Parts of an anomaly score, in words."""
