@@ -67,6 +67,7 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         best=max((row["hard_val"] for row in seeds), default=None),
         spread={name: mean_and_range([row[name] for row in seeds]) for name in SPLITS_OF_A_SEED if seeds},
         present=sum(measures["confusion"][1]),
+        maps=_maps(measures, surroundings),
         meanings=MEANINGS,
         figures=tuple(drawings(evaluation)),
         captions=CAPTIONS,
@@ -111,7 +112,7 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
         ("textbook CNN, trained beside it without augmentation", recorded.get("baseline_auc"), None),
         ("anomaly score, trained on normals only", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
         ("plain autoencoder, reconstruction error", recorded.get("plain_autoencoder_auc"), None),
-        ("sharpness alone, the shortcut", measures["sharpness_auc"], None),
+        ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     rows = [
         {"name": name, "data": where, "value": value, "unit": "", "interval": interval}
@@ -119,6 +120,13 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
         if value is not None
     ]
     return [*(_other(others) for others in surroundings.beside), *rows]
+
+
+def _maps(measures: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Mapping[str, Any]]:
+    """Return the deletion tests by what the map is of: the bundle's own, then those of other bundles on these data."""
+    alike = [other for other in surroundings.beside if other["data"] == surroundings.data_name]
+    others = {f"{other['bundle']}, {name}": test for other in alike for name, test in other["maps"].items()}
+    return {**measures["maps"], **others}
 
 
 def _other(measures: Mapping[str, Any]) -> dict[str, Any]:

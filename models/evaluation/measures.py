@@ -18,7 +18,7 @@ from models.data.dataset import DataSet, LabelledImages, refuse_single_class
 from models.evaluation import calibration, curves, metrics, subgroups
 from models.evaluation.explanation import measure_maps
 from models.evaluation.metrics import Labels, Scores
-from models.evaluation.shortcut import sharpness_auc
+from models.evaluation.shortcut import sharpness
 from models.evaluation.strangers import measure_admission
 from models.inference.reader import Reader, load
 
@@ -113,8 +113,8 @@ def measure(reader: Reader, images: LabelledImages, tell: Tell) -> dict[str, Any
         `n`, `groups`; of one class the keys of `models.evaluation.metrics.presence`, of several those of
         `models.evaluation.metrics.choice`; `auc_interval`, `noise_floor` (of `ece`), `refitted`
         (`models.evaluation.calibration`), `subgroups` (`models.evaluation.subgroups`), `admitted` (share),
-        `anomaly_auc`, `anomaly_auc_interval`, `anomaly_subgroups`, `anomaly_auc_by_subtype`, and `sharpness_auc` (the
-        shortcut, alone). None stands where the bundle has no such part or several classes.
+        `anomaly_auc`, `anomaly_auc_interval`, `anomaly_subgroups`, `anomaly_auc_by_subtype`, and `sharpness_auc` with
+        its interval (the shortcut, alone). None stands where the bundle has no such part or several classes.
     """
     refuse_unfit(reader.manifest, images, "measured")
     measures = _measures(reader.manifest, images, answers(reader, images, tell))
@@ -168,7 +168,7 @@ def _measures(manifest: Manifest, images: LabelledImages, said: Answers) -> dict
         **(_choice(images, said) if several else _presence(manifest, images, said)),
         "admitted": None if said.admitted is None else float(said.admitted.mean()),
         **_anomaly(images, None if several else said.anomaly),
-        "sharpness_auc": None if several else sharpness_auc(images),
+        **(dict.fromkeys(("sharpness_auc", "sharpness_auc_interval")) if several else sharpness(images)),
     }
 
 

@@ -97,7 +97,7 @@ def beside(measures: dict[str, Any]) -> list[dict[str, Any]]:
         ("this bundle", measures["auc"], measures["auc_interval"]),
         ("textbook CNN, trained beside it", measures["baseline_auc"], None),
         ("anomaly score, trained without a label", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
-        ("sharpness alone, the shortcut", measures["sharpness_auc"], None),
+        ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     return [{"name": name, "value": value, "interval": some} for name, value, some in rows if value is not None]
 

@@ -14,7 +14,7 @@ from models.evaluation import robustness
 from models.evaluation.measures import measure
 from models.inference.reader import load
 
-NEEDED = frozenset({"data", "bundle", "version", "split", "intervals"})
+NEEDED = frozenset({"data", "bundle", "version", "split", "intervals", "maps"})
 """Keys without which a file holds no measures that a row can be made of."""
 
 

@@ -64,6 +64,7 @@ def made_up() -> Evaluation:
         "auc_interval": measured["intervals"]["auc"],
         "subgroups": subgroups.by_subgroup(labels, said, 0.4, kinds, groups),
         "sharpness_auc": 0.6,
+        "sharpness_auc_interval": [0.5, 0.7],
     }
     return Evaluation(MANIFEST, measures, curves.presence_curves(labels, said, 0.4))
 
@@ -74,5 +75,13 @@ def made_up_digits() -> Evaluation:
     labels, probabilities = random.integers(0, 10, 200), random.dirichlet(np.full(10, 0.3), 200)
     measured = metrics.choice(labels, probabilities, [str(number) for number in range(200)])
     classes = tuple(BundleClass(str(number), CODE, CODE, 0.5) for number in range(10))
-    measures = {**COMMON, **measured, "n": 200, "groups": 200, "subgroups": [], "sharpness_auc": None}
+    measures = {
+        **COMMON,
+        **measured,
+        "n": 200,
+        "groups": 200,
+        "subgroups": [],
+        "sharpness_auc": None,
+        "sharpness_auc_interval": None,
+    }
     return Evaluation(replace(MANIFEST, classes=classes), measures, curves.choice_curves(labels, probabilities))

@@ -22,7 +22,15 @@ ROW = {
     "of_ill": 1.0,
     "of_healthy": None,
 }
-OTHER = {"data": "digits", "bundle": "ten", "version": "2", "split": "test", "accuracy": 0.991, "intervals": {}}
+OTHER = {
+    "data": "digits",
+    "bundle": "ten",
+    "version": "2",
+    "split": "test",
+    "accuracy": 0.991,
+    "maps": {},
+    "intervals": {},
+}
 
 
 @pytest.fixture

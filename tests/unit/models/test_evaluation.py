@@ -14,7 +14,7 @@ from models.bundle.folder import open_bundle
 from models.data.labelled import DataError, InMemory, LabelledImages
 from models.evaluation import deletion
 from models.evaluation.log import log_use, read_log, use_of
-from models.evaluation.shortcut import sharpness_auc
+from models.evaluation.shortcut import sharpness
 from models.evaluation.subgroups import by_subgroup
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_sharpness_alone_tells_images_apart_that_were_made_differently(
     chests = [draw_chest(random, ill=False) for _ in range(12)]
     pixels = tuple(cv2.GaussianBlur(chest, (0, 0), 1.5) if number % 2 else chest for number, chest in enumerate(chests))
     names = tuple(map(str, range(12)))
-    assert sharpness_auc(LabelledImages(pixels, np.arange(12) % 2, names, names)) > 0.95
+    assert sharpness(LabelledImages(pixels, np.arange(12) % 2, names, names))["sharpness_auc"] > 0.95
 
 
 def test_every_use_leaves_a_line(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -15,6 +15,7 @@ from node.domain.errors import OperatorError
 from node.pipeline.evaluate import Wanted, evaluate
 from node.pipeline.evaluation_log import log_of, log_training
 from node.pipeline.labelled import open_labelled
+from tests.test_docs import documented_json_keys
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -40,6 +41,7 @@ def test_an_evaluation_leaves_page_measures_figures_and_a_line(noise: Path, tmp_
     wanted = Wanted(tmp_path / "one.html", tmp_path / "out", log=tmp_path / "log.csv", note="to see")
     measures = evaluate(STARTER, noise, "test", quiet, wanted, lambda: NOW)
     assert measures["n"] == 24
+    assert set(measures) == set(documented_json_keys("evaluate"))
     assert json.loads((tmp_path / "out" / "measures.json").read_bytes()) == json.loads(json.dumps(measures))
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "out" / "page.html").read_bytes()
     assert (tmp_path / "out" / "figures" / "roc.svg").is_file()
