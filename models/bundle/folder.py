@@ -82,7 +82,7 @@ def write_bundle(folder: Path, manifest: Manifest) -> None:
 def write_arrays(path: Path, arrays: Arrays) -> None:
     """Write variables as an npz that holds nothing but numbers: in half the space where no bit is lost by that."""
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{name: stored(array) for name, array in arrays.items()})
+        np.savez_compressed(file, allow_pickle=False, **{name: stored(array) for name, array in arrays.items()})
 
 
 def file_digests(folder: Path) -> dict[str, str]:

@@ -83,11 +83,12 @@ class AnomalyPart:
     mean: float  #: of the held-out normals' scores
     deviation: float  #: likewise
     width: int = 0  #: channels of the network's first stage, to build it again; 0 where it has none
+    weight: float = 1.0  #: in the average; above 0
 
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """The scores that are standardised by their own scale and averaged, and the scale of that average."""
+    """The scores that are standardised by their own scale and averaged by weight, and the scale of that average."""
 
     parts: tuple[AnomalyPart, ...]
     mean: float  #: of the held-out normals' fused scores

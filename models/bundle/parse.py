@@ -33,8 +33,9 @@ CELLED_SIZES = range(16, 1025, 16)
 WIDTHS = range(8, 129, 8)
 """Channels of a first stage that its group normalisation can be built for; 0 where a part has none."""
 
-KINDS = ("restoring", "one_class", "features")
-"""Parts of an anomaly score: the restoring autoencoder, the one-class network, the linear feature autoencoder."""
+KINDS = ("restoring", "residual", "one_class", "features")
+"""Parts of an anomaly score: the restoring autoencoder's mask and what it takes away, the one-class network's mask, the
+linear feature autoencoder."""
 
 ENDINGS = (".tflite", ".onnx")
 """Files that can be run as a network."""
@@ -135,6 +136,7 @@ def _check_part(part: AnomalyPart, where: str) -> None:
     within(part.file.endswith(ending), f"{where}.file", part.file, f"a file that ends in {ending}")
     within(part.size in CELLED_SIZES, f"{where}.size", part.size, "a multiple of 16 from 16 to 1024")
     within(part.deviation > 0, f"{where}.deviation", part.deviation, "a number above 0")
+    within(part.weight > 0, f"{where}.weight", part.weight, "a number above 0")
     within(part.width == 0 or part.width in WIDTHS, f"{where}.width", part.width, "0 or a multiple of 8 up to 128")
 
 

@@ -3,8 +3,7 @@
 What the scores mean and how they are put together is `models.inference.anomaly`'s.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -14,10 +13,10 @@ from models.bundle.folder import Bundle
 from models.bundle.manifest import Anomaly, AnomalyPart
 from models.inference import anomaly
 from models.inference.admission import described, feature_autoencoder
-from models.inference.network import Images, Network, NetworkError, in_batches, load_network, outputs_in_batches
+from models.inference.network import Images, Network, NetworkError, Outputs, load_network, outputs_in_batches
 
-OUTPUTS = {"restoring": ("restored", "mask"), "one_class": ("logits",)}
-"""Outputs that the network of each kind of part must have."""
+NEEDED = {"restoring": "mask", "residual": "restored", "one_class": "mask"}
+"""The output that the network of each kind of part must have."""
 
 
 class Suspect:
@@ -40,41 +39,50 @@ class Suspect:
 
     def __init__(self, known: Anomaly, bundle: Bundle, threads: int) -> None:
         self._known = known
-        self._networks = {
-            part.kind: _loaded(part, bundle.networks[part.file], threads)
+        self._networks = _loaded(known.parts, bundle, threads)
+        self._features = {
+            part.file: feature_autoencoder(bundle.arrays[PurePath(part.file).stem], "anomaly feature")
             for part in known.parts
-            if part.kind in OUTPUTS
+            if part.kind == "features"
         }
-        self._scores = tuple(self._score(part, bundle) for part in known.parts)
 
     def raw(self, views: Callable[[int], Images]) -> tuple[anomaly.Scores, ...]:
         """Return what each part says of the images, in the manifest's order, each of shape (images,)."""
-        return tuple(score(views(part.size)) for score, part in zip(self._scores, self._known.parts, strict=True))
+        seen = {part.size: views(part.size) for part in self._known.parts}
+        said = {
+            part.file: outputs_in_batches(self._networks[part.file], seen[part.size])
+            for part in self._known.parts
+            if part.kind in NEEDED
+        }
+        return tuple(self._score(part, seen[part.size], said.get(part.file, {})) for part in self._known.parts)
 
     def scores(self, views: Callable[[int], Images]) -> anomaly.Scores:
         """Return the fused scores of the images, shape (images,)."""
         return anomaly.fused(self.raw(views), self._known.parts)
 
     def error_maps(self, views: Callable[[int], Images]) -> NDArray[np.float32] | None:
-        """Return how unexpected each place is, shape (images, size, size); None without a restoring part."""
-        for part in self._known.parts:
-            if part.kind == "restoring":
-                images = views(part.size)
-                return anomaly.error_map(images, outputs_in_batches(self._networks[part.kind], images))
-        return None
+        """Return how suspicious each place is, shape (images, size, size), by all masks; None where there is none."""
+        parts = [part for part in self._known.parts if NEEDED.get(part.kind) == "mask"]
+        masks = [outputs_in_batches(self._networks[part.file], views(part.size))["mask"] for part in parts]
+        return anomaly.error_map(masks, max(part.size for part in parts)) if parts else None
 
-    def _score(self, part: AnomalyPart, bundle: Bundle) -> Callable[[Images], anomaly.Scores]:
+    def _score(self, part: AnomalyPart, images: Images, said: Outputs) -> anomaly.Scores:
         if part.kind == "features":
-            known = feature_autoencoder(bundle.arrays[PurePath(part.file).stem], "anomaly feature")
-            return lambda images: known.score(described(images))
-        network = self._networks[part.kind]
-        if part.kind == "one_class":
-            return partial(in_batches, lambda images: network(images)["logits"].reshape(len(images)).astype(np.float64))
-        return partial(in_batches, lambda images: anomaly.anomaly_score(network(images)["mask"]))
+            return self._features[part.file].score(described(images))
+        if part.kind == "residual":
+            return anomaly.residual_score(images, said["restored"])
+        return anomaly.mask_score(said["mask"])
 
 
-def _loaded(part: AnomalyPart, content: bytes, threads: int) -> Network:
-    network = load_network(part.file, content, threads)
-    if missing := sorted(set(OUTPUTS[part.kind]) - set(network.outputs)):
-        raise NetworkError(f"{part.file} has no output {missing[0]!r}; it has {', '.join(network.outputs)}")
-    return network
+def _loaded(parts: Sequence[AnomalyPart], bundle: Bundle, threads: int) -> dict[str, Network]:
+    """Return the networks by file; one that makes two scores is loaded, and run, once."""
+    networks: dict[str, Network] = {}
+    for part in parts:
+        if part.kind not in NEEDED:
+            continue
+        if part.file not in networks:
+            networks[part.file] = load_network(part.file, bundle.networks[part.file], threads)
+        outputs = networks[part.file].outputs
+        if NEEDED[part.kind] not in outputs:
+            raise NetworkError(f"{part.file} has no output {NEEDED[part.kind]!r}; it has {', '.join(outputs)}")
+    return networks

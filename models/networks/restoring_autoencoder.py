@@ -1,8 +1,9 @@
 """The restoring autoencoder: a small U-Net that paints out what does not belong into a normal radiograph.
 
-It is trained on normal images only, with synthetic opacities put into them: one output is the image without them, the
-other says where they were. On a patient's image the second answers "where is something that normals do not have".
-Group normalisation, because half-synthetic batches have no stable batch statistics.
+It is trained on normal images only, with synthetic pathology put into them: one output is the image without it, the
+other says where it was. On a patient's image the second answers "where is something that normals do not have". It works
+at half the size of its input, where disease is seen as well and everything costs a quarter. Group normalisation,
+because half-synthetic batches have no stable batch statistics.
 
 References
 ----------
@@ -13,33 +14,43 @@ Normalization", ECCV 2018.
 import keras
 from keras import layers
 
+GROWTH = (2, 3, 4)
+"""Channels of the three lower levels, in widths of the first."""
+
 
 def restoring_autoencoder(size: int, width: int) -> keras.Model:
-    """Return the untrained U-Net: three levels down, three up, two heads.
+    """Return the untrained U-Net: a stem that halves, three levels down, three up, two heads.
 
     Input shape
-        (batch, size, size, 1), float32 in [0, 1]; size a multiple of 8.
+        (batch, size, size, 1), float32 in [0, 1]; size a multiple of 16, width of 8.
 
     Output shape
-        {"restored": (batch, size, size, 1) float32, the image as if normal; "mask": (batch, size, size, 1) float32
+        {"restored": (batch, size / 2, size / 2, 1) float32, the image as if normal; "mask": of that shape, float32
         logits, positive where something was painted in}.
     """
     image = keras.Input((size, size, 1), name="image")
-    features, skips = _double(image, width, "down0"), []
-    for level in (1, 2, 3):
-        skips.append(features)
-        features = _double(layers.MaxPooling2D(name=f"pool{level}")(features), width * 2**level, f"down{level}")
-    for level in (2, 1, 0):
-        up = layers.UpSampling2D(name=f"up{level}")(features)
-        features = _double(layers.Concatenate(name=f"join{level}")([up, skips[level]]), width * 2**level, f"out{level}")
+    features = trunk(image, width)
     heads = {name: layers.Conv2D(1, 1, name=name)(features) for name in ("restored", "mask")}
     return keras.Model(image, heads, name="restoring_autoencoder")
 
 
-def _double(features: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
-    """Two convolutions, each normalised in groups of eight channels."""
-    for part in "ab":
-        features = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=f"{name}_{part}")(features)
-        features = layers.GroupNormalization(max(channels // 8, 1), name=f"{name}_{part}_norm")(features)
-        features = layers.ReLU(name=f"{name}_{part}_relu")(features)
-    return features
+def trunk(image: keras.KerasTensor, width: int) -> keras.KerasTensor:
+    """Return the U-Net's features of an image, shape (batch, size / 2, size / 2, width)."""
+    features = _convolved(_convolved(image, width, "stem", 2), width, "down0")
+    skips = []
+    for level, growth in enumerate(GROWTH, start=1):
+        skips.append(features)
+        features = layers.MaxPooling2D(name=f"pool{level}")(features)
+        for part in "ab":
+            features = _convolved(features, width * growth, f"down{level}_{part}")
+    for level, skip in reversed(list(enumerate(skips))):
+        up = layers.UpSampling2D(name=f"up{level}")(features)
+        features = _convolved(layers.Concatenate(name=f"join{level}")([up, skip]), skip.shape[-1], f"out{level}")
+    return _convolved(features, width, "last")
+
+
+def _convolved(features: keras.KerasTensor, channels: int, name: str, stride: int = 1) -> keras.KerasTensor:
+    """Convolution, normalisation in groups of eight channels, rectifier."""
+    features = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False, name=name)(features)
+    features = layers.GroupNormalization(max(channels // 8, 1), name=f"{name}_norm")(features)
+    return layers.ReLU(name=f"{name}_relu")(features)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from models.data.labelled import Images
 from models.images.augment import aug2, equipment, move, noise
 from models.images.opacities import with_opacities
-from models.images.preprocess import Image, stretch
+from models.images.preprocess import Image, resize, stretch
 from models.images.shift import shift
 from models.networks.catalogue import classifier
+from models.networks.one_class import one_class
 from models.networks.plain_autoencoder import plain_autoencoder
 from models.networks.restoring_autoencoder import restoring_autoencoder
 from models.training.checkpoints import Shelf
@@ -23,8 +24,8 @@ from models.training.recipe import ClassifierRecipe, PlainRecipe, RestoringRecip
 
 Floats = NDArray[np.float32]
 
-UNTOUCHED = 0.25
-"""Share of the autoencoder's examples without an opacity: it has to know when to leave an image alone."""
+UNTOUCHED = 0.3
+"""Share of the examples of normals without pathology: a network has to know when to leave an image alone."""
 
 AUGMENTATIONS: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "aug2": aug2,
@@ -57,17 +58,30 @@ def fitted_classifier(
 def fitted_autoencoder(
     normals: Images, plan: RestoringRecipe, seed: int, shelf: Shelf, tell: Tell
 ) -> tuple[keras.Model, Log]:
-    """Return the restoring autoencoder fitted on normal images of shape (images, size, size, 1)."""
+    """Return the restoring autoencoder fitted on normal images of shape (images, size, size, 1) and clouds on them."""
 
     def example(number: int, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
-        clean = equipment(move(normals[number, ..., 0], random), random)
-        opaque, mask = with_opacities(clean, random) if random.random() > UNTOUCHED else (clean, np.zeros_like(clean))
-        targets = {"restored": clean[..., np.newaxis], "mask": mask[..., np.newaxis]}
-        return stretch(noise(opaque, random))[..., np.newaxis], targets
+        clean, seen, mask = _painted(normals[number, ..., 0], random, "clouds")
+        targets = {"restored": resize(clean, plan.size // 2), "mask": resize(mask, plan.size // 2)}
+        return seen[..., np.newaxis], {name: target[..., np.newaxis] for name, target in targets.items()}
 
     keras.utils.set_random_seed(seed)
     model = restoring_autoencoder(plan.size, plan.width)
     loss = {"restored": keras.losses.MeanAbsoluteError(), "mask": keras.losses.BinaryCrossentropy(from_logits=True)}
+    return model, fit(model, Batches(len(normals), example, plan.batch, seed), loss, plan, shelf, tell)
+
+
+def fitted_one_class(
+    normals: Images, plan: RestoringRecipe, seed: int, shelf: Shelf, tell: Tell
+) -> tuple[keras.Model, Log]:
+    """Return the one-class network fitted on normal images of shape (images, size, size, 1) and veils on them."""
+
+    def example(number: int, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
+        _, seen, mask = _painted(normals[number, ..., 0], random, "veils")
+        return seen[..., np.newaxis], {"mask": resize(mask, plan.size // 2)[..., np.newaxis]}
+
+    keras.utils.set_random_seed(seed)
+    model, loss = one_class(plan.size, plan.width), {"mask": keras.losses.BinaryCrossentropy(from_logits=True)}
     return model, fit(model, Batches(len(normals), example, plan.batch, seed), loss, plan, shelf, tell)
 
 
@@ -116,3 +130,12 @@ def balanced_loss(targets: Floats, smoothing: float) -> object:
         return entropy(smooth, logits, from_logits=True) * keras.ops.sum(kinds * weights, axis=-1)
 
     return loss
+
+
+def _painted(normal: Image, random: np.random.Generator, family: str) -> tuple[Image, Image, Image]:
+    """Return a normal image as other equipment made it, the same with pathology and noise, and the pathology's mask."""
+    clean = equipment(equipment(move(normal, random), random), random)
+    painted, mask = (
+        (clean, np.zeros_like(clean)) if random.random() < UNTOUCHED else with_opacities(clean, random, family)
+    )
+    return clean, stretch(noise(painted, random)), mask

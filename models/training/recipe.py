@@ -75,9 +75,17 @@ class ClassifierRecipe(Schedule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoringRecipe(Schedule):
-    """`[anomaly.restoring]`: the restoring autoencoder."""
+    """`[anomaly.restoring]`, `[anomaly.one_class]`: a network that learns from normals and what is painted on them."""
 
     width: int = 16  #: channels of the first stage
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRecipe:
+    """`[anomaly.features]`: the linear feature autoencoder of normals."""
+
+    size: int  #: rows and columns of the image that is described
+    components: int  #: principal directions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +100,8 @@ class AnomalyRecipe:
     """`[anomaly]`: what learns from normal images alone."""
 
     restoring: RestoringRecipe
+    one_class: RestoringRecipe | None = None
+    features: FeaturesRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +198,7 @@ def _check(plan: Recipe) -> None:
         some = getattr(plan, name)
         within(not (some and plan.exclusive), "recipe.classes", plan.label_names, f"a single class beside [{name}]")
     if plan.anomaly:
-        _check_autoencoder(plan.anomaly.restoring, "recipe.anomaly.restoring")
-        width = plan.anomaly.restoring.width
-        within(width in WIDTHS, "recipe.anomaly.restoring.width", width, "a multiple of 8 from 8 to 128")
+        _check_anomaly(plan.anomaly)
     if plan.plain_autoencoder:
         _check_autoencoder(plan.plain_autoencoder, "recipe.plain_autoencoder")
         latent = plan.plain_autoencoder.latent
@@ -220,6 +228,18 @@ def _check_classifier(plan: ClassifierRecipe, where: str) -> None:
 def _check_autoencoder(plan: Schedule, where: str) -> None:
     within(plan.size in CELLED_SIZES, f"{where}.size", plan.size, "a multiple of 16 from 16 to 512")
     _check_schedule(plan, where)
+
+
+def _check_anomaly(plan: AnomalyRecipe) -> None:
+    for name in ("restoring", "one_class"):
+        where, network = f"recipe.anomaly.{name}", getattr(plan, name)
+        if network:
+            _check_autoencoder(network, where)
+            within(network.width in WIDTHS, f"{where}.width", network.width, "a multiple of 8 from 8 to 128")
+    if plan.features:
+        where, size, components = "recipe.anomaly.features", plan.features.size, plan.features.components
+        within(size in CELLED_SIZES, f"{where}.size", size, "a multiple of 16 from 16 to 512")
+        within(components >= 1, f"{where}.components", components, "a number from 1")
 
 
 def _check_schedule(schedule: Schedule, where: str) -> None:

@@ -29,7 +29,7 @@ from models.training.writing import Origin, Parts, manifest_of, software, write
 
 SPLITS = ("train", "val", "test")
 
-SLOWER = {"autoencoder": 3.0}
+SLOWER = {"autoencoder": 3.0, "one_class": 3.0}
 """How much longer a pixel takes in some stages than in the others, for the time left."""
 
 
@@ -198,6 +198,7 @@ def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[s
         "baseline": (plan.baseline, everything),
         "plain_autoencoder": (plan.plain_autoencoder, normal),
         "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),
+        "one_class": (plan.anomaly.one_class if plan.anomaly else None, normal),
     }
     return {
         name: float(count * schedule.epochs * schedule.size**2) * SLOWER.get(name, 1.0)

@@ -49,6 +49,18 @@ rate = 2e-3
 averaging = 0.5
 width = 8
 
+[anomaly.one_class]
+size = 32
+epochs = 1
+batch = 16
+rate = 2e-3
+averaging = 0.5
+width = 8
+
+[anomaly.features]
+size = 64
+components = 16
+
 [admission]
 size = 64
 components = 32

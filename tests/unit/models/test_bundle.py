@@ -99,6 +99,7 @@ def test_the_device_uid_changes_with_everything_that_an_answer_follows_from(ship
         replace(manifest, anomaly=None),
         replace(manifest, anomaly=replace(manifest.anomaly, parts=(replace(part, deviation=99.0), *rest))),
         replace(manifest, admission=replace(manifest.admission, limit=manifest.admission.limit + 1e-9)),
+        replace(manifest, anomaly=replace(manifest.anomaly, parts=(replace(part, weight=99.0), *rest))),
         replace(manifest, anomaly=replace(manifest.anomaly, mean=manifest.anomaly.mean + 1.0)),
         replace(manifest, anomaly=replace(manifest.anomaly, quantiles=(quantiles[0] - 1.0, *quantiles[1:]))),
     ]
@@ -169,6 +170,7 @@ def test_a_changed_value_in_the_manifest_is_refused_by_name(
         (lambda manifest: manifest["anomaly"]["parts"][0].update(size=2048), r"parts\[0\]\.size"),
         (lambda manifest: manifest["anomaly"]["parts"][0].update(deviation=0.0), r"parts\[0\]\.deviation"),
         (lambda manifest: manifest["anomaly"]["parts"][0].update(width=4), r"parts\[0\]\.width"),
+        (lambda manifest: manifest["anomaly"]["parts"][0].update(weight=0), r"parts\[0\]\.weight"),
         (lambda manifest: manifest["admission"].update(limit=0), r"admission\.limit"),
         (lambda manifest: manifest["admission"].update(limit=10**400), r"admission\.limit is a number of 401 digits"),
         (lambda manifest: manifest["admission"].update(held_out_percentile=101), "held_out_percentile"),

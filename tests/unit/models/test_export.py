@@ -15,6 +15,7 @@ from models.data.dataset import LabelledImages, open_data
 from models.inference.litert import LiteRT
 from models.inference.network import outputs_in_batches
 from models.networks.compact_resnet import compact_resnet
+from models.networks.one_class import one_class
 from models.networks.restoring_autoencoder import restoring_autoencoder
 from models.networks.textbook import textbook
 from models.networks.weights import arrays_of, assign, round_to_half
@@ -103,6 +104,13 @@ def test_an_exported_autoencoder_says_what_keras_says_in_half_the_space() -> Non
     assert len(network) < 3 * model.count_params()
 
 
+def test_an_exported_one_class_network_says_what_keras_says() -> None:
+    """Its mask has half the image's resolution."""
+    model = lively(one_class(32, 8))
+    assert answers(model, noise(1, 32))["mask"].shape == (1, 16, 16, 1)
+    assert max(apart(exported(model), model, noise(3, 32)).values()) < AGREED
+
+
 def test_the_same_weights_give_the_same_bytes() -> None:
     """A training can be repeated to the last bit of its bundle."""
     model = lively(compact_resnet(32, 1))
@@ -130,50 +138,35 @@ def test_a_training_that_did_not_converge_is_refused_by_variable() -> None:
 
 def test_the_shipped_networks_are_exported_from_the_shipped_weights(shipped: Bundle) -> None:
     """What serves is what a retraining would start from."""
-    classifier = with_map(_classifier(shipped))
-    assert max(apart(shipped.networks["classifier.tflite"], classifier, noise(2, _size(classifier))).values()) < AGREED
-    restoring = _restoring(shipped)
-    assert max(apart(shipped.networks["autoencoder.tflite"], restoring, noise(2, _size(restoring))).values()) < AGREED
+    for file, model in _networks(shipped).items():
+        assert max(apart(shipped.networks[file], model, noise(2, _size(model))).values()) < AGREED, file
 
 
 @pytest.mark.data
-def test_exported_and_keras_classifier_agree_on_the_whole_test_split(
+def test_exported_and_keras_networks_agree_on_the_whole_test_split(
     shipped: Bundle, public_chests: LabelledImages
 ) -> None:
-    """All 311 chest radiographs, logits and maps."""
-    model = with_map(_classifier(shipped))
-    images = public_chests.views(_size(model))
-    assert len(images) == 311
-    distances = apart(shipped.networks["classifier.tflite"], model, images)
-    assert set(distances) == {"logits", "map"}
-    assert max(distances.values()) < AGREED, distances
-
-
-@pytest.mark.data
-def test_exported_and_keras_autoencoder_agree_on_the_whole_test_split(
-    shipped: Bundle, public_chests: LabelledImages
-) -> None:
-    """All 311 chest radiographs, restored images and masks."""
-    model = _restoring(shipped)
-    distances = apart(shipped.networks["autoencoder.tflite"], model, public_chests.views(_size(model)))
-    assert set(distances) == {"restored", "mask"}
-    assert max(distances.values()) < AGREED, distances
+    """All 311 chest radiographs: logits and maps, restored images, masks."""
+    assert len(public_chests) == 311
+    for file, model in _networks(shipped).items():
+        distances = apart(shipped.networks[file], model, public_chests.views(_size(model)))
+        assert max(distances.values()) < AGREED, (file, distances)
 
 
 def _size(model: Any) -> int:
     return int(model.input_shape[1])
 
 
-def _classifier(bundle: Bundle) -> Any:
+def _networks(bundle: Bundle) -> dict[str, Any]:
+    """Return every network of a bundle as Keras builds it from the stored weights, by the file that serves."""
     manifest = bundle.manifest
-    model = compact_resnet(manifest.classifier.size, len(manifest.classes))
-    assign(model, bundle.arrays["classifier"])
-    return model
-
-
-def _restoring(bundle: Bundle) -> Any:
-    assert bundle.manifest.anomaly is not None
-    (part,) = (part for part in bundle.manifest.anomaly.parts if part.kind == "restoring")
-    model = restoring_autoencoder(part.size, part.width)
-    assign(model, bundle.arrays["autoencoder"])
-    return model
+    assert manifest.anomaly is not None
+    classifier = compact_resnet(manifest.classifier.size, len(manifest.classes))
+    models = {manifest.classifier.file: classifier}
+    for part in manifest.anomaly.parts:
+        if part.kind in {"restoring", "one_class"}:
+            build = restoring_autoencoder if part.kind == "restoring" else one_class
+            models[part.file] = build(part.size, part.width)
+    for file, model in models.items():
+        assign(model, bundle.arrays[Path(file).stem])
+    return models | {manifest.classifier.file: with_map(classifier)}

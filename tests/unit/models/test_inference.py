@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models import STARTER
 from models.bundle.folder import Bundle, BundleError, open_bundle
 from models.bundle.manifest import Anomaly, AnomalyPart, Calibration, Classifier
-from models.inference.anomaly import anomaly_score, error_map, fused, placed, scaled
+from models.inference.anomaly import error_map, fused, mask_score, placed, residual_score, scaled
 from models.inference.classify import Classify, prepared, softmax
 from models.inference.litert import LiteRT
 from models.inference.network import NetworkError, load_network
@@ -191,7 +191,7 @@ def test_a_score_is_placed_among_the_normals(score: float, percentile: float) ->
     assert placed(score, normals) == (pytest.approx((score - 50) / 10), pytest.approx(percentile))
 
 
-def test_parts_are_weighed_by_their_own_scale() -> None:
+def test_parts_are_measured_by_their_own_scale() -> None:
     """A part whose scores are a thousand times larger says as much as the other, not a thousand times more."""
     random = np.random.default_rng(0)
     raw = (random.normal(3, 1, 200), random.normal(-5000, 1000, 200))
@@ -208,38 +208,66 @@ def test_parts_are_weighed_by_their_own_scale() -> None:
     np.testing.assert_allclose(one_up, other_up)
 
 
-def test_three_kinds_of_parts_are_fused(bundle: Bundle) -> None:
-    """A restoring autoencoder, a network with one logit and arrays of features: the mean of their standard scores."""
+def test_a_part_counts_by_its_weight() -> None:
+    """Half the weight, half the say."""
+    heavy = AnomalyPart("restoring", "a.tflite", 64, 0.0, 1.0, weight=1.0)
+    light = AnomalyPart("features", "b.npz", 64, 0.0, 1.0, weight=0.5)
+    assert fused((np.array([3.0]), np.array([0.0])), (heavy, light)) == pytest.approx([2.0])
+    assert fused((np.array([0.0]), np.array([3.0])), (heavy, light)) == pytest.approx([1.0])
+
+
+def test_all_kinds_of_parts_are_fused(bundle: Bundle) -> None:
+    """Two masks, what is taken away and arrays of features: the weighted mean of their standard scores."""
     assert bundle.manifest.anomaly is not None
-    (restoring,) = (part for part in bundle.manifest.anomaly.parts if part.kind == "restoring")
-    size = bundle.manifest.classifier.size
+    part = bundle.manifest.anomaly.parts[0]
     parts = (
-        restoring,
-        AnomalyPart("one_class", "classifier.tflite", size, 1.0, 2.0),
-        AnomalyPart("features", "admission.npz", 64, 3.0, 0.5),
+        replace(part, kind="restoring", mean=0.1, deviation=2.0, weight=1.0),
+        replace(part, kind="residual", mean=0.2, deviation=0.5, weight=0.5),
+        replace(part, kind="one_class", mean=-3.0, deviation=4.0, weight=2.0),
+        AnomalyPart("features", "admission.npz", 64, 3.0, 0.5, weight=0.25),
     )
-    three = assembled(
-        replace(bundle, manifest=replace(bundle.manifest, anomaly=replace(bundle.manifest.anomaly, parts=parts)))
+    images, network = noise(2, part.size), LiteRT(bundle.networks[part.file])
+    said = network(images)
+    raw = (
+        mask_score(said["mask"]),
+        residual_score(images, said["restored"]),
+        mask_score(said["mask"]),
+        np.array([load(STARTER).admission_score(image) for image in noise(2, 64)]),
     )
-    alone = replace(bundle.manifest.anomaly, parts=(restoring,))
-    one = assembled(replace(bundle, manifest=replace(bundle.manifest, anomaly=alone)))
-    scores = (
-        one.anomaly_scores(lambda size: noise(2, size)),
-        (three.logits(noise(2, size))[:, 0] - 1.0) / 2.0,
-        (np.array([three.admission_score(image) for image in noise(2, 64)]) - 3.0) / 0.5,
-    )
-    np.testing.assert_allclose(
-        three.anomaly_scores(lambda size: noise(2, size)), np.mean(np.stack(scores), axis=0), rtol=1e-4
-    )
+    known = Anomaly(parts, 0.0, 1.0, bundle.manifest.anomaly.quantiles)
+    reader = assembled(replace(bundle, manifest=replace(bundle.manifest, anomaly=known)))
+    expected = sum(p.weight * (score - p.mean) / p.deviation for p, score in zip(parts, raw, strict=True)) / 3.75
+    np.testing.assert_allclose(reader.anomaly_scores(lambda size: noise(2, size)), expected, rtol=1e-4)
 
 
-def test_the_restoring_score_is_the_mean_of_the_most_suspicious_pixels() -> None:
-    """A twentieth of them; the rest may be as quiet as it likes."""
+def test_scores_are_means_of_the_most_suspicious_places() -> None:
+    """A fifth of a mask, a tenth of what is taken away; brightness that is added does not count."""
     mask = np.full((1, 20, 20, 1), -50.0, np.float32)
-    mask[0, 0, :, 0] = 3.0
-    assert anomaly_score(mask) == pytest.approx([3.0])
-    images, restored = np.full((1, 4, 4, 1), 0.5, np.float32), np.full((1, 4, 4, 1), 0.25, np.float32)
-    np.testing.assert_allclose(error_map(images, {"restored": restored}), np.full((1, 4, 4), 0.25))
+    mask[0, :4] = 3.0
+    assert mask_score(mask) == pytest.approx([3.0])
+    images, restored = np.full((1, 20, 20, 1), 0.5, np.float32), np.full((1, 20, 20, 1), 0.9, np.float32)
+    assert residual_score(images, restored) == pytest.approx([0.0])
+    restored[0, :6] = 0.1  # more than a tenth stays untouched by the smoothing of its edge
+    assert residual_score(images, restored) == pytest.approx([0.4])
+
+
+def test_what_is_taken_away_is_seen_at_the_restored_images_resolution() -> None:
+    """A network that works at half the resolution gives the score of one that works at the whole, nearly."""
+    images = np.repeat(np.repeat(noise(1, 16), 4, axis=1), 4, axis=2)
+    restored = images - np.float32(0.25)
+    whole, half = residual_score(images, restored), residual_score(images, restored[:, ::2, ::2])
+    assert whole == pytest.approx([0.25])
+    assert half == pytest.approx([0.25])
+
+
+def test_the_error_map_is_the_probability_of_the_masks_mean() -> None:
+    """Place by place, at the size that is asked for, and never beyond 0 and 1."""
+    mask = np.array([[-1e9, 0.0], [2.0, 1e9]], np.float32)[np.newaxis, ..., np.newaxis]
+    np.testing.assert_allclose(error_map([mask], 2), [[[0.0, 0.5], [0.880797, 1.0]]], atol=1e-6)
+    fine = np.zeros((1, 4, 4, 1), np.float32)
+    both = error_map([mask, fine], 4)
+    assert both.shape == (1, 4, 4)
+    np.testing.assert_allclose(both[0, 2:, :2], 0.731059, atol=1e-6)
 
 
 def test_calibration_shifts_log_odds_and_leaves_logits() -> None:
@@ -334,7 +362,7 @@ def test_an_image_of_another_size_is_refused_by_litert(bundle: Bundle) -> None:
 def test_another_network_in_a_parts_place_is_refused_by_file(bundle: Bundle) -> None:
     """The classifier restores nothing."""
     networks = {**bundle.networks, "autoencoder.tflite": bundle.networks["classifier.tflite"]}
-    with pytest.raises(BundleError, match=r"autoencoder\.tflite has no output 'mask'"):
+    with pytest.raises(BundleError, match=r"autoencoder\.tflite has no output '(mask|restored)'"):
         assembled(replace(bundle, networks=networks))
 
 

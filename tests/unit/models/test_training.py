@@ -56,7 +56,7 @@ def test_the_log_has_a_line_for_each_epoch(tiny_bundle: Path) -> None:
     """Losses of all networks travel with the bundle."""
     with (tiny_bundle / "training-log.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["network"] for row in rows] == ["classifier"] * 4 + ["baseline", "autoencoder"]
+    assert [row["network"] for row in rows] == ["classifier"] * 4 + ["baseline", "autoencoder", "one_class"]
     assert {row["seed"] for row in rows} == {"7"}
     assert float(rows[3]["loss"]) < float(rows[0]["loss"])
 
