@@ -23,7 +23,7 @@ Scores = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 """What a network says of each place, shape (images, h, h, 1), float32."""
 
-WEIGHTS = {"restoring": 1.0, "residual": 0.5, "one_class": 1.0, "features": 0.5}
+WEIGHTS = {"restoring": 0.5, "residual": 0.25, "one_class": 1.0, "features": 0.25}
 """Weight of each kind of part in the fused scores that are trained here.
 
 On validation images as other equipment would have made them, the restoring autoencoder's mask, the one-class network's,
