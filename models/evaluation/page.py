@@ -96,7 +96,7 @@ def beside(measures: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [
         ("this bundle", measures["auc"], measures["auc_interval"]),
         ("textbook CNN, trained beside it", measures["baseline_auc"], None),
-        ("anomaly score, trained without a label", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
+        ("anomaly score, trained on normals only", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
         ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     return [{"name": name, "value": value, "interval": some} for name, value, some in rows if value is not None]
@@ -105,7 +105,7 @@ def beside(measures: dict[str, Any]) -> list[dict[str, Any]]:
 def _tiles(measures: dict[str, Any]) -> list[dict[str, str]]:
     intervals = measures["intervals"]
     shown = [
-        (MEANINGS[name][0], number(measures[name]), ends(intervals.get(name)))
+        (MEANINGS[name][0].removeprefix("expected "), number(measures[name]), ends(intervals.get(name)))
         for name in ("auc", "balanced_accuracy", "accuracy", "macro_auc", "ece")
         if name in measures
     ]
