@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.measures import Evaluation
-from models.evaluation.page import CAPTIONS, MEANINGS, drawings
+from models.evaluation.page import CAPTIONS, MEANINGS, drawings, ways
 from models.evaluation.subgroups import SMALL
 from models.evaluation.surroundings import CardError, Surroundings
 from models.evaluation.templating import template
@@ -67,7 +67,8 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         best=max((row["hard_val"] for row in seeds), default=None),
         spread={name: mean_and_range([row[name] for row in seeds]) for name in SPLITS_OF_A_SEED if seeds},
         present=sum(measures["confusion"][1]),
-        maps=_maps(measures, surroundings),
+        maps=(maps := _maps(measures, surroundings)),
+        ways=ways(maps),
         meanings=MEANINGS,
         figures=tuple(drawings(evaluation)),
         captions=CAPTIONS,

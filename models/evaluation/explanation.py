@@ -42,7 +42,7 @@ def measure_maps(
     method, maps_of = map_source(reader, bundle)
     if maps_of is not None:
         tests |= _class_tests(reader, images, maps_of, called(reader, probabilities))
-    shown = {name: {"method": method, "unit": "logit", **test} for name, test in tests.items() if test}
+    shown = {name: {"method": method, "unit": "logits", **test} for name, test in tests.items() if test}
     if (anomaly := _anomaly_test(reader, images)) is not None:
         shown[ANOMALY] = {"method": "error map", "unit": "standard deviations of normals", **anomaly}
     return shown

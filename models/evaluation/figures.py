@@ -30,7 +30,9 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
 }
-SQUARE, WIDE = (3.5, 3.3), (3.9, 3.3)
+SQUARE, WIDE, LARGE = (3.5, 3.3), (3.9, 3.3), (5.2, 5.2)
+FEW = 4
+"""Classes up to which a confusion matrix has room for its names and zeros."""
 
 Draw = Callable[[Axes], None]
 
@@ -66,7 +68,8 @@ def figures(curves: dict[str, Any], measures: dict[str, Any], names: Sequence[st
     )
     if "anomaly" in curves:
         drawings["anomaly"] = (WIDE, lambda axes: draw_histogram(axes, curves["anomaly"], kinds, "anomaly score", None))
-    drawings["confusion"] = (SQUARE, lambda axes: draw_confusion(axes, measures["confusion"], names))
+    size = SQUARE if len(names) <= FEW else LARGE
+    drawings["confusion"] = (size, lambda axes: draw_confusion(axes, measures["confusion"], names))
     return {name: svg(name, size, draw) for name, (size, draw) in drawings.items()}
 
 
@@ -131,15 +134,15 @@ def draw_confusion(axes: Axes, matrix: Sequence[Sequence[int]], names: Sequence[
     table = np.asarray(matrix, float)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.15)
-    small = len(table) > 4
+    many = len(table) > FEW
     for row, column in np.ndindex(*table.shape):
-        if table[row, column] or not small:
+        if table[row, column] or not many:
             colour = "white" if shares[row, column] > 0.6 else "#2b2f36"
             axes.text(column + 0.5, row + 0.5, f"{int(table[row, column])}", ha="center", va="center", color=colour)
     axes.grid(visible=False)
     places = np.arange(len(names)) + 0.5
-    axes.set_xticks(places, names)
-    axes.set_yticks(places, names, rotation=0 if small else 90, va="center")
+    axes.set_xticks(places, names, rotation=90 if many else 0)
+    axes.set_yticks(places, names, rotation=0 if many else 90, va="center")
     axes.set(xlabel="called", ylabel="is", aspect="equal")
     axes.invert_yaxis()
 

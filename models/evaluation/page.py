@@ -4,6 +4,7 @@ It knows an evaluation's measures and curves, and puts them into words; it compu
 pages: nothing on it depends on when it was written.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def page(evaluation: Evaluation, data_name: str) -> str:
         figures={name: Markup(text) for name, text in drawings(evaluation).items()},  # noqa: S704 drawn here, escaped by matplotlib
         captions=CAPTIONS,
         small=SMALL,
+        ways=ways(measures["maps"]),
         provenance=_provenance(evaluation),
         digests=DIGESTS,
     )
@@ -100,6 +102,17 @@ def beside(measures: dict[str, Any]) -> list[dict[str, Any]]:
         ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     return [{"name": name, "value": value, "interval": some} for name, value, some in rows if value is not None]
+
+
+def ways(maps: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return in sentences in what unit drops are and how regions were taken out, once for all maps that are alike."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, test in maps.items():
+        alike.setdefault((test["unit"], test["removal"]), []).append(name)
+    return [
+        f"Drops{'' if len(alike) == 1 else ' of ' + ', '.join(names)} in {unit}, the region {removal}."
+        for (unit, removal), names in alike.items()
+    ]
 
 
 def _tiles(measures: dict[str, Any]) -> list[dict[str, str]]:
