@@ -140,10 +140,10 @@ def sealed(manifest: Manifest) -> Manifest:
 
 
 def served_files(manifest: Manifest) -> tuple[str, ...]:
-    """Return the names of the files that answers are computed from, in a fixed order."""
+    """Return the names of the files that answers are computed from, each once, in a fixed order."""
     admission = (ADMISSION,) if manifest.admission else ()
     parts = tuple(part.file for part in manifest.anomaly.parts) if manifest.anomaly else ()
-    return manifest.classifier.file, *admission, *parts
+    return tuple(dict.fromkeys((manifest.classifier.file, *admission, *parts)))
 
 
 def weights_digest(manifest: Manifest) -> str:
