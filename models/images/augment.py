@@ -1,4 +1,4 @@
-"""Random changes that a radiograph may undergo without changing what it shows: "aug2".
+"""Random changes that a radiograph may undergo without changing what it shows: "aug2", and "aug3" on top of it.
 
 It knows single images and a random generator. Hospitals differ in sharpness, tone and noise far more than in anatomy,
 and a classifier left alone learns the equipment instead of the disease; so most of what is here imitates equipment.
@@ -7,6 +7,7 @@ and a classifier left alone learns the equipment instead of the disease; so most
 import cv2
 import numpy as np
 
+from models.images.acquisition import acquired_otherwise
 from models.images.preprocess import Image, stretch
 
 
@@ -25,8 +26,27 @@ def aug2(image: Image, random: np.random.Generator) -> Image:
     numpy.ndarray
         Shape (size, size), float32 in [0, 1].
     """
-    elsewhere = equipment(equipment(move(image, random), random), random)  # twice: what one hospital adds to another
-    return erase(stretch(noise(elsewhere, random)), random)
+    return erase(_elsewhere(move(image, random), random), random)
+
+
+def aug3(image: Image, other: Image, random: np.random.Generator) -> Image:
+    """Return a copy changed as by `aug2`, after an exchange of spectrum and tones with another image.
+
+    Parameters
+    ----------
+    image
+        Shape (size, size), float32 in [0, 1]. Not changed.
+    other
+        Any other training image of the same shape, whatever its label. Not changed.
+    random
+        The source of every choice.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (size, size), float32 in [0, 1].
+    """
+    return erase(_elsewhere(acquired_otherwise(move(image, random), other, random), random), random)
 
 
 def equipment(image: Image, random: np.random.Generator) -> Image:
@@ -110,3 +130,8 @@ def erase(image: Image, random: np.random.Generator) -> Image:
 def blurred(image: Image, sigma: float) -> Image:
     """Return the image under a Gaussian of `sigma` pixels."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+
+
+def _elsewhere(image: Image, random: np.random.Generator) -> Image:
+    """Return the image by way of other equipment, twice: what one hospital adds to another."""
+    return stretch(noise(equipment(equipment(image, random), random), random))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.labelled import Images
-from models.images.augment import aug2, equipment, move, noise
+from models.images.augment import aug2, aug3, equipment, move, noise
 from models.images.opacities import with_opacities
 from models.images.preprocess import Image, resize, stretch
 from models.images.shift import shift
@@ -27,12 +27,14 @@ Floats = NDArray[np.float32]
 UNTOUCHED = 0.3
 """Share of the examples of normals without pathology: a network has to know when to leave an image alone."""
 
-AUGMENTATIONS: dict[str, Callable[[Image, np.random.Generator], Image]] = {
-    "aug2": aug2,
-    "shift": shift,
-    "none": lambda image, _random: image,
+AUGMENTATIONS: dict[str, Callable[[Image, Images, np.random.Generator], Image]] = {
+    "aug3": lambda image, others, random: aug3(image, others[random.integers(len(others)), ..., 0], random),
+    "aug2": lambda image, _others, random: aug2(image, random),
+    "shift": lambda image, _others, random: shift(image, random),
+    "none": lambda image, _others, _random: image,
 }
-"""By the names of `models.training.recipe.AUGMENTATIONS`: one image of shape (size, size) to a changed copy."""
+"""By the names of `models.training.recipe.AUGMENTATIONS`: one image of shape (size, size), and all of them, to a
+changed copy of the first."""
 
 
 def fitted_classifier(
@@ -48,7 +50,7 @@ def fitted_classifier(
     change, channels = AUGMENTATIONS[plan.augmentation], model.input_shape[-1]
 
     def example(number: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-        changed = change(images[number, ..., 0], random)[..., np.newaxis]
+        changed = change(images[number, ..., 0], images, random)[..., np.newaxis]
         return np.repeat(changed, channels, axis=-1), targets[number]
 
     batches = Batches(len(images), example, plan.batch, seed)

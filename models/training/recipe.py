@@ -23,8 +23,9 @@ WIDTHS = range(8, 129, 8)
 NETWORKS = {"compact_resnet": SIZES, "textbook": SIZES, "textbook_28": range(28, 29), "textbook_224": range(224, 225)}
 """Classifiers by name, with the input sizes that they are made for; `models.networks.catalogue` builds them."""
 
-AUGMENTATIONS = ("aug2", "shift", "none")
-"""What a training image may undergo: other equipment and position, position alone, nothing."""
+AUGMENTATIONS = ("aug3", "aug2", "shift", "none")
+"""What a training image may undergo: the spectrum and tones of another one before the next, other equipment and
+position, position alone, nothing."""
 
 MOST_CLASSES = 1000
 
