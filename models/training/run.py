@@ -16,6 +16,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from errno import EEXIST
 from pathlib import Path
+from typing import Any
 
 from models.bundle.code import code_digest
 from models.bundle.place import appearing_at_once
@@ -28,6 +29,9 @@ from models.training.threads import load_quietly
 from models.training.writing import Origin, Parts, manifest_of, software, write
 
 SPLITS = ("train", "val", "test")
+
+Rows = tuple[dict[str, Any], ...]
+"""Of a log: one for each epoch of each network."""
 
 SLOWER = {"autoencoder": 3.0, "one_class": 3.0}
 """How much longer a pixel takes in some stages than in the others, for the time left."""
@@ -149,18 +153,8 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan, images, seed, work, tell)
     arrays, networks = {"classifier": classifier.arrays}, {"classifier": classifier.network}
-    measures: dict[str, dict[str, float]] = {split: {} for split in stages.MEASURED}
-    log, limit, scale = classifier.log, None, None
-    if plan.baseline:
-        baseline = stages.baseline(plan.baseline, images, len(plan.classes), seed, work, tell)
-        log += baseline.log
-        for split, value in baseline.measures.items():
-            measures[split]["baseline_accuracy" if plan.exclusive else "baseline_auc"] = value
-    if plan.plain_autoencoder:
-        plain = stages.plain_autoencoder(plan.plain_autoencoder, images, seed, work, tell)
-        log += plain.log
-        for split, value in plain.measures.items():
-            measures[split]["plain_autoencoder_auc"] = value
+    measures, log = _compared(plan, images, seed, work, tell)
+    log, limit, scale = classifier.log + log, None, None
     if plan.anomaly:
         unusual = anomaly.anomaly(plan.anomaly, images, seed, work, tell)
         arrays, networks, scale = arrays | unusual.arrays, networks | unusual.networks, unusual.anomaly
@@ -180,6 +174,22 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
         classifier.tried,
         log,
     )
+
+
+def _compared(
+    plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Tell
+) -> tuple[dict[str, dict[str, float]], Rows]:
+    """Fit what is only there to compare with; return its figures by split, and its log."""
+    from models.training import stages  # noqa: PLC0415 as above
+
+    found: dict[str, stages.Measured] = {}
+    if plan.baseline:
+        name = "baseline_accuracy" if plan.exclusive else "baseline_auc"
+        found[name] = stages.baseline(plan.baseline, images, len(plan.classes), seed, work, tell)
+    if plan.plain_autoencoder:
+        found["plain_autoencoder_auc"] = stages.plain_autoencoder(plan.plain_autoencoder, images, seed, work, tell)
+    measures = {split: {name: one.measures[split] for name, one in found.items()} for split in stages.MEASURED}
+    return measures, tuple(row for one in found.values() for row in one.log)
 
 
 def _digest(plan: Recipe, data: str, seed: int, code: str) -> str:

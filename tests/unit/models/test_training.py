@@ -45,7 +45,7 @@ def test_progress_is_told_stage_by_stage(tiny_bundle: Path, told: list[tuple[str
     """Each stage reaches its end, in the order in which things happen."""
     names = list(dict.fromkeys(stage for stage, _, _ in told))
     assert names[:5] == ["images", "whole training", "classifier", "baseline", "autoencoder"]
-    assert names[5:7] == ["one_class", "admission"]
+    assert names[5:8] == ["one_class", "features", "admission"]
     assert ("classifier", 24, 24) in told
     assert all(0 <= done <= total for _, done, total in told)
     whole = [done for stage, done, _ in told if stage == "whole training"]
