@@ -3,21 +3,10 @@
 from pathlib import Path
 
 from models.data.arrays import read_npz
-from models.data.checks import refuse_single_class
 from models.data.labelled import DataError, DataSet, InMemory, LabelledImages
-from models.data.zips import ZipFolder, decode, read_images, read_rows
+from models.data.zips import ZipFolder
 
-__all__ = [
-    "DataError",
-    "DataSet",
-    "InMemory",
-    "LabelledImages",
-    "decode",
-    "open_data",
-    "read_images",
-    "read_rows",
-    "refuse_single_class",
-]
+__all__ = ["DataError", "DataSet", "InMemory", "LabelledImages", "open_data"]
 
 
 def open_data(path: Path) -> DataSet:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import DataError, LabelledImages, decode
+from models.data.labelled import DataError, LabelledImages
+from models.data.zips import decode
 from models.evaluation import metrics
 from models.images.preprocess import Values, network_input
 from models.inference.reader import Reader

@@ -1,7 +1,8 @@
 """The plain convolutional autoencoder of the textbooks: squeeze a normal image into a few numbers and paint it again.
 
-It is here to be measured beside the others: what it rebuilds badly is what has many edges, and disease is soft. On
-chest radiographs its error is no better than a coin (AUC 0.46).
+It is here to be measured beside the others: what it rebuilds badly is what has many edges, and disease is soft. Its
+error is a measure of sharpness more than of disease: AUC 0.87 on the public chest radiographs held out for validation,
+0.66 on the shifted test split (recipe `textbook-28`).
 
 References
 ----------

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.data.checks import refuse_untrainable
-from models.data.dataset import (
-    DataError,
-    InMemory,
-    LabelledImages,
-    open_data,
-    read_images,
-    read_rows,
-    refuse_single_class,
-)
+from models.data.checks import refuse_single_class, refuse_untrainable
+from models.data.dataset import DataError, InMemory, LabelledImages, open_data
+from models.data.zips import read_images, read_rows
 from models.images.preprocess import network_input
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from models import STARTER
 from models.bundle.folder import open_bundle
-from models.data.dataset import decode, open_data
+from models.data.dataset import open_data
+from models.data.zips import decode
 from models.evaluation.log import read_log
 from models.evaluation.measures import evaluate
 from models.evaluation.strangers import FOLDER
