@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -151,3 +152,30 @@ def test_labels_that_the_bundle_does_not_know_are_refused(
     data = InMemory({"test": LabelledImages(pixels, np.array([0, 1, 2]), names, names)})
     with pytest.raises(DataError, match="third"):
         evaluate(tiny_bundle, data, "test")
+
+
+def test_grad_cam_is_the_closed_form_where_there_is_one() -> None:
+    """Under a linear head on averaged features both say the same, but for the bias and what speaks against."""
+    import keras  # noqa: PLC0415 only this test pays for it
+
+    from models.evaluation.grad_cam import grad_cam  # noqa: PLC0415 the same
+    from models.networks.compact_resnet import compact_resnet  # noqa: PLC0415 the same
+
+    keras.utils.set_random_seed(0)
+    model = compact_resnet(32, 2)
+    images = np.random.default_rng(0).random((3, 32, 32, 1)).astype(np.float32)
+    features = np.asarray(keras.Model(model.input, model.get_layer("pool").input)(images, training=False))
+    kernel = np.asarray(model.get_layer("head").kernel)
+    expected = np.maximum(features @ kernel, 0) / features[0, ..., 0].size
+    assert grad_cam(model, images) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_bundle_without_weights_for_retraining_has_no_grad_cam(tiny_bundle: Path) -> None:
+    """An imported network cannot be built again."""
+    from models.evaluation.grad_cam import bundle_maps  # noqa: PLC0415 only tests that need a bundle pay for it
+
+    manifest = open_bundle(tiny_bundle).manifest
+    assert bundle_maps(tiny_bundle, replace(manifest, files={})) is None
+    maps = bundle_maps(tiny_bundle, manifest)
+    assert maps is not None
+    assert maps(np.zeros((2, 32, 32, 1), np.float32)).shape == (2, 2, 2, 1)
