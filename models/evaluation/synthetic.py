@@ -61,8 +61,9 @@ def measure(
     Returns
     -------
     dict
-        `images` (painted), `admitted` and `agreed` (as `read_by` returns them), `frechet` and `frechet_floor`,
-        `nearest_pixels`, `nearest_features` and `variety` (as the functions of these names return them).
+        `bundle` (that read them), `images` (painted), `admitted` and `agreed` (as `read_by` returns them), `frechet`
+        and `frechet_floor`, `nearest_pixels`, `nearest_features` and `variety` (as the functions of these names return
+        them).
     """
     counts = {name: int((held_out.labels == number).sum()) for number, name in enumerate(generator.labels)}
     painted = {name: generator.images(name, count, seed) for name, count in counts.items()}
@@ -73,6 +74,7 @@ def measure(
     features = tuple(describe(images) for images in (np.concatenate(seen), train.views(size), held_out.views(size)))
     floor = drawn_alike(train.labels, held_out.labels, seed)
     return {
+        "bundle": {"name": reader.manifest.name, "device_uid": reader.manifest.device_uid},
         "images": counts,
         **read_by(reader, painted),
         "frechet": frechet_distance(features[0], features[2]),

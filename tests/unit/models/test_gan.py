@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,15 +12,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models import STARTER
 from models.bundle.folder import BundleError
 from models.data.labelled import DataError, InMemory, LabelledImages
-from models.evaluation.synthetic import drawn_alike, eight_bits, frechet_distance, nearest, nearest_distances, variety
-from models.inference.generator import NETWORK, Generator, load_generator
+from models.evaluation.synthetic import (
+    drawn_alike,
+    eight_bits,
+    frechet_distance,
+    nearest,
+    nearest_distances,
+    read_by,
+    variety,
+)
+from models.inference.generator import GENERATOR, NETWORK, Generator, load_generator
+from models.inference.network import load_network
+from models.inference.reader import load
 from models.networks.dcgan import discriminator, generator, smallest
 from models.training.adversaries import Adversaries, exported_generator, seen
 from models.training.gan import balanced_order, train_gan
 from models.training.gan_recipe import GanSchedule, read_gan_recipe
 from models.training.recipe import RecipeError
+from models.training.synthetic_arm import SHORT, Arm, compare
 
 TINY = {
     "labels": ("normal", "pneumonia"),
@@ -220,8 +233,6 @@ def test_the_exported_generator_paints_what_the_trained_one_does() -> None:
     """Weights of 16 bits move no grey value by a hundredth."""
     network = Adversaries(SCHEDULE, 3).averaged
     style = np.random.default_rng(0).standard_normal((1, 6), np.float32)
-    from models.inference.network import load_network  # noqa: PLC0415 beside its use
-
     np.testing.assert_allclose(
         load_network(NETWORK, exported_generator(network))(style)["image"], network(style), atol=0.01
     )
@@ -295,6 +306,44 @@ def test_the_floor_is_drawn_with_the_same_labels() -> None:
 def test_grey_values_are_stored_in_eight_bits() -> None:
     """The ends of the range are the ends of eight bits."""
     assert eight_bits(np.array([[0.0, 0.5, 1.0]], np.float32)).tolist() == [[0, 128, 255]]
+
+
+def test_painted_images_help_only_where_every_seed_gains_more_than_chance() -> None:
+    """One seed that loses, or a gain within the noise, leaves them off."""
+    assert Arm((0.90, 0.91), (0.92, 0.93)).helped
+    assert not Arm((0.90, 0.91), (0.94, 0.90)).helped
+    assert not Arm((0.900, 0.910), (0.904, 0.914)).helped
+
+
+def test_both_arms_of_the_augmentation_are_measured_with_every_seed(folder: Path) -> None:
+    """Each seed trains once without and once with painted images, and each gives an area under the curve."""
+    plan = replace(SHORT, network="textbook", augmentation="none", size=32, epochs=1, batch=20)
+    arm = compare(load_generator(folder), _images("train"), _images("val"), 10, (1,), _quiet, plan)
+    assert len(arm.without) == len(arm.added) == 1
+    assert all(0.0 <= area <= 1.0 for area in (*arm.without, *arm.added))
+
+
+def test_a_reader_is_asked_as_it_is_and_what_it_refuses_agrees_with_nothing() -> None:
+    """Black images are no chests: none admitted, and none that agrees."""
+    black = np.zeros((2, 16, 16), np.float32)
+    assert read_by(load(STARTER), {"normal": black}) == {"admitted": {"normal": 0.0}, "agreed": {"normal": 0.0}}
+
+
+def test_the_shipped_generator_is_small_and_names_its_source() -> None:
+    """At most 6 MB in all, with licence and attribution of the images that taught it."""
+    assert sum(path.stat().st_size for path in GENERATOR.iterdir()) <= 6_000_000
+    manifest = load_generator().manifest
+    assert manifest.labels == ("normal", "pneumonia")
+    assert "CC BY 4.0" in manifest.data.licence
+    assert manifest.data.attribution in (GENERATOR / "ATTRIBUTION.txt").read_text(encoding="utf-8")
+
+
+def test_the_starter_reads_what_the_shipped_generator_paints() -> None:
+    """Its admission lets in nine of ten at least, and its classifier finds the label in most of them."""
+    painter = load_generator()
+    shares = read_by(load(STARTER), {label: painter.images(label, 20, seed=7) for label in painter.labels})
+    assert min(shares["admitted"].values()) >= 0.9
+    assert min(shares["agreed"].values()) >= 0.75
 
 
 @pytest.fixture(scope="module")
