@@ -57,7 +57,7 @@ def rings(image: Image) -> NDArray[np.float64]:
 
 
 def blur(image: Image) -> float:
-    """Return the negative spread of the Laplacian at 128 px, the shortcut as it is reported elsewhere."""
+    """Return the negative spread of the Laplacian at 128 px."""
     return -float(cv2.Laplacian(resize(image, 128), cv2.CV_32F).std())
 
 
