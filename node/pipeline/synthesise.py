@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from node.dicom.synthetic import Origin, synthetic_study
 from node.domain.errors import OperatorError
 from node.pipeline.send import Reporter
+from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:
     from models.inference.generator import Generator
@@ -77,7 +78,8 @@ def studies(label: str, count: int, seed: int, generator: Path | None = None) ->
     from models.inference.generator import load_generator  # noqa: PLC0415 - the same
 
     try:
-        loaded = load_generator(generator) if generator is not None else load_generator()
+        with native_chatter_dropped():
+            loaded = load_generator(generator) if generator is not None else load_generator()
     except BundleError as error:
         raise OperatorError(f"the generator cannot be used: {error}") from error
     if label not in loaded.labels:
