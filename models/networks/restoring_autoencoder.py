@@ -17,6 +17,9 @@ from keras import layers
 GROWTH = (2, 3, 4)
 """Channels of the three lower levels, in widths of the first."""
 
+EPSILON = 2.0**-10
+"""Keeps normalisation finite; near the usual 0.001, and exact in 16 bits, in which exported constants are stored."""
+
 
 def restoring_autoencoder(size: int, width: int) -> keras.Model:
     """Return the untrained U-Net: a stem that halves, three levels down, three up, two heads.
@@ -52,5 +55,5 @@ def trunk(image: keras.KerasTensor, width: int) -> keras.KerasTensor:
 def _convolved(features: keras.KerasTensor, channels: int, name: str, stride: int = 1) -> keras.KerasTensor:
     """Convolution, normalisation in groups of eight channels, rectifier."""
     features = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False, name=name)(features)
-    features = layers.GroupNormalization(max(channels // 8, 1), name=f"{name}_norm")(features)
+    features = layers.GroupNormalization(max(channels // 8, 1), epsilon=EPSILON, name=f"{name}_norm")(features)
     return layers.ReLU(name=f"{name}_relu")(features)

@@ -97,7 +97,7 @@ def test_a_classifier_without_a_linear_head_on_an_average_has_no_map() -> None:
 
 def test_an_exported_autoencoder_says_what_keras_says_in_half_the_space() -> None:
     """Group normalisation leaves the weights as they are, so 16 bits hold them."""
-    model = lively(restoring_autoencoder(32, 8))
+    model = lively(restoring_autoencoder(32, 16))
     network = exported(model)
     for count in (1, 3):
         assert max(apart(network, model, noise(count, 32)).values()) < AGREED
