@@ -126,7 +126,7 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
 def _maps(measures: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Mapping[str, Any]]:
     """Return the deletion tests by what the map is of: the bundle's own, then those of other bundles on these data."""
     alike = [other for other in surroundings.beside if other["data"] == surroundings.data_name]
-    others = {f"{other['bundle']}, {name}": test for other in alike for name, test in other["maps"].items()}
+    others = {f"{other['bundle']}: {name}": test for other in alike for name, test in other["maps"].items()}
     return {**measures["maps"], **others}
 
 
