@@ -29,6 +29,7 @@ from models.training.curves import write_curves, write_log
 from models.training.gan_recipe import GanRecipe, GanSchedule, read_gan_recipe
 from models.training.progress import Tell
 from models.training.run import in_silence, make_room, utc_now, work_of
+from models.training.threads import limit_threads, load_quietly
 
 Measure = Callable[[folders.Generator, LabelledImages, LabelledImages], dict[str, Any]]
 """Measures a generator beside the images that it learned from, and held-out ones."""
@@ -121,8 +122,8 @@ def _fitted(
     plan: GanRecipe, images: LabelledImages, seed: int, shelf: checkpoints.Shelf, tell: Tell
 ) -> tuple[bytes, Log]:
     """Let the adversaries take turns to the end, and return the exported generator and the losses by epoch."""
+    load_quietly()
     from models.training.adversaries import Adversaries, exported_generator  # noqa: PLC0415 TensorFlow only from here
-    from models.training.threads import limit_threads  # noqa: PLC0415 the same
 
     limit_threads(plan.recipe.threads)
     schedule, adversaries, log = plan.gan, Adversaries(plan.gan, seed), Log()
