@@ -1,15 +1,21 @@
 """From a fitted Keras model to the LiteRT file that serves: the same numbers, run without TensorFlow.
 
 It knows models and flatbuffers, no bundle. Everything is computed in 32 bits; weights are stored in 16 bits where that
-loses nothing, which batch normalisation does not allow, because it is folded into the convolutions before it.
+loses nothing: where no normalisation that is folded into a convolution scales it any more.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from models.networks.weights import scale_of
+
 LOGITS, MAP = "logits", "map"
 """Names of an exported classifier's outputs."""
+
+ROUNDING = 1e-6
+"""How far from one a scale may be by 32-bit arithmetic; a 16-bit number times that rounds back to itself."""
 
 
 def exported(model: keras.Model) -> bytes:
@@ -31,7 +37,7 @@ def exported(model: keras.Model) -> bytes:
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
     module.call = tf.function(lambda image: model(image, training=False), input_signature=[signature])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.call.get_concrete_function()], module)
-    if not _folds(model):
+    if _exact_in_half(model):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
@@ -59,5 +65,7 @@ def with_map(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, outputs, name=model.name)
 
 
-def _folds(model: keras.Model) -> bool:
-    return any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
+def _exact_in_half(model: keras.Model) -> bool:
+    """Return whether folding normalisations into convolutions leaves numbers that 16 bits hold."""
+    norms = (layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    return all(np.allclose(scale_of(norm), 1.0, rtol=0.0, atol=ROUNDING) for norm in norms)
