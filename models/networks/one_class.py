@@ -1,8 +1,8 @@
 """The one-class network: normal or not, place by place, learned from normals and synthetic pathology on them.
 
-The trunk is the restoring autoencoder's, with the mask head alone and another family of pathology. An image-level
-network with pooling and one logit did not learn in the same time (AUC 0.73 under changed equipment, this one 0.94): a
-loss at each place says far more than one at each image.
+The trunk is the restoring autoencoder's, with the mask head alone and another family of pathology. A loss at each place
+says more than one at each image: an image-level network with pooling and one logit, on other families for 60 seconds,
+reached an AUC of 0.73 under changed equipment, this one 0.92 to 0.94.
 
 References
 ----------
