@@ -68,4 +68,6 @@ card: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python bench/receive.py
 	$(BIN)/python bench/chaos.py
+	$(BIN)/python bench/inference.py
 	@test ! -d $(DATA) || $(BIN)/python bench/robustness.py
+	@test ! -d $(DATA) || $(BIN)/python bench/synthetic.py --data $(DATA)

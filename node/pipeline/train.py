@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from node.domain.errors import OperatorError
@@ -67,12 +68,19 @@ def train(
 
 
 def _trainer(recipe: str) -> Callable[..., Path]:
-    """Return what trains with a recipe: a generator where it has the table [gan], a classifier otherwise."""
-    from models.training.gan import train_gan  # noqa: PLC0415 for this verb alone
+    """Return what trains with a recipe: a generator where it has the table [gan], a classifier otherwise.
+
+    A generator is measured with the bundle that ships.
+    """
+    import models  # noqa: PLC0415 for this verb alone
+    from models.evaluation.synthetic import measured_by  # noqa: PLC0415 the same
+    from models.training.gan import train_gan  # noqa: PLC0415 the same
     from models.training.recipe import read_table, recipe_path  # noqa: PLC0415 the same
     from models.training.run import train as train_bundle  # noqa: PLC0415 the same
 
-    return train_gan if "gan" in read_table(recipe_path(recipe)) else train_bundle
+    if "gan" in read_table(recipe_path(recipe)):
+        return partial(train_gan, measure=measured_by(models.STARTER))
+    return train_bundle
 
 
 def prepare(out: Path, *, replace: bool) -> None:
