@@ -7,13 +7,14 @@ import csv
 import hashlib
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.columns import refuse_odd_columns
 from models.data.labelled import DataError, LabelledImages, digest_of, refuse_images
 from models.data.split import torn_groups
 
@@ -30,7 +31,7 @@ class Row:
     label: int
     group: str
     split: str
-    sha256: str
+    sha256: str  #: of the file; where the manifest does not give it, of what the zip holds; empty where that is missing
     attributes: dict[str, str]  #: the other columns
 
     @property
@@ -46,17 +47,18 @@ class ZipFolder:
     ----------
     folder
         The folder; its manifest has the columns file, label (0 to n - 1), group (or else patient) and split, and where
-        they are known sha256 and any others.
+        they are known sha256 and any others. Files without a sha256 are read once to make it.
 
     Raises
     ------
     DataError
-        Where the manifest is missing, no CSV in UTF-8, lacks a column or value, is empty, or tears a group apart or
-        repeats an image across splits.
+        Where the manifest is missing, no CSV in UTF-8, lacks a column or value, has a column whose name is almost a
+        known one, is empty, or tears a group apart or repeats an image across splits.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._rows = folder, read_rows(folder)
+        self._shown: dict[str, dict[str, str]] = {}  # by split, the names of the images by the digest of their pixels
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -69,9 +71,13 @@ class ZipFolder:
         Raises
         ------
         DataError
-            Where the split is empty, its zip is missing, or images are missing, changed or unreadable.
+            Where the split is empty, its zip is missing, images are missing, changed or unreadable, or one shows the
+            pixels of an image of a split that was read before, as when it was compressed anew without loss.
         """
-        return read_images(self._folder, split, self._rows)
+        images = read_images(self._folder, split, self._rows)
+        self._shown[split] = dict(zip(images.image_digests(), images.names, strict=True))
+        self._refuse_repeated_pixels()
+        return images
 
     def digest(self, splits: Iterable[str]) -> str:
         """Return the SHA-256 over names, labels, groups and contents of the images of some splits, hexadecimal."""
@@ -81,6 +87,11 @@ class ZipFolder:
             for row in self._rows
             if row.split in chosen
         )
+
+    def _refuse_repeated_pixels(self) -> None:
+        torn = torn_groups((digest, split) for split, shown in self._shown.items() for digest in shown)
+        named = [name for shown in self._shown.values() for digest, name in shown.items() if digest in torn]
+        refuse_images("show the same pixels in more than one split", named)
 
 
 def read_rows(folder: Path) -> tuple[Row, ...]:
@@ -94,7 +105,9 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
     path = folder / "manifest.csv"
     try:
         with path.open(newline="", encoding="utf-8") as lines:
-            rows = tuple(_row(number, line) for number, line in enumerate(csv.DictReader(lines), start=2))
+            table = csv.DictReader(lines)
+            refuse_odd_columns(path, table.fieldnames or (), OWN_COLUMNS | {"subtype"})
+            rows = tuple(_row(number, line) for number, line in enumerate(table, start=2))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -104,6 +117,7 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
     if not rows:
         raise DataError(f"{path} lists no image")
     _refuse_torn_groups(rows)
+    rows = _with_digests(folder, rows)
     _refuse_repeated_images(rows)
     return rows
 
@@ -126,7 +140,7 @@ def read_images(folder: Path, split: str, rows: Sequence[Row]) -> LabelledImages
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     lost = [row.name for row, pixels in zip(chosen, found, strict=True) if pixels is None]
-    refuse_images("cannot be read, or are not what their digest says", lost)
+    refuse_images("cannot be read, or did not match the digest in the manifest", lost)
     attributes = {name: tuple(row.attributes[name] for row in chosen) for name in chosen[0].attributes}
     return LabelledImages(
         pixels=tuple(pixels for pixels in found if pixels is not None),
@@ -168,11 +182,37 @@ def _refuse_repeated_images(rows: Sequence[Row]) -> None:
     refuse_images("stand in more than one split", [row.name for row in rows if row.sha256.lower() in torn])
 
 
-def _decoded(archive: zipfile.ZipFile, row: Row) -> NDArray[np.uint8] | None:
+def _with_digests(folder: Path, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows, each without a digest given that of its file: other pixels are another data set."""
+    lacking = [row for row in rows if not row.sha256]
+    found: dict[int, str] = {}
+    for split in dict.fromkeys(row.split for row in lacking):
+        found |= _digests(folder / f"{split}.zip", [row for row in lacking if row.split == split])
+    return tuple(replace(row, sha256=found.get(row.number, row.sha256)) for row in rows)
+
+
+def _digests(path: Path, rows: Sequence[Row]) -> dict[int, str]:
+    """Return digests by line of the manifest; what cannot be read has none, and is refused when it is asked for."""
+    digests = {}
     try:
-        content = archive.read(row.file)
+        with zipfile.ZipFile(path) as archive:
+            for row in rows:
+                if content := _content(archive, row):
+                    digests[row.number] = hashlib.sha256(content).hexdigest()
+    except (OSError, zipfile.BadZipFile):
+        return {}
+    return digests
+
+
+def _content(archive: zipfile.ZipFile, row: Row) -> bytes | None:
+    try:
+        return archive.read(row.file)
     except (KeyError, zipfile.BadZipFile):
         return None
-    if row.sha256 and hashlib.sha256(content).hexdigest() != row.sha256.lower():
+
+
+def _decoded(archive: zipfile.ZipFile, row: Row) -> NDArray[np.uint8] | None:
+    content = _content(archive, row)
+    if content is None or (row.sha256 and hashlib.sha256(content).hexdigest() != row.sha256.lower()):
         return None
     return decode(content)

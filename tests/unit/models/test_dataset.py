@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from models.data.checks import refuse_single_class, refuse_untrainable
+from models.data.columns import nearest, refuse_odd_columns
 from models.data.dataset import DataError, InMemory, LabelledImages, open_data
 from models.data.zips import read_images, read_rows
 from models.images.preprocess import network_input
@@ -56,6 +58,74 @@ def test_images_without_a_digest_are_not_taken_for_the_same(small_dataset: Path)
     """The column may be empty."""
     rewrite(small_dataset, lambda rows: [row.update(sha256="") for row in rows] and None)
     assert len(read_rows(small_dataset)) == 16
+
+
+def without_digests(folder: Path) -> None:
+    """Empty the optional column."""
+    rewrite(folder, lambda rows: [row.update(sha256="") for row in rows] and None)
+
+
+def put(folder: Path, split: str, name: str, content: bytes) -> None:
+    """Give one file of a split's zip another content."""
+    with zipfile.ZipFile(folder / f"{split}.zip") as archive:
+        files = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(folder / f"{split}.zip", "w") as archive:
+        for one, kept in (files | {name: content}).items():
+            archive.writestr(one, kept)
+
+
+def content_of(folder: Path, split: str, name: str) -> bytes:
+    """Return one file of a split's zip."""
+    with zipfile.ZipFile(folder / f"{split}.zip") as archive:
+        return archive.read(name)
+
+
+def test_other_pixels_are_another_data_set_without_digests_too(small_dataset: Path) -> None:
+    """The digest is that of a manifest with digests, and follows the contents of the zips."""
+    before = open_data(small_dataset).digest(("train", "val"))
+    without_digests(small_dataset)
+    assert open_data(small_dataset).digest(("train", "val")) == before
+    put(small_dataset, "train", "train-0.png", content_of(small_dataset, "train", "train-1.png"))
+    assert open_data(small_dataset).digest(("train", "val")) != before
+
+
+def test_a_file_across_splits_is_found_without_digests_too(small_dataset: Path) -> None:
+    """Nobody had to write them down for that."""
+    without_digests(small_dataset)
+    put(small_dataset, "val", "val-0.png", content_of(small_dataset, "train", "train-0.png"))
+    with pytest.raises(DataError, match=r"2 images stand in .*line 2 \(train-0.png\), line 10 \(val-0.png\)"):
+        open_data(small_dataset)
+
+
+def test_a_picture_that_was_compressed_anew_is_found_across_splits(small_dataset: Path) -> None:
+    """Another file with the same pixels; it is found once both splits are read."""
+    without_digests(small_dataset)
+    pixels = cv2.imdecode(np.frombuffer(content_of(small_dataset, "train", "train-0.png"), np.uint8), 0)
+    anew = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes()
+    put(small_dataset, "val", "val-0.png", anew)
+    data = open_data(small_dataset)
+    data.images("train")
+    with pytest.raises(DataError, match=r"2 images show the same pixels .*\(train-0.png\), line 10 \(val-0.png\)"):
+        data.images("val")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("Split", "split"), ("lable", "label"), ("patient_id", "patient"), ("sha-256", "sha256")]
+)
+def test_a_column_that_is_almost_a_known_one_is_refused(small_dataset: Path, name: str, near: str) -> None:
+    """A slip would be a column to tell subgroups by, and what was meant would be missing."""
+    rewrite(small_dataset, lambda rows: [row.update({name: "x"}) for row in rows] and None)
+    with pytest.raises(DataError, match=f"the column '{name}': call it '{near}'"):
+        open_data(small_dataset)
+
+
+def test_columns_of_their_own_are_no_slips() -> None:
+    """Names that real tables have; a column twice is refused."""
+    known = {"file", "sop_instance_uid", "label", "group", "patient", "split", "subtype"}
+    for name in ("official_split", "study_instance_uid", "series_instance_uid", "sex", "age", "site", "view", "size"):
+        assert nearest(name, known) is None, name
+    with pytest.raises(DataError, match="the column 'sex' 2 times"):
+        refuse_odd_columns(Path("labels.csv"), ["file", "sex", "sex"], known)
 
 
 def test_a_manifest_that_is_no_text_is_refused(small_dataset: Path) -> None:
