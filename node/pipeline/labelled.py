@@ -26,6 +26,9 @@ LABELS = "labels.csv"
 SPLITS = ("train",) * 8 + ("val", "test")
 """Which split a group falls into, by a tenth of its digest, where labels.csv does not say."""
 
+KNOWN_COLUMNS = frozenset({"file", "sop_instance_uid", "label", "group", "patient", "split", "subtype"})
+"""Columns of labels.csv with a meaning of their own; every other one tells subgroups apart."""
+
 NAMED_LINES = 10
 """How many faulty lines a refusal spells out; the rest it counts."""
 
@@ -42,9 +45,14 @@ class LabelledInstance:
     label: int
     group: str
     split: str
-    subtype: str
-    header: InstanceHeader
+    patients: tuple[str, ...]  #: opaque names of the patient, by the header and by the column patient
+    attributes: dict[str, str]  #: what it is told apart by: header, subtype and the other columns
     pixels: PixelValues  #: of a single frame
+
+    @property
+    def name(self) -> str:
+        """How a message names the image."""
+        return f"{LABELS} line {self.line}"
 
 
 def open_labelled(path: Path, report: Reporter) -> "DataSet":
@@ -74,15 +82,16 @@ def read_labelled(folder: Path, report: Reporter) -> "InMemory":
     ----------
     folder
         Holds labels.csv with the columns `file` (a path in the folder) or `sop_instance_uid`, and `label` (0 to n - 1);
-        where they are known, `group` (else a digest of issuer and Patient ID), `split` (else train, val or test by a
-        digest of the group, eight, one and one of ten), and `subtype`.
+        where they are known, `group` (else a digest of `patient`, else of issuer and Patient ID), `split` (else train,
+        val or test by a digest of the group, eight, one and one of ten), `subtype`, and others to tell subgroups by.
     report
         Told of the files that are read.
 
     Raises
     ------
     DataError
-        Where labels.csv is no such table, or lines of it cannot be used; all of them are looked at, and they are named.
+        Where labels.csv is no such table, lines of it cannot be used (all of them are looked at, and they are named),
+        or an image, a group or a patient stands in more than one split, or a patient in more than one group.
     """
     from models.data.labelled import DataError, InMemory  # noqa: PLC0415 - as above
 
@@ -98,21 +107,40 @@ def read_labelled(folder: Path, report: Reporter) -> "InMemory":
     report("files", len(lines), len(lines))
     if faults:
         more = f" and {len(faults) - NAMED_LINES} more" if len(faults) > NAMED_LINES else ""
-        raise DataError(f"{len(faults)} lines of {LABELS} cannot be used: {', '.join(faults[:NAMED_LINES])}{more}")
+        lines_of = f"{len(faults)} line{'s' if len(faults) > 1 else ''} of {LABELS}"
+        raise DataError(f"{lines_of} cannot be used: {', '.join(faults[:NAMED_LINES])}{more}")
     splits = dict.fromkeys(one.split for one in read)
-    return InMemory({split: _images([one for one in read if one.split == split]) for split in splits})
+    data = InMemory({split: _images([one for one in read if one.split == split]) for split in splits})
+    _refuse_torn_patients("split", [(one, one.split) for one in read])
+    _refuse_torn_patients("group", [(one, one.group) for one in read])
+    return data
 
 
 def group_of(header: InstanceHeader) -> str:
     """Return an opaque name for the patient, the same for all images with this Patient ID of this issuer."""
-    identity = f"{header.issuer_of_patient_id}\0{header.patient_id}"
-    return hashlib.sha256(f"pacs-node group\0{identity}".encode()).hexdigest()[:24]
+    return _opaque(header.issuer_of_patient_id, header.patient_id)
 
 
 def split_of(group: str) -> str:
     """Return the split that a group falls into, always the same one."""
     digest = hashlib.sha256(f"pacs-node split\0{group}".encode()).hexdigest()
     return SPLITS[int(digest[:8], 16) % len(SPLITS)]
+
+
+def _opaque(issuer: str, patient: str) -> str:
+    return hashlib.sha256(f"pacs-node group\0{issuer}\0{patient}".encode()).hexdigest()[:24]
+
+
+def _refuse_torn_patients(kind: str, placed: list[tuple[LabelledInstance, str]]) -> None:
+    """Refuse patients that a given group or split tears apart: neither is believed against the Patient ID."""
+    from models.data.labelled import refuse_images  # noqa: PLC0415 - as above
+    from models.data.split import torn_groups  # noqa: PLC0415 - as above
+
+    torn = torn_groups((patient, place) for one, place in placed for patient in one.patients)
+    fault = (
+        f"belong to patients (Patient ID or column patient) that stand in more than one {kind}; give each one {kind}"
+    )
+    refuse_images(fault, [one.name for one, _ in placed if not torn.keys().isdisjoint(one.patients)])
 
 
 class _Folder:
@@ -143,18 +171,20 @@ class _Folder:
 
 
 def _lines(folder: Path) -> list[tuple[int, dict[str, str]]]:
+    from models.data.columns import refuse_odd_columns  # noqa: PLC0415 - as above
     from models.data.labelled import DataError  # noqa: PLC0415 - as above
 
     path = folder / LABELS
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
-            columns, lines = set(table.fieldnames or ()), list(enumerate(table, start=2))
+            columns, lines = tuple(table.fieldnames or ()), list(enumerate(table, start=2))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV in UTF-8: {error}") from error
-    if "label" not in columns or not columns & {"file", "sop_instance_uid"}:
+    refuse_odd_columns(path, columns, KNOWN_COLUMNS)
+    if "label" not in columns or {"file", "sop_instance_uid"}.isdisjoint(columns):
         raise DataError(f"{path} needs the column label, and file or sop_instance_uid")
     if not lines:
         raise DataError(f"{path} lists no image")
@@ -169,12 +199,24 @@ def _instance(folder: _Folder, number: int, line: Mapping[str, str]) -> Labelled
         raise _Unusable("its label is no number of a class from 0")
     path = folder.find(line)
     header, pixels = _contents(path)
-    if not (group := line.get("group")):
-        if not header.patient_id:
-            raise _Unusable("its file has no Patient ID: give it a group")
-        group = group_of(header)
+    patients = _patients(line, header)
+    if not (group := line.get("group") or next(iter(patients), "")):
+        raise _Unusable("its file has no Patient ID: give it a group")
     split = line.get("split") or split_of(group)
-    return LabelledInstance(number, int(label), group, split, line.get("subtype", ""), header, pixels)
+    return LabelledInstance(number, int(label), group, split, patients, _attributes(line, header), pixels)
+
+
+def _patients(line: Mapping[str, str], header: InstanceHeader) -> tuple[str, ...]:
+    """Return opaque names of a line's patient; what the operator says comes first."""
+    said = (_opaque("", line["patient"]),) if line.get("patient") else ()
+    return (*said, group_of(header)) if header.patient_id else said
+
+
+def _attributes(line: Mapping[str, str], header: InstanceHeader) -> dict[str, str]:
+    """Return what a line is told apart by; a column counts for more than the header's value of that name."""
+    stored = {name: getattr(header, name) for name in ("modality", "manufacturer", "view_position")}
+    others = {name: value for name, value in line.items() if name.strip() and name not in KNOWN_COLUMNS}
+    return {"subtype": line.get("subtype", ""), **stored, **others}
 
 
 def _contents(path: Path) -> tuple[InstanceHeader, PixelValues]:
@@ -203,14 +245,9 @@ def _images(instances: list[LabelledInstance]) -> "LabelledImages":
         pixels=tuple(shrunk(one.pixels.values[0]) for one in instances),
         labels=np.array([one.label for one in instances], np.int64),
         groups=tuple(one.group for one in instances),
-        names=tuple(f"{LABELS} line {one.line}" for one in instances),
-        subtypes=tuple(one.subtype for one in instances),
+        names=tuple(one.name for one in instances),
+        subtypes=tuple(one.attributes["subtype"] for one in instances),
         windows=tuple(one.pixels.window for one in instances),
         inverted=tuple(one.pixels.inverted for one in instances),
-        attributes={
-            "subtype": tuple(one.subtype for one in instances),
-            "modality": tuple(one.header.modality for one in instances),
-            "manufacturer": tuple(one.header.manufacturer for one in instances),
-            "view_position": tuple(one.header.view_position for one in instances),
-        },
+        attributes={name: tuple(one.attributes[name] for one in instances) for name in instances[0].attributes},
     )

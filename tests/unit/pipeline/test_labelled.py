@@ -73,7 +73,7 @@ def test_files_labels_windows_and_polarity_belong_together(tmp_path: Path) -> No
 def test_a_group_and_a_split_that_are_given_count(tmp_path: Path) -> None:
     """And a group that is torn by them is refused by line."""
     for number in range(2):
-        write_dicom(tmp_path / f"{number}.dcm", number, "P1")
+        write_dicom(tmp_path / f"{number}.dcm", number, f"P{number}")
     rows: list[dict[str, object]] = [
         {"file": f"{number}.dcm", "label": number, "group": f"g{number}", "split": split}
         for number, split in enumerate(["train", "val"])
@@ -82,9 +82,64 @@ def test_a_group_and_a_split_that_are_given_count(tmp_path: Path) -> None:
     data = read_labelled(tmp_path, silent)
     assert data.splits == ("train", "val")
     assert data.images("val").groups == ("g1",)
-    write_labels(tmp_path, [{**row, "group": ""} for row in rows])
+    write_labels(tmp_path, [{**row, "group": "g"} for row in rows])
     with pytest.raises(DataError, match=r"2 images belong to groups .*: labels\.csv line 2, labels\.csv line 3"):
         read_labelled(tmp_path, silent)
+
+
+@pytest.mark.parametrize(
+    ("groups", "splits", "kind"), [("ab", ("train", "test"), "split"), ("ab", ("train", "train"), "group")]
+)
+def test_a_patient_that_given_groups_tear_apart_is_refused(
+    tmp_path: Path, groups: str, splits: tuple[str, str], kind: str
+) -> None:
+    """A group is not believed against the Patient ID; the refusal names lines and nobody."""
+    for number, patient in enumerate(("4711", "4712", "4711")):
+        write_dicom(tmp_path / f"{number}.dcm", number, patient)
+    rows: list[dict[str, object]] = [
+        {"file": "0.dcm", "label": 0, "group": groups[0], "split": splits[0]},
+        {"file": "1.dcm", "label": 0, "group": groups[0], "split": splits[0]},
+        {"file": "2.dcm", "label": 1, "group": groups[1], "split": splits[1]},
+    ]
+    write_labels(tmp_path, rows)
+    with pytest.raises(
+        DataError, match=rf"2 images .* more than one {kind};.*: labels\.csv line 2, .* line 4$"
+    ) as caught:
+        read_labelled(tmp_path, silent)
+    for told in (FAMILY_NAME, "4711"):
+        assert told not in str(caught.value)
+    write_labels(tmp_path, [{**row, "group": groups[0], "split": splits[0]} for row in rows])
+    assert len(read_labelled(tmp_path, silent).images("train")) == 3
+
+
+def test_a_column_patient_is_a_patient(tmp_path: Path) -> None:
+    """It makes an opaque group, where the file names nobody too, and is torn apart by no group."""
+    for number in range(2):
+        write_dicom(tmp_path / f"{number}.dcm", number, "")
+    rows: list[dict[str, object]] = [
+        {"file": f"{number}.dcm", "label": number, "patient": "4711", "split": "train"} for number in range(2)
+    ]
+    write_labels(tmp_path, rows)
+    groups = read_labelled(tmp_path, silent).images("train").groups
+    assert groups[0] == groups[1]
+    assert "4711" not in groups[0]
+    write_labels(tmp_path, [{**row, "group": f"g{row['label']}"} for row in rows])
+    with pytest.raises(DataError, match=r"2 images .* more than one group;"):
+        read_labelled(tmp_path, silent)
+
+
+def test_other_columns_tell_subgroups_apart_and_slips_are_none(tmp_path: Path) -> None:
+    """A column counts for more than the header; one that is almost a known one is refused with that name."""
+    write_dicom(tmp_path / "a.dcm", 1, "P1")
+    row: dict[str, object] = {"file": "a.dcm", "label": 0, "split": "train", "sex": "F", "manufacturer": "as painted"}
+    write_labels(tmp_path, [row])
+    attributes = read_labelled(tmp_path, silent).images("train").attributes
+    assert (attributes["sex"], attributes["manufacturer"], attributes["modality"]) == (("F",), ("as painted",), ("DX",))
+    assert not {"file", "label", "split", "patient"} & set(attributes)
+    for name, near in (("Split", "split"), ("lable", "label"), ("PatientID", "patient")):
+        write_labels(tmp_path, [{**row, name: "x"}])
+        with pytest.raises(DataError, match=f"the column '{name}': call it '{near}'"):
+            read_labelled(tmp_path, silent)
 
 
 def test_groups_fall_into_the_splits_eight_to_one_to_one() -> None:
@@ -118,7 +173,7 @@ def test_what_cannot_be_read_is_refused_by_line_and_names_nobody(
         write_dicom(tmp_path / f"{number}.dcm", number, f"ID{number}")
     write_labels(tmp_path, [{"file": f"{number}.dcm", "label": 0} for number in range(3)])
     spoil(tmp_path)
-    with pytest.raises(DataError, match=rf"1 lines of labels\.csv cannot be used: {said}") as caught:
+    with pytest.raises(DataError, match=rf"1 line of labels\.csv cannot be used: {said}") as caught:
         read_labelled(tmp_path, silent)
     for told in (FAMILY_NAME, "ID1", "1.dcm"):
         assert told not in str(caught.value)
