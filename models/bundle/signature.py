@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from models.bundle.folder import MANIFEST, BundleError
+from models.bundle.vouched import plain_content
 
 SIGNATURE = "manifest.sig"
 """Name of the file that holds the 64 bytes of the signature; the manifest cannot list it."""
@@ -44,7 +45,7 @@ def sign(folder: Path, private_key: Path) -> Path:
     """
     key = _private_key(private_key)
     path = folder / SIGNATURE
-    signature = key.sign(_content(folder / MANIFEST))
+    signature = key.sign(_plain(folder / MANIFEST))
     try:
         path.write_bytes(signature)
     except OSError as error:
@@ -67,13 +68,13 @@ def verified(folder: Path, public_key: Path) -> bytes:
     SignatureError
         Where the bundle is not signed, was signed by another key or changed since, or the key cannot be used.
     """
-    key, path, manifest = _public_key(public_key), folder / SIGNATURE, _content(folder / MANIFEST)
-    if not path.exists():
+    key, path, manifest = _public_key(public_key), folder / SIGNATURE, _plain(folder / MANIFEST)
+    if not path.is_symlink() and not path.exists():
         raise SignatureError(
             f"{folder} is not signed: there is no {SIGNATURE} in it; `pacs-node models sign` makes one"
         )
     try:
-        key.verify(_content(path), manifest)
+        key.verify(_plain(path), manifest)
     except InvalidSignature as error:
         raise SignatureError(
             f"{path} is not the signature of {MANIFEST} by {public_key}: another key signed it, or it has changed since"
@@ -86,6 +87,14 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise SignatureError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _plain(path: Path) -> bytes:
+    """Return the bytes of a file of the bundle; a key may be a link, a bundle's file is not."""
+    try:
+        return plain_content(path)
+    except BundleError as error:
+        raise SignatureError(str(error)) from error
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -5,17 +5,17 @@ manifest with the digest of each. No TensorFlow, nothing unpickled, and no byte 
 compared. It knows no DICOM; that the images are marked as synthetic is for whoever writes them.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.folder import MANIFEST, BundleError
+from models.bundle.folder import MANIFEST, BundleError, file_digests
 from models.bundle.manifest import TrainingData, manifest_digest
+from models.bundle.vouched import plain_content, vouched
 from models.inference.network import Network, NetworkError, load_network
 from models.strict import build, within
 
@@ -129,7 +129,7 @@ def load_generator(path: Path | str = GENERATOR) -> Generator:
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    contents = {name: _vouched(folder, name, digest) for name, digest in manifest.files.items()}
+    contents = {name: vouched(folder, name, digest, (MANIFEST,)) for name, digest in manifest.files.items()}
     return Generator(manifest, contents[NETWORK])
 
 
@@ -143,11 +143,11 @@ def read_manifest(folder: Path) -> GeneratorManifest:
     """
     path = folder / MANIFEST
     try:
-        table = json.loads(path.read_bytes())
+        table = json.loads(plain_content(path))
         manifest = build(GeneratorManifest, table, "manifest")
         _check(manifest)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+    except BundleError:
+        raise
     except (ValueError, RecursionError) as error:  # FormError is a ValueError, and so is what json raises
         raise BundleError(f"{path}: {error}") from error
     if manifest.manifest_digest != manifest_digest(table):
@@ -157,8 +157,7 @@ def read_manifest(folder: Path) -> GeneratorManifest:
 
 def write_manifest(folder: Path, manifest: GeneratorManifest) -> None:
     """Write the manifest of a folder whose other files are already there, with all digests made anew."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    listed = replace(manifest, files={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+    listed = replace(manifest, files=file_digests(folder))
     table = json.loads(json.dumps(asdict(listed), allow_nan=False))
     table["manifest_digest"] = manifest_digest(table)
     (folder / MANIFEST).write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -173,20 +172,6 @@ def _check(manifest: GeneratorManifest) -> None:
     within(0 < manifest.spread <= 1, "manifest.spread", manifest.spread, "a number above 0, at most 1")
     for name in (NETWORK, ATTRIBUTION):
         within(name in manifest.files, "manifest.files", sorted(manifest.files), f"a digest of {name}")
-
-
-def _vouched(folder: Path, name: str, digest: str) -> bytes:
-    """Return a listed file's bytes, once their digest has been compared."""
-    if PurePath(name).name != name or "\\" in name or name in {"", ".", "..", MANIFEST}:
-        raise BundleError(f"{folder / MANIFEST} lists {name!r}, which is no plain file name")
-    path = folder / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(f"{path} has changed: its SHA-256 is not the manifest's")
-    return content
 
 
 def _painter(content: bytes, manifest: GeneratorManifest) -> Network:

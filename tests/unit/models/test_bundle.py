@@ -1,11 +1,14 @@
 """A bundle is opened only when it is what its manifest says."""
 
 import hashlib
+import io
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,9 +19,17 @@ import pytest
 
 from models import STARTER
 from models.bundle.code import code_digest
-from models.bundle.folder import BundleError, file_digests, open_bundle, write_arrays, write_bundle
+from models.bundle.folder import (
+    BundleError,
+    file_digests,
+    intact_manifest,
+    open_bundle,
+    write_arrays,
+    write_bundle,
+)
 from models.bundle.half import rounded_to_half
 from models.bundle.manifest import Calibration, Manifest, manifest_digest, sealed, served_files, weights_digest
+from models.inference.reader import load
 from models.strict import build
 
 
@@ -324,7 +335,7 @@ def test_pickled_objects_are_refused_even_under_a_fitting_digest(bundle_copy: Pa
         np.savez(file, mean=np.array([{"a": 1}], dtype=object))
     vouch_for(bundle_copy, "admission.npz")
     with pytest.raises(BundleError, match=r"admission\.npz is no npz of plain numbers"):
-        open_bundle(bundle_copy)
+        load(bundle_copy)
 
 
 def test_text_is_no_weight_even_under_a_fitting_digest(bundle_copy: Path) -> None:
@@ -332,6 +343,95 @@ def test_text_is_no_weight_even_under_a_fitting_digest(bundle_copy: Path) -> Non
     np.savez(bundle_copy / "admission.npz", mean=np.array(["a"]))
     vouch_for(bundle_copy, "admission.npz")
     with pytest.raises(BundleError, match=r"admission\.npz is no npz of plain numbers: it holds values of type"):
+        load(bundle_copy)
+
+
+def _npz(header: bytes, values: bytes = b"") -> bytes:
+    """Return an npz of one array with a header of one's own."""
+    return _zipped("mean.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + values)
+
+
+def _zipped(name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", how) as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def _told(shape: str, kind: str = "<f4") -> bytes:
+    return f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+
+
+def _encrypted() -> bytes:
+    """Return an npz that says that it is encrypted, in its list of files."""
+    packed = bytearray(_npz(_told("(1,)"), b"1234"))
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(packed)
+
+
+HOSTILE = {
+    "a negative length": _npz(_told("(-5,)")),
+    "a shape beyond memory": _npz(_told("(1125899906842624,)")),
+    "no shape": _npz(_told("None")),
+    "a header that is no Python": _npz(b"{'descr': ((((\n"),
+    "a header of another kind": _npz(b"[1, 2]\n"),
+    "an unknown type": _npz(_told("(1,)", "<q9")),
+    "too few values": _npz(_told("(5,)"), b"1234"),
+    "no array": _zipped("mean.npy", b"text"),
+    "compressed otherwise": _zipped("mean.npy", b"text" * 99, zipfile.ZIP_LZMA),
+    "encrypted": _encrypted(),
+    "cut": _npz(_told("(100,)"), b"1234" * 100)[:-30],
+    "no archive": b"PK\x03\x04",
+    "an empty archive": io.BytesIO(b"PK\x05\x06" + b"\0" * 18).getvalue(),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_an_npz_that_is_none_is_refused_by_name(bundle_copy: Path, content: bytes) -> None:
+    """However it is broken, and whoever vouches for it; its digest alone is compared without a look inside."""
+    (bundle_copy / "admission.npz").write_bytes(content)
+    vouch_for(bundle_copy, "admission.npz")
+    intact_manifest(bundle_copy)
+    with pytest.raises(BundleError, match=r"admission(\.npz is no npz of plain numbers| weights have other variables)"):
+        load(bundle_copy)
+
+
+def test_an_npz_that_expands_to_too_much_is_refused_before_it_does(bundle_copy: Path) -> None:
+    """A megabyte may hold gigabytes; its header is enough to know."""
+    packed, header = io.BytesIO(), _told("(600000000,)", "|u1")
+    archive = zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with archive, archive.open("mean.npy", "w") as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        for _ in range(600):
+            file.write(bytes(1_000_000))
+    (bundle_copy / "admission.npz").write_bytes(packed.getvalue())
+    vouch_for(bundle_copy, "admission.npz")
+    with pytest.raises(BundleError, match=r"admission\.npz .* would expand to 600000000 numbers"):
+        load(bundle_copy)
+
+
+def test_arrays_that_nobody_asks_for_are_not_read(bundle_copy: Path) -> None:
+    """Weights for retraining may be anything to a node that reads images."""
+    (bundle_copy / "classifier.npz").write_bytes(b"no archive")
+    vouch_for(bundle_copy, "classifier.npz")
+    assert load(bundle_copy).manifest.name == "starter"
+    with pytest.raises(BundleError, match=r"classifier\.npz is no npz"):
+        open_bundle(bundle_copy).arrays["classifier"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "device"])
+@pytest.mark.parametrize("name", ["training-log.csv", "classifier.tflite", "manifest.json"])
+def test_what_is_no_plain_file_is_refused_by_name(bundle_copy: Path, tmp_path: Path, name: str, kind: str) -> None:
+    """Nothing is waited for, and nothing outside the folder is read, though it had the right content."""
+    path = bundle_copy / name
+    path.rename(tmp_path / name)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / name if kind == "link" else "/dev/zero")
+    with pytest.raises(BundleError, match=rf"{name} is no plain file"):
         open_bundle(bundle_copy)
 
 
