@@ -22,6 +22,9 @@ MakeExample = Callable[[int, np.random.Generator], tuple[NDArray[np.float32], Ta
 """Makes one training pair from the number of an image and a generator of its own."""
 
 
+LEFT_OF_THE_START = 0.01
+"""Most that the first weights may count in the averaged ones at the end."""
+
 Log = tuple[dict[str, float], ...]
 """Losses by name, one row an epoch."""
 
@@ -113,7 +116,10 @@ def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, she
     """
     steps = schedule.epochs * len(batches)
     optimizer = keras.optimizers.AdamW(
-        _rate(schedule, steps), weight_decay=schedule.weight_decay, use_ema=True, ema_momentum=schedule.averaging
+        _rate(schedule, steps),
+        weight_decay=schedule.weight_decay,
+        use_ema=True,
+        ema_momentum=_averaging(schedule, steps),
     )
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
@@ -129,6 +135,14 @@ def fit(model: keras.Model, batches: Batches, loss: Any, schedule: Schedule, she
     except ValueError as error:
         raise RecipeError(f"{error}: lower the rate") from error
     return tuple(log)
+
+
+def _averaging(schedule: Schedule, steps: int) -> float:
+    """Return the share of the old average that each step keeps: less than asked for, where the steps are so few.
+
+    Otherwise the average of a short training would still be the untrained network, whatever the losses say.
+    """
+    return float(min(schedule.averaging, LEFT_OF_THE_START ** (1.0 / steps)))
 
 
 def _state(model: keras.Model) -> dict[str, NDArray[Any]]:

@@ -41,7 +41,8 @@ class Head:
     name: str
     version: str
     threads: int = 2
-    seeds: int = 1  #: classifiers trained, each from a seed of its own; the best on hard validation images is kept
+    seeds: int = 1  #: classifiers trained, each from a seed of its own
+    members: int = 1  #: of these, the best on hard validation images, whose answers are averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,8 @@ def _check(plan: Recipe) -> None:
     """Refuse values that could not be trained with, before the images are read."""
     for key in ("threads", "seeds"):
         within(getattr(plan.recipe, key) >= 1, f"recipe.recipe.{key}", getattr(plan.recipe, key), "a number from 1")
+    members, seeds = plan.recipe.members, plan.recipe.seeds
+    within(1 <= members <= seeds, "recipe.recipe.members", members, f"a number from 1 to the {seeds} of seeds")
     _check_classes(plan.classes)
     _check_classifier(plan.classifier, "recipe.classifier")
     if plan.baseline:

@@ -152,7 +152,7 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
 
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan, images, seed, work, tell)
-    arrays, networks = {"classifier": classifier.arrays}, {"classifier": classifier.network}
+    arrays, networks = classifier.arrays, {"classifier": classifier.network}
     measures, log = _compared(plan, images, seed, work, tell)
     log, limit, scale = classifier.log + log, None, None
     if plan.anomaly:

@@ -26,9 +26,9 @@ from models.inference.reader import in_batches, sigmoid
 from models.networks.weights import arrays_of
 from models.training import objectives as networks
 from models.training.checkpoints import Work
-from models.training.export import MAP, exported, with_map
+from models.training.export import MAP, averaged, exported, with_map
 from models.training.fitting import Log
-from models.training.recipe import AdmissionRecipe, ClassifierRecipe, PlainRecipe, Recipe
+from models.training.recipe import AdmissionRecipe, ClassifierRecipe, PlainRecipe, Recipe, RecipeError
 from models.training.threads import limit_threads
 
 HARD_COPIES = 3
@@ -37,6 +37,9 @@ HARD_COPIES = 3
 MAJORITY = 0.5
 """Operating point of classes that exclude each other: present is what is likelier than all others together, so that
 never two of them are."""
+
+ALIKE, CHANCE = 1e-6, 0.5
+"""Range of logits, and AUC, up to which a classifier has learned nothing."""
 
 MEASURED = ("val", "test")
 
@@ -53,14 +56,14 @@ Rows = tuple[dict[str, Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """The best of the fitted classifiers and its operating point."""
+    """The best of the fitted classifiers, averaged, and their operating point."""
 
-    arrays: Arrays
+    arrays: dict[str, Arrays]  #: of each member, the best first: `classifier`, `classifier-2`, ...
     network: bytes  #: as LiteRT runs it
     channels: int  #: of its input
     map: str  #: the name of its map among its outputs, or empty
     threshold: float
-    tried: Rows  #: each seed with its measures: `seed`, `hard_val`, `val`, `test`
+    tried: Rows  #: each seed with its measures: `seed`, `hard_val`, `val`, `test`, and whether it is a `member`
     log: Rows
 
 
@@ -97,24 +100,33 @@ def prepare(threads: int) -> None:
 
 
 def classifier(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> Classifier:
-    """Fit a classifier from each of the seeds that follow on `seed`, and keep the best on hard validation images.
+    """Fit a classifier from each of the seeds that follow on `seed`, and average the best on hard validation images.
 
-    The threshold of a single class is the best balanced one there, the same for all seeds.
+    The threshold of a single class is the best balanced one there.
+
+    Raises
+    ------
+    RecipeError
+        Where what was fitted tells no image from another.
     """
     change = shift if plan.classifier.augmentation == "shift" else elsewhere
     hard = hard_copies(images["val"].views(plan.classifier.size), seed, change)
     labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
     tried = [_trial(plan, images, (hard, labels), one, work, tell) for one in seeds_of(plan, seed)]
-    best = max(tried, key=lambda trial: float(trial.measures["hard_val"]))
-    threshold = MAJORITY if plan.exclusive else metrics.balanced_threshold(labels, sigmoid(best.hard)[:, 0])
-    served = with_map(best.model)
+    best = sorted(tried, key=lambda trial: -float(trial.measures["hard_val"]))[: plan.recipe.members]
+    said = np.mean([trial.hard for trial in best], axis=0)
+    _refuse_unlearned(labels, said)
+    served = averaged([with_map(trial.model) for trial in best])
     return Classifier(
-        arrays_of(best.model),
+        {
+            f"classifier-{place}" if place > 1 else "classifier": arrays_of(one.model)
+            for place, one in enumerate(best, 1)
+        },
         exported(served),
-        best.model.input_shape[-1],
+        best[0].model.input_shape[-1],
         MAP if MAP in served.output else "",
-        threshold,
-        tuple(trial.measures for trial in tried),
+        MAJORITY if plan.exclusive else metrics.balanced_threshold(labels, sigmoid(said)[:, 0]),
+        tuple({**trial.measures, "member": any(trial is one for one in best)} for trial in tried),
         tuple(row for trial in tried for row in trial.log),
     )
 
@@ -183,6 +195,16 @@ def elsewhere(image: Image, random: np.random.Generator) -> Image:
 def named(network: str, seed: int, log: Log) -> Rows:
     """Return the rows of a network's log under its name and seed."""
     return tuple({"network": network, "seed": seed, "epoch": number, **row} for number, row in enumerate(log, start=1))
+
+
+def _refuse_unlearned(labels: NDArray[np.int64], logits: NDArray[np.float64]) -> None:
+    """Refuse a classifier that says the same of all images, or of one class the opposite."""
+    single = logits.shape[1] == 1
+    if np.ptp(logits, axis=0).max() < ALIKE or (single and metrics.auc(labels, logits[:, 0]) <= CHANCE):
+        raise RecipeError(
+            "the classifier learned nothing: its answers on validation images are no better than chance; "
+            "lower classifier.rate, train for more epochs, or look at the labels"
+        )
 
 
 def _trial(

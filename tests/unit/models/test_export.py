@@ -19,7 +19,7 @@ from models.networks.one_class import one_class
 from models.networks.restoring_autoencoder import restoring_autoencoder
 from models.networks.textbook import textbook
 from models.networks.weights import arrays_of, assign, round_to_half
-from models.training.export import exported, with_map
+from models.training.export import averaged, exported, with_map
 
 AGREED = 1e-4
 """How far exported and Keras outputs may lie apart."""
@@ -30,9 +30,9 @@ def noise(count: int, size: int, channels: int = 1) -> NDArray[np.float32]:
     return np.random.default_rng(3).random((count, size, size, channels)).astype(np.float32)
 
 
-def unsettle(model: Any) -> None:
+def unsettle(model: Any, seed: int = 5) -> None:
     """Give a model weights as a training leaves them: no mean at zero, no variance at one, gammas of both signs."""
-    random = np.random.default_rng(5)
+    random = np.random.default_rng(seed)
     for variable in model.weights:
         value = variable.value.numpy()
         positive = random.uniform(0.5, 2.0, value.shape)
@@ -40,9 +40,9 @@ def unsettle(model: Any) -> None:
         variable.assign(drawn.get(variable.path.rpartition("/")[2], value + random.normal(0, 0.05, value.shape)))
 
 
-def lively(model: Any) -> Any:
+def lively(model: Any, seed: int = 5) -> Any:
     """Return a model with weights as a training leaves them, rounded."""
-    unsettle(model)
+    unsettle(model, seed)
     round_to_half(model)
     return model
 
@@ -179,12 +179,26 @@ def _networks(bundle: Bundle) -> dict[str, Any]:
     """Return every network of a bundle as Keras builds it from the stored weights, by the file that serves."""
     manifest = bundle.manifest
     assert manifest.anomaly is not None
-    classifier = compact_resnet(manifest.classifier.size, len(manifest.classes))
-    models = {manifest.classifier.file: classifier}
+    members = {name: arrays for name, arrays in bundle.arrays.items() if name.split("-")[0] == "classifier"}
+    classifiers = [compact_resnet(manifest.classifier.size, len(manifest.classes)) for _ in members]
+    for classifier, arrays in zip(classifiers, members.values(), strict=True):
+        assign(classifier, arrays)
+    models: dict[str, Any] = {}
     for part in manifest.anomaly.parts:
         if part.kind in {"restoring", "one_class"}:
             build = restoring_autoencoder if part.kind == "restoring" else one_class
             models[part.file] = build(part.size, part.width)
     for file, model in models.items():
         assign(model, bundle.arrays[Path(file).stem])
-    return models | {manifest.classifier.file: with_map(classifier)}
+    return models | {manifest.classifier.file: averaged([with_map(classifier) for classifier in classifiers])}
+
+
+def test_an_average_says_the_mean_of_its_members_and_its_map_still_has_the_logits_as_mean() -> None:
+    """Exported as one network, with every member's weights in 16 bits."""
+    members = [with_map(lively(compact_resnet(32, 2), seed)) for seed in (1, 2, 3)]
+    images, network = noise(3, 32), exported(averaged(members))
+    said, alone = LiteRT(network)(images), [answers(member, images) for member in members]
+    for name in ("logits", "map"):
+        np.testing.assert_allclose(said[name], np.mean([one[name] for one in alone], axis=0), atol=AGREED)
+    np.testing.assert_allclose(said["map"].mean((1, 2)), said["logits"], atol=AGREED)
+    assert len(network) < 3 * sum(member.count_params() for member in members)

@@ -87,6 +87,7 @@ def test_a_recipe_of_another_form_is_refused_by_key(
     [
         ("threads = 1", "threads = 0", r"recipe\.recipe\.threads is 0"),
         ("threads = 1", "seeds = 0", r"recipe\.recipe\.seeds is 0"),
+        ("threads = 1", "seeds = 2\nmembers = 3", r"recipe\.recipe\.members is 3"),
         ("[anomaly.one_class]\nsize = 32", "[anomaly.one_class]\nsize = 33", r"recipe\.anomaly\.one_class\.size is 33"),
         ("components = 16", "components = 0", r"recipe\.anomaly\.features\.components is 0"),
         ('"compact_resnet"', '"resnet_50"', r"recipe\.classifier\.network is 'resnet_50'.* compact_resnet, textbook"),

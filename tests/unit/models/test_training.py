@@ -77,7 +77,7 @@ def test_the_bundle_says_whose_data_it_was_trained_on(tiny_bundle: Path) -> None
     assert "ATTRIBUTION.txt" in open_bundle(tiny_bundle).manifest.files
 
 
-def test_the_same_seed_gives_the_same_weights_and_of_several_seeds_the_best_is_kept(
+def test_the_same_seed_gives_the_same_weights_and_of_several_seeds_the_best_are_kept(
     tiny_bundle: Path, tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path
 ) -> None:
     """A classifier can be repeated from recipe, data and seed, to the last bit; the choice is made on hard images."""
@@ -87,12 +87,29 @@ def test_the_same_seed_gives_the_same_weights_and_of_several_seeds_the_best_is_k
     again = stages.classifier(twice, images, 7, Work(tmp_path, print), silent)
     first = open_bundle(tiny_bundle)
     assert [trial["seed"] for trial in again.tried] == [7, 8]
-    assert first.manifest.measures["seeds"][0] == pytest.approx(again.tried[0])
+    alone = first.manifest.measures["seeds"][0]
+    assert {**alone, "member": True} == pytest.approx({**again.tried[0], "member": True})
     assert {row["seed"] for row in again.log} == {7, 8}
     best = max(again.tried, key=lambda trial: trial["hard_val"])["seed"]
     only = stages.classifier(plan, images, best, Work(tmp_path, print), silent)
-    for name, array in only.arrays.items():
-        np.testing.assert_array_equal(again.arrays[name], array, err_msg=name)
+    assert [row["member"] for row in again.tried] == [row["seed"] == best for row in again.tried]
+    assert set(again.arrays) == {"classifier"}
+    for name, array in only.arrays["classifier"].items():
+        np.testing.assert_array_equal(again.arrays["classifier"][name], array, err_msg=name)
+    both = replace(plan, recipe=replace(plan.recipe, seeds=2, members=2))
+    together = stages.classifier(both, images, best - 1, Work(tmp_path, print), silent)
+    assert set(together.arrays) == {"classifier", "classifier-2"}
+    assert all(row["member"] for row in together.tried)
+    assert len(together.network) > 1.8 * len(only.network)
+
+
+def test_a_classifier_that_learned_nothing_is_refused(tiny_recipe: Path, drawn_dataset: Path, tmp_path: Path) -> None:
+    """Labels that are nobody's leave nothing better than chance, and nothing is written."""
+    data, plan = open_data(drawn_dataset), read_recipe(tiny_recipe)
+    images = {split: data.images(split) for split in data.splits}
+    images["val"] = replace(images["val"], labels=1 - images["val"].labels)
+    with pytest.raises(RecipeError, match="learned nothing"):
+        stages.classifier(plan, images, 7, Work(tmp_path, print), silent)
 
 
 def test_weights_that_leave_all_bounds_are_the_recipes_fault(
