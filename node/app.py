@@ -153,6 +153,7 @@ class Node:
             settings.study.max_wait_s,
             settings.storage.min_free_mb * 1_000_000,
             settings.storage.min_free_inodes,
+            frozenset(peer.name for peer in settings.peers if peer.test),
         )
         return Receiver(
             self._database,

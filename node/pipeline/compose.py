@@ -21,7 +21,7 @@ from node.pipeline.conclude import (
     says_the_same,
 )
 from node.pipeline.reading import not_read
-from node.store import analyses, audit, findings, instances, outbox, queue, registry
+from node.store import analyses, audit, findings, instances, outbox, queue, registry, synthetic
 from node.store.analyses import Analysis, NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -43,7 +43,7 @@ class Material:
     sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
     latest: Analysis | None
     predecessor: ReportIdentity | None
-    synthetic: bool = False  #: any instance of the study is
+    synthetic: bool = False  #: the study is
 
     @property
     def header(self) -> InstanceHeader:
@@ -176,8 +176,8 @@ class Composer:
         """Write a delivery to each peer for which this report is news, and take back what it makes untrue."""
         registration = registry.get(tx, analysis.model)
         mode = registration.mode if registration else "off"
-        synthetic = instances.is_synthetic(tx, analysis.study_instance_uid)
-        getting = destinations(self._peers, mode, analysis.outcome, synthetic=synthetic)
+        marked = synthetic.is_synthetic(tx, analysis.study_instance_uid)
+        getting = destinations(self._peers, mode, analysis.outcome, synthetic=marked)
         offered = []
         for peer in (peer.name for peer in self._peers if peer.gets):
             told = outbox.told(tx, analysis.study_instance_uid, analysis.model, peer)
@@ -207,8 +207,8 @@ def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material |
     latest = analyses.latest(tx, job.study_instance_uid, job.model)
     predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
     of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
-    synthetic = instances.is_synthetic(tx, job.study_instance_uid)
-    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor, synthetic)
+    marked = synthetic.is_synthetic(tx, job.study_instance_uid)
+    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor, marked)
 
 
 def unchanged(material: Material, model: ModelIdentity) -> bool:

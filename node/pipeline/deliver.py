@@ -13,7 +13,8 @@ from node.domain.errors import Permanent, Transient
 from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association, worded
 from node.network.status import Answer, sort_status
 from node.pipeline.conclude import destinations, patient_key, says_the_same
-from node.store import analyses, audit, instances, outbox, registry
+from node.pipeline.standing import tell_standing
+from node.store import analyses, audit, instances, outbox, registry, synthetic
 from node.store.database import Database, Transaction
 from node.store.outbox import ClaimedDelivery
 from node.telemetry import logger
@@ -87,6 +88,7 @@ class Deliverer:
         if sorted_as is Answer.SENT:
             if outbox.finish(tx, delivery, now, answer.status):
                 self._note(tx, now, delivery, answer)
+                self._tell_if_synthetic(tx, now, delivery)
             return
         outbox.fail(
             tx,
@@ -97,6 +99,12 @@ class Deliverer:
             jitter=self._jitter,
             status=answer.status,
         )
+
+    def _tell_if_synthetic(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery) -> None:
+        """Tell of a report that was under way while its study turned synthetic."""
+        if synthetic.is_synthetic(tx, delivery.study_instance_uid):
+            test_peers = {peer.name for peer in self._peers.values() if peer.test}
+            tell_standing(tx, now, delivery.study_instance_uid, test_peers)
 
     def _note(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
         audit.add(
@@ -134,7 +142,7 @@ def _require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSe
     registration = registry.get(tx, delivery.model)
     mode = registration.mode if registration else "off"
     outcome = analyses.get(tx, delivery.analysis_id).outcome
-    if instances.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
+    if synthetic.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
         raise Permanent(f"the study holds synthetic images, and {peer.name} has no test = true: no report goes there")
     if not destinations([peer], mode, outcome):
         raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")

@@ -5,7 +5,7 @@ The order is the promise: temporary file, fsync, rename, fsync of the folder, on
 returns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,18 +15,21 @@ from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
 from node.network.scp import IncomingInstance
 from node.pipeline.announced import checked_header
+from node.pipeline.arrival import copy_of, note
 from node.pipeline.conclude import patient_key
 from node.pipeline.repeat import Repeat, compare
-from node.store import audit, instances, queue
+from node.pipeline.standing import watched
+from node.store import instances, queue, synthetic
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles, StoredFile
-from node.store.instances import HeldInstance, NewCopy, NewInstance
+from node.store.instances import HeldInstance, NewInstance
 from node.store.tables import InstanceKind
 from node.telemetry import logger
 
 _SUCCESS = 0x0000
 _DUPLICATE_SOP_INSTANCE = 0x0111
 _OUT_OF_RESOURCES = 0xA700
+_NOT_COUNTED = "said of an object that no model reads: the study does not turn synthetic by it"
 
 _log = logger("pipeline.receive")
 
@@ -39,6 +42,7 @@ class ReceivePolicy:
     max_wait_s: float
     min_free_bytes: int
     min_free_inodes: int
+    test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there
 
 
 class Receiver:
@@ -170,13 +174,14 @@ class Receiver:
             kind,
             refused,
         )
-        instances.add(tx, new)
         reading = reasons.keys() - refused.keys()
-        for model in reading:
-            queue.enqueue_read(tx, header.sop_instance_uid, model, now)
-            self._schedule(tx, header.study_instance_uid, model, now)
-        synthetic = {"synthetic": True} if header.synthetic else {}
-        _note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused, **synthetic)
+        with watched(tx, now, [header.study_instance_uid] if header.synthetic else [], self._policy.test_peers):
+            instances.add(tx, new)
+            for model in reading:
+                queue.enqueue_read(tx, header.sop_instance_uid, model, now)
+                self._schedule(tx, header.study_instance_uid, model, now)
+        counts = {} if reading or not header.synthetic else {"synthetic": _NOT_COUNTED}
+        note(tx, now, "instance stored", header, incoming, kind=kind, turned_away=refused, **counts)
         return len(reading)
 
     def _kind(self, tx: Transaction, header: InstanceHeader) -> InstanceKind:
@@ -203,9 +208,8 @@ class Receiver:
             return _SUCCESS
         repeat = compare(newest.dataset, newest.transfer_syntax_uid, incoming.dataset, incoming.transfer_syntax_uid)
         if repeat is Repeat.OTHER_TRANSFER_SYNTAX:
-            self._database.write(
-                lambda tx: _note(tx, self._clock(), "other transfer syntax", header, incoming, kept="the first copy")
-            )
+            self._database.write(lambda tx: self._left(tx, incoming, header))
+            self._wake()
         elif repeat is Repeat.REVISION:
             self._revised(incoming, header)
         elif repeat is Repeat.OTHER_PIXELS:
@@ -231,6 +235,7 @@ class Receiver:
                 self._files.quarantine,
                 lambda tx, path: self._quarantine(tx, incoming, header, path),
             )
+        self._wake()
         _log.error("same UID with other pixels quarantined", sop_instance_uid=header.sop_instance_uid)
 
     def _same_copy(self, incoming: IncomingInstance, sop_instance_uid: str) -> str | None:
@@ -246,41 +251,39 @@ class Receiver:
         """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
         now = self._clock()
         held = instances.held(tx, header.sop_instance_uid)  # as it is now: another revision may have come meanwhile
-        instances.add_revision(tx, _copy(incoming, header, path, now, "changed header"))
-        instances.update_header(tx, header.sop_instance_uid, header, path=path)
+        studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
+        with watched(tx, now, studies, self._policy.test_peers) as turned:
+            instances.add_revision(tx, copy_of(incoming, header, path, now, "changed header"))
+            instances.update_header(tx, header.sop_instance_uid, header, path=path)
         changed = held is not None and patient_key(header) != patient_key(held.header)
-        turned_synthetic = held is not None and header.synthetic and not held.header.synthetic
-        if held is not None and (changed or turned_synthetic) and held.kind is InstanceKind.IMAGE:
-            studies = {held.header.study_instance_uid, header.study_instance_uid}
-            for model in self._rules(tx).keys() - held.turned_away.keys():
-                for study in studies:
-                    self._schedule(tx, study, model, now)
-        _note(tx, now, "revision stored", header, incoming, identity_changed=changed)
+        if held is not None and held.kind is InstanceKind.IMAGE:
+            self._compose_again(tx, held, studies if changed else turned, now)
+        note(tx, now, "revision stored", header, incoming, identity_changed=changed)
         return 0
 
     def _quarantine(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader, path: str) -> int:
         now = self._clock()
-        instances.add_quarantined(tx, _copy(incoming, header, path, now, "other pixels under the same UID"))
-        _note(tx, now, "instance quarantined", header, incoming, reason="other pixels under the same UID")
+        instances.add_quarantined(tx, copy_of(incoming, header, path, now, "other pixels under the same UID"))
+        self._mark(tx, header, now)
+        note(tx, now, "instance quarantined", header, incoming, reason="other pixels under the same UID")
         return 0
 
+    def _left(self, tx: Transaction, incoming: IncomingInstance, header: InstanceHeader) -> None:
+        """Note a copy that is not kept: the same image in another transfer syntax."""
+        now = self._clock()
+        self._mark(tx, header, now)
+        note(tx, now, "other transfer syntax", header, incoming, kept="the first copy")
 
-def _copy(incoming: IncomingInstance, header: InstanceHeader, path: str, now: datetime, reason: str) -> NewCopy:
-    caller = (incoming.calling_ae_title, incoming.called_ae_title, incoming.address)
-    return NewCopy(header, path, len(incoming.dataset), *caller, now, reason)
+    def _mark(self, tx: Transaction, header: InstanceHeader, now: datetime) -> None:
+        """Let a copy whose header does not count say all the same that the image under its UID is synthetic."""
+        held = instances.held(tx, header.sop_instance_uid)
+        if held is None or not header.synthetic:
+            return
+        with watched(tx, now, [held.header.study_instance_uid], self._policy.test_peers) as turned:
+            synthetic.mark(tx, header.sop_instance_uid)
+        self._compose_again(tx, held, turned, now)
 
-
-def _note(
-    tx: Transaction, now: datetime, event: str, header: InstanceHeader, incoming: IncomingInstance, **detail: object
-) -> None:
-    audit.add(
-        tx,
-        now,
-        event,
-        study_uid=header.study_instance_uid,
-        sop_uid=header.sop_instance_uid,
-        caller=incoming.calling_ae_title,
-        address=incoming.address,
-        transfer_syntax_uid=incoming.transfer_syntax_uid,
-        **detail,
-    )
+    def _compose_again(self, tx: Transaction, held: HeldInstance, studies: Collection[str], now: datetime) -> None:
+        for model in self._rules(tx).keys() - held.turned_away.keys():
+            for study in studies:
+                self._schedule(tx, study, model, now)

@@ -134,11 +134,6 @@ def is_own(tx: Transaction, sop_uid: str) -> bool:
     return tx.scalar(select(Rendition.id).where(Rendition.sop_instance_uid == sop_uid)) is not None
 
 
-def is_synthetic(tx: Transaction, study_uid: str) -> bool:
-    """Return whether a study holds a synthetic instance, or one that an earlier copy called so."""
-    return tx.scalar(select(exists().where(Instance.study_instance_uid == study_uid, Instance.synthetic))) is True
-
-
 def add(tx: Transaction, new: NewInstance) -> None:
     """Store a new instance and bring its study up to date.
 

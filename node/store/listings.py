@@ -45,6 +45,8 @@ def instance(row: Instance) -> Listed:
         "address": row.address,
         "received_at": iso(row.received_at),
         "turned_away": row.turned_away,
+        "synthetic": row.synthetic,
+        "header_synthetic": row.header.get("synthetic") is True,
     }
 
 

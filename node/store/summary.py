@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Select, Text, cast, func, select
 
 from node.domain.lifecycle import State
+from node.store import synthetic
 from node.store.database import Transaction
 from node.store.listings import Listed, iso
 from node.store.tables import Analysis, Delivery, Instance, InstanceKind, Job, JobKind, Study
@@ -28,12 +29,12 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
     """Return one dict for each chosen study; `node.store.views.studies` names the keys."""
     rows = tx.scalars(select(Study).where(Study.study_instance_uid.in_(chosen)).order_by(*NEWEST_FIRST)).all()
     contents, work, results, sent = _contents(tx, chosen), _work(tx, chosen), _results(tx, chosen), _sent(tx, chosen)
-    synthetic = _synthetic(tx, chosen)
+    marked = synthetic.among(tx, chosen)
     return [
         {
             **_identity(row),
             **_content(contents[row.study_instance_uid], {model for model, *_ in work[row.study_instance_uid]}),
-            "synthetic": row.study_instance_uid in synthetic,
+            "synthetic": row.study_instance_uid in marked,
             "state": _state(work[row.study_instance_uid], now, reported=row.study_instance_uid in results),
             "outcomes": results.get(row.study_instance_uid, {}),
             "deliveries": sent[row.study_instance_uid],
@@ -79,11 +80,6 @@ def _content(contents: Iterable[_Content], reading_models: set[str]) -> Listed:
         "other_objects": sum(count for kind, _, _, count in contents if kind is not InstanceKind.IMAGE),
         "turned_away": {model: reasons[model] for model in sorted(reasons) if model not in reading_models},
     }
-
-
-def _synthetic(tx: Transaction, chosen: Chosen) -> set[str]:
-    query = select(Instance.study_instance_uid).where(Instance.study_instance_uid.in_(chosen), Instance.synthetic)
-    return set(tx.scalars(query.distinct()))
 
 
 _Work = tuple[str, JobKind, State, datetime]  # model, kind, state, latest due time of such jobs

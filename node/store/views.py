@@ -40,7 +40,8 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
         - ``first_received_at``; ``last_received_at``: of an image, null where none came
         - ``state``: "buried" (a job was given up), "reading" (a job runs), "receiving" (the study is not yet
           complete), "waiting" (work is due), "reported" or "not read"
-        - ``synthetic``: whether an instance says that it was made artificially; then reports go to test peers only
+        - ``synthetic``: whether an image that is read was ever said to be made artificially; then reports go to test
+          peers only
         - ``turned_away``: {model: reason}, of models that read nothing of the study
         - ``outcomes``: {model: outcome of its newest analysis}
         - ``deliveries``: {peer: state} of the newest delivery to each peer; the worst where several models report
@@ -91,7 +92,8 @@ def instances(tx: Transaction, limit: int | None = None, *, study_uid: str | Non
         ``sop_instance_uid``, ``study_instance_uid``, ``series_instance_uid``, ``sop_class_uid``,
         ``transfer_syntax_uid``, ``kind`` ("image", "own" or "other"), ``modality``, ``path`` (relative to the data
         folder), ``size_bytes``, ``calling_ae_title``, ``called_ae_title``, ``address``, ``received_at``,
-        ``turned_away`` {model: reason}.
+        ``turned_away`` {model: reason}, ``synthetic`` (whether any copy of it said so), ``header_synthetic`` (whether
+        the header that counts says so).
     """
     query = select(Instance).order_by(Instance.received_at, Instance.sop_instance_uid).limit(limit)
     if study_uid is not None:

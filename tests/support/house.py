@@ -46,7 +46,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
     rules: dict[str, Rule | None] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
     woken: list[str] = field(default_factory=list)
-    policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0))
+    policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0, frozenset({"test-pacs"})))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what another connection sees: only what is committed."""

@@ -1,0 +1,132 @@
+"""A study that turns synthetic after it was reported: who is told, and which copies and objects count."""
+
+import io
+import random
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import JPEG2000Lossless
+from structlog.testing import capture_logs
+
+from node.dicom.wrap import as_file, wrap_as_dx
+from node.domain.rule import Rule
+from node.network.scp import IncomingInstance
+from node.network.scu import StoreAnswer
+from node.pipeline.deliver import Deliverer
+from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
+from tests.support.line import PACS, TEST_PACS, Line
+
+TURNED = "study turned synthetic; a report stands at pacs"
+RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
+
+
+def _synthetic(pixels: "np.ndarray[Any, Any]" = PIXELS, **changed: Any) -> IncomingInstance:
+    """Return the radiograph of these tests, marked as synthetic, with other elements changed."""
+    dataset = dcmread(io.BytesIO(wrap_as_dx(pixels, SUBJECT)))
+    dataset.SyntheticData = "YES"
+    for keyword, value in changed.items():
+        setattr(dataset, keyword, value)
+    return incoming(as_file(Dataset(dataset)))
+
+
+def _sent_to_all(house: House) -> Line:
+    """Return a line whose report about a real study stands at the real peer and at the test peer."""
+    line = Line(house, (PACS, TEST_PACS))
+    house.receiver.receive(radiograph())
+    line.report()
+    house.execute("UPDATE deliveries SET state = 'done'")
+    return line
+
+
+def _events(line: Line) -> list[str]:
+    return [entry["event"] for entry in line.study()["timeline"]]
+
+
+@pytest.mark.parametrize(
+    "brings",
+    [
+        _synthetic(),
+        _synthetic(SOPInstanceUID="1.2.3.1.2"),
+        replace(_synthetic(), transfer_syntax_uid=JPEG2000Lossless),
+        _synthetic(PIXELS[::-1]),
+    ],
+    ids=["a revision", "another image", "another transfer syntax", "other pixels"],
+)
+def test_a_report_that_stands_at_a_real_peer_is_told(house: House, brings: IncomingInstance) -> None:
+    """In the timeline and in the log, once, and only for the peer that may not have it; the report is made again."""
+    line = _sent_to_all(house)
+    with capture_logs() as logged:
+        house.receiver.receive(brings)
+        house.receiver.receive(brings)
+    assert [event for event in _events(line) if event.startswith("study turned")] == [TURNED]
+    warnings = [entry for entry in logged if entry["event"].startswith("study turned synthetic")]
+    assert [(entry["peer"], entry["log_level"]) for entry in warnings] == [("pacs", "warning")]
+    assert line.study()["synthetic"]
+    assert line.report() == 1
+    assert line.reports()[-1].SyntheticData == "YES"
+
+
+def test_a_report_that_arrives_after_its_study_turned_is_told_too(house: House) -> None:
+    """It had left already: the answer of the peer comes last."""
+    line = Line(house, (PACS, TEST_PACS))
+    house.receiver.receive(radiograph())
+    line.report()
+    house.receiver.receive(_synthetic())
+    assert TURNED not in _events(line)
+    deliverer = Deliverer(house.database, "PACSNODE", line.peers, house.clock, random.Random(1))
+    for _ in line.peers:
+        delivery = line.claim_delivery()
+        assert delivery is not None
+        house.database.write(lambda tx, on_its_way=delivery: deliverer._settle(tx, on_its_way, StoreAnswer(0x0000, "")))
+    assert [event for event in _events(line) if event.startswith("study turned")] == [TURNED]
+
+
+def test_a_report_that_a_test_peer_alone_holds_is_nothing_to_tell(house: House) -> None:
+    """Such peers are for that."""
+    line = Line(house, (TEST_PACS,))
+    house.receiver.receive(radiograph())
+    line.report()
+    house.execute("UPDATE deliveries SET state = 'done'")
+    house.receiver.receive(_synthetic())
+    assert not [event for event in _events(line) if event.startswith("study turned")]
+
+
+def test_the_timeline_says_which_copy_brought_the_mark(house: House) -> None:
+    """A revision, as well as one that is only quarantined."""
+    line = Line(house)
+    for came in (radiograph(), _synthetic(), _synthetic(PIXELS[::-1])):
+        house.receiver.receive(came)
+    said = {entry["event"]: entry["detail"].get("synthetic") for entry in line.study()["timeline"]}
+    assert said == {"instance stored": None, "revision stored": True, "instance quarantined": True}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SOPInstanceUID": "1.2.3.9", "PixelData": b"", "SOPClassUID": RAW_DATA},
+        {"SOPInstanceUID": "1.2.3.9", "BodyPartExamined": "HAND"},
+    ],
+    ids=["no pixels", "turned away"],
+)
+def test_an_object_that_is_not_read_makes_no_study_synthetic(house: House, changed: dict[str, Any]) -> None:
+    """It is noted, and real peers get the results about the images that are read."""
+    house.rules = {"starter": Rule(age_years=(1, 5), body_parts=("CHEST",))}
+    line = Line(house, (PACS, TEST_PACS))
+    house.receiver.receive(radiograph())
+    house.receiver.receive(_synthetic(**changed))
+    line.report()
+    study = line.study()
+    assert not study["synthetic"]
+    assert {(delivery["peer"], delivery["state"]) for delivery in study["deliveries_made"]} == {
+        ("pacs", "waiting"),
+        ("test-pacs", "waiting"),
+    }
+    (noted,) = [entry["detail"]["synthetic"] for entry in study["timeline"] if "synthetic" in entry["detail"]]
+    assert "does not turn synthetic" in noted
+    assert {row["sop_instance_uid"]: row["synthetic"] for row in study["objects"]} == {
+        "1.2.3.1.1": False,
+        "1.2.3.9": True,
+    }
