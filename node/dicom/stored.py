@@ -116,7 +116,11 @@ def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], s
     check(dataset, size)
     # unused bits: of plain values we take them out ourselves, because pydicom does not ask for High Bit
     options = {"raw": False, "correct_unused_bits": compressed, "decoding_plugin": _plugin(dataset, decoder)}
+    # pydicom would decode as many frames as it finds, and the size was computed from those that the header declares
+    options["allow_excess_frames"] = False
     values, photometric = _decoded(dataset, decoder, options)
+    if values.size != size.rows * size.columns * size.samples * _frames(dataset):
+        raise PixelsUnreadable("its pixels do not decode into the size that its header says")
     return values if compressed else _value_bits(dataset, values), photometric
 
 
@@ -176,22 +180,28 @@ def _frames(dataset: Dataset) -> int:
 
 
 def _check_frames(dataset: Dataset, size: FrameSize) -> None:
-    """Refuse compressed frames of another size than the header's: a decoder would believe them."""
-    if dataset.file_meta.TransferSyntaxUID == RLELossless:
-        return
+    """Refuse more compressed frames than the header declares, and those of another size: a decoder believes them."""
+    declared, claims_nothing = _frames(dataset), dataset.file_meta.TransferSyntaxUID == RLELossless
     frames = generate_frames(
         dataset.PixelData,
-        number_of_frames=_frames(dataset),
+        number_of_frames=declared,
         extended_offsets=_extended_offsets(dataset),
     )
-    for frame in frames:
-        stream = codestream_of(frame)
-        if stream is None:
-            raise PixelsUnreadable("a compressed frame has no header that can be read")
-        if stream.size != size:
-            raise PixelsUnreadable(f"a compressed frame has the size {tuple(stream.size)}, the header {tuple(size)}")
-        if not stream.is_whole:
-            raise PixelsUnreadable("a compressed frame is truncated: it has no end marker")
+    for number, frame in enumerate(frames, start=1):
+        if number > declared:
+            raise PixelsUnreadable(f"it has more compressed frames than the {declared} that its header declares")
+        if not claims_nothing:
+            _check_frame(frame, size)
+
+
+def _check_frame(frame: bytes, size: FrameSize) -> None:
+    stream = codestream_of(frame)
+    if stream is None:
+        raise PixelsUnreadable("a compressed frame has no header that can be read")
+    if stream.size != size:
+        raise PixelsUnreadable(f"a compressed frame has the size {tuple(stream.size)}, the header {tuple(size)}")
+    if not stream.is_whole:
+        raise PixelsUnreadable("a compressed frame is truncated: it has no end marker")
 
 
 def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
