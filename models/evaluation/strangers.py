@@ -5,18 +5,17 @@ It knows a loaded bundle, chests and a folder of strangers: manifest.csv with fi
 
 import csv
 import zipfile
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.labelled import DataError, LabelledImages
 from models.data.zips import decode
 from models.evaluation import metrics
-from models.images.preprocess import Values, network_input
+from models.images.preprocess import resize
 from models.inference.reader import Reader
 
 FOLDER = "ood_mednist"
@@ -47,9 +46,8 @@ def measure_admission(reader: Reader, chests: LabelledImages, strangers: Path) -
     """
     if reader.manifest.admission is None:
         return None
-    labels, pixels = _strangers(strangers)
-    small = [_small(image) for image in chests.pixels]
-    known, strange = admission_scores(reader, small), admission_scores(reader, pixels)
+    labels, others = _strangers(strangers)
+    known, strange = admission_scores(reader, reduced(chests)), admission_scores(reader, others)
     almost, limit = labels == ALMOST_CHESTS, reader.manifest.admission.limit
     truth = np.concatenate([np.zeros(len(known)), np.ones((~almost).sum())])
     return {
@@ -62,18 +60,20 @@ def measure_admission(reader: Reader, chests: LabelledImages, strangers: Path) -
     }
 
 
-def admission_scores(reader: Reader, pixels: Sequence[Values]) -> NDArray[np.float64]:
+def admission_scores(reader: Reader, images: LabelledImages) -> NDArray[np.float64]:
     """Return the admission score of each image, shape (images,); the bundle has an admission."""
     assert reader.manifest.admission is not None  # noqa: S101 the callers' condition, for the type checker
-    size = reader.manifest.admission.size
-    return np.array([reader.admission_score(network_input(image, None, False, size)) for image in pixels], np.float64)
+    seen = images.views(reader.manifest.admission.size)
+    return np.array([reader.admission_score(image) for image in seen], np.float64)
 
 
-def _small(pixels: Values) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+def reduced(images: LabelledImages) -> LabelledImages:
+    """Return the images in the strangers' size, in the unit that they came in: their windows stay true."""
+    small = tuple(resize(np.ascontiguousarray(one, np.float32), SIDE) for one in images.pixels)
+    return replace(images, pixels=small, _views={})
 
 
-def _strangers(folder: Path) -> tuple[NDArray[np.str_], tuple[NDArray[np.uint8], ...]]:
+def _strangers(folder: Path) -> tuple[NDArray[np.str_], LabelledImages]:
     try:
         with (folder / "manifest.csv").open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
@@ -81,5 +81,7 @@ def _strangers(folder: Path) -> tuple[NDArray[np.str_], tuple[NDArray[np.uint8],
             found = [decode(archive.read(row["file"])) for row in rows]
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{folder} cannot be read: {error}") from error
-    labels = np.array([row["label"] for row, pixels in zip(rows, found, strict=True) if pixels is not None])
-    return labels, tuple(pixels for pixels in found if pixels is not None)
+    read = [(row, pixels) for row, pixels in zip(rows, found, strict=True) if pixels is not None]
+    names = tuple(row["file"] for row, _ in read)
+    images = LabelledImages(tuple(pixels for _, pixels in read), np.zeros(len(read), np.int64), names, names)
+    return np.array([row["label"] for row, _ in read]), images
