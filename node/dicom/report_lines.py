@@ -24,10 +24,14 @@ def finding_line(finding: Finding) -> str:
 
 
 def anomaly_line(anomaly: Anomaly) -> str:
-    """Return the line of the anomaly score."""
+    """Return the line of the anomaly score.
+
+    What it says of the normals is true of a bundle as it was trained (held-out normals and, three of four, copies as
+    other equipment would have made them) and of one that was fitted to a site (that site's normals alone).
+    """
     return (
         f"Abnormality: z-score {anomaly.z_score:.2f}, higher than {anomaly.percentile:.1f} % "
-        "of held-out normal images of the training hospital"
+        "of the model's reference normals (held out in training, or of a site; altered copies may be among them)"
     )
 
 

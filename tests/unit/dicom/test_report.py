@@ -136,7 +136,10 @@ def test_the_anomaly_score_is_a_z_score(tmp_path: Path) -> None:
     (number,) = _items(report, "113071", "NUM")
     measured = number.MeasuredValueSequence[0]
     assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (2.31, "1")
-    line = "Abnormality: z-score 2.31, higher than 98.7 % of held-out normal images of the training hospital"
+    line = (
+        "Abnormality: z-score 2.31, higher than 98.7 % of the model's reference normals "
+        "(held out in training, or of a site; altered copies may be among them)"
+    )
     assert _texts(report, "121106")[2] == line
 
 
