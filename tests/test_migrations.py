@@ -3,14 +3,17 @@
 import ast
 import shutil
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspect, text
 
 from node.domain.errors import OperatorError
 from node.store import schema
@@ -101,6 +104,65 @@ def test_every_revision_can_be_taken_back_and_made_again(empty_url: str) -> None
 
     schema.upgrade(empty_url)
     assert schema.current(empty_url) == schema.head()
+
+
+_HEADERS = {
+    "1.1": {"synthetic": True},
+    "1.2": {"synthetic": False},
+    "1.3": {},
+    "1.4": {"synthetic": False},
+    "1.5": {"was_synthetic": True},
+}
+_COPY_OF = "1.4"
+
+
+def _fill(url: str) -> None:
+    """Store instances as revision 0001 keeps them, and a quarantined copy that says that it is synthetic."""
+    with _closed_engine(url) as engine, engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        values = {"header": {}, "turned_away": {}, "size_bytes": 1, "kind": "image", "received_at": datetime.now(UTC)}
+        study = _row(tables.tables["studies"], {"first_received_at": datetime.now(UTC)})
+        connection.execute(tables.tables["studies"].insert(), study)
+        for uid, header in _HEADERS.items():
+            row = _row(tables.tables["instances"], values | {"sop_instance_uid": uid, "header": header})
+            connection.execute(tables.tables["instances"].insert(), row)
+        copy = values | {"sop_instance_uid": _COPY_OF, "kind": "quarantined", "header": {"synthetic": True}, "id": 1}
+        connection.execute(tables.tables["instance_copies"].insert(), _row(tables.tables["instance_copies"], copy))
+
+
+def _row(table: Table, values: dict[str, object]) -> dict[str, object]:
+    """Return a row of this table with these values, and text in all other columns that need any."""
+    needed = {column.name: "1" for column in table.columns if not column.nullable}
+    return needed | {name: value for name, value in values.items() if name in table.columns}
+
+
+@contextmanager
+def _closed_engine(url: str) -> Iterator[Engine]:
+    """Yield an engine that lets go of the database at the end."""
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def _synthetic(url: str) -> set[str]:
+    with _closed_engine(url) as engine, engine.connect() as connection:
+        return set(connection.scalars(text("SELECT sop_instance_uid FROM instances WHERE synthetic")))
+
+
+def test_what_is_known_to_be_synthetic_is_so_after_an_upgrade_and_a_downgrade(empty_url: str) -> None:
+    """From the header that counts, from a copy's, and from the note of a downgrade; what says nothing is real."""
+    schema.upgrade(empty_url, "0001")
+    _fill(empty_url)
+    schema.upgrade(empty_url)
+    assert _synthetic(empty_url) == {"1.1", "1.4", "1.5"}
+
+    with _closed_engine(empty_url) as engine, engine.begin() as connection:  # marked by a copy that was not kept
+        connection.execute(text("UPDATE instances SET synthetic = true WHERE sop_instance_uid = '1.2'"))
+    schema.downgrade(empty_url, "0001")
+    schema.upgrade(empty_url)
+
+    assert _synthetic(empty_url) == {"1.1", "1.2", "1.4", "1.5"}
 
 
 def test_upgrading_twice_is_harmless(empty_url: str) -> None:

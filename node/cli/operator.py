@@ -31,7 +31,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
 @application.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database to the newest schema."""
-    console.print(operate.migrate(settings_of(context)), markup=False)
+    console.print(operate.migrate(settings_of(context), utc_now()), markup=False)
 
 
 @application.command()

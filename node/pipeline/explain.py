@@ -34,7 +34,17 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
         f"{study['other_objects']} other objects, first {study['first_received_at']}, last {study['last_received_at']}"
     )
     if study["synthetic"]:
-        yield "  Synthetic: (0008,001C) of an image is YES, so reports go only to peers with test = true"
+        yield f"  Synthetic: {_said_by(study['objects'])}, so reports go only to peers with test = true"
+    if study["standing"]:
+        yield f"  A report about this synthetic study stands at {', '.join(study['standing'])}: have it removed there"
+
+
+def _said_by(objects: list[dict[str, Any]]) -> str:
+    images = [row for row in objects if row["kind"] == "image"]
+    if any(row["header_synthetic"] for row in images):
+        return "(0008,001C) of an image is YES"
+    said = ", ".join(row["sop_instance_uid"] for row in images if row["synthetic"])
+    return f"an earlier copy said YES in (0008,001C) of {said}, which the header that counts no longer does"
 
 
 def _reading(reading: dict[str, Any]) -> str:

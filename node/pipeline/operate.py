@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
+from node.pipeline.asking import ask_files
 from node.pipeline.catalogue import opened
 from node.store import audit, operator, registry, schema, views
 from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
 from node.store.tables import Mode
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ STUDIES_COLUMNS = (
     "accession_number",
     "modalities",
     "instances",
+    "synthetic",
     "last_received_at",
     "state",
     "outcomes",
@@ -53,13 +56,21 @@ def open_database(settings: Settings) -> Iterator[Database]:
         yield database
 
 
-def migrate(settings: Settings) -> str:
-    """Bring the database to the newest schema and say what was done."""
+def migrate(settings: Settings, now: datetime) -> str:
+    """Bring the database to the newest schema, ask the files what no row knows yet, and say what was done."""
     before, newest = schema.current(settings.database.url), schema.head()
+    if before != newest:
+        schema.upgrade(settings.database.url)
+    asked = _ask_files(settings, now) if before else 0
+    read = f"; {asked} stored instances were asked whether they are synthetic" if asked else ""
     if before == newest:
-        return f"the database is at revision {newest} already"
-    schema.upgrade(settings.database.url)
-    return f"the database went from {f'revision {before}' if before else 'empty'} to revision {newest}"
+        return f"the database is at revision {newest} already{read}"
+    return f"the database went from {f'revision {before}' if before else 'empty'} to revision {newest}{read}"
+
+
+def _ask_files(settings: Settings, now: datetime) -> int:
+    with open_database(settings) as database:
+        return ask_files(database, InstanceFiles(settings.node.data_dir), _test_peers(settings), now)
 
 
 def studies(settings: Settings, now: datetime) -> list[dict[str, Any]]:
@@ -81,7 +92,21 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
     if found is None:
         raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
     modes = {row["name"]: row["mode"] for row in models(settings)}
-    return {**found, "modes": {model: modes.get(model, "off") for model in found["outcomes"]}}
+    return {
+        **found,
+        "modes": {model: modes.get(model, "off") for model in found["outcomes"]},
+        "standing": _standing(settings, found),
+    }
+
+
+def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:
+    """Return the real peers that hold a report about a study that is synthetic."""
+    holding = {delivery["peer"] for delivery in study["deliveries_made"] if delivery["state"] == State.DONE}
+    return sorted(holding - _test_peers(settings)) if study["synthetic"] else []
+
+
+def _test_peers(settings: Settings) -> frozenset[str]:
+    return frozenset(peer.name for peer in settings.peers if peer.test)
 
 
 def instances(settings: Settings) -> list[dict[str, Any]]:

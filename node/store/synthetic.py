@@ -9,7 +9,6 @@ from collections.abc import Collection
 from sqlalchemy import Select, and_, exists, select, update
 
 from node.domain.lifecycle import State
-from node.store import instances
 from node.store.database import Transaction
 from node.store.tables import Analysis, AuditEntry, Delivery, Instance, InstanceKind, Job, JobKind
 
@@ -61,13 +60,12 @@ def unasked(tx: Transaction, after: str, limit: int) -> list[str]:
     return list(tx.scalars(query))
 
 
-def answer(tx: Transaction, sop_uid: str, *, newest: bool, anyone: bool) -> None:
-    """Keep what the files of an instance say: its newest copy, and any of its copies."""
+def answer(tx: Transaction, sop_uid: str, *, newest: bool | None, anyone: bool) -> None:
+    """Keep what the files of an instance say: its newest copy (None where that says nothing), and any of its copies.
+
+    What came meanwhile knows better: a header that says something by now stays.
+    """
     row = tx.get_one(Instance, sop_uid)
-    values = {"header": row.header | {"synthetic": newest}, "synthetic": row.synthetic or anyone}
+    header = row.header if newest is None else {"synthetic": newest} | row.header
+    values = {"header": header, "synthetic": row.synthetic or anyone}
     tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
-
-
-def newest_and_all(tx: Transaction, sop_uid: str) -> tuple[str, list[str]]:
-    """Return the path of an instance's newest copy, and those of all copies of its UID."""
-    return instances.newest_path(tx, sop_uid), instances.copies(tx, sop_uid)

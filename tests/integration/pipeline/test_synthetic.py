@@ -104,7 +104,7 @@ def test_the_operator_is_told_why_a_peer_got_nothing(house: House) -> None:
     line.report()
     study = line.study()
     assert study["synthetic"] is True
-    assert "only to peers with test = true" in explain(study | {"modes": {"starter": "active"}})
+    assert "only to peers with test = true" in explain(study | {"modes": {"starter": "active"}, "standing": []})
     stored = next(entry for entry in study["timeline"] if entry["event"] == "instance stored")
     assert stored["detail"]["synthetic"] is True
 

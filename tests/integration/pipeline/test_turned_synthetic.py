@@ -11,11 +11,15 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless
 from structlog.testing import capture_logs
 
+from node import config
+from node.config.settings import DatabaseSettings
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.scp import IncomingInstance
 from node.network.scu import StoreAnswer
+from node.pipeline import operate
 from node.pipeline.deliver import Deliverer
+from node.pipeline.explain import explain
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import PACS, TEST_PACS, Line
 
@@ -130,3 +134,80 @@ def test_an_object_that_is_not_read_makes_no_study_synthetic(house: House, chang
         "1.2.3.1.1": False,
         "1.2.3.9": True,
     }
+
+
+def _settings(house: House) -> config.Settings:
+    return config.Settings(
+        node=config.NodeSettings(ae_title="N", data_dir=house.folder),
+        database=DatabaseSettings(url=house.url),
+        peers=(PACS, TEST_PACS),
+    )
+
+
+def _forget(house: House) -> None:
+    """Leave the rows as a version stored them that did not know the element."""
+    silent = "json_remove(header, '$.synthetic')"
+    if not house.url.startswith("sqlite"):
+        silent = "(header::jsonb - 'synthetic')::json"
+    house.execute(f"UPDATE instances SET synthetic = false, header = {silent}")  # noqa: S608 - no value of anyone
+
+
+@pytest.mark.parametrize("last", [None, "Roe^Jane"], ids=["the only copy", "an earlier copy"])
+def test_migrate_asks_the_files_that_an_older_version_stored(house: House, last: str | None) -> None:
+    """Once; whatever copy says so, and a report that left meanwhile is told of."""
+    line = _sent_to_all(house)
+    house.receiver.receive(_synthetic())
+    if last:
+        house.receiver.receive(radiograph(patient_name=last))
+    _forget(house)
+    house.execute("DELETE FROM audit")
+    assert not line.study()["synthetic"]
+    assert operate.migrate(_settings(house), house.clock()).endswith(
+        "; 1 stored instances were asked whether they are synthetic"
+    )
+    study = line.study()
+    assert study["synthetic"]
+    assert [row["header_synthetic"] for row in study["objects"]] == [last is None]
+    assert TURNED in _events(line)
+    assert operate.migrate(_settings(house), house.clock()).endswith("already")
+
+
+def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
+    """It counts as real, and is asked again once the file is back."""
+    line = Line(house)
+    house.receiver.receive(_synthetic())
+    _forget(house)
+    ((path,),) = house.rows("SELECT path FROM instances")
+    away = (house.folder / path).rename(house.folder / "away")
+    assert operate.migrate(_settings(house), house.clock()).endswith("already")
+    assert not line.study()["synthetic"]
+    away.rename(house.folder / path)
+    operate.migrate(_settings(house), house.clock())
+    assert line.study()["synthetic"]
+
+
+def test_the_operator_reads_where_a_report_stands_and_which_copy_said_so(house: House) -> None:
+    """In the study's text and JSON, and in the listings."""
+    _sent_to_all(house)
+    house.receiver.receive(_synthetic())
+    study = operate.study(_settings(house), "1.2.3", house.clock())
+    assert study["standing"] == ["pacs"]
+    said = explain(study)
+    assert "A report about this synthetic study stands at pacs" in said
+    assert "(0008,001C) of an image is YES" in said
+    house.receiver.receive(radiograph(patient_name="Roe^Jane"))
+    said = explain(operate.study(_settings(house), "1.2.3", house.clock()))
+    assert "an earlier copy said YES" in said
+    assert "is YES" not in said
+    (row,) = operate.instances(_settings(house))
+    assert (row["synthetic"], row["header_synthetic"]) == (True, False)
+    assert "synthetic" in operate.STUDIES_COLUMNS
+    assert operate.studies(_settings(house), house.clock())[0]["synthetic"] is True
+
+
+def test_a_real_study_stands_nowhere_wrongly(house: House) -> None:
+    """Its report is where it belongs."""
+    _sent_to_all(house)
+    study = operate.study(_settings(house), "1.2.3", house.clock())
+    assert study["standing"] == []
+    assert "ynthetic" not in explain(study).split("Timeline")[0]
