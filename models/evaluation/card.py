@@ -4,7 +4,7 @@ The words are in a template, the figures come from evaluations; it computes noth
 a bundle of one class that was trained here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ NETWORKS = {
     "textbook_224": "textbook CNN of three convolutions on three channels",
 }
 """Classifiers, in words."""
+
+PUBLIC_CHESTS = "chest_kermany"
+"""Data whose history is known: a card of a bundle that was trained on them tells it, and no other card does."""
 
 SPLITS_OF_A_SEED = ("hard_val", "val", "test")
 
@@ -64,7 +67,12 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         network=NETWORKS.get(manifest.recipe.get("classifier", {}).get("network"), "convolutional network"),
         kinds=KINDS,
         seeds=seeds,
-        best=max((row["hard_val"] for row in seeds), default=None),
+        kept=kept_of(seeds),
+        members=sum(bool(row.get("member")) for row in seeds),
+        known=manifest.data.name == PUBLIC_CHESTS,
+        finding=manifest.classes[0],
+        val=manifest.measures.get("val", {}),
+        ppv=lambda prevalence: positive_predictive_value(measures, prevalence),
         spread={name: mean_and_range([row[name] for row in seeds]) for name in SPLITS_OF_A_SEED if seeds},
         present=sum(measures["confusion"][1]),
         maps=(maps := _maps(measures, surroundings)),
@@ -100,6 +108,21 @@ def write_figures(evaluation: Evaluation, folder: Path) -> None:
         (folder / f"{name}.svg").write_text(f"{head}>{origin}{body}", encoding="utf-8")
 
 
+def kept_of(seeds: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], bool]:
+    """Return whether a seed's classifier ships: a member of the mean, or else the best on hard validation images."""
+    if any(row.get("member") for row in seeds):
+        return lambda row: bool(row.get("member"))
+    best = max((row["hard_val"] for row in seeds), default=None)
+    return lambda row: row["hard_val"] == best
+
+
+def positive_predictive_value(measures: Mapping[str, Any], prevalence: float) -> float | None:
+    """Return which share of those called would be ill, where another share of all were; None where none is called."""
+    right = measures["sensitivity"] * prevalence
+    called = right + (1.0 - measures["specificity"]) * (1.0 - prevalence)
+    return float(right / called) if called > 0 else None
+
+
 def mean_and_range(values: Sequence[float]) -> str:
     """Return the mean with the lowest and the highest value."""
     return f"**{np.mean(values):.3f}** ({min(values):.3f} to {max(values):.3f})"
@@ -125,7 +148,8 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
 
 def _maps(measures: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Mapping[str, Any]]:
     """Return the deletion tests by what the map is of: the bundle's own, then those of other bundles on these data."""
-    alike = [other for other in surroundings.beside if other["data"] == surroundings.data_name]
+    same = (measures["data_digest"], measures["split"])
+    alike = [other for other in surroundings.beside if (other.get("data_digest"), other["split"]) == same]
     others = {f"{other['bundle']}: {name}": test for other in alike for name, test in other["maps"].items()}
     return {**measures["maps"], **others}
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.dataset import LabelledImages
+from models.evaluation import metrics
 from models.evaluation.deletion import deletion_test, from_other_side
 from models.evaluation.grad_cam import bundle_maps
 from models.images.preprocess import network_input
@@ -57,9 +58,7 @@ def map_source(reader: Reader, bundle: Path) -> tuple[str, Callable[[Images], ND
 
 def called(reader: Reader, probabilities: Scores) -> NDArray[np.bool_]:
     """Return in which images which class is called, shape (images, classes)."""
-    if len(reader.manifest.classes) == 1:
-        return np.asarray(probabilities >= reader.manifest.classes[0].threshold)
-    return np.asarray(probabilities.argmax(1)[:, np.newaxis] == np.arange(probabilities.shape[1]))
+    return metrics.called(probabilities, [known.threshold for known in reader.manifest.classes])
 
 
 def spread(chosen: NDArray[np.int_]) -> NDArray[np.int_]:

@@ -27,6 +27,9 @@ Tell = Callable[[str, int, int], None]
 
 STAGE = "evaluate"
 
+NONE = "none of them"
+"""Name of the label after the last class, of bundles that leave out what is no finding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -147,15 +150,27 @@ def refuse_unfit(manifest: Manifest, images: LabelledImages, split: str) -> None
     DataError
         Naming the images.
     """
-    names = tuple(known.name for known in manifest.classes)
-    refuse_unknown_labels(images, split, names if len(names) > 1 else (f"no {names[0]}", names[0]))
+    refuse_unknown_labels(images, split, label_names(manifest))
     refuse_single_class(images, split)
+
+
+def label_names(manifest: Manifest) -> tuple[str, ...]:
+    """Return what each label stands for, by its index.
+
+    Of a single class: its absence, its presence. Of several: each class and, where the bundle leaves numbers of the
+    model's output out (such as one for "normal"), last the label of images in which no class is to be called.
+    """
+    names = tuple(known.name for known in manifest.classes)
+    if len(names) == 1:
+        return (f"no {names[0]}", names[0])
+    return (*names, NONE) if manifest.classifier.places else names
 
 
 def drawn(manifest: Manifest, labels: Labels, said: Answers) -> dict[str, Any]:
     """Return what the figures draw."""
     if len(manifest.classes) > 1:
-        return curves.choice_curves(labels, said.probabilities)
+        shown_class = metrics.shows_class(labels, said.probabilities)
+        return curves.choice_curves(labels[shown_class], said.probabilities[shown_class])
     shown = curves.presence_curves(labels, said.probabilities[:, 0], manifest.classes[0].threshold)
     return shown if said.anomaly is None else {**shown, "anomaly": curves.histogram(labels == 1, said.anomaly)}
 
@@ -165,7 +180,7 @@ def _measures(manifest: Manifest, images: LabelledImages, said: Answers) -> dict
     return {
         "n": len(images),
         "groups": len(set(images.groups)),
-        **(_choice(images, said) if several else _presence(manifest, images, said)),
+        **(_choice(manifest, images, said) if several else _presence(manifest, images, said)),
         "admitted": None if said.admitted is None else float(said.admitted.mean()),
         **_anomaly(images, None if several else said.anomaly),
         **(dict.fromkeys(("sharpness_auc", "sharpness_auc_interval")) if several else sharpness(images)),
@@ -177,20 +192,22 @@ def _presence(manifest: Manifest, images: LabelledImages, said: Answers) -> dict
     measured = metrics.presence(images.labels, probabilities, threshold, images.groups)
     return {
         **measured,
-        "auc_interval": measured["intervals"]["auc"],
+        "auc_interval": measured["intervals"].get("auc"),
         "noise_floor": calibration.noise_floor(probabilities),
         "refitted": calibration.refitted(said.logits, images.labels, images.groups),
         "subgroups": subgroups.by_subgroup(images.labels, probabilities, threshold, images.attributes, images.groups),
     }
 
 
-def _choice(images: LabelledImages, said: Answers) -> dict[str, Any]:
-    called, surest = said.probabilities.argmax(1), said.probabilities.max(1)
+def _choice(manifest: Manifest, images: LabelledImages, said: Answers) -> dict[str, Any]:
+    thresholds = [known.threshold for known in manifest.classes]
+    right = metrics.right_as_served(images.labels, said.probabilities, thresholds)
+    surest = said.probabilities[metrics.shows_class(images.labels, said.probabilities)].max(1)
     return {
-        **metrics.choice(images.labels, said.probabilities, images.groups),
+        **metrics.choice(images.labels, said.probabilities, thresholds, images.groups),
         "noise_floor": calibration.noise_floor(surest),
         "refitted": None,
-        "subgroups": subgroups.accuracy_by_subgroup(called == images.labels, images.attributes, images.groups),
+        "subgroups": subgroups.accuracy_by_subgroup(right, images.attributes, images.groups),
     }
 
 

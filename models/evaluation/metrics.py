@@ -126,7 +126,8 @@ def presence(labels: Labels, probabilities: Scores, threshold: float, groups: Se
     -------
     dict
         `threshold`, `auc`, `average_precision`, the rates, `ece`, `brier`, `confusion` (rows: absent, present;
-        columns: called absent, called present), and `intervals` of them by name.
+        columns: called absent, called present), and `intervals` by name: not of `ece`, which is never below zero and
+        which every draw raises (`models.evaluation.calibration.noise_floor`), and of no value that all draws agree on.
     """
     found = probabilities >= threshold
 
@@ -134,7 +135,6 @@ def presence(labels: Labels, probabilities: Scores, threshold: float, groups: Se
         return {
             "auc": weighted_auc(labels, probabilities, weights),
             **rates(**counts(labels, found, weights)),
-            "ece": weighted_ece(labels, probabilities, weights),
             "brier": weighted_brier(labels, probabilities, weights),
         }
 
@@ -145,40 +145,64 @@ def presence(labels: Labels, probabilities: Scores, threshold: float, groups: Se
         "ece": expected_calibration_error(labels, probabilities),
         "brier": float(brier_score_loss(labels, probabilities)),
         "confusion": confusion_matrix(labels == 1, found, labels=[False, True]).tolist(),
-        "intervals": _widened(interval(drawn, groups), labels == 1, found, np.asarray(groups)),
+        "intervals": _wide(_widened(interval(drawn, groups), labels == 1, found, np.asarray(groups))),
     }
 
 
-def choice(labels: Labels, probabilities: Scores, groups: Sequence[str]) -> dict[str, Any]:
+def choice(labels: Labels, probabilities: Scores, thresholds: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
     """Return every measure of several classes of which one is right, with 95 % intervals.
+
+    Images labelled as none of the classes (the number after the last one) count where thresholds are asked, and against
+    every class in `macro_auc`; the likeliest class is asked only of images that show one.
 
     Returns
     -------
     dict
-        `accuracy`, `macro_auc` (each class against the rest, averaged), `macro_recall`, `macro_precision`,
-        `macro_f1`, `ece` (of the likeliest class), `brier` (sum over classes), `confusion` (rows: true, columns:
-        called), and `intervals` of some by name. Classes without an image are left out of the averages.
+        `accuracy` (of the likeliest class), `accuracy_at_thresholds` and `none_called` (as served: shares where exactly
+        the right class, or rightly none, reaches its threshold, and where none does), `macro_auc` (each class against
+        the rest, averaged), `macro_recall`, `macro_precision`, `macro_f1`, `ece` (of the likeliest class), `brier` (sum
+        over classes), `confusion` (rows: true, columns: likeliest), and `intervals` of some by name. Classes without an
+        image are left out of the averages.
     """
-    classes = probabilities.shape[1]
-    called, surest = probabilities.argmax(1), probabilities.max(1)
-    right = (called == labels).astype(np.float64)
+    classes, shown = probabilities.shape[1], shows_class(labels, probabilities)
+    likeliest = (probabilities.argmax(1) == labels).astype(np.float64)
+    served = right_as_served(labels, probabilities, thresholds).astype(np.float64)
+    none = (~called(probabilities, thresholds).any(1)).astype(np.float64)
 
     def drawn(weights: Weights) -> dict[str, Scores]:
         return {
-            "accuracy": weights @ right / weights.sum(1),
+            "accuracy": _ratio(weights @ likeliest, weights @ shown.astype(np.float64)),
+            "accuracy_at_thresholds": weights @ served / weights.sum(1),
+            "none_called": weights @ none / weights.sum(1),
             "macro_auc": macro_auc(labels, probabilities, weights),
-            "ece": weighted_ece(right, surest, weights),
         }
 
     once = drawn(np.ones((1, len(labels))))
-    confusion = confusion_matrix(labels, called, labels=range(classes))
+    confusion = confusion_matrix(labels[shown], probabilities[shown].argmax(1), labels=range(classes))
     return {
         **{name: plain(values[0]) for name, values in once.items()},
         **_macro(confusion),
-        "brier": float(((probabilities - np.eye(classes)[labels.astype(int)]) ** 2).sum(1).mean()),
+        "ece": expected_calibration_error(likeliest[shown], probabilities[shown].max(1)),
+        "brier": _brier_of_several(labels[shown], probabilities[shown]),
         "confusion": confusion.tolist(),
-        "intervals": interval(drawn, groups),
+        "intervals": _wide(interval(drawn, groups)),
     }
+
+
+def called(probabilities: Scores, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+    """Return in which images which class is called, as the node calls it, shape (images, classes)."""
+    return np.asarray(probabilities >= np.asarray(thresholds))
+
+
+def right_as_served(labels: Labels, probabilities: Scores, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+    """Return where exactly the right class is called, or rightly none, shape (images,)."""
+    due = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
+    return np.asarray((called(probabilities, thresholds) == due).all(1))
+
+
+def shows_class(labels: Labels, probabilities: Scores) -> NDArray[np.bool_]:
+    """Return which images show a class, shape (images,): not those labelled as none of them."""
+    return np.asarray(labels < probabilities.shape[1])
 
 
 def macro_auc(labels: Labels, probabilities: Scores, weights: Weights) -> Scores:
@@ -207,10 +231,20 @@ def _widened(
     """
     of = {"sensitivity": present, "recall": present, "specificity": ~present, "precision": found}
     for name, which in of.items():
-        if name in ends and ends[name][0] == ends[name][1]:
+        if ends.get(name) in {(0.0, 0.0), (1.0, 1.0)}:
             reach = 1.0 - 0.025 ** (1 / len(set(groups[which].tolist())))
             ends[name] = (1.0 - reach, 1.0) if ends[name][1] == 1.0 else (0.0, reach)
     return ends
+
+
+def _wide(ends: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return the intervals that have a width: that all draws agree, with few groups, is no certainty."""
+    return {name: (low, high) for name, (low, high) in ends.items() if low < high}
+
+
+def _brier_of_several(labels: Labels, probabilities: Scores) -> float:
+    right = np.eye(probabilities.shape[1])[labels.astype(int)]
+    return float(((probabilities - right) ** 2).sum(1).mean())
 
 
 def _macro(confusion: NDArray[np.int64]) -> dict[str, float | None]:

@@ -19,7 +19,9 @@ MEANINGS = {
     "auc": ("AUC", "chance that an image with the finding scores higher than one without"),
     "macro_auc": ("macro AUC", "AUC of each class against the rest, averaged"),
     "average_precision": ("average precision", "area under the precision-recall curve"),
-    "accuracy": ("accuracy", "share called right"),
+    "accuracy": ("accuracy", "share called right; of several classes, where the likeliest one is"),
+    "accuracy_at_thresholds": ("accuracy as served", "share where exactly the right class reaches its threshold"),
+    "none_called": ("none called", "share where no class reaches its threshold: nothing is reported"),
     "balanced_accuracy": ("balanced accuracy", "mean of sensitivity and specificity"),
     "sensitivity": ("sensitivity", "share of those with the finding that are called"),
     "specificity": ("specificity", "share of those without the finding that are not called"),
@@ -42,6 +44,9 @@ CAPTIONS = {
     "anomaly": "Anomaly scores of the images of either kind.",
     "confusion": "Images by what they are and what they were called; the colour is the share of the row.",
 }
+
+LEARNED_FROM = frozenset({"train", "val"})
+"""Splits whose figures are no test."""
 
 DIGESTS = ("bundle, manifest", "bundle, weights", "data measured on", "data trained on", "code", "Device UID")
 
@@ -72,6 +77,7 @@ def page(evaluation: Evaluation, data_name: str) -> str:
     return template("page.html.jinja").render(
         m=measures,
         data_name=data_name,
+        learned_from=learned_from(evaluation),
         tiles=_tiles(measures),
         rows=_rows(measures),
         beside=beside(measures),
@@ -82,6 +88,11 @@ def page(evaluation: Evaluation, data_name: str) -> str:
         provenance=_provenance(evaluation),
         digests=DIGESTS,
     )
+
+
+def learned_from(evaluation: Evaluation) -> bool:
+    """Return whether a training learns from the split, or chooses by it."""
+    return evaluation.measures["split"] in LEARNED_FROM
 
 
 def drawings(evaluation: Evaluation) -> dict[str, str]:
@@ -119,7 +130,15 @@ def _tiles(measures: dict[str, Any]) -> list[dict[str, str]]:
     intervals = measures["intervals"]
     shown = [
         (MEANINGS[name][0].removeprefix("expected "), number(measures[name]), ends(intervals.get(name)))
-        for name in ("auc", "balanced_accuracy", "accuracy", "macro_auc", "ece")
+        for name in (
+            "auc",
+            "balanced_accuracy",
+            "accuracy",
+            "accuracy_at_thresholds",
+            "none_called",
+            "macro_auc",
+            "ece",
+        )
         if name in measures
     ]
     if measures["anomaly_auc"] is not None:

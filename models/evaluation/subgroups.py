@@ -61,7 +61,7 @@ def by_subgroup(
 def accuracy_by_subgroup(
     right: NDArray[np.bool_], attributes: Attributes, groups: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return a row for each value of each column, where there are several classes, with its `accuracy`."""
+    """Return a row for each value of each column, where there are several classes, with its `accuracy` as served."""
     rows = []
     for name, column in attributes.items():
         values = sorted(set(column))

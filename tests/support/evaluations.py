@@ -61,7 +61,7 @@ def made_up() -> Evaluation:
         **measured,
         "n": 80,
         "groups": 40,
-        "auc_interval": measured["intervals"]["auc"],
+        "auc_interval": measured["intervals"].get("auc"),
         "subgroups": subgroups.by_subgroup(labels, said, 0.4, kinds, groups),
         "sharpness_auc": 0.6,
         "sharpness_auc_interval": [0.5, 0.7],
@@ -73,7 +73,7 @@ def made_up_digits() -> Evaluation:
     """Return what came out for 200 made-up answers about ten classes."""
     random = np.random.default_rng(0)
     labels, probabilities = random.integers(0, 10, 200), random.dirichlet(np.full(10, 0.3), 200)
-    measured = metrics.choice(labels, probabilities, [str(number) for number in range(200)])
+    measured = metrics.choice(labels, probabilities, [0.5] * 10, [str(number) for number in range(200)])
     classes = tuple(BundleClass(str(number), CODE, CODE, 0.5) for number in range(10))
     measures = {
         **COMMON,

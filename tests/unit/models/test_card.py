@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluation.card import card, mean_and_range, write_card
+from models.evaluation.card import card, mean_and_range, positive_predictive_value, write_card
 from models.evaluation.measures import Evaluation
 from models.evaluation.surroundings import CardError, Surroundings, read_measures
 from tests.support.evaluations import made_up, made_up_digits
@@ -113,3 +113,51 @@ def test_a_file_without_measures_is_no_row(tmp_path: Path) -> None:
 def test_a_mean_stands_with_its_range() -> None:
     """Of three seeds."""
     assert mean_and_range([0.9, 0.8, 0.85]) == "**0.850** (0.800 to 0.900)"
+
+
+def test_all_members_of_a_mean_are_called_kept(trained: Evaluation) -> None:
+    """Where several seeds ship as one, the table marks each and says that their logits are averaged."""
+    seeds = [
+        {"seed": number, "hard_val": 0.9 + number / 100, "val": 0.9, "test": 0.9, "member": number > 1}
+        for number in range(4)
+    ]
+    manifest = replace(trained.manifest, measures={"seeds": seeds})
+    text = card(replace(trained, manifest=manifest), Surroundings("drawn"))
+    assert [f"| {number} (kept)" in text for number in range(4)] == [False, False, True, True]
+    assert "The 2 kept" in text
+    assert "mean of their logits" in text
+
+
+def test_the_story_of_the_public_chests_stands_on_no_other_card(trained: Evaluation) -> None:
+    """Of other data nothing is said that nobody knows."""
+    other = card(trained, Surroundings("drawn", robustness=(ROW,)))
+    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes"):
+        assert word not in other, word
+    assert trained.manifest.data is not None
+    chests = replace(trained.manifest, data=replace(trained.manifest.data, name="chest_kermany"))
+    text = card(replace(trained, manifest=chests), Surroundings("drawn"))
+    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes"):
+        assert word in text, word
+
+
+def test_the_card_says_what_a_positive_is_worth_where_few_are_ill(trained: Evaluation) -> None:
+    """By Bayes: at 5 % with 90 % sensitivity and specificity, 32 % of those called are ill."""
+    rates = {"sensitivity": 0.9, "specificity": 0.9}
+    assert positive_predictive_value(rates, 0.05) == pytest.approx(0.045 / 0.14)
+    assert positive_predictive_value({"sensitivity": 0.0, "specificity": 1.0}, 0.05) is None
+    manifest = replace(trained.manifest, measures={"val": {"ece": 0.127}})
+    text = card(replace(trained, manifest=manifest, measures=trained.measures | rates), Surroundings("drawn"))
+    assert "called 32.1 % are ill where 5 % of all are" in text
+    assert "it is 0.127" in text
+
+
+def test_maps_of_other_bundles_stand_beside_only_on_the_same_images(trained: Evaluation) -> None:
+    """The name of a folder is no proof of what was in it; the digest and the split are."""
+    test = {
+        "method": "Grad-CAM", "unit": "logits", "removal": "painted over", "n": 9, "area": 0.2, "region": 1.0,
+        "random": 0.1, "mirrored": None, "above_random": 0.9, "over_random": 0.9, "over_random_interval": [0.5, 1.0],
+    }  # fmt: skip
+    same = OTHER | {"data": "renamed", "data_digest": "d" * 64, "maps": {"pneumonia": test}}
+    assert "ten: pneumonia (Grad-CAM)" in card(trained, Surroundings("drawn", beside=(same,)))
+    for change in ({"data_digest": "e" * 64}, {"split": "val"}):
+        assert "ten: pneumonia" not in card(trained, Surroundings("renamed", beside=(same | change,)))

@@ -133,7 +133,8 @@ def test_a_trained_bundle_is_measured_in_every_respect(tiny_bundle: Path, drawn_
     measured = first.measures
     assert json.dumps(measured, allow_nan=False) == json.dumps(again.measures, allow_nan=False)
     assert measured["n"] == 48
-    assert measured["auc_interval"][0] <= measured["auc"] <= measured["auc_interval"][1]
+    low, high = measured["auc_interval"] or (measured["auc"], 1.0)
+    assert low <= measured["auc"] <= high
     assert {row["value"] for row in measured["subgroups"]} == {"normal", "opacity"}
     assert set(measured["maps"]) <= {"pneumonia", "anomaly"}
     assert measured["data_digest"] == open_data(drawn_dataset).digest(["test"])
@@ -152,6 +153,18 @@ def test_labels_that_the_bundle_does_not_know_are_refused(
     data = InMemory({"test": LabelledImages(pixels, np.array([0, 1, 2]), names, names)})
     with pytest.raises(DataError, match="third"):
         evaluate(tiny_bundle, data, "test")
+
+
+def test_a_bundle_that_leaves_normal_out_knows_a_label_for_it(tiny_bundle: Path) -> None:
+    """The one after the last class; a bundle that leaves nothing out has none."""
+    from models.evaluation.measures import label_names  # noqa: PLC0415 only tests that need a bundle pay for it
+
+    one = open_bundle(tiny_bundle).manifest
+    assert label_names(one) == ("no pneumonia", "pneumonia")
+    two = replace(one, classes=one.classes * 2)
+    assert label_names(two) == ("pneumonia", "pneumonia")
+    chosen = replace(two, classifier=replace(two.classifier, places=(1, 2)))
+    assert label_names(chosen) == ("pneumonia", "pneumonia", "none of them")
 
 
 def test_grad_cam_is_the_closed_form_where_there_is_one() -> None:

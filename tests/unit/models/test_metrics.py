@@ -115,9 +115,10 @@ def test_presence_gives_every_measure_with_an_interval_around_it() -> None:
     measured = metrics.presence(LABELS, SCORES, 0.65, ALONE)
     assert measured["confusion"] == [[2, 1], [1, 2]]
     assert measured["brier"] == pytest.approx(reference.brier_score_loss(LABELS, SCORES))
+    assert "ece" not in measured["intervals"], "it is biased upward in every draw"
     for name, (low, high) in measured["intervals"].items():
         assert low <= measured[name] <= high, name
-    assert {"auc", "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", "ece"} <= set(
+    assert {"auc", "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", "brier"} <= set(
         measured["intervals"]
     )
 
@@ -126,7 +127,7 @@ def test_of_several_classes_accuracy_macro_auc_and_confusion_are_those_of_scikit
     """Of 200 random images of four classes."""
     random = np.random.default_rng(3)
     labels, probabilities = random.integers(0, 4, 200), random.dirichlet(np.ones(4), 200)
-    measured = metrics.choice(labels, probabilities, [str(number) for number in range(200)])
+    measured = metrics.choice(labels, probabilities, [0.5] * 4, [str(number) for number in range(200)])
     called = probabilities.argmax(1)
     assert measured["accuracy"] == pytest.approx(reference.accuracy_score(labels, called))
     assert measured["macro_auc"] == pytest.approx(reference.roc_auc_score(labels, probabilities, multi_class="ovr"))
@@ -138,7 +139,7 @@ def test_of_several_classes_accuracy_macro_auc_and_confusion_are_those_of_scikit
 def test_a_class_without_an_image_is_left_out_of_the_averages() -> None:
     """It keeps its empty row in the confusion matrix."""
     labels, probabilities = np.array([0, 1, 0, 1]), np.array([[0.9, 0.1, 0], [0.1, 0.9, 0]] * 2)
-    measured = metrics.choice(labels, probabilities, ["a", "b", "c", "d"])
+    measured = metrics.choice(labels, probabilities, [0.5] * 3, ["a", "b", "c", "d"])
     assert measured["macro_auc"] == measured["macro_recall"] == 1.0
     assert measured["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 0]]
 
@@ -148,3 +149,31 @@ def test_to_be_right_every_time_is_no_certainty() -> None:
     labels, scores = np.repeat([0, 1], 5), np.repeat([0.1, 0.9], 5)
     low, high = metrics.presence(labels, scores, 0.5, [str(number) for number in range(10)])["intervals"]["sensitivity"]
     assert (round(low, 2), high) == (0.48, 1.0)
+
+
+def test_draws_that_agree_on_a_share_between_are_no_certainty_either() -> None:
+    """One of two images found in every patient, of one patient alone: no interval instead of one from 0."""
+    labels, scores = np.array([1, 1, 0, 0]), np.array([0.9, 0.1, 0.2, 0.3])
+    measured = metrics.presence(labels, scores, 0.5, ["a"] * 4)
+    assert measured["sensitivity"] == 0.5
+    assert "sensitivity" not in measured["intervals"]
+    assert all(low < high for low, high in measured["intervals"].values())
+
+
+def test_several_classes_are_measured_as_they_are_served_too() -> None:
+    """The likeliest class is right three times of four, but one image calls none and another one calls two."""
+    labels = np.array([0, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.3, 0.4], [0.6, 0.7], [0.1, 0.8]])
+    measured = metrics.choice(labels, probabilities, [0.5, 0.5], ["a", "b", "c", "d"])
+    assert measured["accuracy"] == 0.75
+    assert measured["accuracy_at_thresholds"] == 0.25
+    assert measured["none_called"] == 0.25
+
+
+def test_a_label_for_none_of_the_classes_is_right_where_none_is_called() -> None:
+    """It is no class of which the likeliest could be right, and counts against each class in the AUC."""
+    labels, probabilities = np.array([0, 1, 2, 2]), np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.2], [0.7, 0.2]])
+    measured = metrics.choice(labels, probabilities, [0.5, 0.5], ["a", "b", "c", "d"])
+    assert (measured["accuracy"], measured["accuracy_at_thresholds"], measured["none_called"]) == (1.0, 0.75, 0.25)
+    assert measured["confusion"] == [[1, 0], [0, 1]]
+    assert measured["macro_auc"] == 1.0

@@ -76,7 +76,7 @@ def test_what_data_say_is_text_on_the_page(evaluation: Evaluation) -> None:
 def test_every_measure_stands_on_the_page_with_its_interval(evaluation: Evaluation) -> None:
     """And the shortcut beside the result."""
     text = page(evaluation, "drawn")
-    for name in ("auc", "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", "ece", "brier"):
+    for name in ("auc", "accuracy", "precision", "recall", "f1", "sensitivity", "specificity", "brier"):
         low, high = evaluation.measures["intervals"][name]
         assert f"{evaluation.measures[name]:.3f}" in text
         assert f"[{low:.3f}, {high:.3f}]" in text, name
@@ -105,6 +105,8 @@ def test_ten_classes_have_a_page_too(digits: Evaluation) -> None:
     text = page(digits, "digits")
     assert "macro AUC" in text
     assert "operating point" not in text
+    assert "accuracy as served" in text
+    assert "none called" in text
     assert set(drawings(digits)) == {"reliability", "scores", "confusion"}
 
 
@@ -112,3 +114,13 @@ def test_a_class_name_is_never_a_formula(digits: Evaluation) -> None:
     """Dollar signs in names are drawn as they are."""
     classes = tuple(replace(known, name=f"$\\frac{known.name}$") for known in digits.manifest.classes)
     assert "confusion" in drawings(replace(digits, manifest=replace(digits.manifest, classes=classes)))
+
+
+@pytest.mark.parametrize(("split", "words"), [("train", "the weights"), ("val", "the operating point")])
+def test_a_split_that_was_learned_from_is_no_test(evaluation: Evaluation, split: str, words: str) -> None:
+    """The page warns, and does not say that the operating point was fixed on other data."""
+    text = page(replace(evaluation, measures={**evaluation.measures, "split": split}), "drawn")
+    assert "This split was learned from" in text
+    assert words in text
+    assert "fixed on other data" not in text
+    assert "fixed on other data" in page(evaluation, "drawn")
