@@ -3,26 +3,23 @@
 What is run is run in a child process: a file that crashes its runtime is refused like any other that does not do.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
-from models.bundle.folder import MANIFEST, UNLISTED, BundleError, open_bundle
+from models.bundle.folder import UNLISTED, BundleError, intact_manifest, read_manifest
 from models.bundle.manifest import Manifest
-from models.bundle.parse import parsed
 from models.bundle.signature import SIGNATURE, SignatureError, verified
 from models.bundle.signature import sign as sign_manifest
-from models.strict import FormError
+from models.bundle.vouched import refuse_changed
 from node.domain.errors import OperatorError, Permanent, Transient
+from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import READ_BY_RULE, answers, imported
 from node.pipeline.catalogue import bundle_path, version_of
 from node.pipeline.checks import CheckLine
-from node.runtime.child import Child
 
-_DEADLINE_S = 3600.0  # a sample of some thousand images through a large network
+_DEADLINE_S = 900.0  # a sample of some thousand images through a large network
 
 
 def sign(bundle: Path, private_key: Path) -> str:
@@ -31,12 +28,13 @@ def sign(bundle: Path, private_key: Path) -> str:
     Raises
     ------
     OperatorError
-        Where it is no bundle, or the key cannot be used.
+        Where it is no bundle, it does not load and answer, or the key cannot be used.
     """
     try:
-        open_bundle(bundle)  # what does not fit its manifest is not vouched for
+        intact_manifest(bundle)  # what does not fit its manifest is not vouched for, nor what does not answer
+        in_child(_DEADLINE_S, answers, bundle)
         path = sign_manifest(bundle, private_key)
-    except BundleError as error:
+    except (BundleError, Permanent, Transient) as error:
         raise OperatorError(f"the bundle is not signed: {error}") from error
     return f"{path} written; [[models]] public_key = FILE makes the node ask for it"
 
@@ -53,7 +51,7 @@ def verify(bundle: Path, public_key: Path | None) -> Iterator[CheckLine]:
     """
     folder = bundle if bundle.is_dir() else bundle_path(str(bundle))
     try:
-        manifest = _parsed(folder)
+        manifest = read_manifest(folder)
     except BundleError as error:
         yield CheckLine("manifest", "fault", str(error))
         return
@@ -63,10 +61,13 @@ def verify(bundle: Path, public_key: Path | None) -> Iterator[CheckLine]:
     files = [*_files(folder, manifest)]
     yield from files
     yield from _unlisted(folder, manifest)
-    yield _signature(folder, public_key)
+    signature = _signature(folder, public_key)
+    yield signature
     yield from _parts(manifest)
     if any(line.verdict == "fault" for line in files):
         yield CheckLine("load", "note", "not tried: a file has changed or is missing")
+    elif signature.verdict == "fault":
+        yield CheckLine("load", "note", "not tried: it is not signed as was asked")
     else:
         yield from _answers(folder)
 
@@ -97,7 +98,7 @@ def import_model(file: Path, describe: Path, sample: Path, out: Path, now: datet
     try:
         shutil.rmtree(new, ignore_errors=True)  # what a killed import left
         new.mkdir(parents=True)
-        lines = _in_child(imported, file, describe, sample, new, now.isoformat())
+        lines = in_child(_DEADLINE_S, imported, file, describe, sample, new, now.isoformat())
         new.rename(place)
     except (Permanent, Transient) as error:
         raise OperatorError(str(error)) from error
@@ -108,40 +109,14 @@ def import_model(file: Path, describe: Path, sample: Path, out: Path, now: datet
     return [CheckLine(*line) for line in lines]
 
 
-def _in_child(work: Callable[..., Any], *arguments: Any) -> Any:
-    child = Child(_DEADLINE_S)
-    try:
-        return child.call(work, *arguments)
-    finally:
-        child.stop()
-
-
-def _parsed(folder: Path) -> Manifest:
-    path = folder / MANIFEST
-    try:
-        return parsed(path.read_bytes())
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-    except FormError as error:
-        raise BundleError(f"{path}: {error}") from error
-
-
 def _files(folder: Path, manifest: Manifest) -> Iterator[CheckLine]:
     for name, digest in sorted(manifest.files.items()):
-        subject = f"file {name}"
-        if PurePath(name).name != name or name in {"", ".", "..", *UNLISTED}:
-            yield CheckLine(subject, "fault", "it is no plain file name")
-            continue
         try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as error:
-            yield CheckLine(subject, "fault", f"{folder / name} cannot be read: {error.strerror}")
-            continue
-        if found == digest:
-            yield CheckLine(subject, "ok", f"SHA-256 {digest[:16]}... matches")
+            refuse_changed(folder, name, digest, UNLISTED)
+        except BundleError as error:
+            yield CheckLine(f"file {name}", "fault", str(error))
         else:
-            text = f"{folder / name} has changed: its SHA-256 is {found[:16]}..., the manifest's {digest[:16]}..."
-            yield CheckLine(subject, "fault", text)
+            yield CheckLine(f"file {name}", "ok", f"SHA-256 {digest[:16]}... matches")
 
 
 def _unlisted(folder: Path, manifest: Manifest) -> Iterator[CheckLine]:
@@ -176,6 +151,6 @@ def _parts(manifest: Manifest) -> Iterator[CheckLine]:
 
 def _answers(folder: Path) -> Iterator[CheckLine]:
     try:
-        yield from (CheckLine(*line) for line in _in_child(answers, folder))
+        yield from (CheckLine(*line) for line in in_child(_DEADLINE_S, answers, folder))
     except (Permanent, Transient) as error:
         yield CheckLine("load", "fault", str(error))

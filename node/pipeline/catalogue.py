@@ -2,7 +2,8 @@
 
 The registry says which names there are and in which mode; the bundle's manifest says what a version is. The first
 start seeds the registry from [[models]]; afterwards the registry rules. A bundle is opened once, its digests checked,
-and its signature where [[models]] names a public_key: that is the configuration's word at every start.
+and its signature where [[models]] names a public_key: that is the configuration's word at every start, and
+`node.pipeline.signers` remembers it. Nothing of a bundle is expanded or loaded here.
 """
 
 import hashlib
@@ -12,13 +13,14 @@ from datetime import datetime
 from pathlib import Path
 
 import models
-from models.bundle.folder import BundleError, Manifest, open_bundle
-from models.bundle.signature import verified
+from models.bundle.folder import MANIFEST, BundleError, Manifest, intact_manifest, read_manifest
+from models.bundle.signature import SignatureError, verified
 from node.config import ModelSettings, Settings
 from node.domain.errors import OperatorError, Permanent
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Rule
+from node.pipeline import signers
 from node.store import audit, registry
 from node.store.database import Database, Transaction
 from node.store.registry import Registration
@@ -119,18 +121,31 @@ def opened(bundle: str, public_key: Path | None = None) -> Manifest:
     """
     path = bundle_path(bundle)
     try:
-        return open_bundle(path, verified(path, public_key) if public_key else None).manifest
+        return intact_manifest(path, verified(path, public_key) if public_key else None)
     except BundleError as error:
-        raise OperatorError(
-            f"the bundle {path} cannot be used: {error}; [[models]] bundle names one that ships ({_shipped()}) or a "
-            "folder"
-        ) from error
+        raise OperatorError(f"the bundle {path} cannot be used: {error}; {_way_out(path, error)}") from error
+
+
+def _way_out(path: Path, error: BundleError) -> str:
+    """Return what helps against a fault of a bundle."""
+    if isinstance(error, SignatureError):
+        return "[[models]] public_key names the key whose signature is asked for"
+    if not (path / MANIFEST).exists():
+        return f"[[models]] bundle names one that ships ({_shipped()}) or a folder (with a / in it)"
+    return f"`pacs-node models verify {path}` names every fault; put the bundle back as it was made"
 
 
 def _shipped() -> str:
-    return (
-        ", ".join(sorted(path.parent.name for path in SHIPPED_BUNDLES.glob("*/manifest.json"))) or "none is installed"
-    )
+    names = sorted(path.parent.name for path in SHIPPED_BUNDLES.glob(f"*/{MANIFEST}") if _reads(path.parent))
+    return ", ".join(names) or "none is installed"
+
+
+def _reads(folder: Path) -> bool:
+    """Return whether a folder is a bundle; the generator that ships is none."""
+    try:
+        return bool(read_manifest(folder).classes)
+    except BundleError:
+        return False
 
 
 def identity_of(name: str, manifest: Manifest) -> ModelIdentity:
@@ -153,17 +168,24 @@ def version_of(manifest: Manifest) -> str:
 
 
 def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]) -> list[Registration]:
-    """Return the registry's rows after the models that it did not know were added from [[models]]."""
+    """Return the rows of the models to serve, after those that the registry did not know were added from [[models]].
+
+    Raises
+    ------
+    OperatorError
+        Where a bundle cannot be used, or one that had to be signed has lost the table that says so.
+    """
+    signers.remember(settings)  # before anything is refused: the demand stands, whatever becomes of the table
     require_validation = settings.go_live.require_validation
     configured = [registration_of(model, require_validation=require_validation) for model in settings.models]
     for registration in configured:
         database.write(lambda tx, registration=registration: registry.seed(tx, registration))  # type: ignore[misc]
     keys = public_keys(settings)
-    for row in database.read(registry.all):
+    for row in signers.served_rows(settings, database.read(registry.all)):
         version = version_of(opened(row.bundle, keys.get(row.name)))
         if version != row.version:
             database.write(lambda tx, row=row, version=version: _note_version(tx, row, version, clock()))  # type: ignore[misc]
-    return database.read(registry.all)
+    return signers.served_rows(settings, database.read(registry.all))
 
 
 def _note_version(tx: Transaction, row: Registration, version: str, now: datetime) -> None:

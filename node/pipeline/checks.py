@@ -14,12 +14,16 @@ from typing import Literal
 from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
+from node.pipeline.apart import in_child
+from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
-from node.pipeline.catalogue import opened, registration_of, shadow_notes
+from node.pipeline.catalogue import bundle_path, opened, registration_of, shadow_notes
 from node.pipeline.operate import open_database
+from node.pipeline.signers import refusal, unasked
 from node.store import callers, instances, registry, schema, views
 from node.store.database import Database
 from node.store.registry import Registration
+from node.store.tables import Mode
 
 Verdict = Literal["ok", "note", "fault"]
 
@@ -54,9 +58,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield _store(settings)
     yield from _disk(settings)
     yield from (_peer(settings, peer) for peer in settings.peers)
-    yield from (_bundle(model) for model in {model.name: model for model in settings.models}.values())
-    if not settings.models:
-        yield CheckLine("models", "note", "no [[models]] table: studies are stored and nothing is read")
+    yield from (_bundle(settings, model) for model in {model.name: model for model in settings.models}.values())
     try:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(registry.all))
@@ -122,17 +124,19 @@ def _peer(settings: Settings, peer: PeerSettings) -> CheckLine:
     return CheckLine(f"peer {peer.name}", "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answered C-ECHO")
 
 
-def _bundle(model: ModelSettings) -> CheckLine:
+def _bundle(settings: Settings, model: ModelSettings) -> CheckLine:
     try:
         manifest = opened(model.bundle, model.public_key)
-    except OperatorError as error:
+        in_child(settings.work.deadline_s, answers, bundle_path(model.bundle))
+    except (OperatorError, Permanent, Transient) as error:
         return CheckLine(f"model {model.name}", "fault", str(error))
     signed = f", signed by {model.public_key}" if model.public_key else ""
-    text = f"bundle {model.bundle}: version {manifest.version}, all digests match{signed}"
+    text = f"bundle {model.bundle}: version {manifest.version}, all digests match{signed}, it loads and answers"
     return CheckLine(f"model {model.name}", "ok", text)
 
 
 def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLine]:
+    yield from _without_table(settings, rows)
     registered = {row.name: row for row in rows}
     for model in settings.models:
         subject, row = f"model {model.name}", registered.get(model.name)
@@ -156,6 +160,27 @@ def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLin
             yield CheckLine(subject, "note", text)
     for text in shadow_notes(settings, list(registered.values())):
         yield CheckLine("mode", "note", text)
+
+
+def _without_table(settings: Settings, rows: list[Registration]) -> Iterator[CheckLine]:
+    """Yield a line for each model that the registry serves and the configuration does not speak of."""
+    tables = {model.name for model in settings.models}
+    served = [row for row in rows if row.name not in tables and row.mode is not Mode.OFF]
+    if not tables and not served:
+        yield CheckLine("models", "note", "no [[models]] table: studies are stored and nothing is read")
+    for row in served:
+        try:
+            lost = row in unasked(settings, rows)
+            version = opened(row.bundle).version
+        except OperatorError as error:
+            yield CheckLine(f"model {row.name}", "fault", str(error))
+            continue
+        text = (
+            f"registered with the bundle {row.bundle}, version {version}, in mode {row.mode}, and without a [[models]] "
+            f"table: the node serves it and asks for no signature; `pacs-node models mode {row.name} off` ends that"
+        )
+        found = CheckLine(f"model {row.name}", "note", text)
+        yield CheckLine(f"model {row.name}", "fault", refusal(settings, row)) if lost else found
 
 
 def _clock(database: Database, now: datetime) -> CheckLine:

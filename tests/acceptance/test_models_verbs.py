@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from models.bundle.folder import file_digests, read_manifest, write_bundle
 from node.demo.pacs import StandInPacs
 from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
@@ -141,6 +143,34 @@ def test_what_does_not_fit_its_manifest_is_not_signed(copy: Path, tmp_path: Path
     with pytest.raises(OperatorError, match=r"classifier\.npz has changed"):
         bundles.sign(copy, _keys(tmp_path, "ours")[0])
     assert not (copy / "manifest.sig").exists()
+
+
+def test_what_does_not_answer_is_not_signed(copy: Path, tmp_path: Path) -> None:
+    """Its digests may fit all the same: whoever signs vouches for more than bytes."""
+    (copy / "admission.npz").write_bytes(b"no archive")
+    manifest = read_manifest(copy)
+    write_bundle(copy, replace(manifest, files=file_digests(copy)))
+    with pytest.raises(OperatorError, match=r"not signed: .*admission\.npz is no npz"):
+        bundles.sign(copy, _keys(tmp_path, "ours")[0])
+    assert not (copy / "manifest.sig").exists()
+    (fault,) = (line for line in bundles.verify(copy, None) if line.verdict == "fault")
+    assert "admission.npz" in fault.text
+
+
+def test_a_bundle_with_another_signature_is_not_run(copy: Path, tmp_path: Path) -> None:
+    """Whoever asks for a signature runs nothing without it."""
+    lines = {line.subject: line for line in bundles.verify(copy, _keys(tmp_path, "ours")[1])}
+    assert lines["signature"].verdict == "fault"
+    assert lines["load"].text == "not tried: it is not signed as was asked"
+    assert "answer" not in lines
+
+
+def test_a_link_in_a_bundle_is_a_fault(copy: Path, tmp_path: Path) -> None:
+    """Also to a file of the right content."""
+    (copy / "training-log.csv").rename(tmp_path / "log")
+    (copy / "training-log.csv").symlink_to(tmp_path / "log")
+    (fault,) = (line for line in bundles.verify(copy, None) if line.verdict == "fault")
+    assert (fault.subject, "no plain file" in fault.text) == ("file training-log.csv", True)
 
 
 def test_the_node_starts_only_with_a_bundle_that_its_key_signed(home: NodeFolder, copy: Path, tmp_path: Path) -> None:
