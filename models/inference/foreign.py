@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # its import costs a quarter of a second, and most bundles do
 STANDARD_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 """Sets of operators that the ONNX standard defines."""
 
+VENDORS = ("ai.onnx", "com.microsoft", "com.ms", "com.xilinx", "org.pytorch.aten")
+"""Sets of operators that runtimes bring, with all sets below them."""
+
 FLEX = "Flex"
 """How the names of TensorFlow's operators in a LiteRT file begin."""
 
@@ -72,7 +75,10 @@ def _custom_operators(content: bytes) -> list[str]:
 
 def _refuse_foreign_onnx(content: bytes) -> None:
     model = _parsed(content)
-    nodes = list(_nodes([*model.graph.node, *(node for function in model.functions for node in function.node)]))
+    _refuse_borrowed(model)
+    defaults = [attribute for function in model.functions for attribute in function.attribute_proto]
+    outer = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    nodes = list(_nodes([*outer, *(node for graph in _graphs_in(defaults) for node in graph.node)]))
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes:
         if node.domain not in STANDARD_DOMAINS and (node.domain, node.op_type) not in own:
@@ -80,10 +86,22 @@ def _refuse_foreign_onnx(content: bytes) -> None:
                 f"it uses the operator {node.op_type} of {node.domain}, which is not in the ONNX standard: export the "
                 "model with standard operators only"
             )
-    for tensor in _tensors(model.graph, nodes):
+    attributes = [*defaults, *(attribute for node in nodes for attribute in node.attribute)]
+    for tensor in _tensors(model.graph, attributes):
         if tensor.data_location or tensor.external_data:
             called = tensor.name or "a constant"
             raise NetworkError(f"it keeps the values of {called} in another file: save the model as one file")
+
+
+def _refuse_borrowed(model: "ModelProto") -> None:
+    """Refuse functions under a name that a runtime may know: it would run its own code instead of the function's."""
+    for function in model.functions:
+        domain = function.domain
+        if not domain or any(domain == vendor or domain.startswith(f"{vendor}.") for vendor in VENDORS):
+            raise NetworkError(
+                f"it defines the function {function.name} in {domain or 'the standard'}, where runtimes have operators "
+                "of their own: export the model with its functions written out, or in a domain of its own"
+            )
 
 
 def _parsed(content: bytes) -> "ModelProto":
@@ -114,11 +132,11 @@ def _graphs_in(attributes: Iterable["AttributeProto"]) -> Iterator["GraphProto"]
         yield from attribute.graphs
 
 
-def _tensors(graph: "GraphProto", nodes: list["NodeProto"]) -> Iterator["TensorProto"]:
-    """Yield every tensor that is stored in a graph, in the graphs inside its nodes, and in the nodes themselves."""
-    for each in (graph, *(inner for node in nodes for inner in _graphs_in(node.attribute))):
+def _tensors(graph: "GraphProto", attributes: list["AttributeProto"]) -> Iterator["TensorProto"]:
+    """Yield every tensor that is stored in a graph, in the graphs inside attributes, and in the attributes."""
+    for each in (graph, *_graphs_in(attributes)):
         yield from (*each.initializer, *_of_sparse(each.sparse_initializer))
-    for attribute in (attribute for node in nodes for attribute in node.attribute):
+    for attribute in attributes:
         yield from (attribute.t, *attribute.tensors)
         yield from _of_sparse((attribute.sparse_tensor, *attribute.sparse_tensors))
 

@@ -279,6 +279,33 @@ def test_functions_that_the_file_defines_itself_are_its_own() -> None:
     assert network(image)["said"] == pytest.approx([2.0])
 
 
+@pytest.mark.parametrize("domain", ["com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", ""])
+def test_functions_under_a_runtimes_names_are_refused(domain: str) -> None:
+    """The runtime would run what it knows by that name, and not what the file says."""
+    content = _said(node("Gelu", "mean", "said", domain="org.example"), domains=["org.example"])
+    model = onnx.load_model_from_string(content)
+    sets = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function(domain, "Gelu", ["a"], ["b"], [node("Add", "a a", "b")], sets))
+    with pytest.raises(NetworkError, match=r"defines the function Gelu in .*of their own"):
+        refuse_foreign("m.onnx", model.SerializeToString())
+
+
+def test_what_a_function_holds_by_default_is_looked_through() -> None:
+    """Values in another file and operators of elsewhere, in the attributes that a function brings."""
+    constant = numpy_helper.from_array(np.zeros(64, np.float32), "inline")
+    onnx.external_data_helper.set_external_data(constant, "../weights.bin")
+    foreign = helper.make_graph([node("Magic", "", "a", domain="org.elsewhere")], "inner", [], [])
+    sets, body = [helper.make_opsetid("", 17)], [node("Add", "a a", "b")]
+    content = _said(node("Double", "mean", "said", domain="org.example"), domains=["org.example"])
+    for held, message in ((constant, "values of inline in another file"), (foreign, "operator Magic")):
+        model, defaults = onnx.load_model_from_string(content), [helper.make_attribute("held", held)]
+        model.functions.append(
+            helper.make_function("org.example", "Double", ["a"], ["b"], body, sets, attribute_protos=defaults)
+        )
+        with pytest.raises(NetworkError, match=message):
+            refuse_foreign("m.onnx", model.SerializeToString())
+
+
 def test_values_that_lie_in_another_file_are_refused_by_name() -> None:
     """Whatever that file is: an ONNX file is one file here."""
     constants = {"slope": np.full(64, 2.0, np.float32)}
