@@ -39,14 +39,14 @@ def refuse_untrainable(images: Mapping[str, LabelledImages], names: tuple[str, .
 def refuse_unknown_labels(images: LabelledImages, split: str, names: tuple[str, ...]) -> None:
     """Refuse labels that are no index of a class."""
     unknown = np.flatnonzero((images.labels < 0) | (images.labels >= len(names)))
-    fault = f"of the split {split!r} have a label that is not one of 0 to {len(names) - 1} ({', '.join(names)})"
+    fault = f"of the split {split!r} with a label that is not one of 0 to {len(names) - 1} ({', '.join(names)})"
     refuse_images(fault, [images.names[number] for number in unknown])
 
 
 def refuse_single_class(images: LabelledImages, split: str) -> None:
     """Refuse a split with one label only: nothing can be learned from it or measured on it."""
     if len(set(images.labels.tolist())) < 2:
-        raise DataError(f"all {len(images)} images of the split {split!r} have one label: both are needed")
+        raise DataError(f"all images of the split {split!r} ({len(images)}) have one label: both are needed")
 
 
 def refuse_missing_classes(images: LabelledImages, split: str, names: tuple[str, ...]) -> None:
@@ -64,5 +64,6 @@ def refuse_few_groups(images: LabelledImages, split: str, names: tuple[str, ...]
         chosen = np.flatnonzero(images.labels == label)
         groups = {images.groups[number] for number in chosen}
         if len(groups) < needed:
-            fault = f"with the label {name} are all that the split {split!r} has, of {len(groups)} patients or groups"
+            patients = "patient or group" if len(groups) == 1 else "patients or groups"
+            fault = f"with the label {name} in the split {split!r}, of {len(groups)} {patients}"
             refuse_images(f"{fault} where {needed} are needed", [images.names[number] for number in chosen])

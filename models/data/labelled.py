@@ -19,8 +19,9 @@ from models.images.preprocess import Values, network_input
 NAMED_IMAGES = 10
 """How many faulty images a refusal names; the rest it counts."""
 
-LARGEST = 512
-"""Rows and columns that an image is kept with, as many as a recipe may ask for."""
+LARGEST = 1024
+"""Rows and columns that an image is kept with, as many as a network that is imported may ask for
+(`models.bundle.parse.SIZES`): 4 MiB in float32."""
 
 Images = NDArray[np.float32]
 """Network input, shape (images, size, size, 1), float32 in [0, 1]."""
@@ -152,7 +153,7 @@ class InMemory:
 def shrunk(values: Values) -> Values:
     """Return an image whose longer sides are resized, by area, to the most that any network here reads.
 
-    A folder of radiographs of ten million pixels then fits into memory; what a network sees of one differs from what
+    A radiograph of ten million pixels then takes a tenth of its memory; what a network sees of one differs from what
     serving sees by the rounding of two area means instead of one.
     """
     rows, columns = (min(length, LARGEST) for length in values.shape)
@@ -164,6 +165,13 @@ def shrunk(values: Values) -> Values:
 def refuse_images(fault: str, names: Sequence[str]) -> None:
     """Refuse where there are faulty images, naming the first of them.
 
+    Parameters
+    ----------
+    fault
+        What is said of them; without a verb where it may be one alone.
+    names
+        How the message names each.
+
     Raises
     ------
     DataError
@@ -172,7 +180,12 @@ def refuse_images(fault: str, names: Sequence[str]) -> None:
     if names:
         named = ", ".join(names[:NAMED_IMAGES])
         more = f" and {len(names) - NAMED_IMAGES} more" if len(names) > NAMED_IMAGES else ""
-        raise DataError(f"{len(names)} images {fault}: {named}{more}")
+        raise DataError(f"{counted(len(names), 'image')} {fault}: {named}{more}")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts, such as 1 image or 2 images."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def digest_of(lines: Iterable[str]) -> str:

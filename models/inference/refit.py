@@ -72,7 +72,7 @@ def refit_anomaly(bundle: Path, normals: LabelledImages, out: Path, *, now: date
 def _digests(normals: LabelledImages) -> list[str]:
     """Return the digests of the different images, once they may be fitted to."""
     labelled = zip(normals.names, normals.labels, strict=True)
-    refuse_images("are labelled as not normal", [name for name, label in labelled if label != 0])
+    refuse_images("labelled as not normal", [name for name, label in labelled if label != 0])
     different = sorted(set(normals.image_digests()))
     if len(different) < FEWEST:
         raise DataError(f"{len(different)} different normals are too few to place scores among: {FEWEST} are needed")

@@ -254,7 +254,7 @@ def test_a_training_needs_every_class_known_labels_and_enough_patients() -> None
     names = ("normal", "ill")
     enough = {"train": labelled([0, 1] * 20, "t"), "val": labelled([0, 1] * 5, "v", 40)}
     refuse_untrainable(enough, names)
-    with pytest.raises(DataError, match=r"1 images of the split 'val' .* 0 to 1 \(normal, ill\): row 11"):
+    with pytest.raises(DataError, match=r"1 image of the split 'val' .* 0 to 1 \(normal, ill\): row 11"):
         refuse_untrainable({**enough, "val": labelled([0, 2] + [0, 1] * 5, "v", 10)}, names)
     with pytest.raises(DataError, match="'val' has the label ill"):
         refuse_untrainable({"val": labelled([0, 2] * 5, "v", 40)}, ("normal", "ill", "worse"))
@@ -265,7 +265,7 @@ def test_a_training_needs_every_class_known_labels_and_enough_patients() -> None
     ):
         refuse_untrainable({**enough, "train": labelled(([0, 1] * 20)[:-1], "t")}, names)
     one_patient = replace(labelled([0, 1] * 20, "t"), groups=("somebody",) * 40)
-    with pytest.raises(DataError, match="of 1 patients"):
+    with pytest.raises(DataError, match="of 1 patient or group where"):
         refuse_untrainable({**enough, "train": one_patient}, names)
 
 

@@ -87,7 +87,7 @@ def test_what_is_no_normal_and_too_few_normals_are_refused(normals: LabelledImag
     """By name and by number; copies of one image are one image, and nothing is left behind."""
     labels = normals.labels.copy()
     labels[3] = 1
-    with pytest.raises(DataError, match=r"1 images are labelled as not normal: image 3$"):
+    with pytest.raises(DataError, match=r"1 image labelled as not normal: image 3$"):
         refit_anomaly(STARTER, replace(normals, labels=labels), tmp_path / "out", now=NOW)
     copies = replace(normals, pixels=normals.pixels[:1] * COUNT, _views={})
     with pytest.raises(DataError, match=rf"1 different normals are too few to place scores among: {FEWEST}"):

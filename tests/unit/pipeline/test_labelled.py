@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data.labelled import DataError
+from models.bundle.parse import SIZES
+from models.data.labelled import DataError, shrunk
+from models.images.preprocess import network_input
 from node.dicom.header import inspect
 from node.dicom.part10 import read_part10
 from node.dicom.wrap import Subject, wrap_as_dx
@@ -140,6 +142,15 @@ def test_other_columns_tell_subgroups_apart_and_slips_are_none(tmp_path: Path) -
         write_labels(tmp_path, [{**row, name: "x"}])
         with pytest.raises(DataError, match=f"the column '{name}': call it '{near}'"):
             read_labelled(tmp_path, silent)
+
+
+def test_a_large_radiograph_is_kept_as_large_as_any_network_reads(tmp_path: Path) -> None:
+    """What an imported network of 1024 pixels is measured on is what it is served."""
+    detail = np.random.default_rng(0).integers(0, 256, (1100, 1300)).astype(np.float32)
+    seen = network_input(shrunk(detail), None, inverted=False, size=SIZES[-1])
+    assert shrunk(detail).shape == (SIZES[-1], SIZES[-1])
+    np.testing.assert_allclose(seen, network_input(detail, None, inverted=False, size=SIZES[-1]), atol=1e-5)
+    assert shrunk(detail[:700, :900]).shape == (700, 900)
 
 
 def test_groups_fall_into_the_splits_eight_to_one_to_one() -> None:
