@@ -72,7 +72,8 @@ class Node:
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
         self._catalogue = Catalogue(self._registrations, public_keys(settings))
-        self._children = [Child(settings.work.deadline_s) for _ in range(settings.work.processes)]
+        work = settings.work
+        self._children = [Child(work.deadline_s, memory_mb=work.memory_mb) for _ in range(work.processes)]
         self._reading = list(zip(self._children, self._read_loops(), strict=True))
         self._others = [self._compose_loop(), *self._deliver_loops()]
         self._draining = False

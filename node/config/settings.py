@@ -101,6 +101,7 @@ class WorkSettings(_Table):
     processes: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     deadline_s: Seconds = 120
     attempts: Count = 5
+    memory_mb: Annotated[int, Field(strict=True, ge=1024)] = 4096  # libraries and a bundle take up half of the least
 
 
 class ModelSettings(_Table):

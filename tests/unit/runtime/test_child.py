@@ -1,6 +1,7 @@
 """The disposable child process: values in, values out, and its death is one failed call."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -68,6 +69,18 @@ def test_a_call_past_its_deadline_is_killed() -> None:
     with pytest.raises(ChildFailed, match=r"longer than 0\.5 s"):
         child.call(time.sleep, 60)
     child.stop()
+
+
+def test_a_call_that_takes_too_much_memory_fails_with_a_reason_and_the_child_lives_on() -> None:
+    """The limit is the child's: its parent may still allocate as much."""
+    child = Child(deadline_s=20, memory_mb=1024)
+    pid = child.call(os.getpid)
+    with pytest.raises(ChildFailed, match="more than the 1024 MiB of memory"):
+        child.call(bytearray, 2 << 30)
+    assert child.call(os.getpid) == pid
+    assert len(child.call(bytes, 1 << 20)) == 1 << 20
+    child.stop()
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
 def _refuse(reason: str) -> None:
