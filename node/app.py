@@ -20,6 +20,7 @@ from node.config import Settings
 from node.domain.errors import Permanent, Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
+from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import Catalogue, public_keys, seeded, shadow_notes
 from node.pipeline.compose import Composer
@@ -88,6 +89,7 @@ class Node:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
         self._files.sweep()
         self._set_aside_unrecorded()
+        ask_files(self._database, self._files, test_peers(self._settings), self._clock())
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
         attempts = self._settings.work.attempts
         self._database.write(lambda tx: queue.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
@@ -154,17 +156,10 @@ class Node:
             settings.study.max_wait_s,
             settings.storage.min_free_mb * 1_000_000,
             settings.storage.min_free_inodes,
-            frozenset(peer.name for peer in settings.peers if peer.test),
+            test_peers(settings),
         )
-        return Receiver(
-            self._database,
-            self._files,
-            self._catalogue.rules,
-            self._catalogue.device_uids,
-            policy,
-            self._clock,
-            self._wake,
-        )
+        rules, devices = self._catalogue.rules, self._catalogue.device_uids
+        return Receiver(self._database, self._files, rules, devices, policy, self._clock, self._wake)
 
     def _refused(self, refused: RefusedAssociation) -> None:
         """Keep who was turned away, for `check` and the log."""

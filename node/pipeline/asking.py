@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from node.config import Settings
 from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
 from node.dicom.part10 import NotPart10, read_part10
@@ -25,6 +26,11 @@ class _Answer:
 
     newest: bool | None  #: of the copy that counts; None where it is gone or unreadable
     anyone: bool  #: of all copies, those in quarantine too
+
+
+def test_peers(settings: Settings) -> frozenset[str]:
+    """Return the names of the peers with ``test = true``."""
+    return frozenset(peer.name for peer in settings.peers if peer.test)
 
 
 def ask_files(database: Database, files: InstanceFiles, test_peers: Collection[str], now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
-from node.pipeline.asking import ask_files
+from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import opened
 from node.store import audit, operator, registry, schema, views
 from node.store.database import Database, Transaction
@@ -70,7 +70,7 @@ def migrate(settings: Settings, now: datetime) -> str:
 
 def _ask_files(settings: Settings, now: datetime) -> int:
     with open_database(settings) as database:
-        return ask_files(database, InstanceFiles(settings.node.data_dir), _test_peers(settings), now)
+        return ask_files(database, InstanceFiles(settings.node.data_dir), test_peers(settings), now)
 
 
 def studies(settings: Settings, now: datetime) -> list[dict[str, Any]]:
@@ -102,11 +102,7 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
 def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:
     """Return the real peers that hold a report about a study that is synthetic."""
     holding = {delivery["peer"] for delivery in study["deliveries_made"] if delivery["state"] == State.DONE}
-    return sorted(holding - _test_peers(settings)) if study["synthetic"] else []
-
-
-def _test_peers(settings: Settings) -> frozenset[str]:
-    return frozenset(peer.name for peer in settings.peers if peer.test)
+    return sorted(holding - test_peers(settings)) if study["synthetic"] else []
 
 
 def instances(settings: Settings) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless
 from structlog.testing import capture_logs
 
-from node import config
+from node import app, config
 from node.config.settings import DatabaseSettings
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
@@ -138,7 +138,7 @@ def test_an_object_that_is_not_read_makes_no_study_synthetic(house: House, chang
 
 def _settings(house: House) -> config.Settings:
     return config.Settings(
-        node=config.NodeSettings(ae_title="N", data_dir=house.folder),
+        node=config.NodeSettings(ae_title="N", port=0, data_dir=house.folder),
         database=DatabaseSettings(url=house.url),
         peers=(PACS, TEST_PACS),
     )
@@ -183,6 +183,18 @@ def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
     assert not line.study()["synthetic"]
     away.rename(house.folder / path)
     operate.migrate(_settings(house), house.clock())
+    assert line.study()["synthetic"]
+
+
+def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
+    """Before any association is accepted or any report leaves."""
+    line = _sent_to_all(house)
+    house.receiver.receive(_synthetic())
+    _forget(house)
+    quiet = _settings(house).model_copy(update={"peers": ()})
+    with app.opened_node(quiet) as node:
+        node.start()
+        node.drain(5)
     assert line.study()["synthetic"]
 
 
