@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.measures import Evaluation
-from models.evaluation.page import CAPTIONS, MEANINGS, drawings, ways
+from models.evaluation.page import CAPTIONS, LEARNED_FROM, MEANINGS, drawings, shortcut_name, ways
+from models.evaluation.robustness import ADULTS
 from models.evaluation.subgroups import SMALL
 from models.evaluation.surroundings import CardError, Surroundings
 from models.evaluation.templating import template
@@ -44,7 +45,7 @@ def write_card(evaluation: Evaluation, path: Path, surroundings: Surroundings) -
     Raises
     ------
     CardError
-        Where the bundle has several classes, or does not say what it was trained on.
+        Where the bundle has several classes, does not say what it was trained on, or the split was learned from.
     OSError
         Where something cannot be written.
     """
@@ -58,6 +59,8 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
     manifest, measures = evaluation.manifest, evaluation.measures
     if len(manifest.classes) > 1 or manifest.data is None:
         raise CardError(f"a card is for a bundle of one class trained here, which {manifest.name} is not")
+    if measures["split"] in LEARNED_FROM:
+        raise CardError(f"the split {measures['split']} was learned from and is no test: write the card of another one")
     seeds = manifest.measures.get("seeds", [])
     rows = measures["anomaly_subgroups"] or []
     return template("card.md.jinja").render(
@@ -89,6 +92,7 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         small=SMALL,
         robustness=surroundings.robustness,
         adults=surroundings.adults,
+        adults_row=ADULTS,
     )
 
 
@@ -136,7 +140,7 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
         ("textbook CNN, trained beside it without augmentation", recorded.get("baseline_auc"), None),
         ("anomaly score, trained on normals only", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
         ("plain autoencoder, reconstruction error", recorded.get("plain_autoencoder_auc"), None),
-        ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
+        (shortcut_name(measures), measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     rows = [
         {"name": name, "data": where, "value": value, "unit": "", "interval": interval}

@@ -27,6 +27,15 @@ Tell = Callable[[str, int, int], None]
 
 STAGE = "evaluate"
 
+SHARPNESS = ("sharpness_auc", "sharpness_auc_interval", "sharpness_direction")
+ANOMALY = (
+    "anomaly_auc",
+    "anomaly_auc_interval",
+    "anomaly_auc_by_subtype",
+    "anomaly_subgroups",
+    "anomaly_normals_above_95",
+)
+
 NONE = "none of them"
 """Name of the label after the last class, of bundles that leave out what is no finding."""
 
@@ -116,8 +125,10 @@ def measure(reader: Reader, images: LabelledImages, tell: Tell) -> dict[str, Any
         `n`, `groups`; of one class the keys of `models.evaluation.metrics.presence`, of several those of
         `models.evaluation.metrics.choice`; `auc_interval`, `noise_floor` (of `ece`), `refitted`
         (`models.evaluation.calibration`), `subgroups` (`models.evaluation.subgroups`), `admitted` (share),
-        `anomaly_auc`, `anomaly_auc_interval`, `anomaly_subgroups`, `anomaly_auc_by_subtype`, and `sharpness_auc` with
-        its interval (the shortcut, alone). None stands where the bundle has no such part or several classes.
+        `anomaly_auc`, `anomaly_auc_interval`, `anomaly_subgroups`, `anomaly_auc_by_subtype`,
+        `anomaly_normals_above_95` (share of the images without the finding that lie above the bundle's 95th
+        percentile), and `sharpness_auc` with its interval and direction (the shortcut, alone).
+        None stands where the bundle has no such part or several classes.
     """
     refuse_unfit(reader.manifest, images, "measured")
     measures = _measures(reader.manifest, images, answers(reader, images, tell))
@@ -182,8 +193,8 @@ def _measures(manifest: Manifest, images: LabelledImages, said: Answers) -> dict
         "groups": len(set(images.groups)),
         **(_choice(manifest, images, said) if several else _presence(manifest, images, said)),
         "admitted": None if said.admitted is None else float(said.admitted.mean()),
-        **_anomaly(images, None if several else said.anomaly),
-        **(dict.fromkeys(("sharpness_auc", "sharpness_auc_interval")) if several else sharpness(images)),
+        **_anomaly(manifest, images, None if several else said.anomaly),
+        **(dict.fromkeys(SHARPNESS) if several else sharpness(images)),
     }
 
 
@@ -211,10 +222,11 @@ def _choice(manifest: Manifest, images: LabelledImages, said: Answers) -> dict[s
     }
 
 
-def _anomaly(images: LabelledImages, scores: Scores | None) -> dict[str, Any]:
+def _anomaly(manifest: Manifest, images: LabelledImages, scores: Scores | None) -> dict[str, Any]:
     """Return what the anomaly score is worth for telling the class's presence, as a whole and by subgroup."""
     if scores is None:
-        return dict.fromkeys(("anomaly_auc", "anomaly_auc_interval", "anomaly_auc_by_subtype", "anomaly_subgroups"))
+        return dict.fromkeys(ANOMALY)
+    assert manifest.anomaly is not None  # noqa: S101 there are scores, for the type checker
     rows = subgroups.by_subgroup(images.labels, scores, None, images.attributes, images.groups)
     return {
         "anomaly_auc": metrics.auc(images.labels, scores),
@@ -223,6 +235,7 @@ def _anomaly(images: LabelledImages, scores: Scores | None) -> dict[str, Any]:
             row["value"]: row["auc"] for row in rows if row["attribute"] == "subtype" and row["present"] == row["n"]
         },
         "anomaly_subgroups": rows,
+        "anomaly_normals_above_95": float((scores[images.labels == 0] > manifest.anomaly.quantiles[95]).mean()),
     }
 
 

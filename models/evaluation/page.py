@@ -90,6 +90,11 @@ def page(evaluation: Evaluation, data_name: str) -> str:
     )
 
 
+def shortcut_name(measures: Mapping[str, Any]) -> str:
+    """Return what the shortcut is called, with its direction."""
+    return f"sharpness alone, the shortcut: {measures['sharpness_direction']} images are called"
+
+
 def learned_from(evaluation: Evaluation) -> bool:
     """Return whether a training learns from the split, or chooses by it."""
     return evaluation.measures["split"] in LEARNED_FROM
@@ -110,7 +115,7 @@ def beside(measures: dict[str, Any]) -> list[dict[str, Any]]:
         ("this bundle", measures["auc"], measures["auc_interval"]),
         ("textbook CNN, trained beside it", measures["baseline_auc"], None),
         ("anomaly score, trained on normals only", measures["anomaly_auc"], measures["anomaly_auc_interval"]),
-        ("sharpness alone, the shortcut", measures["sharpness_auc"], measures["sharpness_auc_interval"]),
+        (shortcut_name(measures), measures["sharpness_auc"], measures["sharpness_auc_interval"]),
     ]
     return [{"name": name, "value": value, "interval": some} for name, value, some in rows if value is not None]
 

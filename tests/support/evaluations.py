@@ -44,6 +44,7 @@ COMMON = {
     "anomaly_auc": None,
     "anomaly_auc_interval": None,
     "anomaly_subgroups": None,
+    "anomaly_normals_above_95": None,
     "admitted": None,
 }
 
@@ -65,6 +66,7 @@ def made_up() -> Evaluation:
         "subgroups": subgroups.by_subgroup(labels, said, 0.4, kinds, groups),
         "sharpness_auc": 0.6,
         "sharpness_auc_interval": [0.5, 0.7],
+        "sharpness_direction": "blurred",
     }
     return Evaluation(MANIFEST, measures, curves.presence_curves(labels, said, 0.4))
 
@@ -83,5 +85,6 @@ def made_up_digits() -> Evaluation:
         "subgroups": [],
         "sharpness_auc": None,
         "sharpness_auc_interval": None,
+        "sharpness_direction": None,
     }
     return Evaluation(replace(MANIFEST, classes=classes), measures, curves.choice_curves(labels, probabilities))

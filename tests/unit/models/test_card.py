@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.bundle.manifest import Anomaly, AnomalyPart
 from models.evaluation.card import card, mean_and_range, positive_predictive_value, write_card
 from models.evaluation.measures import Evaluation
+from models.evaluation.robustness import ADULTS
 from models.evaluation.surroundings import CardError, Surroundings, read_measures
 from tests.support.evaluations import made_up, made_up_digits
 
@@ -65,7 +67,7 @@ def test_the_plain_autoencoder_is_called_weak_with_its_number(trained: Evaluatio
     """And stands in the table beside the textbook CNN and the shortcut."""
     text = card(trained, Surroundings("drawn"))
     assert "**weak on disease**: an AUC of 0.461" in text
-    assert "sharpness alone, the shortcut | drawn test | 0.600" in text
+    assert "sharpness alone, the shortcut: blurred images are called | drawn test | 0.600" in text
     assert "| textbook CNN, trained beside it without augmentation | drawn test | 0.900 |" in text
 
 
@@ -99,6 +101,13 @@ def test_a_bundle_of_several_classes_has_no_card() -> None:
         card(made_up_digits(), Surroundings("digits"))
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_that_was_learned_from_has_no_card(trained: Evaluation, split: str) -> None:
+    """What a model was fitted to or chosen by says nothing of what it reaches."""
+    with pytest.raises(CardError, match=f"the split {split} was learned from"):
+        card(replace(trained, measures=trained.measures | {"split": split}), Surroundings("drawn"))
+
+
 def test_a_file_without_measures_is_no_row(tmp_path: Path) -> None:
     """Neither what is no JSON nor what is another one's."""
     path = tmp_path / "measures.json"
@@ -113,6 +122,28 @@ def test_a_file_without_measures_is_no_row(tmp_path: Path) -> None:
 def test_a_mean_stands_with_its_range() -> None:
     """Of three seeds."""
     assert mean_and_range([0.9, 0.8, 0.85]) == "**0.850** (0.800 to 0.900)"
+
+
+def test_the_card_says_which_figures_include_images_that_admission_refuses(trained: Evaluation) -> None:
+    """Of adults both stand there: of all of them, and of those that are read at all."""
+    adults = {**trained.measures, "anomaly_auc": None, "admitted": 0.69}
+    admitted = ROW | {"name": ADULTS, "auc": 0.427, "auc_interval": [0.343, 0.515]}
+    measures = trained.measures | {"admitted": 0.99}
+    text = card(replace(trained, measures=measures), Surroundings("drawn", robustness=(admitted,), adults=adults))
+    assert "also of those that admission would refuse." in text
+    assert "| measure, of all images, also of those refused |" in text
+    assert "| AUC, of those admitted only | 0.427 | [0.343, 0.515] |" in text
+
+
+def test_the_card_tells_how_the_anomaly_score_is_made(trained: Evaluation) -> None:
+    """The weight of each part, by what it was chosen, and what the percentile is worth on plain normals."""
+    parts = (AnomalyPart("restoring", "a", 64, 0, 1, 24, 0.5), AnomalyPart("one_class", "b", 64, 0, 1, 24, 1.0))
+    manifest = replace(trained.manifest, anomaly=Anomaly(parts, 0, 1, tuple(range(101))))
+    measures = trained.measures | {"anomaly_normals_above_95": 0.031}
+    text = card(replace(trained, manifest=manifest, measures=measures), Surroundings("drawn"))
+    assert "averaged with the others, weight 0.5" in text
+    assert "weights were chosen with labelled validation images" in text
+    assert "as they came, 3.1 % lie above the 95th percentile" in text
 
 
 def test_all_members_of_a_mean_are_called_kept(trained: Evaluation) -> None:

@@ -15,7 +15,7 @@ from models.bundle.folder import open_bundle
 from models.data.labelled import DataError, InMemory, LabelledImages
 from models.evaluation import deletion
 from models.evaluation.log import log_use, read_log, use_of
-from models.evaluation.shortcut import sharpness
+from models.evaluation.shortcut import blur, sharpness
 from models.evaluation.subgroups import by_subgroup
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -95,8 +95,21 @@ def test_sharpness_alone_tells_images_apart_that_were_made_differently(
     random = np.random.default_rng(0)
     chests = [draw_chest(random, ill=False) for _ in range(12)]
     pixels = tuple(cv2.GaussianBlur(chest, (0, 0), 1.5) if number % 2 else chest for number, chest in enumerate(chests))
-    names = tuple(map(str, range(12)))
-    assert sharpness(LabelledImages(pixels, np.arange(12) % 2, names, names))["sharpness_auc"] > 0.95
+    names, labels = tuple(map(str, range(12))), np.arange(12) % 2
+    found = sharpness(LabelledImages(pixels, labels, names, names))
+    assert (found["sharpness_auc"] > 0.95, found["sharpness_direction"]) == (True, "blurred")
+    turned = sharpness(LabelledImages(pixels, 1 - labels, names, names))
+    assert (turned["sharpness_auc"], turned["sharpness_direction"]) == (found["sharpness_auc"], "sharp")
+    low, high = turned["sharpness_auc_interval"]
+    assert low <= turned["sharpness_auc"] <= high
+
+
+def test_the_unit_of_the_pixels_is_no_sharpness(draw_chest: Callable[..., NDArray[np.uint8]]) -> None:
+    """A chest that comes in sixteen times the unit is as sharp as it was."""
+    random = np.random.default_rng(0)
+    chest, names = draw_chest(random, ill=False), ("eight", "twelve")
+    scores = blur(LabelledImages((chest, chest.astype(np.uint16) * 16), np.arange(2), names, names))
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
 
 
 def test_every_use_leaves_a_line(tmp_path: Path, tiny_bundle: Path) -> None:
@@ -139,6 +152,8 @@ def test_a_trained_bundle_is_measured_in_every_respect(tiny_bundle: Path, drawn_
     assert set(measured["maps"]) <= {"pneumonia", "anomaly"}
     assert measured["data_digest"] == open_data(drawn_dataset).digest(["test"])
     assert measured["strangers"] is None
+    assert 0.0 <= measured["anomaly_normals_above_95"] <= 1.0
+    assert measured["sharpness_direction"] in {"blurred", "sharp"}
     assert {"roc", "precision_recall", "reliability", "histogram", "anomaly"} <= set(first.curves)
 
 
