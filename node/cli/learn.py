@@ -1,5 +1,6 @@
 """The verbs of the learned part: bundles made and measured, and images painted."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 what an evaluation can leave
     """Measure a bundle on a data set: print it, draw it, and leave a line in the log of evaluations."""
     wanted = evaluation.Wanted(html, out, card, tuple(beside or ()), log, note)
     with progress_bars() as progress:
-        measures = evaluation.evaluate(bundle, data, split, reporter(progress), wanted)
+        measures = evaluation.evaluate(
+            bundle, data, split, reporter(progress), wanted, say=partial(progress.console.print, markup=False)
+        )
     if as_json:
         print_json([measures])
     else:

@@ -49,6 +49,7 @@ class _Task:
     report: Reporter
     wanted: Wanted
     clock: Callable[[], datetime]
+    say: Callable[[str], object]
 
     @property
     def name(self) -> str:
@@ -74,10 +75,12 @@ def evaluate(
     report: Reporter,
     wanted: Wanted = NOTHING,
     clock: Callable[[], datetime] = utc_now,
+    say: Callable[[str], object] = lambda _line: None,
 ) -> dict[str, Any]:
     """Return a bundle's measures on one split of a data set: `models.evaluation.measures.evaluate`'s, and `data`.
 
-    Every split that is not learned from leaves a line in the log.
+    Every split that is not learned from leaves a line in the log. What a reader of the figures has to know of the data
+    is said, a line each.
 
     Raises
     ------
@@ -89,7 +92,11 @@ def evaluate(
     from models.data.dataset import DataError  # noqa: PLC0415
     from models.evaluation.surroundings import CardError  # noqa: PLC0415
 
-    task = _Task(bundle, data, split, report, wanted, clock)
+    if wanted.card is not None and split in LEARNED_FROM:
+        raise OperatorError(
+            f"a card of the split {split}, which was learned from, says nothing: take the test split", 2
+        )
+    task = _Task(bundle, data, split, report, wanted, clock, say)
     try:
         return _evaluated(task)
     except BundleError as error:
@@ -110,11 +117,34 @@ def _evaluated(task: _Task) -> dict[str, Any]:
     if task.split not in LEARNED_FROM:
         prepare(task.log)
     evaluation = evaluate_bundle(task.bundle, images, task.split, task.report, strangers=task.neighbour(FOLDER))
+    for line in _warnings(task, evaluation, images):
+        task.say(line)
     _log(task, evaluation, evaluation.measures, (task.name, task.split))
     _write(task, evaluation)
     if task.wanted.card is not None:
         _write_card(task, evaluation, images, task.wanted.card)
     return {"data": task.name, **evaluation.measures}
+
+
+def _warnings(task: _Task, evaluation: "Evaluation", images: "DataSet") -> list[str]:
+    """Return what does not go without saying: other data than the bundle's, what its labels mean, or its own data."""
+    from models.evaluation.measures import label_names  # noqa: PLC0415
+
+    known, trained = label_names(evaluation.manifest), evaluation.manifest.data
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(known))
+    lines = []
+    if trained is not None and trained.name != task.name:
+        lines.append(f"the bundle was trained on {trained.name}, not on {task.name}: labels are read as {names}")
+    elif evaluation.manifest.classifier.places and len(known) > 1:
+        lines.append(f"labels are read as {names}")
+    if trained is not None and trained.digest and trained.digest == _learned_digest(images):
+        learned = "learned from" if task.split in LEARNED_FROM else "not learned from"
+        lines.append(f"these are the very data that the bundle was trained with; the split {task.split} was {learned}")
+    return lines
+
+
+def _learned_digest(images: "DataSet") -> str:
+    return images.digest(LEARNED_FROM & frozenset(images.splits))
 
 
 def _log(task: _Task, evaluation: "Evaluation", measures: dict[str, Any], looked_at: tuple[str, str]) -> None:

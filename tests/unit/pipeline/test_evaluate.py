@@ -1,6 +1,8 @@
 """Evaluating at an operator's word: what is written, and that no look at a test split goes unrecorded."""
 
 import json
+import shutil
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from models import STARTER
 from models.bundle.folder import open_bundle
+from models.bundle.manifest import sealed
 from models.evaluation.log import read_log
 from node.domain.errors import OperatorError
 from node.pipeline.evaluate import Wanted, evaluate
@@ -91,9 +94,38 @@ def test_data_without_the_bundles_classes_is_refused(tmp_path: Path) -> None:
         evaluate(STARTER, tmp_path / "digits.npz", "test", quiet, Wanted(log=tmp_path / "log.csv"))
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_that_was_learned_from_gets_no_card(noise: Path, tmp_path: Path, split: str) -> None:
+    """It is refused before anything is looked at."""
+    with pytest.raises(OperatorError, match="was learned from, says nothing"):
+        evaluate(STARTER, noise, split, quiet, Wanted(card=tmp_path / "card.md"))
+    assert not (tmp_path / "card.md").exists()
+
+
+def test_other_data_than_the_bundles_are_named_with_what_their_labels_mean(noise: Path, tmp_path: Path) -> None:
+    """Nobody should read figures of noise as those of chests."""
+    said: list[str] = []
+    evaluate(STARTER, noise, "train", quiet, Wanted(log=tmp_path / "log.csv"), say=said.append)
+    trained = "the bundle was trained on chest_kermany, not on noise"
+    assert said == [f"{trained}: labels are read as 0 no pneumonia, 1 pneumonia"]
+
+
+def test_the_data_that_a_bundle_was_trained_with_are_named(noise: Path, tmp_path: Path) -> None:
+    """By their digest, whatever the folder is called."""
+    bundle, said = tmp_path / "bundle", list[str]()
+    shutil.copytree(STARTER, bundle)
+    opened = open_bundle(bundle).manifest
+    assert opened.data is not None
+    digest = open_labelled(noise, quiet).digest(("train", "val"))
+    manifest = sealed(replace(opened, data=replace(opened.data, digest=digest, name="noise")))
+    (bundle / "manifest.json").write_text(json.dumps(asdict(manifest)), encoding="utf-8")
+    evaluate(bundle, noise, "train", quiet, Wanted(log=tmp_path / "log.csv"), say=said.append)
+    assert said == ["these are the very data that the bundle was trained with; the split train was learned from"]
+
+
 def test_a_card_beside_a_file_without_measures_is_refused(noise: Path, tmp_path: Path) -> None:
     """By the name of the file."""
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     wanted = Wanted(card=tmp_path / "card.md", beside=(tmp_path / "other.json",), log=tmp_path / "log.csv")
     with pytest.raises(OperatorError, match=r"other\.json holds no measures"):
-        evaluate(STARTER, noise, "train", quiet, wanted)
+        evaluate(STARTER, noise, "test", quiet, wanted)
