@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models import recipes
+from models.bundle.description import RESERVED
 from models.strict import FormError, build, within
 
 SIZES = range(16, 513)
@@ -194,6 +195,8 @@ def _check(plan: Recipe) -> None:
         within(getattr(plan.recipe, key) >= 1, f"recipe.recipe.{key}", getattr(plan.recipe, key), "a number from 1")
     members, seeds = plan.recipe.members, plan.recipe.seeds
     within(1 <= members <= seeds, "recipe.recipe.members", members, f"a number from 1 to the {seeds} of seeds")
+    for key in ("name", "version"):
+        within(bool(getattr(plan.recipe, key).strip()), f"recipe.recipe.{key}", getattr(plan.recipe, key), "some text")
     _check_classes(plan.classes)
     _check_classifier(plan.classifier, "recipe.classifier")
     if plan.baseline:
@@ -215,6 +218,7 @@ def _check_classes(classes: tuple[Class, ...]) -> None:
     names = [known.name for known in classes]
     within(1 <= len(names) <= MOST_CLASSES, "recipe.classes", names, f"1 to {MOST_CLASSES} classes")
     within(len(set(names)) == len(names) and all(names), "recipe.classes", names, "a name of its own for each class")
+    within(RESERVED not in names, "recipe.classes", names, f"another name than {RESERVED}")
     for place, known in enumerate(classes):
         for key, code in (("finding", known.finding), ("site", known.site)):
             within(all(code), f"recipe.classes[{place}].{key}", code, "a code value, scheme and meaning")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from node.dicom.synthetic import Origin, synthetic_study
 from node.domain.errors import OperatorError
 from node.pipeline.send import Reporter
+from node.pipeline.train import LARGEST_SEED
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def synthesise(
     out
         A folder, created; an empty one is taken, another is not.
     seed
-        From 0; the same seed, label and generator give the same studies.
+        From 0 to `LARGEST_SEED`; the same seed, label and generator give the same studies.
     report
         Told of the progress.
     generator
@@ -70,9 +71,11 @@ def studies(label: str, count: int, seed: int, generator: Path | None = None) ->
     OperatorError
         As `synthesise` does, at once.
     """
-    if not 1 <= count <= MAXIMUM_COUNT or seed < 0:
+    if not 1 <= count <= MAXIMUM_COUNT or not 0 <= seed <= LARGEST_SEED:
         raise OperatorError(
-            f"a count is a number from 1 to {MAXIMUM_COUNT}, a seed one from 0; not {count} and {seed}", exit_code=2
+            f"a count is a number from 1 to {MAXIMUM_COUNT}, a seed one from 0 to {LARGEST_SEED}; "
+            f"not {count} and {seed}",
+            exit_code=2,
         )
     from models.bundle.folder import BundleError  # noqa: PLC0415 - for this verb alone
     from models.inference.generator import load_generator  # noqa: PLC0415 - the same

@@ -15,6 +15,9 @@ from node.pipeline.evaluation_log import log_training
 from node.pipeline.labelled import open_labelled
 from node.pipeline.send import Reporter
 
+LARGEST_SEED = 2**31 - 1
+"""NumPy and Keras take seeds of 32 bits; half of them leave room for those that a training counts up from its own."""
+
 
 def train(
     recipe: str, data: Path, out: Path, seed: int, report: Reporter, *, replace: bool, say: Callable[[str], None]
@@ -30,7 +33,7 @@ def train(
     out
         Folder of the new bundle.
     seed
-        The same seed, data and number of threads give the same bundle.
+        From 0 to `LARGEST_SEED`; the same seed, data and number of threads give the same bundle.
     report
         Told of the progress.
     replace
@@ -41,10 +44,14 @@ def train(
     Raises
     ------
     OperatorError
-        Where `out` exists and may not be replaced or is no bundle, cannot be written, or the recipe or the data
-        cannot be trained with. Whatever stood at `out` stands there still.
+        Where the seed is none, `out` exists and may not be replaced or is no bundle, cannot be written, or the recipe
+        or the data cannot be trained with. Whatever stood at `out` stands there still.
     """
     quieten()
+    if not 0 <= seed <= LARGEST_SEED:
+        raise OperatorError(
+            f"a seed is a number from 0 to {LARGEST_SEED}, not {seed}: name another --seed", exit_code=2
+        )
     from models.data.dataset import DataError  # noqa: PLC0415
     from models.training.recipe import RecipeError  # noqa: PLC0415
 

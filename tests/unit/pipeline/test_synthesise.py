@@ -102,11 +102,12 @@ def test_an_unknown_label_is_refused_with_those_that_there_are(generator: Path, 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("count", "seed"), [(0, 1), (-1, 1), (MAXIMUM_COUNT + 1, 1), (1, -1)])
+@pytest.mark.parametrize(("count", "seed"), [(0, 1), (-1, 1), (MAXIMUM_COUNT + 1, 1), (1, -1), (1, 99_999_999_999)])
 def test_numbers_that_make_no_sense_are_refused(generator: Path, tmp_path: Path, count: int, seed: int) -> None:
     """Before anything is painted."""
-    with pytest.raises(OperatorError, match=f"not {count} and {seed}"):
+    with pytest.raises(OperatorError, match=f"not {count} and {seed}") as refusal:
         synthesise("normal", count, tmp_path / "out", seed, _quiet, generator)
+    assert refusal.value.exit_code == 2
 
 
 def test_a_folder_that_holds_something_is_not_written_to(generator: Path, tmp_path: Path) -> None:

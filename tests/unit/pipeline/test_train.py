@@ -31,6 +31,15 @@ def mark_of(folder: Path) -> str:
     return str(mark)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31, 99_999_999_999])
+def test_a_seed_that_is_none_is_refused_before_anything_is_read(tmp_path: Path, seed: int) -> None:
+    """By the range that there is; nothing is made."""
+    with pytest.raises(OperatorError, match=f"from 0 to 2147483647, not {seed}") as refusal:
+        train("starter", tmp_path / "no-data", tmp_path / "one", seed, lambda *_: None, replace=False, say=print)
+    assert refusal.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_new_bundle_takes_a_free_place(tmp_path: Path) -> None:
     """Nothing else is left beside it."""
     put_in_place(bundle(tmp_path / ".one-new", "new"), tmp_path / "one", replace=False)
