@@ -5,21 +5,35 @@ this takes seconds and no TensorFlow. It knows bundles and labelled images; whic
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from models.bundle.folder import BundleError, open_bundle, write_bundle
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.folder import Bundle, BundleError, open_bundle, write_bundle
 from models.bundle.manifest import Anomaly, Manifest
 from models.bundle.place import appearing_at_once
 from models.data.labelled import DataError, LabelledImages, refuse_images
-from models.inference.anomaly import scaled
+from models.inference.admission import admission_score, feature_autoencoder
+from models.inference.anomaly import Scores, fused, scaled
 from models.inference.suspect import Suspect
 
 FEWEST = 30
-"""Different normals that a scale needs: with them the 95th percentile is the second or third strangest image."""
+"""Patients that a scale needs: with them the 95th percentile is the second or third strangest. Several images of one
+patient are alike, and count once."""
+
+MOST_REFUSED = 0.1
+"""Share of the normals that admission may refuse; its limit lets in nearly all held-out images of shifted equipment. The
+refused ones are left out of the scale, because a report gives such an image no score."""
+
+LEAST_SPREAD = 0.25
+"""Of the bundle's own deviations, how much a site's have at least: normals that are all alike, such as those of one
+day, would otherwise make every other image look strange."""
 
 AT_A_SITE = "-site"
 """What the version of a bundle ends in that was fitted to a site."""
@@ -35,7 +49,7 @@ def refit_anomaly(bundle: Path, normals: LabelledImages, out: Path, *, now: date
     bundle
         The folder of a bundle with an anomaly score.
     normals
-        The site's images without a finding; all labels are 0.
+        The site's images without a finding; all labels are 0, and a group is a patient.
     out
         Where the new bundle is to be; must not exist yet. It appears complete or not at all.
     now
@@ -48,7 +62,8 @@ def refit_anomaly(bundle: Path, normals: LabelledImages, out: Path, *, now: date
     BundleError
         Where the bundle cannot be used or has no anomaly score.
     DataError
-        Where images are labelled as not normal (they are named), or there are fewer than `FEWEST` different ones.
+        Where images are labelled as not normal or more than `MOST_REFUSED` of them are not admitted (they are named),
+        or the admitted ones show fewer than `FEWEST` patients.
     OSError
         Where `out` exists (FileExistsError), or nothing can be written beside it.
     """
@@ -57,11 +72,15 @@ def refit_anomaly(bundle: Path, normals: LabelledImages, out: Path, *, now: date
     opened = open_bundle(bundle)
     if opened.manifest.anomaly is None:
         raise BundleError(f"the bundle {bundle} has no anomaly score that could be fitted to a site")
-    digests = _digests(normals)
+    labelled = zip(normals.names, normals.labels, strict=True)
+    refuse_images("labelled as not normal", [name for name, label in labelled if label != 0])
+    _different(normals, np.ones(len(normals), np.bool_))  # before the time for admission is spent
+    admitted = _admitted(opened, normals)
+    digests, patients = _different(normals, admitted)
     own = opened.manifest.anomaly
-    fitted = scaled(own.parts, Suspect(own, opened, threads).raw(normals.views))
+    fitted = _fitted(own, [scores[admitted] for scores in Suspect(own, opened, threads).raw(normals.views)])
     digest = sha256("".join(digests).encode()).hexdigest()
-    source = {"of": opened.manifest.device_uid, "images": len(digests), "digest": digest}
+    source = {"of": opened.manifest.device_uid, "images": len(digests), "patients": patients, "digest": digest}
     with appearing_at_once(out) as folder:
         for name in opened.manifest.files:
             shutil.copyfile(opened.path / name, folder / name)
@@ -69,14 +88,40 @@ def refit_anomaly(bundle: Path, normals: LabelledImages, out: Path, *, now: date
     return out
 
 
-def _digests(normals: LabelledImages) -> list[str]:
-    """Return the digests of the different images, once they may be fitted to."""
-    labelled = zip(normals.names, normals.labels, strict=True)
-    refuse_images("labelled as not normal", [name for name, label in labelled if label != 0])
-    different = sorted(set(normals.image_digests()))
-    if len(different) < FEWEST:
-        raise DataError(f"{len(different)} different normals are too few to place scores among: {FEWEST} are needed")
-    return different
+def _admitted(bundle: Bundle, normals: LabelledImages) -> NDArray[np.bool_]:
+    """Return which of the normals the bundle would read, shape (images,), once they are enough."""
+    limit = bundle.manifest.admission
+    if limit is None:
+        return np.ones(len(normals), np.bool_)
+    known = feature_autoencoder(bundle.arrays["admission"], "admission")
+    admitted = np.array([admission_score(known, image) <= limit.limit for image in normals.views(limit.size)], np.bool_)
+    if np.mean(~admitted) > MOST_REFUSED:
+        fault = f"of {len(normals)} not of the kind that the bundle reads (admission score above {limit.limit:.2f})"
+        refuse_images(fault, [name for name, taken in zip(normals.names, admitted, strict=True) if not taken])
+    return admitted
+
+
+def _different(normals: LabelledImages, admitted: NDArray[np.bool_]) -> tuple[list[str], int]:
+    """Return the digests of the different images that are admitted and how many patients they show, once enough."""
+    digests = sorted({digest for digest, taken in zip(normals.image_digests(), admitted, strict=True) if taken})
+    patients = len({group for group, taken in zip(normals.groups, admitted, strict=True) if taken})
+    if min(patients, len(digests)) < FEWEST:
+        raise DataError(
+            f"{len(digests)} different normals of {patients} patients are too few to place scores among: images of "
+            f"{FEWEST} patients are needed"
+        )
+    return digests, patients
+
+
+def _fitted(own: Anomaly, raw: Sequence[Scores]) -> Anomaly:
+    """Return the scales of normals' scores, none much narrower than the bundle's own."""
+    parts = tuple(
+        replace(part, deviation=max(part.deviation, LEAST_SPREAD * old.deviation))
+        for part, old in zip(scaled(own.parts, raw).parts, own.parts, strict=True)
+    )
+    together = fused(raw, parts)
+    quantiles = tuple(map(float, np.percentile(together, np.arange(101))))
+    return Anomaly(parts, float(together.mean()), max(float(together.std()), LEAST_SPREAD * own.deviation), quantiles)
 
 
 def _manifest(manifest: Manifest, fitted: Anomaly, source: dict[str, Any], now: datetime) -> Manifest:
