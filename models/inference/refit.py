@@ -28,8 +28,8 @@ FEWEST = 30
 patient are alike, and count once."""
 
 MOST_REFUSED = 0.1
-"""Share of the normals that admission may refuse; its limit lets in nearly all held-out images of shifted equipment. The
-refused ones are left out of the scale, because a report gives such an image no score."""
+"""Share of the normals that admission may refuse; its limit lets in nearly all held-out images of shifted equipment.
+The refused ones are left out of the scale, because a report gives such an image no score."""
 
 LEAST_SPREAD = 0.25
 """Of the bundle's own deviations, how much a site's have at least: normals that are all alike, such as those of one
