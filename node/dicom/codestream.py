@@ -1,4 +1,4 @@
-"""What a compressed frame says of its own size, and whether it is all there, without decoding it.
+"""What a compressed frame says of its own size and samples, and whether it is all there, without decoding it.
 
 A decoder takes the size from the frame, not from the dataset around it, so a frame that claims another one would be
 allocated as it claims and then be cut into a picture that nobody took; and of a frame that ends early, decoders make
@@ -19,8 +19,11 @@ _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"  # of the image (JPEG) and of the codestream (JPEG 2000); compressed data never has it inside
 _JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC share their range
+_JPEG_LS = 0xF7
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _FILL = 0xFF
+_SIGN = 0x80  # in Ssiz; the other bits are the precision less one
 
 
 class FrameSize(NamedTuple):
@@ -31,11 +34,20 @@ class FrameSize(NamedTuple):
     samples: int
 
 
+class Samples(NamedTuple):
+    """How a frame keeps its samples."""
+
+    bits: int  #: precision
+    signed: bool  #: False of JPEG and JPEG-LS, which know no sign: there the bits are kept as they are
+
+
 class Codestream(NamedTuple):
     """A compressed frame by its header."""
 
     size: FrameSize
     is_whole: bool  #: its end marker is there
+    family: str  #: JPEG, JPEG lossless, JPEG-LS or JPEG 2000
+    samples: Samples
 
 
 def codestream_of(frame: bytes) -> Codestream | None:
@@ -59,10 +71,17 @@ def _jpeg(frame: bytes) -> Codestream | None:
     while frame[position] == _FILL:
         marker = frame[position + 1]
         if marker in _FRAME_HEADERS:
-            size = FrameSize(*struct.unpack_from(">HHB", frame, position + 5))
-            return Codestream(size, _END in frame[position:])  # a thumbnail before the header has an end of its own
+            precision, *size = struct.unpack_from(">BHHB", frame, position + 4)
+            is_whole = _END in frame[position:]  # a thumbnail before the header has an end of its own
+            return Codestream(FrameSize(*size), is_whole, _family(marker), Samples(precision, signed=False))
         position += _segment_length(frame, position, marker)
     return None
+
+
+def _family(marker: int) -> str:
+    if marker == _JPEG_LS:
+        return "JPEG-LS"
+    return "JPEG lossless" if marker in _LOSSLESS else "JPEG"
 
 
 def _segment_length(frame: bytes, position: int, marker: int) -> int:
@@ -94,4 +113,9 @@ def _jpeg_2000(frame: bytes, start: int) -> Codestream | None:
         return None
     right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
     (samples,) = struct.unpack_from(">H", frame, start + 40)
-    return Codestream(FrameSize(bottom - top, right - left, samples), _END in frame[start:])
+    depths = frame[start + 42 : start + 42 + 3 * samples : 3]  # Ssiz of each component
+    if len(set(depths)) != 1:
+        return None  # components of different kinds make no pixel that the Image Pixel module could describe
+    kept = Samples((depths[0] & ~_SIGN) + 1, signed=bool(depths[0] & _SIGN))
+    size = FrameSize(bottom - top, right - left, samples)
+    return Codestream(size, _END in frame[start:], "JPEG 2000", kept)

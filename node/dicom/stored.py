@@ -35,7 +35,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from node.dicom.codestream import FrameSize, codestream_of
+from node.dicom.codestream import Codestream, FrameSize, codestream_of
 from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
 from node.dicom.part10 import dataset_of
 
@@ -56,6 +56,14 @@ _PLUGINS = {
     HTJ2K: "pylibjpeg",
     RLELossless: "pylibjpeg",
 }
+_FAMILIES = {
+    JPEGBaseline8Bit: "JPEG",
+    JPEGExtended12Bit: "JPEG",
+    JPEGLossless: "JPEG lossless",
+    JPEGLosslessSV1: "JPEG lossless",
+    JPEGLSLossless: "JPEG-LS",
+    JPEGLSNearLossless: "JPEG-LS",
+}  # every other one that is decoded is of JPEG 2000
 
 
 class PixelsUnreadable(Exception):  # noqa: N818 - the word of the design: it names a finding about a file
@@ -121,7 +129,10 @@ def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], s
     values, photometric = _decoded(dataset, decoder, options)
     if values.size != size.rows * size.columns * size.samples * _frames(dataset):
         raise PixelsUnreadable("its pixels do not decode into the size that its header says")
-    return values if compressed else _value_bits(dataset, values), photometric
+    if not compressed:
+        return _value_bits(dataset, values), photometric
+    _check_range(dataset, values)
+    return values, photometric
 
 
 def _decoder(transfer_syntax_uid: UID) -> Decoder:
@@ -191,10 +202,10 @@ def _check_frames(dataset: Dataset, size: FrameSize) -> None:
         if number > declared:
             raise PixelsUnreadable(f"it has more compressed frames than the {declared} that its header declares")
         if not claims_nothing:
-            _check_frame(frame, size)
+            _check_frame(dataset, frame, size)
 
 
-def _check_frame(frame: bytes, size: FrameSize) -> None:
+def _check_frame(dataset: Dataset, frame: bytes, size: FrameSize) -> None:
     stream = codestream_of(frame)
     if stream is None:
         raise PixelsUnreadable("a compressed frame has no header that can be read")
@@ -202,6 +213,35 @@ def _check_frame(frame: bytes, size: FrameSize) -> None:
         raise PixelsUnreadable(f"a compressed frame has the size {tuple(stream.size)}, the header {tuple(size)}")
     if not stream.is_whole:
         raise PixelsUnreadable("a compressed frame is truncated: it has no end marker")
+    family = _FAMILIES.get(dataset.file_meta.TransferSyntaxUID, "JPEG 2000")
+    if stream.family != family:
+        raise PixelsUnreadable(f"a compressed frame is {stream.family}, and its transfer syntax is one of {family}")
+    if not _samples_fit(dataset, stream):
+        kept = f"{stream.samples.bits} bits {'with' if stream.samples.signed else 'without'} a sign"
+        raise PixelsUnreadable(f"a compressed frame has samples of {kept}, which do not fit the header")
+
+
+def _samples_fit(dataset: Dataset, stream: Codestream) -> bool:
+    """Say whether the samples of a frame can be what the header says of them.
+
+    Fewer bits than Bits Stored are values that happen to be small. Signed values may stand in a frame without a sign
+    as the bits that they are, and then these must be all of them: with fewer, it is not known which bit is the sign.
+    """
+    bits, signed = stream.samples
+    stored, allocated = int(dataset.BitsStored), int(dataset.BitsAllocated)
+    if bits > allocated:
+        return False
+    if not int(dataset.PixelRepresentation):
+        return not signed
+    return signed or bits in {stored, allocated}
+
+
+def _check_range(dataset: Dataset, values: npt.NDArray[Any]) -> None:
+    """Refuse values that need more bits than Bits Stored: a frame of more bits may hold small values, or not."""
+    sign_bits = 1 if values.dtype.kind == "i" else 0
+    limit = 1 << (int(dataset.BitsStored) - sign_bits)
+    if int(values.max()) >= limit or int(values.min()) < -limit:
+        raise PixelsUnreadable(f"its values do not fit into the {dataset.BitsStored} bits of its header")
 
 
 def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1
 
-from node.dicom.codestream import Codestream, FrameSize, codestream_of
+from node.dicom.codestream import Codestream, FrameSize, Samples, codestream_of
 from node.dicom.pixels import PixelsUnreadable, read_pixels
 from node.dicom.testfiles import test_file as pydicom_file
 
@@ -87,13 +88,56 @@ def test_a_panic_of_the_rle_decoder_is_a_refusal(tmp_path: Path) -> None:
         read_pixels(_with_frame("SC_rgb_rle_32bit.dcm", bytes(frame), tmp_path))
 
 
+def _with_header(name: str, folder: Path, **changed: int) -> Path:
+    dataset = dcmread(pydicom_file(name))
+    for keyword, value in changed.items():
+        setattr(dataset, keyword, value)
+    path = folder / "other_header.dcm"
+    dataset.save_as(path)
+    return path
+
+
+def test_a_codestream_with_a_sign_under_a_header_without_one_is_refused(tmp_path: Path) -> None:
+    """JPEG 2000 says 16 bits with a sign; read without one, -1 would be 65535."""
+    with pytest.raises(PixelsUnreadable, match="16 bits with a sign, which do not fit"):
+        read_pixels(_with_header(_JPEG_2000, tmp_path, PixelRepresentation=0))
+
+
+def test_a_codestream_without_a_sign_and_with_too_few_bits_for_a_signed_header_is_refused(tmp_path: Path) -> None:
+    """Twelve bits for a header of sixteen: nobody knows whether the twelfth is a sign."""
+    frame = bytearray(_frame(_JPEG_2000))
+    frame[frame.index(b"\xff\x51") + 40] = 11
+    with pytest.raises(PixelsUnreadable, match="12 bits without a sign, which do not fit"):
+        read_pixels(_with_frame(_JPEG_2000, bytes(frame), tmp_path))
+
+
+def test_values_that_need_more_bits_than_the_header_has_are_refused(tmp_path: Path) -> None:
+    """The codestream has 16 bits; the values fit into 13, and not into 8."""
+    whole = read_pixels(pydicom_file(_JPEG_2000)).values
+    assert (read_pixels(_with_header(_JPEG_2000, tmp_path, BitsStored=13, HighBit=12)).values == whole).all()
+    with pytest.raises(PixelsUnreadable, match="do not fit into the 8 bits"):
+        read_pixels(_with_header(_JPEG_2000, tmp_path, BitsStored=8, HighBit=7))
+
+
+@pytest.mark.parametrize("name", _FAMILIES)
+def test_a_codestream_of_another_family_than_the_transfer_syntax_is_refused(name: str, tmp_path: Path) -> None:
+    """A decoder that knows both would read it, one that does not would crash."""
+    dataset = dcmread(pydicom_file(name))
+    other = JPEGBaseline8Bit if dataset.file_meta.TransferSyntaxUID != JPEGBaseline8Bit else JPEGLosslessSV1
+    dataset.file_meta.TransferSyntaxUID = other
+    dataset.save_as(tmp_path / "other_family.dcm")
+    with pytest.raises(PixelsUnreadable, match="its transfer syntax is one of JPEG"):
+        read_pixels(tmp_path / "other_family.dcm")
+
+
 def test_a_thumbnail_before_the_header_is_not_the_frame() -> None:
     """Its own header and end do not count: they stand in an application segment."""
     thumbnail = b"\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xd9"
     frame = b"\xff\xd8\xff\xe0" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
     frame += b"\xff\xff\xc2\0\x0b\x08\0\5\0\7\1\1\x11\0"  # a fill byte before the marker
-    assert codestream_of(frame) == Codestream(FrameSize(5, 7, 1), is_whole=False)
-    assert codestream_of(frame + b"\xff\xd9") == Codestream(FrameSize(5, 7, 1), is_whole=True)
+    cut = Codestream(FrameSize(5, 7, 1), is_whole=False, family="JPEG", samples=Samples(8, signed=False))
+    assert codestream_of(frame) == cut
+    assert codestream_of(frame + b"\xff\xd9") == cut._replace(is_whole=True)
 
 
 def test_a_jp2_file_is_looked_into() -> None:
