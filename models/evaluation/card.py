@@ -147,7 +147,7 @@ def _beside(evaluation: Evaluation, surroundings: Surroundings) -> list[dict[str
         for name, value, interval in own
         if value is not None
     ]
-    return [*(_other(others) for others in surroundings.beside), *rows]
+    return [*(_other(others, measures, where) for others in surroundings.beside), *rows]
 
 
 def _maps(measures: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Mapping[str, Any]]:
@@ -158,12 +158,16 @@ def _maps(measures: Mapping[str, Any], surroundings: Surroundings) -> dict[str, 
     return {**measures["maps"], **others}
 
 
-def _other(measures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of another bundle: its AUC, or of several classes its accuracy."""
-    key = "auc" if "auc" in measures else "accuracy"
+def _other(measures: Mapping[str, Any], own: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the row of another bundle: its AUC, or of several classes its accuracy.
+
+    Data that are called as those of the card, and are others by their digest, are marked.
+    """
+    key, data = "auc" if "auc" in measures else "accuracy", f"{measures['data']} {measures['split']}"
+    misleading = data == where and measures.get("data_digest") != own["data_digest"]
     return {
         "name": f"{measures['bundle']} {measures['version']}",
-        "data": f"{measures['data']} {measures['split']}",
+        "data": f"{data}, other images" if misleading else data,
         "value": measures[key],
         "unit": "" if key == "auc" else " accuracy",
         "interval": measures["intervals"].get(key),
