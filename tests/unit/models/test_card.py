@@ -161,13 +161,14 @@ def test_all_members_of_a_mean_are_called_kept(trained: Evaluation) -> None:
 
 def test_the_story_of_the_public_chests_stands_on_no_other_card(trained: Evaluation) -> None:
     """Of other data nothing is said that nobody knows."""
-    other = card(trained, Surroundings("drawn", robustness=(ROW,)))
-    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes"):
+    adults = {**trained.measures, "anomaly_auc": None}
+    other = card(trained, Surroundings("drawn", robustness=(ROW,), adults=adults))
+    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes", "not made for"):
         assert word not in other, word
     assert trained.manifest.data is not None
     chests = replace(trained.manifest, data=replace(trained.manifest.data, name="chest_kermany"))
-    text = card(replace(trained, manifest=chests), Surroundings("drawn"))
-    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes"):
+    text = card(replace(trained, manifest=chests), Surroundings("drawn", adults=adults))
+    for word in ("children", "Guangzhou", "shifted", "Adults are not", "hard_validation", "squeezes", "not made for"):
         assert word in text, word
 
 
