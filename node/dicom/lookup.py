@@ -44,11 +44,22 @@ def table_of(item: Dataset, *, little_endian: bool) -> Table:
     )
 
 
-def looked_up(values: npt.NDArray[np.float32], table: Table) -> npt.NDArray[np.float32]:
-    """Return the entry for each value, shape and dtype kept; values between two entries take the nearer one."""
+def looked_up(values: npt.NDArray[np.float32], table: Table, *, signed: bool) -> npt.NDArray[np.float32]:
+    """Return the entry for each value, shape and dtype kept; values between two entries take the nearer one.
+
+    Parameters
+    ----------
+    values
+        What is looked up.
+    table
+        Where.
+    signed
+        Whether the values have a sign by the header: then a first value of 32768 or more was a negative one, written
+        as US. So it was where one of the values is negative.
+    """
     first = table.first
-    if first >= _WHOLE_RANGE // 2 and values.min() < 0:
-        first -= _WHOLE_RANGE  # a negative value that was written as US
+    if first >= _WHOLE_RANGE // 2 and (signed or values.min() < 0):
+        first -= _WHOLE_RANGE
     index = np.clip(np.rint(values) - np.float32(first), 0, len(table.entries) - 1).astype(np.intp)
     found: npt.NDArray[np.float32] = table.entries[index]
     return found

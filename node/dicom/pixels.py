@@ -25,10 +25,10 @@ from node.dicom.frames import frame_rescales
 from node.dicom.lookup import looked_up, table_of
 from node.dicom.padding import as_background, padded_pixels
 from node.dicom.part10 import NotPart10
-from node.dicom.stored import PixelsUnreadable, opened, stored_values
+from node.dicom.stored import PixelsUnreadable, TooManyFrames, opened, stored_values
 from node.dicom.voi import presented
 
-__all__ = ["MAXIMUM_PIXEL_BYTES", "PixelValues", "PixelsUnreadable", "read_pixels"]
+__all__ = ["MAXIMUM_PIXEL_BYTES", "PixelValues", "PixelsUnreadable", "TooManyFrames", "read_pixels"]
 
 MAXIMUM_PIXEL_BYTES = 1 << 30
 
@@ -71,7 +71,7 @@ class PixelValues:
     bits_stored: int
 
 
-def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues:
+def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES, max_frames: int | None = None) -> PixelValues:
     """Decode the pixels of a stored file; padded ones become background.
 
     Parameters
@@ -81,6 +81,8 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues
     max_bytes
         The most that the decoded pixels may take up, computed from Rows, Columns, Number of Frames, Samples per
         Pixel and Bits Allocated, before decoding; also the most that a deflated dataset may inflate to.
+    max_frames
+        The most frames that the header may declare; more are refused before one is decoded. None: any number.
 
     Raises
     ------
@@ -88,13 +90,15 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> PixelValues
         There are no pixels, or none but padding, no decoder, fewer bytes than the header promises, more than
         `max_bytes`, compressed frames of another size, a colour space that is not known, or values that are not
         finite.
+    TooManyFrames
+        The header declares more than `max_frames`.
     OSError
         The file cannot be read.
     """
     data = path.read_bytes()
     try:
         dataset = opened(data, max_bytes)
-        stored, photometric = stored_values(dataset, max_bytes)
+        stored, photometric = stored_values(dataset, max_bytes, max_frames)
         inverted = _is_inverted(dataset, photometric)
         window = None
         if photometric in _GREY:
@@ -116,7 +120,8 @@ def _modality_values(dataset: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[
     values: npt.NDArray[np.float32] = stored.astype(np.float32)
     if dataset.get("ModalityLUTSequence"):
         little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
-        return looked_up(values, table_of(dataset.ModalityLUTSequence[0], little_endian=little_endian))
+        table = table_of(dataset.ModalityLUTSequence[0], little_endian=little_endian)
+        return looked_up(values, table, signed=bool(dataset.get("PixelRepresentation")))
     for frame, (slope, intercept) in zip(values, frame_rescales(dataset, len(values)), strict=True):
         frame *= slope  # noqa: PLW2901 - a view of the array, changed in place
         frame += intercept  # noqa: PLW2901
@@ -163,6 +168,8 @@ def _reason(failure: Exception) -> str:
     """Return the kind of a decoder's failure; its message may quote values of the dataset."""
     if isinstance(failure, NotParsable | NotPart10):
         return f"the file cannot be parsed: {failure}"
+    if isinstance(failure, RecursionError):
+        return "its sequences are nested too deeply"
     if isinstance(failure, NotImplementedError | RuntimeError):
         return "no decoder can decode its pixel data"
     if isinstance(failure, MemoryError):

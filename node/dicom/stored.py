@@ -70,6 +70,14 @@ class PixelsUnreadable(Exception):  # noqa: N818 - the word of the design: it na
     """The file has no pixels, or none that can be decoded rightly; the message says why, without patient data."""
 
 
+class TooManyFrames(PixelsUnreadable):
+    """The file has more frames than the caller takes; none was decoded."""
+
+    def __init__(self, frames: int, allowed: int) -> None:
+        super().__init__(f"it has {frames} frames, more than {allowed}")
+        self.frames = frames
+
+
 def opened(data: bytes, max_bytes: int) -> Dataset:
     """Parse a file; pydicom's own reader would inflate without a limit, and take in stray elements of group 0002.
 
@@ -94,7 +102,7 @@ def opened(data: bytes, max_bytes: int) -> Dataset:
     return dataset
 
 
-def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], str]:
+def stored_values(dataset: Dataset, max_bytes: int, max_frames: int | None = None) -> tuple[npt.NDArray[Any], str]:
     """Return the stored values and the photometric interpretation that they are in once decoded.
 
     Parameters
@@ -103,6 +111,8 @@ def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], s
         As `opened` returns it.
     max_bytes
         The most that the decoded pixels may take up.
+    max_frames
+        The most frames that the header may declare; None: any number.
 
     Returns
     -------
@@ -114,10 +124,12 @@ def stored_values(dataset: Dataset, max_bytes: int) -> tuple[npt.NDArray[Any], s
     ------
     PixelsUnreadable
         The size is not one that can or may be decoded.
+    TooManyFrames
+        The header declares more than `max_frames`.
     Exception
         What pydicom and its decoders raise for datasets that are not what they say.
     """
-    syntax, size = dataset.file_meta.TransferSyntaxUID, _checked_size(dataset, max_bytes)
+    syntax, size = dataset.file_meta.TransferSyntaxUID, _checked_size(dataset, max_bytes, max_frames)
     decoder = _decoder(syntax)  # before more is asked of a transfer syntax that is not known
     compressed = bool(syntax.is_encapsulated)
     check = _check_frames if compressed else _check_native_length
@@ -167,10 +179,12 @@ class _PanicAsError:
             raise ValueError("the decoder has lost its way in a frame") from panic
 
 
-def _checked_size(dataset: Dataset, max_bytes: int) -> FrameSize:
+def _checked_size(dataset: Dataset, max_bytes: int, max_frames: int | None) -> FrameSize:
     """Return the size that the header gives a frame; refuse what is empty or would not fit."""
     if not _pixel_bytes(dataset):
         raise PixelsUnreadable("it has no pixel data")
+    if max_frames is not None and _frames(dataset) > max_frames:
+        raise TooManyFrames(_frames(dataset), max_frames)
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     size = FrameSize(rows, columns, int(dataset.get("SamplesPerPixel") or 1))
     count = rows * columns * size.samples * _frames(dataset)

@@ -54,8 +54,13 @@ def presented(dataset: Dataset, values: Values) -> tuple[Values, Window | None]:
     for source in _sources(dataset):
         table = _table(source, dataset)
         if table is not None:
-            return looked_up(values, table), None
+            return looked_up(values, table, signed=_signed(dataset)), None
     return values, None
+
+
+def _signed(dataset: Dataset) -> bool:
+    """Say whether what a VOI LUT is given has a sign: Pixel Representation's, and none after a Modality LUT."""
+    return bool(dataset.get("PixelRepresentation")) and not dataset.get("ModalityLUTSequence")
 
 
 def _sources(dataset: Dataset) -> Iterator[Dataset]:

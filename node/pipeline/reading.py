@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from node.dicom.pixels import PixelsUnreadable, read_pixels
+from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
@@ -62,11 +62,11 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public
     """
     try:
         with native_chatter_dropped():  # decoders have opinions of odd files
-            pixels = read_pixels(path)
+            pixels = read_pixels(path, max_frames=1)
+    except TooManyFrames as error:
+        return not_read(sop_instance_uid, f"The image has {error.frames} frames; the model reads single images.")
     except PixelsUnreadable as error:
         return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
-    if len(pixels.values) != 1:
-        return not_read(sop_instance_uid, f"The image has {len(pixels.values)} frames; the model reads single images.")
     if not np.isfinite(pixels.values).all():
         return not_read(sop_instance_uid, "The pixels hold values that are no numbers after the Modality LUT.")
     reader = _reader(bundle, public_key)

@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 
-from node.dicom.pixels import PixelsUnreadable, read_pixels
+from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
 from node.dicom.testfiles import test_file as pydicom_file
 from tests.unit.dicom.pictures import Write, grey
 
@@ -49,3 +49,10 @@ def test_plain_pixels_after_the_declared_frames_are_left_alone(write: Write) -> 
     """They may be nothing but padding; the frame that is declared is the first."""
     read = read_pixels(write(grey(PixelData=bytes(range(6)) * 5)), max_bytes=24)
     np.testing.assert_array_equal(read.values, [[[0, 1, 2], [3, 4, 5]]])
+
+
+def test_more_frames_than_the_caller_takes_are_refused_before_one_is_decoded(tmp_path: Path) -> None:
+    """The second of them could not be decoded."""
+    path = _repeated("MR_small_jp2klossless.dcm", tmp_path, frames=1, declared=2)
+    with pytest.raises(TooManyFrames, match="it has 2 frames, more than 1"):
+        read_pixels(path, max_frames=1)

@@ -327,3 +327,13 @@ def test_a_stored_file_is_read_whatever_its_meta_information_says_besides(tmp_pa
     meta = preamble_and_meta(part10.sop_class_uid, part10.sop_instance_uid, part10.transfer_syntax_uid)
     path.write_bytes(meta + stray + part10.dataset)
     assert read_pixels(path).values.shape == (1, 64, 64)
+
+
+def test_sequences_that_are_nested_too_deeply_are_refused_in_words(tmp_path: Path) -> None:
+    """Five hundred of undefined length, one in another."""
+    opening = b"\x08\0\x15\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\xff\xff\xff\xff"
+    closing = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    path = tmp_path / "nested.dcm"
+    path.write_bytes(preamble_and_meta(CLASS, "1.2.3", EXPLICIT) + opening * 500 + closing * 500 + encoded(grey()))
+    with pytest.raises(PixelsUnreadable, match="nested too deeply"):
+        read_pixels(path)

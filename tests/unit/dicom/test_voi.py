@@ -143,3 +143,12 @@ def test_a_colour_image_has_no_window(write: Write) -> None:
     rgb = grey(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, PixelData=bytes(range(18)))
     rgb.WindowCenter, rgb.WindowWidth = "3", "4"
     assert read_pixels(write(rgb)).window is None
+
+
+@pytest.mark.parametrize("sequence", ["ModalityLUTSequence", "VOILUTSequence"])
+def test_a_negative_first_value_that_was_written_as_us_is_told_by_the_pixels_sign(write: Write, sequence: str) -> None:
+    """-3 as 65533, over pixels with a sign of which none is negative."""
+    entries = list(range(7))
+    image = grey(PixelRepresentation=1, PixelData=bytes([0, 1, 2, 3, 4, 5]))
+    setattr(image, sequence, [table([7, 65533, 8], entries)])
+    assert read_pixels(write(image)).values[0].tolist() == [[3, 4, 5], [6, 6, 6]]
