@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from node.dicom.part10 import NotPart10, part10_of
-from node.dicom.pixels import PixelsUnreadable, read_pixels
+from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
 from node.domain.errors import Permanent
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
@@ -48,6 +48,10 @@ class Sample:
 
 
 def _is_dicom(file: Path) -> bool:
+    with file.open("rb") as stream:
+        is_marked = stream.read(132).endswith(b"DICM")
+    if not is_marked and file.stat().st_size > MAXIMUM_PICTURE_BYTES:
+        return False  # not worth the memory to find out whether it is DICOM without a preamble
     try:
         part10_of(file.read_bytes())
     except NotPart10:
@@ -59,11 +63,11 @@ def _dicom_image(file: Path) -> "SampleImage | str":
     from models.inference.importing import SampleImage  # noqa: PLC0415 - only the child process imports it
 
     try:
-        pixels = read_pixels(file)
+        pixels = read_pixels(file, max_frames=1)
+    except TooManyFrames:
+        return "DICOM with several frames"
     except PixelsUnreadable:
         return "DICOM without pixels that can be decoded"
-    if len(pixels.values) != 1:
-        return "DICOM with several frames"
     return SampleImage(pixels.values[0], pixels.window, pixels.inverted)
 
 
@@ -75,5 +79,8 @@ def _picture(file: Path) -> "SampleImage | str":
     if file.stat().st_size > MAXIMUM_PICTURE_BYTES:
         return "no image"
     content = np.frombuffer(file.read_bytes(), np.uint8)
-    decoded = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH) if content.size else None
+    try:
+        decoded = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH) if content.size else None
+    except cv2.error:  # more pixels than it decodes, or a picture that is not what it says
+        return f"pictures that cannot be decoded, such as {file.name}"
     return "no image" if decoded is None else SampleImage(np.asarray(decoded, np.float32))
