@@ -17,7 +17,10 @@ NETWORKS = ("classifier", "autoencoder")
 
 
 def keras_model(bundle: Path, network: str, threads: int) -> Any:
-    """Return one network of a bundle as a Keras model with its weights and named outputs."""
+    """Return one network of a bundle as a Keras model with its weights and named outputs.
+
+    Of a classifier of several members it is the first: what one costs is compared.
+    """
     from models.bundle.folder import open_bundle
     from models.networks.compact_resnet import compact_resnet
     from models.networks.restoring_autoencoder import restoring_autoencoder
@@ -39,11 +42,15 @@ def keras_model(bundle: Path, network: str, threads: int) -> Any:
     return model
 
 
-def write_onnx(bundle: Path, network: str, path: Path, threads: int) -> None:
-    """Write one network of a bundle as an ONNX file."""
+def write_exports(bundle: Path, network: str, path: Path, threads: int) -> None:
+    """Write one network of a bundle as an ONNX file, and as a LiteRT file beside it."""
     from _onnx import onnx_of
 
-    path.write_bytes(onnx_of(keras_model(bundle, network, threads)))
+    from models.training.export import exported
+
+    model = keras_model(bundle, network, threads)
+    path.write_bytes(onnx_of(model))
+    path.with_suffix(".tflite").write_bytes(exported(model))
 
 
 def route(name: str, bundle: Path, network: str, onnx: Path, threads: int) -> Route:
@@ -58,7 +65,7 @@ def route(name: str, bundle: Path, network: str, onnx: Path, threads: int) -> Ro
     network
         One of `NETWORKS`.
     onnx
-        The network as an ONNX file.
+        The network as an ONNX file, with its LiteRT file beside it.
     threads
         Threads of one call.
     """
@@ -68,7 +75,7 @@ def route(name: str, bundle: Path, network: str, onnx: Path, threads: int) -> Ro
     if name == "LiteRT":
         from models.inference.litert import LiteRT
 
-        return LiteRT((bundle / f"{network}.tflite").read_bytes(), threads)
+        return LiteRT(onnx.with_suffix(".tflite").read_bytes(), threads)
     from models.inference.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(onnx.read_bytes(), threads)

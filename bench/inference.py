@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _routes import NAMES, NETWORKS, Route, route, write_onnx
+from _routes import NAMES, NETWORKS, Route, route, write_exports
 from numpy.typing import NDArray
 
 from models import STARTER
@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-inference-") as folder:
         for network in NETWORKS:
             path = Path(folder) / f"{network}.onnx"
-            write_onnx(STARTER, network, path, options.threads)
+            write_exports(STARTER, network, path, options.threads)
             _compare_network(network, path, options)
         _print_starts(Path(folder) / "classifier.onnx", options.repetitions)
     print(f"load average of the last minute, this benchmark included: {os.getloadavg()[0]:.1f}")
