@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.manifest import Calibration, Classifier
-from models.inference.network import Images, Network, NetworkError, Outputs, load_network, outputs_in_batches
+from models.inference.network import Images, Network, NetworkError, Outputs, outputs_in_batches
+from models.inference.runtimes import load_network
 
 SURE = 1e-7
 """Probabilities are taken to lie this far from 0 and 1, so that they have log odds."""

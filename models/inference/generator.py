@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.bundle.folder import MANIFEST, BundleError, file_digests
 from models.bundle.manifest import TrainingData, manifest_digest
 from models.bundle.vouched import plain_content, vouched
-from models.inference.network import Network, NetworkError, load_network
+from models.inference.network import Network, NetworkError
+from models.inference.runtimes import load_network
 from models.strict import build, within
 
 GENERATOR = Path(__file__).parents[1] / "generator"

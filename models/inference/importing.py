@@ -19,7 +19,8 @@ from models.bundle.manifest import ADMISSION, ATTRIBUTION, FORMAT, AdmissionLimi
 from models.images.preprocess import Image, Values, network_input
 from models.inference.classify import Classify, prepared
 from models.inference.foreign import refuse_foreign
-from models.inference.network import Images, Network, NetworkError, Outputs, load_network
+from models.inference.network import Images, Network, NetworkError, Outputs
+from models.inference.runtimes import load_network
 from models.inference.sample_admission import PERCENTILE, SIZE, SampleAdmission, different, fit_on_sample
 
 DESCRIPTION = "description.toml"

@@ -13,7 +13,8 @@ from models.bundle.folder import Bundle
 from models.bundle.manifest import Anomaly, AnomalyPart
 from models.inference import anomaly
 from models.inference.admission import described, feature_autoencoder
-from models.inference.network import Images, Network, NetworkError, Outputs, load_network, outputs_in_batches
+from models.inference.network import Images, Network, NetworkError, Outputs, outputs_in_batches
+from models.inference.runtimes import load_network
 
 NEEDED = {"restoring": "mask", "residual": "restored", "one_class": "mask"}
 """The output that the network of each kind of part must have."""

@@ -25,8 +25,8 @@ from models.evaluation.synthetic import (
     variety,
 )
 from models.inference.generator import GENERATOR, NETWORK, Generator, load_generator
-from models.inference.network import load_network
 from models.inference.reader import load
+from models.inference.runtimes import load_network
 from models.networks.dcgan import discriminator, generator, smallest
 from models.training.adversaries import Adversaries, exported_generator, seen
 from models.training.gan import balanced_order, train_gan

@@ -14,8 +14,9 @@ from models.bundle.folder import open_bundle
 from models.inference.explain import explain
 from models.inference.foreign import refuse_foreign
 from models.inference.importing import ImportRefused, SampleImage, Tried, tried, write_imported
-from models.inference.network import NetworkError, load_network
+from models.inference.network import NetworkError
 from models.inference.reader import Reader, load
+from models.inference.runtimes import load_network
 from models.strict import FormError
 from tests.support.foreign import (
     CLASS,

@@ -17,8 +17,9 @@ from models.bundle.manifest import Anomaly, AnomalyPart, Calibration, Classifier
 from models.inference.anomaly import error_map, fused, mask_score, placed, residual_score, scaled
 from models.inference.classify import Classify, prepared, softmax
 from models.inference.litert import LiteRT
-from models.inference.network import NetworkError, load_network
+from models.inference.network import NetworkError
 from models.inference.reader import Reader, assembled, load, sigmoid
+from models.inference.runtimes import load_network
 
 FAR = 999.0
 """An admission limit that drawn chests keep to as well: the shipped bundle rightly takes them for strangers."""
