@@ -102,12 +102,18 @@ def test_the_card_is_about_the_public_test_split(public_data: Path) -> None:
 
 @pytest.mark.data
 def test_the_shipped_bundle_reaches_what_its_card_says_on_the_public_test_split(measured: dict[str, Any]) -> None:
-    """AUC 0.97, anomaly 0.84, better than textbook network and shortcut; balanced accuracy 0.87, aimed at 0.88."""
+    """An AUC of 0.97, better than the textbook network and the shortcut; anomaly 0.84."""
     assert measured["auc"] >= 0.97
-    assert measured["balanced_accuracy"] >= 0.87
     assert measured["auc"] > measured["baseline_auc"]
     assert measured["auc"] > measured["sharpness_auc"] + 0.1
     assert measured["anomaly_auc"] >= 0.84
+
+
+@pytest.mark.data
+@pytest.mark.xfail(strict=True, reason="starter 1.1.0 reaches 0.8794 at its operating point: the floor is missed")
+def test_the_shipped_operating_point_reaches_its_floor_on_the_public_test_split(measured: dict[str, Any]) -> None:
+    """A balanced accuracy of 0.88."""
+    assert measured["balanced_accuracy"] >= 0.88
 
 
 @pytest.mark.data
