@@ -6,7 +6,8 @@ from pathlib import Path
 
 from node.dicom.header import inspect
 from node.dicom.part10 import preamble_and_meta
-from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import ScpSettings, StorageSCP
 
 
 class StandInPacs:
@@ -26,7 +27,7 @@ class StandInPacs:
         self.reports: dict[str, list[Path]] = {}  #: files by Study Instance UID
         self._scp = StorageSCP(
             ScpSettings(ae_title, bind="127.0.0.1", port=0, accept_any_calling_ae=True),
-            on_store=self._store,
+            begin=gathered(self._store),
             on_refused=lambda _: None,
         )
 

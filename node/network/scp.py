@@ -20,10 +20,11 @@ from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.guards import GuardedAssociation, Introduction, quieten
 from node.network.listener import GuardedServer
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
+from node.network.reception import Begin
 from node.network.rejection import RefusedAssociation, Rejection
-from node.network.service import IncomingInstance, StorageService
+from node.network.service import StorageService
 
-__all__ = ["IncomingInstance", "RefusedAssociation", "Rejection", "ScpSettings", "StorageSCP"]
+__all__ = ["RefusedAssociation", "Rejection", "ScpSettings", "StorageSCP"]
 
 #: How long the associations that are aborted at the end of a drain may take to end, all together.
 _GRACE_S = 2.0
@@ -74,9 +75,8 @@ class StorageSCP:
     ----------
     settings
         Where it listens, whom it lets in, and its limits.
-    on_store
-        Called for every instance, on several threads at once; returns the status to answer, or raises `Refused`.
-        Nothing is acknowledged before it returns.
+    begin
+        Called for every instance, on several threads at once; see `reception`.
     on_refused
         Called for every association that is rejected, before the peer is told.
     """
@@ -84,11 +84,11 @@ class StorageSCP:
     def __init__(
         self,
         settings: ScpSettings,
-        on_store: Callable[[IncomingInstance], int],
+        begin: Begin,
         on_refused: Callable[[RefusedAssociation], None],
     ) -> None:
         self._settings, self._on_refused = settings, on_refused
-        self._service = StorageService(on_store)
+        self._service = StorageService(begin)
         self._changed = threading.Condition()
         self._open: set[GuardedAssociation] = set()
         self._admitted: set[GuardedAssociation] = set()

@@ -8,15 +8,15 @@ References
 DICOM PS3.4 Annex A (Verification), Annex B (Storage), PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), Annex C (statuses).
 """
 
+import contextlib
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.network.command import Command, CommandField, Element, MalformedCommand, response_to
 from node.network.guards import GuardedAssociation
 from node.network.message import Message
+from node.network.reception import Announced, Begin
 from node.telemetry import logger
 
 _SUCCESS = 0x0000
@@ -27,44 +27,17 @@ _DATASET_DOES_NOT_MATCH = 0xA900
 _log = logger("network.service")
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingInstance:
-    """An instance as a peer sent it.
-
-    Parameters
-    ----------
-    sop_class_uid, sop_instance_uid
-        Affected SOP Class and Instance UID of the command; the latter always has the form of a UID.
-    context_sop_class_uid, transfer_syntax_uid
-        What was agreed for the presentation context that it came on.
-    calling_ae_title, called_ae_title, address
-        Who sent it, to which title, and the sender's IP address.
-    dataset
-        The encoded dataset, byte for byte as received.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    context_sop_class_uid: str
-    transfer_syntax_uid: str
-    calling_ae_title: str
-    called_ae_title: str
-    address: str
-    dataset: bytes
-
-
 class StorageService:
     """Answers C-ECHO and C-STORE.
 
     Parameters
     ----------
-    on_store
-        Called for every instance, on several threads at once; returns the status to answer, or raises `Refused`.
-        Nothing is acknowledged before it returns.
+    begin
+        Called for every instance, on several threads at once; what it returns takes the dataset and gives the status.
     """
 
-    def __init__(self, on_store: Callable[[IncomingInstance], int]) -> None:
-        self._on_store = on_store
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
 
     def serve(self, association: GuardedAssociation, message: Message) -> None:
         """Answer one message; a request without a message ID cannot be answered, and aborts."""
@@ -92,14 +65,14 @@ class StorageService:
 
     def _store(self, association: GuardedAssociation, message: Message) -> tuple[int, str]:
         try:
-            return self._kept(_incoming(association, message)), ""
+            return self._kept(_announced(association, message), _checked_dataset(message)), ""
         except Refused as refused:
             _log.warning("instance_refused", status=f"0x{refused.status:04X}", reason=refused.reason)
             return refused.status, refused.reason
 
-    def _kept(self, incoming: IncomingInstance) -> int:
+    def _kept(self, announced: Announced, dataset: bytes) -> int:
         try:
-            return self._on_store(incoming)
+            return self._received(announced, dataset)
         except Refused:
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the peer its association
@@ -108,12 +81,19 @@ class StorageService:
             _log.error("store_failed", error=type(error).__qualname__, file=place.filename, line=place.lineno)
             raise Refused(_OUT_OF_RESOURCES, "processing failed on the node") from None
 
+    def _received(self, announced: Announced, dataset: bytes) -> int:
+        reception = self._begin(announced)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(reception.abandon)
+            reception.write([memoryview(dataset)])
+            on_failure.pop_all()
+        return reception.finish()
 
-def _incoming(association: GuardedAssociation, message: Message) -> IncomingInstance:
-    dataset = _checked_dataset(message)
+
+def _announced(association: GuardedAssociation, message: Message) -> Announced:
     context = association.accepted_context(message.context_id)
     who = association.introduction
-    return IncomingInstance(
+    return Announced(
         sop_class_uid=message.command.text(Element.AFFECTED_SOP_CLASS_UID),
         sop_instance_uid=message.command.text(Element.AFFECTED_SOP_INSTANCE_UID),
         context_sop_class_uid=context.abstract_syntax,
@@ -121,7 +101,6 @@ def _incoming(association: GuardedAssociation, message: Message) -> IncomingInst
         calling_ae_title=who.calling_ae_title,
         called_ae_title=who.called_ae_title,
         address=who.address,
-        dataset=dataset,
     )
 
 

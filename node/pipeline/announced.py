@@ -5,7 +5,7 @@ from node.dicom.header import inspect
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
-from node.network.scp import IncomingInstance
+from node.network.reception import IncomingInstance
 
 _OUT_OF_RESOURCES = 0xA700
 _DATASET_DOES_NOT_MATCH = 0xA900

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from node.domain.instance import InstanceHeader
-from node.network.scp import IncomingInstance
+from node.network.reception import IncomingInstance
 from node.store import audit
 from node.store.database import Transaction
 from node.store.instances import NewCopy

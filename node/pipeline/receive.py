@@ -13,7 +13,7 @@ from node.dicom.part10 import preamble_and_meta, read_part10
 from node.domain.errors import Refused, Transient
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
-from node.network.scp import IncomingInstance
+from node.network.reception import IncomingInstance
 from node.pipeline.announced import checked_header
 from node.pipeline.arrival import copy_of, note
 from node.pipeline.conclude import patient_key

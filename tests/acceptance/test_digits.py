@@ -17,7 +17,8 @@ from models.bundle.folder import open_bundle
 from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
-from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.nodes import NodeFolder, Peer, start
 from tests.support.reports import concept, content_items
@@ -53,7 +54,7 @@ def receiving() -> Iterator[Receiver]:
     """Run a receiver on a free port."""
     receiver = Receiver()
     settings = ScpSettings(ae_title="PACS", bind="127.0.0.1", port=0, accept_any_calling_ae=True)
-    scp = StorageSCP(settings, receiver.take, lambda _refused: None)
+    scp = StorageSCP(settings, gathered(receiver.take), lambda _refused: None)
     receiver.port = scp.start()
     try:
         yield receiver

@@ -15,8 +15,8 @@ from models.bundle.folder import file_digests, read_manifest, write_bundle
 from node.demo.pacs import StandInPacs
 from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
+from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.network.service import IncomingInstance
 from node.pipeline import bundles
 from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
 from tests.support.house import SUBJECT, radiograph

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from models.bundle.folder import file_digests, open_bundle, write_bundle
+from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.network.service import IncomingInstance
 from tests.support.house import radiograph
 from tests.support.images import sample_file
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
-from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import ScpSettings, StorageSCP
 from tests.support.generators import write_generator
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
@@ -18,7 +19,7 @@ class _Pacs:
         self.got: list[IncomingInstance] = []
         self._arrived = threading.Lock()
         settings = ScpSettings(ae_title, "127.0.0.1", 0, accept_any_calling_ae=True)
-        self.scp = StorageSCP(settings, self._store, lambda _: None)
+        self.scp = StorageSCP(settings, gathered(self._store), lambda _: None)
         self.port = self.scp.start()
 
     def _store(self, came: IncomingInstance) -> int:

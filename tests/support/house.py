@@ -10,7 +10,7 @@ import numpy as np
 from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.rule import Rule
-from node.network.scp import IncomingInstance
+from node.network.reception import IncomingInstance
 from node.pipeline.receive import ReceivePolicy, Receiver
 from node.store.database import Database
 from node.store.files import InstanceFiles

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from node.network.scp import IncomingInstance, RefusedAssociation, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import RefusedAssociation, ScpSettings, StorageSCP
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -155,7 +156,7 @@ def listen() -> Iterator[Callable[..., Listening]]:
             return on_store(instance)
 
         chosen = {"bind": "127.0.0.1", "port": 0, "calling_ae_titles": frozenset({"SCANNER"})} | settings
-        scp = StorageSCP(ScpSettings("NODE", **chosen), keep, refused.append)
+        scp = StorageSCP(ScpSettings("NODE", **chosen), gathered(keep), refused.append)
         running.append(Listening(scp, scp.start(), received, refused))
         return running[-1]
 

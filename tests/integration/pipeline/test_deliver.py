@@ -9,7 +9,8 @@ import pytest
 from node.config import PeerSettings
 from node.dicom.header import inspect
 from node.domain.errors import Refused, Transient
-from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import ScpSettings, StorageSCP
 from node.store import operator, registry
 from node.store.tables import Mode
 from tests.support.house import House, radiograph
@@ -36,7 +37,7 @@ class Receiver:
 @contextmanager
 def _pacs(receiver: Receiver, port: int = 0) -> Iterator[PeerSettings]:
     settings = ScpSettings("PACS", "127.0.0.1", port, accept_any_calling_ae=True)
-    scp = StorageSCP(settings, receiver.store, lambda _: None)
+    scp = StorageSCP(settings, gathered(receiver.store), lambda _: None)
     try:
         yield PACS.model_copy(update={"port": scp.start()})
     finally:

@@ -15,7 +15,8 @@ from node.dicom.header import inspect
 from node.dicom.report_lines import SYNTHETIC_LINE
 from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
-from node.network.scp import IncomingInstance, ScpSettings, StorageSCP
+from node.network.reception import IncomingInstance, gathered
+from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.explain import explain
 from node.store.tables import Mode
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
@@ -125,7 +126,7 @@ class _Pacs:
 @contextmanager
 def _listening(pacs: _Pacs, peer: PeerSettings) -> Iterator[PeerSettings]:
     settings = ScpSettings("PACS", "127.0.0.1", 0, accept_any_calling_ae=True)
-    scp = StorageSCP(settings, pacs.store, lambda _: None)
+    scp = StorageSCP(settings, gathered(pacs.store), lambda _: None)
     try:
         yield peer.model_copy(update={"port": scp.start()})
     finally:
