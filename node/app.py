@@ -18,7 +18,6 @@ from typing import Any
 from node import telemetry
 from node.config import Settings
 from node.domain.errors import Permanent, Transient
-from node.network.reception import gathered
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.asking import ask_files, test_peers
@@ -79,7 +78,7 @@ class Node:
         self._reading = list(zip(self._children, self._read_loops(), strict=True))
         self._others = [self._compose_loop(), *self._deliver_loops()]
         self._draining = False
-        self._scp = StorageSCP(scp_settings(settings), gathered(self._receiver().receive), self._refused)
+        self._scp = StorageSCP(scp_settings(settings), self._receiver().begin, self._refused)
 
     @property
     def registrations(self) -> list[Registration]:

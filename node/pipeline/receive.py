@@ -13,7 +13,7 @@ from node.dicom.part10 import preamble_and_meta, read_part10
 from node.domain.errors import Refused, Transient
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
-from node.network.reception import IncomingInstance
+from node.network.reception import Announced, IncomingInstance, Reception, gathered
 from node.pipeline.announced import checked_header
 from node.pipeline.arrival import copy_of, note
 from node.pipeline.conclude import patient_key
@@ -78,6 +78,10 @@ class Receiver:
         self._database, self._files, self._policy = database, files, policy
         self._rules, self._device_uids = rules, device_uids
         self._clock, self._wake = clock, wake
+
+    def begin(self, announced: Announced) -> Reception:
+        """Take what an association announces."""
+        return gathered(self.receive)(announced)
 
     def receive(self, incoming: IncomingInstance) -> int:
         """Store one instance and return its status.

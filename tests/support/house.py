@@ -1,7 +1,9 @@
 """A database, a store and a receiver on them, joined as app joins them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.rule import Rule
-from node.network.reception import IncomingInstance
+from node.network.reception import Announced, IncomingInstance
 from node.pipeline.receive import ReceivePolicy, Receiver
 from node.store.database import Database
 from node.store.files import InstanceFiles
@@ -60,6 +62,10 @@ class House:
         """Change rows as no operation of the node does."""
         self.database.write(lambda tx: tx.connection().exec_driver_sql(statement))
 
+    def receive(self, came: IncomingInstance) -> int:
+        """Bring an instance to a receiver with the policy as it is now, and return the status."""
+        return receive(self.receiver, came)
+
     @property
     def receiver(self) -> Receiver:
         """Return a receiver with the policy as it is now."""
@@ -72,6 +78,40 @@ class House:
             self.clock,
             lambda: self.woken.append("work"),
         )
+
+
+def receive(receiver: Receiver, came: IncomingInstance) -> int:
+    """Bring an instance to a receiver as an association does, in fragments of uneven lengths; return the status."""
+    reception = receiver.begin(announced(came))
+    for group in _fragments(came.dataset):
+        try:
+            reception.write(group)
+        except BaseException:
+            reception.abandon()
+            raise
+    return reception.finish()
+
+
+def announced(came: IncomingInstance) -> Announced:
+    """Return what command and association say of an instance before its dataset comes."""
+    return Announced(
+        came.sop_class_uid,
+        came.sop_instance_uid,
+        came.context_sop_class_uid,
+        came.transfer_syntax_uid,
+        came.calling_ae_title,
+        came.called_ae_title,
+        came.address,
+    )
+
+
+def _fragments(dataset: bytes) -> Iterator[list[memoryview]]:
+    """Yield the dataset in three calls: one fragment, then two, then the rest; a short one in fewer."""
+    view = memoryview(dataset)
+    for bounds in ((0, 100), (100, 101, 1001), (1001, len(view))):
+        group = [view[start:end] for start, end in pairwise(bounds) if view[start:end]]
+        if group:
+            yield group
 
 
 def radiograph(pixels: "np.ndarray[Any, Any]" = PIXELS, **changes: Any) -> IncomingInstance:

@@ -26,7 +26,7 @@ def _items(dataset: Dataset) -> list[Dataset]:
 def test_a_study_gives_one_report_for_the_peers_that_get_reports(house: House) -> None:
     """After the quiet period, and not before."""
     line = Line(house, [PACS, PACS.model_copy(update={"name": "modality", "gets": ()})])
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     assert line.read() == 1
     assert line.compose() == 0
     house.clock.forward(60)
@@ -43,7 +43,7 @@ def test_a_study_gives_one_report_for_the_peers_that_get_reports(house: House) -
 def test_a_report_waits_for_the_reads_of_its_study(house: House) -> None:
     """However long the quiet period is over."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     house.clock.forward(1000)
     assert line.compose() == 0
     assert line.read() == 1
@@ -53,8 +53,8 @@ def test_a_report_waits_for_the_reads_of_its_study(house: House) -> None:
 def test_two_images_make_one_report_that_names_both(house: House) -> None:
     """Any present finding makes the study positive."""
     line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".2") else negative(uid))
-    house.receiver.receive(radiograph())
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     assert line.report() == 1
     (report,) = line.reports()
     named = {
@@ -69,7 +69,7 @@ def test_two_images_make_one_report_that_names_both(house: House) -> None:
 def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: House) -> None:
     """With its reason; a number there would be a guess."""
     line = Line(house, says=refused)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     (report,) = line.reports()
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
@@ -89,7 +89,7 @@ def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: 
 def test_a_negative_report_gives_the_probability_of_presence(house: House) -> None:
     """Certainty is always of presence: 10 %, never 90 % sure of absence."""
     line = Line(house, says=negative)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     certainty = next(
         item.MeasuredValueSequence[0].NumericValue
@@ -104,7 +104,7 @@ def test_the_first_comment_says_research_result_model_and_version(house: House) 
     for number, says in enumerate((positive, negative, refused)):
         study = f"1.2.{number + 3}"
         line = Line(house, says=says)
-        house.receiver.receive(radiograph(study_instance_uid=study, sop_instance_uid=f"{study}.1.1"))
+        house.receive(radiograph(study_instance_uid=study, sop_instance_uid=f"{study}.1.1"))
         line.report()
     for dataset in house.database.read(
         lambda tx: tx.connection().exec_driver_sql("SELECT dataset FROM renditions").all()
@@ -120,7 +120,7 @@ def test_the_first_comment_says_research_result_model_and_version(house: House) 
 def test_a_model_in_shadow_reports_to_test_peers_only(house: House, mode: Mode, peers: list[str]) -> None:
     """It runs and is recorded all the same."""
     line = Line(house, [PACS, TEST_PACS], mode=mode)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     assert sorted(delivery["peer"] for delivery in line.deliveries()) == peers
     assert line.study()["outcomes"] == {"starter": "positive"}
@@ -129,7 +129,7 @@ def test_a_model_in_shadow_reports_to_test_peers_only(house: House, mode: Mode, 
 def test_a_peer_gets_only_the_outcomes_that_it_asks_for(house: House) -> None:
     """Here only positive ones, and this one is negative."""
     line = Line(house, [PACS.model_copy(update={"outcomes": ("positive",)})], says=negative)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     assert line.deliveries() == []
     assert line.study()["state"] == "reported"
@@ -138,9 +138,9 @@ def test_a_peer_gets_only_the_outcomes_that_it_asks_for(house: House) -> None:
 def test_a_late_image_with_the_same_conclusion_is_reported_and_not_sent(house: House) -> None:
     """The new report names its predecessor; a reader would learn nothing new."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
     first, second = line.reports()
     assert first.SOPInstanceUID != second.SOPInstanceUID
@@ -153,9 +153,9 @@ def test_a_late_image_with_the_same_conclusion_is_reported_and_not_sent(house: H
 def test_a_late_image_that_changes_the_conclusion_is_sent_and_replaces_what_waits(house: House) -> None:
     """One current result: the older delivery that has not left is cancelled."""
     line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".2") else negative(uid))
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
     assert sorted(delivery["state"] for delivery in line.deliveries()) == ["cancelled", "waiting"]
 
@@ -163,9 +163,9 @@ def test_a_late_image_that_changes_the_conclusion_is_sent_and_replaces_what_wait
 def test_a_corrected_patient_makes_a_corrected_report_without_a_new_reading(house: House) -> None:
     """As after a merge in the PACS."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
     house.clock.forward(61)
     assert line.read() == 0
     assert line.compose() == 1
@@ -177,14 +177,14 @@ def test_a_corrected_patient_makes_a_corrected_report_without_a_new_reading(hous
 def test_a_study_that_is_half_corrected_gets_no_report_until_the_other_half_follows(house: House) -> None:
     """Never for the wrong patient: images of two patients in one study are the operator's to see."""
     line = Line(house)
-    house.receiver.receive(radiograph())
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
-    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
     line.report()
     (compose,) = [job for job in line.study()["jobs"] if job["kind"] == "compose"]
     assert (compose["state"], compose["last_error"]) == ("buried", "the source images carry different Patient IDs")
-    house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2", sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2", sop_instance_uid="1.2.3.1.2"))
     line.report()
     assert [report.PatientID for report in line.reports()] == ["ID1", "ID2"]
 
@@ -192,11 +192,11 @@ def test_a_study_that_is_half_corrected_gets_no_report_until_the_other_half_foll
 def test_of_two_spellings_of_one_patient_the_newest_counts(house: House) -> None:
     """The newest header stored says whose study it is, whichever image it came with."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     house.clock.forward(1)
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
-    house.receiver.receive(radiograph(patient_name="Roe^Jane"))
+    house.receive(radiograph(patient_name="Roe^Jane"))
     line.report()
     assert [str(report.PatientName) for report in line.reports()] == ["Doe^Jane", "Roe^Jane"]
 
@@ -204,7 +204,7 @@ def test_of_two_spellings_of_one_patient_the_newest_counts(house: House) -> None
 def test_our_own_report_coming_back_starts_nothing(house: House) -> None:
     """By its UID, which is in the store, and by its Device UID."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     (report,) = line.reports()
     (rendition,) = house.database.read(line._renditions)
@@ -216,7 +216,7 @@ def test_our_own_report_coming_back_starts_nothing(house: House) -> None:
         transfer_syntax_uid="1.2.840.10008.1.2",
         dataset=rendition,
     )
-    assert house.receiver.receive(back) == 0x0000
+    assert house.receive(back) == 0x0000
     assert line.report() == 0
     kinds = [instance["kind"] for instance in line.study()["objects"]]
     assert sorted(kinds) == ["image", "own"]
@@ -225,7 +225,7 @@ def test_our_own_report_coming_back_starts_nothing(house: House) -> None:
 def test_composing_twice_makes_nothing_new(house: House) -> None:
     """An operator's retry, or a worker that was killed after its commit."""
     line = Line(house)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     house.execute("UPDATE jobs SET state = 'waiting'")
     line.report()
@@ -239,7 +239,7 @@ def test_an_image_whose_reading_failed_for_good_is_not_assessed(house: House) ->
         raise Permanent("the bundle is gone")
 
     line = Line(house, says=fails)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
     assert "Reading failed: the bundle is gone" in _texts(line.reports()[0])
@@ -253,7 +253,7 @@ def test_a_reading_that_succeeds_after_a_retry_makes_another_report(house: House
         raise Permanent("the bundle is gone")
 
     line = Line(house, says=fails)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     line.says = positive
     house.database.write(lambda tx: operator.retry(tx, "job", None, house.clock()))
@@ -267,12 +267,12 @@ def test_a_reading_that_succeeds_after_a_retry_makes_another_report(house: House
 def test_a_new_version_reads_the_older_images_again_before_it_concludes(house: House) -> None:
     """Never from the late image alone."""
     line = Line(house, says=lambda uid: positive(uid) if uid.endswith(".1.1") else negative(uid))
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     served = line.catalogue.served("starter")
     newer = replace(served, identity=replace(served.identity, version="2.0.0", device_uid="2.25.77"))
     line.catalogue._served["starter"] = newer
-    house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
     line.report()
     assert [(each["version"], each["outcome"]) for each in line.study()["analyses"]][-1] == ("2.0.0", "positive")
@@ -283,7 +283,7 @@ def test_a_new_version_reads_the_older_images_again_before_it_concludes(house: H
 def test_restarts_do_not_use_up_a_jobs_attempts(house: House) -> None:
     """Five restarts and one failure are one failure."""
     line = Line(house, attempts=5)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     for _ in range(6):
         assert line._claim(JobKind.READ) is not None
         house.database.write(lambda tx: queue.rescue(tx, house.clock(), everything=True))
@@ -304,7 +304,7 @@ def test_a_reading_that_fails_for_a_while_is_tried_again_and_buried_in_the_end(h
         raise Transient("the child process died of signal SIGKILL")
 
     line = Line(house, says=fails, attempts=2)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.read()
     (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
     assert (job["state"], job["failures"]) == ("waiting", 1)
@@ -322,7 +322,7 @@ def test_an_unexpected_error_tells_its_place_and_not_its_words(house: House) -> 
         raise ValueError("Doe^Jane")
 
     line = Line(house, says=fails)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.read()
     (job,) = [job for job in line.study()["jobs"] if job["kind"] == "read"]
     assert "ValueError" in job["last_error"]

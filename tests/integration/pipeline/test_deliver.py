@@ -46,7 +46,7 @@ def _pacs(receiver: Receiver, port: int = 0) -> Iterator[PeerSettings]:
 
 def _reported(house: House, peer: PeerSettings) -> Line:
     line = Line(house, [peer])
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     return line
 
@@ -134,7 +134,7 @@ def test_a_model_put_back_into_shadow_sends_nothing_that_waited(house: House) ->
 
 
 def _correct(house: House) -> None:
-    assert house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
+    assert house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
 
 
 def _patients(receiver: Receiver) -> list[str]:
@@ -195,7 +195,7 @@ def test_a_patient_corrected_back_gets_a_third_report(house: House) -> None:
         line = _reported(house, peer)
         line.deliver()
         for name, patient in (("Roe^Jane", "ID2"), ("Doe^Jane", "ID1")):
-            house.receiver.receive(radiograph(patient_name=name, patient_id=patient))
+            house.receive(radiograph(patient_name=name, patient_id=patient))
             line.report()
             line.deliver()
     assert _patients(receiver) == ["ID1", "ID2", "ID1"]
@@ -207,10 +207,10 @@ def test_a_study_composed_in_shadow_is_told_once_the_model_is_active(house: Hous
     receiver = Receiver()
     with _pacs(receiver) as peer:
         line = Line(house, [peer], mode=Mode.SHADOW)
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
         line.report()
         house.database.write(lambda tx: registry.set_mode(tx, "starter", Mode.ACTIVE))
-        house.receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+        house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
         line.report()
         line.deliver()
     assert len(receiver.got) == 1
@@ -222,7 +222,7 @@ def test_an_outcome_that_a_peer_does_not_want_still_takes_back_what_it_makes_unt
     with _pacs(receiver) as peer:
         positives = peer.model_copy(update={"outcomes": ("positive",)})
         line = Line(house, [positives])
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
         line.report()
         line.says = negative
         house.execute("UPDATE jobs SET state = 'waiting'")
@@ -237,7 +237,7 @@ def test_an_image_moved_to_another_study_takes_its_report_there(house: House) ->
     with _pacs(receiver) as peer:
         line = _reported(house, peer)
         line.deliver()
-        house.receiver.receive(radiograph(study_instance_uid="1.2.4"))
+        house.receive(radiograph(study_instance_uid="1.2.4"))
         line.report()
         line.deliver()
     studies = [inspect(came.dataset, came.transfer_syntax_uid).study_instance_uid for came in receiver.got]

@@ -17,7 +17,7 @@ from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
 from node.pipeline.receive import ReceivePolicy
 from node.store import views
-from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph
+from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph, receive
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 
@@ -34,7 +34,7 @@ def _due(house: House) -> datetime:
 def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> None:
     """Seen from a second connection: the instance, its jobs and its audit entry, and the file bit for bit."""
     came = radiograph()
-    assert house.receiver.receive(came) == 0x0000
+    assert house.receive(came) == 0x0000
     assert house.rows("SELECT sop_instance_uid FROM instances") == [("1.2.3.1.1",)]
     assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
     assert house.rows("SELECT event FROM audit") == [("instance stored",)]
@@ -45,7 +45,7 @@ def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> 
 
 def test_the_file_has_our_own_meta_information(house: House) -> None:
     """Preamble, transfer syntax and the sender's AE title; the dataset after it is what came."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     data = _files(house)[0].read_bytes()
     part10 = part10_of(data)
     assert data[128:132] == b"DICM"
@@ -71,7 +71,7 @@ def test_what_is_not_the_announced_dataset_is_refused_and_nothing_is_kept(
 ) -> None:
     """DESIGN's answers: 0xA900 where it is not what the command said, 0xC000 where it cannot be parsed."""
     with pytest.raises(Refused) as caught:
-        house.receiver.receive(replace(radiograph(), **changes))
+        house.receive(replace(radiograph(), **changes))
     assert caught.value.status == status
     assert not _files(house)
     assert not _files(house, "incoming")
@@ -89,7 +89,7 @@ def test_a_uid_that_is_none_is_refused(house: House, uid: str) -> None:
         assert broken != sound.dataset
         command_uid = uid if name == b"1.2.3.1.1\0" else sound.sop_instance_uid
         with pytest.raises(Refused) as caught:
-            house.receiver.receive(replace(sound, dataset=broken, sop_instance_uid=command_uid))
+            house.receive(replace(sound, dataset=broken, sop_instance_uid=command_uid))
         assert caught.value.status == 0xA900
     assert not _files(house)
 
@@ -98,10 +98,10 @@ def test_a_disk_at_its_watermark_is_answered_with_a700(house: House) -> None:
     """Before anything is written; and served again once there is room."""
     house.policy = ReceivePolicy(60, 900, 1 << 60, 0)
     with pytest.raises(Refused) as caught:
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
     assert caught.value.status == 0xA700
     house.policy = ReceivePolicy(60, 900, 0, 0)
-    assert house.receiver.receive(radiograph()) == 0x0000
+    assert house.receive(radiograph()) == 0x0000
 
 
 def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> None:
@@ -109,7 +109,7 @@ def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> N
     (house.folder / "incoming").rmdir()
     (house.folder / "incoming").touch()
     with pytest.raises(Refused) as caught:
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
     assert caught.value.status == 0xA700
     assert not house.rows("SELECT * FROM instances")
 
@@ -120,29 +120,29 @@ def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again
     blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(Refused) as caught:
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
     blocker.execute("ROLLBACK")
     blocker.close()
     assert caught.value.status == 0xA700
     assert not _files(house)
-    assert house.receiver.receive(radiograph()) == 0x0000
+    assert house.receive(radiograph()) == 0x0000
     assert len(house.rows("SELECT * FROM instances")) == 1
 
 
 def test_the_same_bytes_again_are_success_and_nothing_new(house: House) -> None:
     """A scanner that lost the answer sends again."""
-    house.receiver.receive(radiograph())
-    assert house.receiver.receive(radiograph()) == 0x0000
+    house.receive(radiograph())
+    assert house.receive(radiograph()) == 0x0000
     assert len(_files(house)) == 1
     assert len(house.rows("SELECT * FROM jobs")) == 2
 
 
 def test_a_changed_header_is_kept_as_a_revision_and_a_changed_patient_is_composed_again(house: House) -> None:
     """What a PACS sends after reconciliation: no new reading, a new report."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     house.execute("UPDATE jobs SET state = 'done'")
     house.clock.forward(3600)
-    assert house.receiver.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
+    assert house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2")) == 0x0000
     assert house.rows("SELECT kind FROM instance_copies") == [("revision",)]
     assert house.rows("SELECT patient_id FROM studies") == [("ID2",)]
     assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "done")]
@@ -151,9 +151,9 @@ def test_a_changed_header_is_kept_as_a_revision_and_a_changed_patient_is_compose
 
 def test_a_changed_header_of_the_same_patient_causes_no_work(house: House) -> None:
     """A new study description is kept and tells a reader nothing new."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     house.execute("UPDATE jobs SET state = 'done'")
-    assert house.receiver.receive(radiograph(study_description="Chest, two views")) == 0x0000
+    assert house.receive(radiograph(study_description="Chest, two views")) == 0x0000
     assert {state for (state,) in house.rows("SELECT state FROM jobs")} == {"done"}
 
 
@@ -161,16 +161,16 @@ def test_a_revision_sent_twice_is_kept_once(house: House) -> None:
     """The newest header is what the next copy is compared with."""
     for _ in range(2):
         for name in ("Doe^Jane", "Roe^Jane"):
-            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
-            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
+            assert house.receive(radiograph(patient_name=name)) == 0x0000
+            assert house.receive(radiograph(patient_name=name)) == 0x0000
     assert len(house.rows("SELECT * FROM instance_copies")) == 3
 
 
 def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: House) -> None:
     """A router recompressed it; it is noted."""
     first = radiograph()
-    house.receiver.receive(first)
-    assert house.receiver.receive(replace(first, transfer_syntax_uid=JPEG2000Lossless)) == 0x0000
+    house.receive(first)
+    assert house.receive(replace(first, transfer_syntax_uid=JPEG2000Lossless)) == 0x0000
     assert len(_files(house)) == 1
     assert ("other transfer syntax",) in house.rows("SELECT event FROM audit")
 
@@ -178,8 +178,8 @@ def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: Hous
 def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
     """0x0111: the first copy stays and is what is read."""
     first = radiograph()
-    house.receiver.receive(first)
-    assert house.receiver.receive(radiograph(OTHER_PIXELS)) == 0x0111
+    house.receive(first)
+    assert house.receive(radiograph(OTHER_PIXELS)) == 0x0111
     assert [read_part10(file).dataset for file in _files(house)] == [first.dataset]
     assert len(_files(house, "quarantine")) == 1
     assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
@@ -187,9 +187,9 @@ def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
 
 def test_a_faulty_copy_sent_again_and_again_is_quarantined_once(house: House) -> None:
     """A device that does not stop must not fill the disk."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     for _ in range(3):
-        assert house.receiver.receive(radiograph(OTHER_PIXELS)) == 0x0111
+        assert house.receive(radiograph(OTHER_PIXELS)) == 0x0111
     assert len(_files(house, "quarantine")) == 1
 
 
@@ -197,25 +197,25 @@ def test_two_senders_with_two_headers_keep_two_files_for_ever(house: House) -> N
     """Each of them counts when it came last; neither is written again."""
     for _ in range(4):
         for name in ("Doe^Jane", "Roe^Jane"):
-            assert house.receiver.receive(radiograph(patient_name=name)) == 0x0000
+            assert house.receive(radiograph(patient_name=name)) == 0x0000
     assert len(_files(house)) == 2
     assert house.rows("SELECT patient_name FROM studies") == [("Roe^Jane",)]
 
 
 def test_an_instance_whose_file_is_gone_is_healed_by_the_next_copy(house: House) -> None:
     """And not refused for ever."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     _files(house)[0].unlink()
-    assert house.receiver.receive(radiograph()) == 0x0000
+    assert house.receive(radiograph()) == 0x0000
     assert len(_files(house)) == 1
-    assert house.receiver.receive(radiograph()) == 0x0000
+    assert house.receive(radiograph()) == 0x0000
     assert len(_files(house)) == 1
 
 
 def test_a_model_that_is_off_is_the_reason_why_nothing_is_read(house: House) -> None:
     """And is listed as such."""
     house.rules["starter"] = None
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     (study,) = house.database.read(lambda tx: views.studies(tx, now=house.clock()))
     assert study["turned_away"] == {"starter": "the model is off"}
 
@@ -223,7 +223,7 @@ def test_a_model_that_is_off_is_the_reason_why_nothing_is_read(house: House) -> 
 def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> None:
     """Each is answered with success, and one file is left."""
     receiver, answers = house.receiver, []
-    threads = [threading.Thread(target=lambda: answers.append(receiver.receive(radiograph()))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: answers.append(receive(receiver, radiograph()))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -235,7 +235,7 @@ def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> N
 
 def test_an_image_that_no_rule_covers_is_listed_with_the_rule_that_turned_it_away(house: House) -> None:
     """And causes no job."""
-    house.receiver.receive(radiograph(body_part="HAND"))
+    house.receive(radiograph(body_part="HAND"))
     (study,) = house.database.read(lambda tx: views.studies(tx, now=house.clock()))
     assert study["turned_away"] == {"starter": "body part HAND is not in body_parts CHEST"}
     assert study["state"] == "not read"
@@ -247,10 +247,10 @@ def test_a_model_that_is_off_reads_nothing(house: House) -> None:
     """The rules are asked for each instance, so a change of mode needs no restart."""
     receiver = house.receiver
     house.rules.clear()
-    receiver.receive(radiograph())
+    receive(receiver, radiograph())
     assert not house.rows("SELECT * FROM jobs")
     house.rules["starter"] = Rule()
-    receiver.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    receive(receiver, radiograph(sop_instance_uid="1.2.3.1.2"))
     assert len(house.rows("SELECT * FROM jobs")) == 2
 
 
@@ -258,7 +258,7 @@ def test_a_model_that_is_off_reads_nothing(house: House) -> None:
 def test_objects_of_ours_and_objects_without_pixels_start_nothing(house: House, ours: bool) -> None:  # noqa: FBT001
     """A PACS that forwards our results back must not make a loop."""
     came = _without_pixels(radiograph(), device_uid=OUR_DEVICE if ours else "")
-    assert house.receiver.receive(came) == 0x0000
+    assert house.receive(came) == 0x0000
     assert not house.rows("SELECT * FROM jobs")
     assert house.rows("SELECT kind FROM instances") == [("own" if ours else "other",)]
     assert house.rows("SELECT last_received_at FROM studies") == [(None,)]
@@ -266,10 +266,10 @@ def test_objects_of_ours_and_objects_without_pixels_start_nothing(house: House, 
 
 def test_an_object_without_pixels_does_not_extend_the_quiet_period(house: House) -> None:
     """Only images do."""
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     due = _due(house)
     house.clock.forward(30)
-    house.receiver.receive(_without_pixels(radiograph(sop_instance_uid="1.2.3.1.9")))
+    house.receive(_without_pixels(radiograph(sop_instance_uid="1.2.3.1.9")))
     assert _due(house) == due
 
 
@@ -277,7 +277,7 @@ def test_each_image_starts_the_quiet_period_again_up_to_the_longest_wait(house: 
     """60 s after the newest, never later than 900 s after the first; the time stands in the row."""
     started = house.clock()
     for number in range(40):
-        house.receiver.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number + 1}"))
+        house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number + 1}"))
         waited = (_due(house) - started).total_seconds()
         assert waited == min(number * 30 + 60, max(900, number * 30))
         house.clock.forward(30)

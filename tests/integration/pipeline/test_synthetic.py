@@ -42,7 +42,7 @@ def _states(line: Line) -> dict[str, str]:
 def test_results_about_a_synthetic_study_are_for_test_peers_alone(house: House, mode: Mode) -> None:
     """Also where the model is active; the report carries the mark and says it in words."""
     line = Line(house, PEERS, mode=mode)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     assert line.report() == 1
     assert _states(line) == {"test-pacs": "waiting"}
     (report,) = line.reports()
@@ -54,7 +54,7 @@ def test_results_about_a_synthetic_study_are_for_test_peers_alone(house: House, 
 def test_a_report_about_a_real_study_says_nothing_of_synthetic_images(house: House) -> None:
     """And goes to all."""
     line = Line(house, PEERS)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     assert _states(line) == {"pacs": "waiting", "test-pacs": "waiting"}
     assert "SyntheticData" not in line.reports()[0]
@@ -64,8 +64,8 @@ def test_a_report_about_a_real_study_says_nothing_of_synthetic_images(house: Hou
 def test_one_synthetic_image_makes_its_study_synthetic(house: House) -> None:
     """Whatever else is in it."""
     line = Line(house, PEERS)
-    house.receiver.receive(radiograph())
-    house.receiver.receive(_synthetic(SOPInstanceUID="1.2.3.1.2"))
+    house.receive(radiograph())
+    house.receive(_synthetic(SOPInstanceUID="1.2.3.1.2"))
     line.report()
     assert _states(line) == {"test-pacs": "waiting"}
 
@@ -73,9 +73,9 @@ def test_one_synthetic_image_makes_its_study_synthetic(house: House) -> None:
 def test_a_study_that_turns_out_to_be_synthetic_is_reported_again_and_taken_back(house: House) -> None:
     """What waits for other peers no longer leaves, and what test peers got is replaced."""
     line = Line(house, PEERS)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(_synthetic(SOPInstanceUID="1.2.3.1.2"))
+    house.receive(_synthetic(SOPInstanceUID="1.2.3.1.2"))
     line.report()
     assert sorted((delivery["peer"], delivery["state"]) for delivery in line.deliveries()) == [
         ("pacs", "cancelled"),
@@ -87,11 +87,11 @@ def test_a_study_that_turns_out_to_be_synthetic_is_reported_again_and_taken_back
 def test_a_corrected_header_makes_an_image_synthetic_and_never_real_again(house: House) -> None:
     """The pixels are the same, so what is said of them once holds."""
     line = Line(house, PEERS)
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     assert line.report() == 1
-    house.receiver.receive(radiograph(patient_name="Roe^Jane"))
+    house.receive(radiograph(patient_name="Roe^Jane"))
     line.report()
     assert line.study()["synthetic"]
     assert [report.get("SyntheticData") for report in line.reports()] == [None, "YES", "YES"]
@@ -101,7 +101,7 @@ def test_a_corrected_header_makes_an_image_synthetic_and_never_real_again(house:
 def test_the_operator_is_told_why_a_peer_got_nothing(house: House) -> None:
     """In the listing, in words and in the timeline."""
     line = Line(house, PEERS)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     line.report()
     study = line.study()
     assert study["synthetic"] is True
@@ -138,7 +138,7 @@ def test_only_the_test_peer_is_called(house: House) -> None:
     pacs, test_pacs = _Pacs(), _Pacs()
     with _listening(pacs, PACS) as one, _listening(test_pacs, TEST_PACS) as other:
         line = Line(house, [one, other])
-        house.receiver.receive(_synthetic())
+        house.receive(_synthetic())
         line.report()
         assert line.deliver() == 1
     assert pacs.got == []
@@ -151,9 +151,9 @@ def test_a_report_on_its_way_does_not_leave_once_its_study_is_synthetic(house: H
     pacs, test_pacs = _Pacs(), _Pacs()
     with _listening(pacs, PACS) as one, _listening(test_pacs, TEST_PACS) as other:
         line = Line(house, [one, other])
-        house.receiver.receive(radiograph())
+        house.receive(radiograph())
         line.report()
-        house.receiver.receive(_synthetic(SOPInstanceUID="1.2.3.9"))
+        house.receive(_synthetic(SOPInstanceUID="1.2.3.9"))
         line.deliver()
     assert pacs.got == []
     assert len(test_pacs.got) == 1

@@ -39,7 +39,7 @@ def _synthetic(pixels: "np.ndarray[Any, Any]" = PIXELS, **changed: Any) -> Incom
 def _sent_to_all(house: House) -> Line:
     """Return a line whose report about a real study stands at the real peer and at the test peer."""
     line = Line(house, (PACS, TEST_PACS))
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     house.execute("UPDATE deliveries SET state = 'done'")
     return line
@@ -63,8 +63,8 @@ def test_a_report_that_stands_at_a_real_peer_is_told(house: House, brings: Incom
     """In the timeline and in the log, once, and only for the peer that may not have it; the report is made again."""
     line = _sent_to_all(house)
     with capture_logs() as logged:
-        house.receiver.receive(brings)
-        house.receiver.receive(brings)
+        house.receive(brings)
+        house.receive(brings)
     assert [event for event in _events(line) if event.startswith("study turned")] == [TURNED]
     warnings = [entry for entry in logged if entry["event"].startswith("study turned synthetic")]
     assert [(entry["peer"], entry["log_level"]) for entry in warnings] == [("pacs", "warning")]
@@ -76,9 +76,9 @@ def test_a_report_that_stands_at_a_real_peer_is_told(house: House, brings: Incom
 def test_a_report_that_arrives_after_its_study_turned_is_told_too(house: House) -> None:
     """It had left already: the answer of the peer comes last."""
     line = Line(house, (PACS, TEST_PACS))
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     assert TURNED not in _events(line)
     deliverer = Deliverer(house.database, "PACSNODE", line.peers, house.clock, random.Random(1))
     for _ in line.peers:
@@ -91,10 +91,10 @@ def test_a_report_that_arrives_after_its_study_turned_is_told_too(house: House) 
 def test_a_report_that_a_test_peer_alone_holds_is_nothing_to_tell(house: House) -> None:
     """Such peers are for that."""
     line = Line(house, (TEST_PACS,))
-    house.receiver.receive(radiograph())
+    house.receive(radiograph())
     line.report()
     house.execute("UPDATE deliveries SET state = 'done'")
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     assert not [event for event in _events(line) if event.startswith("study turned")]
 
 
@@ -102,7 +102,7 @@ def test_the_timeline_says_which_copy_brought_the_mark(house: House) -> None:
     """A revision, as well as one that is only quarantined."""
     line = Line(house)
     for came in (radiograph(), _synthetic(), _synthetic(PIXELS[::-1])):
-        house.receiver.receive(came)
+        house.receive(came)
     said = {entry["event"]: entry["detail"].get("synthetic") for entry in line.study()["timeline"]}
     assert said == {"instance stored": None, "revision stored": True, "instance quarantined": True}
 
@@ -119,8 +119,8 @@ def test_an_object_that_is_not_read_makes_no_study_synthetic(house: House, chang
     """It is noted, and real peers get the results about the images that are read."""
     house.rules = {"starter": Rule(age_years=(1, 5), body_parts=("CHEST",))}
     line = Line(house, (PACS, TEST_PACS))
-    house.receiver.receive(radiograph())
-    house.receiver.receive(_synthetic(**changed))
+    house.receive(radiograph())
+    house.receive(_synthetic(**changed))
     line.report()
     study = line.study()
     assert not study["synthetic"]
@@ -156,9 +156,9 @@ def _forget(house: House) -> None:
 def test_migrate_asks_the_files_that_an_older_version_stored(house: House, last: str | None) -> None:
     """Once; whatever copy says so, and a report that left meanwhile is told of."""
     line = _sent_to_all(house)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     if last:
-        house.receiver.receive(radiograph(patient_name=last))
+        house.receive(radiograph(patient_name=last))
     _forget(house)
     house.execute("DELETE FROM audit")
     assert not line.study()["synthetic"]
@@ -175,7 +175,7 @@ def test_migrate_asks_the_files_that_an_older_version_stored(house: House, last:
 def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
     """It counts as real, and is asked again once the file is back."""
     line = Line(house)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     _forget(house)
     ((path,),) = house.rows("SELECT path FROM instances")
     away = (house.folder / path).rename(house.folder / "away")
@@ -189,7 +189,7 @@ def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
 def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
     """Before any association is accepted or any report leaves."""
     line = _sent_to_all(house)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     _forget(house)
     quiet = _settings(house).model_copy(update={"peers": ()})
     with app.opened_node(quiet) as node:
@@ -201,13 +201,13 @@ def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
 def test_the_operator_reads_where_a_report_stands_and_which_copy_said_so(house: House) -> None:
     """In the study's text and JSON, and in the listings."""
     _sent_to_all(house)
-    house.receiver.receive(_synthetic())
+    house.receive(_synthetic())
     study = operate.study(_settings(house), "1.2.3", house.clock())
     assert study["standing"] == ["pacs"]
     said = explain(study)
     assert "A report about this synthetic study stands at pacs" in said
     assert "(0008,001C) of an image is YES" in said
-    house.receiver.receive(radiograph(patient_name="Roe^Jane"))
+    house.receive(radiograph(patient_name="Roe^Jane"))
     said = explain(operate.study(_settings(house), "1.2.3", house.clock()))
     assert "an earlier copy said YES" in said
     assert "is YES" not in said
