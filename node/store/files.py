@@ -1,4 +1,4 @@
-"""Files of stored instances: durable before they are named, and never overwritten.
+"""Files of instances: durable before they are named, and never overwritten.
 
 An instance is written to ``incoming/*.part``, brought to the disk, renamed into place, and the folder that names it is
 brought to the disk too. Only then may a row refer to it. Names come from digests of UIDs, so that nothing a peer sends
@@ -10,9 +10,13 @@ import hashlib
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+from node.store.part import PartFile, is_abandoned, remove_quietly
 
 _INCOMING, _INSTANCES, _QUARANTINE = "incoming", "instances", "quarantine"
 _MOST_REMEMBERED_FOLDERS = 100_000
@@ -22,7 +26,7 @@ _MOST_REMEMBERED_FOLDERS = 100_000
 class StoredFile:
     """A file that is durable under its temporary name."""
 
-    temporary: Path
+    part: PartFile
     study_instance_uid: str
     sop_instance_uid: str
     size_bytes: int
@@ -47,10 +51,54 @@ class InstanceFiles:
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir
-        self._durable: set[Path] = set()
+        self._at = str(data_dir)
+        self._durable: set[str] = set()
         for name in (_INCOMING, _INSTANCES, _QUARANTINE):
             (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(data_dir)
+        _sync_folder(self._at)
+
+    def open_part(self) -> PartFile:
+        """Open a file for an instance that begins to come in.
+
+        Raises
+        ------
+        OSError
+            Where there is no room or the folder cannot be written.
+        """
+        return PartFile(f"{self._at}/{_INCOMING}/{secrets.token_hex(8)}.part")
+
+    def open_scratch(self) -> BinaryIO:
+        """Open a file without a name, for bytes that are looked at once; closing it, or a kill, leaves nothing.
+
+        Raises
+        ------
+        OSError
+            Where there is no room or the folder cannot be written.
+        """
+        return tempfile.TemporaryFile(dir=self._root / _INCOMING, buffering=0)
+
+    def keep(self, part: PartFile | StoredFile, study_instance_uid: str = "", sop_instance_uid: str = "") -> str:
+        """Give a written file its place, durably, and return its path relative to the data folder.
+
+        The file is brought to the disk, then renamed, then its folder is brought to the disk. The name ends in the
+        temporary's random token, so no two files ever share one and the rename can overwrite nothing. (A hard link
+        would refuse to overwrite by itself, but not every file system has one, and it leaves a moment with two names.)
+
+        Raises
+        ------
+        OSError
+            Where there is no room or the device fails; the file is gone then, under both names.
+        """
+        if isinstance(part, StoredFile):
+            return self.keep(part.part, part.study_instance_uid, part.sop_instance_uid)
+        study = _digest(study_instance_uid)
+        return self._move(part, f"{_INSTANCES}/{study[:2]}/{study[2:]}", sop_instance_uid)
+
+    def quarantine(self, part: PartFile | StoredFile, sop_instance_uid: str = "") -> str:
+        """Put a written file aside, durably, and return its path relative to the data folder; fails as `keep` does."""
+        if isinstance(part, StoredFile):
+            return self.quarantine(part.part, part.sop_instance_uid)
+        return self._move(part, _QUARANTINE, sop_instance_uid)
 
     def write(self, sop_instance_uid: str, study_instance_uid: str, chunks: Iterable[bytes | memoryview]) -> StoredFile:
         """Write a file under a temporary name and bring its bytes to the disk.
@@ -60,30 +108,14 @@ class InstanceFiles:
         OSError
             Where there is no room or the folder cannot be written; no partial file is left.
         """
-        temporary = self._root / _INCOMING / f"{secrets.token_hex(8)}.part"
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(temporary.unlink, missing_ok=True)
-            size_bytes = _write_durably(temporary, chunks)
-            on_failure.pop_all()
-        return StoredFile(temporary, study_instance_uid, sop_instance_uid, size_bytes)
-
-    def keep(self, stored: StoredFile) -> str:
-        """Give a written file its place, durably, and return its path relative to the data folder.
-
-        The name ends in the temporary's random token, so no two files ever share one and the rename can overwrite
-        nothing. (A hard link would refuse to overwrite by itself, but not every file system has one, and it
-        leaves a moment with two names.)
-        """
-        study = _digest(stored.study_instance_uid)
-        return self._move(stored, Path(_INSTANCES, study[:2], study[2:]))
-
-    def quarantine(self, stored: StoredFile) -> str:
-        """Put a written file aside, durably, and return its path relative to the data folder."""
-        return self._move(stored, Path(_QUARANTINE))
+        part = self.open_part()
+        part.write(list(chunks))
+        part.sync()
+        return StoredFile(part, study_instance_uid, sop_instance_uid, part.size_bytes)
 
     def discard(self, stored: StoredFile) -> None:
         """Remove a written file that has not been given its place."""
-        stored.temporary.unlink(missing_ok=True)
+        stored.part.discard()
 
     def remove(self, relative: str) -> None:
         """Remove a kept file that no row refers to."""
@@ -106,11 +138,12 @@ class InstanceFiles:
         return self._root / relative
 
     def sweep(self) -> int:
-        """Remove what a killed process left in ``incoming``: nothing of it was acknowledged. Return how many files."""
-        left = list((self._root / _INCOMING).glob("*.part"))
-        for temporary in left:
-            temporary.unlink(missing_ok=True)
-        return len(left)
+        """Remove what a killed process left in ``incoming``: nothing of it was acknowledged. Return how many files.
+
+        What another process writes at this moment is left alone: it holds a lock on its file.
+        """
+        left = [str(path) for path in (self._root / _INCOMING).glob("*.part")]
+        return sum(_swept(path) for path in left)
 
     def kept(self) -> Iterator[str]:
         """Yield the relative path of every kept file, for comparing files with rows."""
@@ -119,27 +152,44 @@ class InstanceFiles:
 
     def free(self) -> Free:
         """Return what is left for this user on the file system."""
-        status = os.statvfs(self._root)
+        status = os.statvfs(self._at)
         return Free(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else sys.maxsize)
 
-    def _move(self, stored: StoredFile, folder: Path) -> str:
-        relative = folder / f"{_digest(stored.sop_instance_uid)}-{stored.temporary.stem}.dcm"
-        self._make_durable(folder)
-        stored.temporary.rename(self._root / relative)
-        _sync_folder(self._root / folder)
-        return relative.as_posix()
+    def _move(self, part: PartFile, folder: str, sop_instance_uid: str) -> str:
+        token = part.path.rpartition("/")[2].removesuffix(".part")
+        relative = f"{folder}/{_digest(sop_instance_uid)}-{token}.dcm"
+        target = f"{self._at}/{relative}"
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(part.discard)
+            part.sync()
+            self._rename(part.path, target, folder)
+            on_failure.callback(remove_quietly, target)
+            _sync_folder(f"{self._at}/{folder}")
+            on_failure.pop_all()
+        part.moved()
+        return relative
 
-    def _make_durable(self, folder: Path) -> None:
+    def _rename(self, source: str, target: str, folder: str) -> None:
+        self._make_durable(folder)
+        try:
+            os.rename(source, target)  # noqa: PTH104 - a Path for each instance costs more than the call
+        except FileNotFoundError:  # the last instance of a study was deleted since, and its folder with it
+            self._durable.clear()
+            self._make_durable(folder)
+            os.rename(source, target)  # noqa: PTH104
+
+    def _make_durable(self, folder: str) -> None:
         """See that the folder and those above it are on the disk, whoever made them.
 
         Another thread may have made a folder a moment ago and not have synced its parent yet, so that the folder is
         there says nothing; only what this object has synced itself counts.
         """
-        if folder in self._durable or folder == Path():
+        if folder in self._durable or not folder:
             return
-        self._make_durable(folder.parent)
-        (self._root / folder).mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(self._root / folder.parent)
+        above = folder.rpartition("/")[0]
+        self._make_durable(above)
+        Path(self._at, folder).mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(f"{self._at}/{above}")
         if len(self._durable) >= _MOST_REMEMBERED_FOLDERS:
             self._durable.clear()
         self._durable.add(folder)
@@ -149,23 +199,14 @@ def _digest(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:32]
 
 
-def _write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> int:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        for chunk in chunks:
-            _write_all(file.fileno(), chunk)
-        size_bytes = os.fstat(file.fileno()).st_size
-        os.fsync(file.fileno())
-    return size_bytes
+def _swept(path: str) -> bool:
+    abandoned = is_abandoned(path)
+    if abandoned:
+        Path(path).unlink(missing_ok=True)
+    return abandoned
 
 
-def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
-    left = memoryview(chunk)
-    while left:  # one write call takes at most 2 GiB on Linux, and less where room is short
-        left = left[os.write(descriptor, left) :]
-
-
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

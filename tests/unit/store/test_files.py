@@ -2,13 +2,25 @@
 
 import errno
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from node.store import files
 from node.store.files import InstanceFiles
+from node.store.part import PartFile
+
+_LEAVES_A_PART = """
+import os, sys
+from pathlib import Path
+from node.store.files import InstanceFiles
+
+InstanceFiles(Path(sys.argv[1])).open_part().write([b"never acknowledged"])
+os._exit(9)
+"""
 
 
 @pytest.fixture
@@ -17,44 +29,63 @@ def kept_in(tmp_path: Path) -> InstanceFiles:
     return InstanceFiles(tmp_path)
 
 
+@pytest.fixture
+def written(kept_in: InstanceFiles) -> Callable[..., PartFile]:
+    """Return a function that writes a part file."""
+
+    def write(data: bytes = b"x") -> PartFile:
+        part = kept_in.open_part()
+        part.write([data])
+        return part
+
+    return write
+
+
 def _opened(descriptor: int) -> str:
     return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_a_kept_file_holds_the_bytes_that_were_written(kept_in: InstanceFiles) -> None:
     """Chunks are written one after the other, whatever kind of buffer they are."""
-    stored = kept_in.write("1.2.3.1", "1.2.3", [b"meta", memoryview(b"data"), b""])
+    part = kept_in.open_part()
+    part.write([b"meta", memoryview(b"data"), b""])
+    part.write([b"!"])
 
-    path = kept_in.keep(stored)
+    path = kept_in.keep(part, "1.2.3", "1.2.3.1")
 
-    assert kept_in.path(path).read_bytes() == b"metadata"
-    assert stored.size_bytes == 8
+    assert kept_in.path(path).read_bytes() == b"metadata!"
+    assert part.size_bytes == 9
 
 
 def test_the_order_is_write_sync_rename_sync_of_the_folder(
-    kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    kept_in: InstanceFiles, written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The bytes are on the disk before the name, and the name before `keep` returns."""
     calls: list[str] = []
-    sync, rename = os.fsync, Path.rename
+    sync, rename = os.fsync, os.rename
 
     def seen_sync(descriptor: int) -> None:
         calls.append(f"fsync {_opened(descriptor).removeprefix(str(tmp_path))}")
         sync(descriptor)
 
-    def seen_rename(source: Path, target: Path) -> Path:
+    def seen_rename(source: str, target: str) -> None:
         calls.append("rename")
-        return rename(source, target)
+        rename(source, target)
 
     monkeypatch.setattr(os, "fsync", seen_sync)
-    monkeypatch.setattr(Path, "rename", seen_rename)
+    monkeypatch.setattr(os, "rename", seen_rename)
 
-    stored = kept_in.write("1.2.3.1", "1.2.3", [b"x"])
-    path = Path(kept_in.keep(stored))
+    part = written()
+    temporary = Path(part.path).name
+    path = Path(kept_in.keep(part, "1.2.3", "1.2.3.1"))
 
     study, spread = path.parent, path.parent.parent
     assert calls == [
-        f"fsync /incoming/{stored.temporary.name}",
+        f"fsync /incoming/{temporary}",
         "fsync ",  # the data folder, which names instances/
         "fsync /instances",
         f"fsync /{spread}",
@@ -64,45 +95,77 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(
 
 
 def test_a_folder_that_someone_else_made_is_synced_before_it_is_relied_on(
-    kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    kept_in: InstanceFiles, written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Another thread may have made the study's folder and not have synced its parent yet."""
-    path = Path(kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"x"])))
+    path = Path(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
     synced: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(_opened(descriptor)))
 
-    other = InstanceFiles(tmp_path)
-    other.keep(other.write("1.2.3.2", "1.2.3", [b"y"]))
+    InstanceFiles(tmp_path).keep(written(), "1.2.3", "1.2.3.2")
 
     assert str(tmp_path / path.parent.parent) in synced
 
 
 def test_the_second_file_of_a_study_syncs_only_itself_and_its_folder(
-    kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch
+    kept_in: InstanceFiles, written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is known to be durable is not synced again: each sync costs milliseconds."""
-    kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"x"]))
+    """What is known to be durable is neither made nor synced again: each sync costs milliseconds."""
+    kept_in.keep(written(), "1.2.3", "1.2.3.1")
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(Path, "mkdir", None)
 
-    kept_in.keep(kept_in.write("1.2.3.2", "1.2.3", [b"y"]))
+    kept_in.keep(written(), "1.2.3", "1.2.3.2")
 
     assert len(synced) == 2
 
 
-def test_two_files_of_one_uid_lie_side_by_side(kept_in: InstanceFiles) -> None:
+def test_what_is_synced_already_is_not_synced_again(
+    written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until more is written."""
+    part = written()
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    part.sync()
+    part.sync()
+    part.write([b"more"])
+    part.sync()
+
+    assert len(synced) == 2
+    part.discard()
+
+
+def test_the_folder_of_a_study_that_was_deleted_is_made_again(
+    kept_in: InstanceFiles, written: Callable[..., PartFile]
+) -> None:
+    """What was known to be there may be gone when the next instance of the study comes."""
+    first = kept_in.path(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
+    first.unlink()
+    first.parent.rmdir()
+
+    path = kept_in.keep(written(b"second"), "1.2.3", "1.2.3.2")
+
+    assert kept_in.path(path).read_bytes() == b"second"
+
+
+def test_two_files_of_one_uid_lie_side_by_side(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
     """Keeping never overwrites: both copies are there, under names of their own."""
-    first = kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"first"]))
-    second = kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"second"]))
+    first = kept_in.keep(written(b"first"), "1.2.3", "1.2.3.1")
+    second = kept_in.keep(written(b"second"), "1.2.3", "1.2.3.1")
 
     assert kept_in.path(first).read_bytes() == b"first"
     assert kept_in.path(second).read_bytes() == b"second"
 
 
 @pytest.mark.parametrize("uid", ["../../etc/passwd", "/etc/passwd", "..", "1.2/../../3"])
-def test_no_uid_leads_out_of_the_data_folder(kept_in: InstanceFiles, tmp_path: Path, uid: str) -> None:
+def test_no_uid_leads_out_of_the_data_folder(
+    kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path, uid: str
+) -> None:
     """Paths come from digests, so what a peer sends never becomes part of one."""
-    path = kept_in.path(kept_in.keep(kept_in.write(uid, uid, [b"x"])))
+    path = kept_in.path(kept_in.keep(written(), uid, uid))
 
     assert path.resolve().is_relative_to(tmp_path.resolve() / "instances")
 
@@ -114,75 +177,191 @@ def test_a_path_that_leads_out_is_refused(kept_in: InstanceFiles, relative: str)
         kept_in.path(relative)
 
 
-def test_a_full_disk_leaves_no_partial_file(
-    kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def _fails(code: int) -> Callable[..., int]:
+    def fail(*_arguments: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("call", ["writev", "fsync", "rename"])
+def test_whatever_fails_leaves_no_file_and_no_descriptor(
+    kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str, code: int
 ) -> None:
-    """The error comes out as it is, and nothing stays behind."""
+    """A full, read-only or broken disk: the error comes out as it is, and nothing stays behind."""
+    before = _descriptors()
+    part = kept_in.open_part()
+    monkeypatch.setattr(os, call, _fails(code))
 
-    def full(_descriptor: int, _chunk: memoryview) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def store() -> None:
+        part.write([b"x"])
+        kept_in.keep(part, "1.2.3", "1.2.3.1")
 
-    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=os.strerror(code)) as raised:
+        store()
 
-    with pytest.raises(OSError, match="No space left") as raised:
-        kept_in.write("1.2.3.1", "1.2.3", [b"x"])
+    assert raised.value.errno == code
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert _descriptors() == before
 
-    assert raised.value.errno == errno.ENOSPC
+
+def test_a_name_that_is_not_durable_is_taken_back(
+    kept_in: InstanceFiles, written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the folder cannot be brought to the disk the file is gone under its new name, too."""
+    kept_in.keep(written(), "1.2.3", "1.2.3.1")
+    part = written()
+    part.sync()
+    monkeypatch.setattr(os, "fsync", _fails(errno.EIO))
+
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        kept_in.keep(part, "1.2.3", "1.2.3.2")
+
+    assert len(list(kept_in.kept())) == 1
     assert list((tmp_path / "incoming").iterdir()) == []
 
 
 def test_short_writes_are_continued(kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system may take fewer bytes than it was given."""
+    """The system may take fewer bytes than it was given, also in the middle of a piece."""
     write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, chunk: write(descriptor, chunk[:3]))
+    monkeypatch.setattr(os, "writev", lambda descriptor, chunks: write(descriptor, b"".join(chunks)[:3]))
+    part = kept_in.open_part()
 
-    stored = kept_in.write("1.2.3.1", "1.2.3", [b"0123456789"])
+    part.write([b"01", b"", memoryview(b"23456"), b"789"])
 
-    assert stored.temporary.read_bytes() == b"0123456789"
+    assert Path(part.path).read_bytes() == b"0123456789"
+    part.discard()
 
 
-def test_a_discarded_file_is_gone(kept_in: InstanceFiles, tmp_path: Path) -> None:
-    """Discarding twice is harmless."""
-    stored = kept_in.write("1.2.3.1", "1.2.3", [b"x"])
+def test_more_pieces_than_the_system_takes_at_once_are_written(kept_in: InstanceFiles) -> None:
+    """A peer may send an instance in pieces of a few bytes."""
+    pieces = [bytes([number % 256]) for number in range(5000)]
+    part = kept_in.open_part()
 
-    kept_in.discard(stored)
-    kept_in.discard(stored)
+    part.write(pieces)
+
+    assert Path(part.path).read_bytes() == b"".join(pieces)
+    part.discard()
+
+
+def test_what_was_written_is_looked_at_in_place(kept_in: InstanceFiles) -> None:
+    """The view is read-only, holds all that was written before it, and is gone after its block."""
+    part = kept_in.open_part()
+    with part.view() as nothing:
+        assert bytes(nothing) == b""
+    part.write([b"meta", b"data"])
+
+    with part.view() as view:
+        assert bytes(view[4:]) == b"data"
+        assert view.readonly
+
+    with pytest.raises(ValueError, match="released"):
+        view[0]
+    part.discard()
+
+
+def test_an_error_that_holds_a_piece_of_the_view_comes_out_as_it_is(kept_in: InstanceFiles) -> None:
+    """And once it is gone no descriptor is held either."""
+    before = _descriptors()
+    part = kept_in.open_part()
+    part.write([b"meta"])
+
+    def refuse() -> None:
+        with part.view() as view:
+            raise LookupError(view[1:3])
+
+    with pytest.raises(LookupError) as raised:
+        refuse()
+    part.discard()
+    del raised
+
+    assert _descriptors() == before
+
+
+def test_a_discarded_file_is_gone(written: Callable[..., PartFile], tmp_path: Path) -> None:
+    """Discarding twice is harmless, and so is closing before."""
+    part = written()
+    part.close()
+
+    part.discard()
+    part.discard()
 
     assert list((tmp_path / "incoming").iterdir()) == []
 
 
-def test_a_quarantined_file_lies_apart_and_is_not_listed_as_kept(kept_in: InstanceFiles) -> None:
+def test_discarding_what_was_kept_touches_nothing(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
+    """So whoever cleans up need not know how far it came."""
+    part = written()
+    path = kept_in.keep(part, "1.2.3", "1.2.3.1")
+
+    part.discard()
+
+    assert kept_in.path(path).read_bytes() == b"x"
+
+
+def test_keeping_lets_go_of_the_descriptor(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
+    """In either place."""
+    before = _descriptors()
+
+    kept_in.keep(written(), "1.2.3", "1.2.3.1")
+    kept_in.quarantine(written(), "1.2.3.2")
+
+    assert _descriptors() == before
+
+
+def test_a_scratch_file_leaves_no_name(kept_in: InstanceFiles, tmp_path: Path) -> None:
+    """What is written there is read back, and nobody else ever sees it."""
+    with kept_in.open_scratch() as scratch:
+        scratch.write(b"inflated")
+        scratch.seek(0)
+
+        assert scratch.read() == b"inflated"
+        assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_a_quarantined_file_lies_apart_and_is_not_listed_as_kept(
+    kept_in: InstanceFiles, written: Callable[..., PartFile]
+) -> None:
     """Quarantine is not part of the store that is compared with rows."""
-    path = kept_in.quarantine(kept_in.write("1.2.3.1", "1.2.3", [b"x"]))
+    path = kept_in.quarantine(written(), "1.2.3.1")
 
     assert path.startswith("quarantine/")
     assert kept_in.path(path).read_bytes() == b"x"
     assert list(kept_in.kept()) == []
 
 
-def test_sweeping_removes_temporaries_and_nothing_else(kept_in: InstanceFiles, tmp_path: Path) -> None:
-    """What a killed process left was never acknowledged; what was kept stays."""
-    path = kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"x"]))
-    kept_in.write("1.2.3.2", "1.2.3", [b"left over"])
+def test_sweeping_removes_what_a_killed_process_left_and_nothing_else(
+    kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path
+) -> None:
+    """Its temporary was never acknowledged; what was kept stays, and what a living process writes stays, too."""
+    path = kept_in.keep(written(), "1.2.3", "1.2.3.1")
+    subprocess.run([sys.executable, "-c", _LEAVES_A_PART, str(tmp_path)], check=False)
+    living = written()
 
     assert kept_in.sweep() == 1
 
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert [str(left) for left in (tmp_path / "incoming").iterdir()] == [living.path]
     assert list(kept_in.kept()) == [path]
+    living.discard()
 
 
-def test_removing_a_kept_file_takes_it_out_of_the_store(kept_in: InstanceFiles) -> None:
+def test_removing_a_kept_file_takes_it_out_of_the_store(
+    kept_in: InstanceFiles, written: Callable[..., PartFile]
+) -> None:
     """A file whose row was not committed is taken back."""
-    path = kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"x"]))
+    path = kept_in.keep(written(), "1.2.3", "1.2.3.1")
 
     kept_in.remove(path)
 
     assert list(kept_in.kept()) == []
 
 
-def test_files_are_for_their_owner_alone(kept_in: InstanceFiles, tmp_path: Path) -> None:
+def test_files_are_for_their_owner_alone(
+    kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path
+) -> None:
     """They hold patients' images."""
-    path = kept_in.path(kept_in.keep(kept_in.write("1.2.3.1", "1.2.3", [b"x"])))
+    path = kept_in.path(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
 
     assert path.stat().st_mode & 0o077 == 0
     assert (tmp_path / "instances").stat().st_mode & 0o077 == 0
