@@ -28,6 +28,7 @@ _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _META_GROUP = 0x0002
 _TRANSFER_SYNTAX_UID = 0x0010
 _UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
+_SOURCE_AE_TITLE = 0x0016
 _MAXIMUM_META_BYTES = 1 << 20
 _MAXIMUM_AE_TITLE_BYTES = 16
 
@@ -44,6 +45,15 @@ class Part10:
     sop_instance_uid: str
     transfer_syntax_uid: str
     dataset: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What a file of this node's own says before its dataset."""
+
+    transfer_syntax_uid: str
+    source_ae_title: str  #: (0002,0016), "" where it is left out
+    end: int  #: where the dataset begins
 
 
 def preamble_and_meta(
@@ -72,10 +82,31 @@ def preamble_and_meta(
     ]
     if source_ae_title:
         title = source_ae_title.encode("ascii", errors="replace")[:_MAXIMUM_AE_TITLE_BYTES]
-        elements.append(_element(0x0016, b"AE", title))
+        elements.append(_element(_SOURCE_AE_TITLE, b"AE", title))
     group = b"".join(elements)
     length = _element(0x0000, b"UL", struct.pack("<I", len(group)))
     return bytes(_PREAMBLE_BYTES) + _PREFIX + length + group
+
+
+def file_meta(head: bytes) -> FileMeta:
+    """Return what stands before the dataset of a file with preamble and file meta information.
+
+    Parameters
+    ----------
+    head
+        The beginning of the file, as far as the dataset or further.
+
+    Raises
+    ------
+    NotPart10
+        It has no preamble, its meta information is cut short, or names no transfer syntax.
+    """
+    if not _meta_offset(head):
+        raise NotPart10("it has no preamble and prefix")
+    values, end = _read_meta(head)
+    if not values.get(_TRANSFER_SYNTAX_UID):
+        raise NotPart10("its file meta information names no transfer syntax")
+    return FileMeta(values[_TRANSFER_SYNTAX_UID], values.get(_SOURCE_AE_TITLE, ""), end)
 
 
 def read_part10(path: Path) -> Part10:

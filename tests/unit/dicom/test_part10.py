@@ -11,7 +11,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, NotPart10, part10_of, preamble_and_meta, read_part10
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, NotPart10, file_meta, part10_of, preamble_and_meta, read_part10
 from tests.unit.dicom.raw import EXPLICIT, SMALL, explicit
 
 _CLASS, _INSTANCE = "1.2.840.10008.5.1.4.1.1.7", "1.2.3.4"
@@ -35,6 +35,21 @@ def test_a_file_comes_apart_into_what_it_was_put_together_from(tmp_path: Path) -
     part10 = read_part10(path)
     assert (part10.sop_class_uid, part10.sop_instance_uid, part10.transfer_syntax_uid) == (_CLASS, _INSTANCE, EXPLICIT)
     assert part10.dataset == SMALL
+
+
+def test_the_meta_information_alone_says_who_sent_the_dataset_and_where_it_begins() -> None:
+    """And how the dataset is encoded; without an AE title it says none."""
+    before = preamble_and_meta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", EXPLICIT, "CT 1")
+    meta = file_meta(before + SMALL)
+    assert (meta.transfer_syntax_uid, meta.source_ae_title, meta.end) == (EXPLICIT, "CT 1", len(before))
+    assert not file_meta(preamble_and_meta("1.2", "1.2.3", EXPLICIT)).source_ae_title
+
+
+@pytest.mark.parametrize("head", [b"", SMALL, preamble_and_meta("1.2", "1.2.3", EXPLICIT)[:200]])
+def test_a_file_without_whole_meta_information_of_ours_is_said_to_have_none(head: bytes) -> None:
+    """A bare dataset, and one that ends too early."""
+    with pytest.raises(NotPart10):
+        file_meta(head)
 
 
 def test_elements_of_group_0002_in_a_dataset_stay_in_it() -> None:
