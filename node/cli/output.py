@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,9 @@ from node.pipeline.checks import CheckLine
 from node.pipeline.send import Reporter
 
 _COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
+SECONDS_A_LINE = 30.0
+"""Between two lines of progress in a file or a pipe."""
+
 _PIPE_WIDTH = 400  # a listing that goes to a file or another program is not folded
 console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
@@ -68,13 +72,38 @@ def print_json(rows: list[Any]) -> None:
 
 
 def progress_bars() -> Progress:
-    """Return bars on stderr, with the time left."""
+    """Return bars on stderr, with the time left; where that is no terminal, none are drawn."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    stderr = Console(stderr=True)
+    return Progress(*columns, console=stderr, disable=not stderr.is_terminal)
 
 
-def reporter(progress: Progress) -> Reporter:
-    """Return a callable that moves one bar per stage: (stage, done, total)."""
+def reporter(progress: Progress, clock: Callable[[], float] = time.monotonic) -> Reporter:
+    """Return a callable that moves one bar per stage: (stage, done, total).
+
+    Where no bars are drawn, because stderr is a file or a pipe, it prints what is under way, a plain line every
+    `SECONDS_A_LINE`.
+    """
+    return _lines(progress.console, clock) if progress.disable else _bars(progress)
+
+
+def _lines(out: Console, clock: Callable[[], float]) -> Reporter:
+    under_way: dict[str, str] = {}
+    printed = clock()
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal printed
+        under_way.pop(stage, None)
+        if done < total:
+            under_way[stage] = f"{stage}: {done} of {total}"
+        if clock() - printed >= SECONDS_A_LINE and under_way:
+            printed = clock()
+            out.print(", ".join(under_way.values()), markup=False, highlight=False, soft_wrap=True)
+
+    return report
+
+
+def _bars(progress: Progress) -> Reporter:
     tasks: dict[str, Any] = {}
 
     def report(stage: str, done: int, total: int) -> None:
