@@ -31,6 +31,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 LOG = "training-log.csv"
+SPENT = "training.json"
 NUMBERS = ".npz"
 UNLISTED = (MANIFEST, "manifest.sig")
 """What cannot stand in its own list: the manifest, and the signature of its bytes."""

@@ -4,7 +4,7 @@ The words are in a template, the figures come from evaluations; it computes noth
 a bundle of one class that was trained here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,6 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
         network=NETWORKS.get(manifest.recipe.get("classifier", {}).get("network"), "convolutional network"),
         kinds=KINDS,
         seeds=seeds,
-        kept=kept_of(seeds),
         members=sum(bool(row.get("member")) for row in seeds),
         known=manifest.data.name == PUBLIC_CHESTS,
         finding=manifest.classes[0],
@@ -90,6 +89,8 @@ def card(evaluation: Evaluation, surroundings: Surroundings) -> str:
             **{(row["attribute"], row["value"]): row["auc"] for row in rows},
         },
         small=SMALL,
+        took=took(surroundings.spent) if surroundings.spent else (),
+        threads=surroundings.spent["threads"] if surroundings.spent else None,
         robustness=surroundings.robustness,
         adults=surroundings.adults,
         adults_row=ADULTS,
@@ -112,12 +113,24 @@ def write_figures(evaluation: Evaluation, folder: Path) -> None:
         (folder / f"{name}.svg").write_text(f"{head}>{origin}{body}", encoding="utf-8")
 
 
-def kept_of(seeds: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], bool]:
-    """Return whether a seed's classifier ships: a member of the mean, or else the best on hard validation images."""
-    if any(row.get("member") for row in seeds):
-        return lambda row: bool(row.get("member"))
-    best = max((row["hard_val"] for row in seeds), default=None)
-    return lambda row: row["hard_val"] == best
+def took(spent: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows that tell what training took, in minutes: each stage, and the sum of what ships and of the rest.
+
+    Parameters
+    ----------
+    spent
+        As the bundle's training.json says: `ships` and `compared`, each with `wall` and `cpu` seconds by stage.
+    """
+    rows = []
+    for kind, name in (("ships", "**all that ships**"), ("compared", "**all that is only compared**")):
+        stages = spent[kind]
+        rows += [{"name": stage, "ships": kind == "ships", **_minutes([one])} for stage, one in stages.items()]
+        rows.append({"name": name, "ships": kind == "ships", **_minutes(list(stages.values()))})
+    return rows
+
+
+def _minutes(stages: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {key: sum(stage[key] for stage in stages) / 60.0 for key in ("wall", "cpu")}
 
 
 def positive_predictive_value(measures: Mapping[str, Any], prevalence: float) -> float | None:

@@ -83,15 +83,28 @@ def at_threshold(labels: Labels, probabilities: Scores, threshold: float) -> dic
     return {"threshold": threshold, **{name: plain(values[0]) for name, values in measured.items()}}
 
 
-def balanced_threshold(labels: Labels, probabilities: Scores) -> float:
-    """Return the threshold of the highest balanced accuracy: the middle of the best ones, where several are equal."""
-    middle = np.unique(probabilities)
-    candidates = (middle[1:] + middle[:-1]) / 2 if len(middle) > 1 else middle
-    present = np.sort(probabilities[labels == 1])
-    absent = np.sort(probabilities[labels == 0])
-    sensitivity = 1 - np.searchsorted(present, candidates) / len(present)
-    gain = sensitivity + np.searchsorted(absent, candidates) / len(absent)
+def balanced_threshold(labels: Labels, *kinds: Scores) -> float:
+    """Return the threshold of the highest balanced accuracy: the middle of the best ones, where several are equal.
+
+    Parameters
+    ----------
+    labels
+        Shape (images,), 0 or 1.
+    kinds
+        Probabilities of these images, each of shape (images,): once, or as each of several kinds of equipment shows
+        them. Of several, what counts is the kind that has the lowest balanced accuracy at a threshold.
+    """
+    found = np.unique(np.concatenate(kinds))
+    candidates = (found[1:] + found[:-1]) / 2 if len(found) > 1 else found
+    gain = np.min([_balanced(labels, one, candidates) for one in kinds], axis=0)
     return float(np.median(candidates[gain >= gain.max() - 1e-9]))
+
+
+def _balanced(labels: Labels, probabilities: Scores, thresholds: Scores) -> Scores:
+    """Return the balanced accuracy at each threshold, shape (thresholds,)."""
+    present, absent = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
+    sensitivity = 1 - np.searchsorted(present, thresholds) / len(present)
+    return np.asarray((sensitivity + np.searchsorted(absent, thresholds) / len(absent)) / 2)
 
 
 def expected_calibration_error(labels: Labels, probabilities: Scores) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.bundle.folder import SPENT
 from models.data.labelled import LabelledImages
 from models.evaluation import robustness
 from models.evaluation.measures import measure
@@ -30,6 +31,7 @@ class Surroundings:
     robustness: Sequence[Mapping[str, Any]] = ()  #: rows of `models.evaluation.robustness`
     adults: Mapping[str, Any] | None = None  #: measures on another hospital's adults
     beside: Sequence[Mapping[str, Any]] = ()  #: other bundles' measures, as `read_measures` returns them
+    spent: Mapping[str, Any] | None = None  #: what training took, as the bundle's training.json says
 
 
 def surroundings(
@@ -63,7 +65,14 @@ def surroundings(
     if len(reader.manifest.classes) > 1:
         raise CardError(f"a card is for a bundle of one class, which {reader.manifest.name} is not")
     rows = tuple(robustness.rows(reader, images, adults, tell))
-    return Surroundings(names[0], rows, None if adults is None else measure(reader, adults, tell), beside)
+    measured = None if adults is None else measure(reader, adults, tell)
+    return Surroundings(names[0], rows, measured, beside, _spent(bundle))
+
+
+def _spent(bundle: Path) -> Mapping[str, Any] | None:
+    """Return what an opened bundle says that its training took; None where it says nothing."""
+    path = bundle / SPENT
+    return json.loads(path.read_bytes()) if path.exists() else None
 
 
 def read_measures(path: Path) -> dict[str, Any]:

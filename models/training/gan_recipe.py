@@ -67,6 +67,8 @@ def read_gan_recipe(recipe: Path | str) -> GanRecipe:
 def _check(plan: GanRecipe) -> None:
     """Refuse values that could not be trained with, before the images are read."""
     gan, where = plan.gan, "recipe.gan"
+    for key in ("name", "version"):
+        within(bool(getattr(plan.recipe, key).strip()), f"recipe.recipe.{key}", getattr(plan.recipe, key), "some text")
     within(plan.recipe.threads >= 1, "recipe.recipe.threads", plan.recipe.threads, "a number from 1")
     within(len(set(gan.labels)) == len(gan.labels) > 1, f"{where}.labels", gan.labels, "two or more different labels")
     within(gan.size in SIZES, f"{where}.size", gan.size, f"one of {', '.join(map(str, SIZES))}")

@@ -43,7 +43,7 @@ class Head:
     version: str
     threads: int = 2
     seeds: int = 1  #: classifiers trained, each from a seed of its own
-    members: int = 1  #: of these, the best on hard validation images, whose answers are averaged
+    members: int = 1  #: of these, the first ones, whose averaged answers ship; the others tell how far seeds lie apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """From a recipe and a data set to a bundle: the whole training, top to bottom.
 
-It joins the parts of this package: images in; classifier, baseline, autoencoders and admission fitted; an operating
-point chosen on validation images made hard; measures taken from the stored weights; everything put in place at once.
+It joins the parts of this package: images in; classifier, autoencoders and admission fitted, then what is only there to
+compare with; an operating point chosen on validation data; measures taken from the stored weights; everything put in
+place at once.
 The test split is measured for the manifest, and nothing is chosen by it. After a kill the same training goes on from
 the last epoch that it finished, and ends with the same bundle.
 """
@@ -23,7 +24,7 @@ from models.bundle.place import appearing_at_once
 from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
 from models.training import checkpoints
-from models.training.progress import Tell, Whole
+from models.training.progress import Meter, Seconds, Spent, Tell, Whole, running
 from models.training.recipe import Recipe, Schedule, read_recipe
 from models.training.threads import load_quietly
 from models.training.writing import Origin, Parts, manifest_of, software, write
@@ -32,6 +33,12 @@ SPLITS = ("train", "val", "test")
 
 Rows = tuple[dict[str, Any], ...]
 """Of a log: one for each epoch of each network."""
+
+TIMES = "spent.json"
+"""Where a training keeps how long its stages have taken so far."""
+
+COMPARED = ("baseline", "plain_autoencoder")
+"""Stages that leave nothing in the bundle but figures."""
 
 SLOWER = {"autoencoder": 3.0, "one_class": 3.0}
 """How much longer a pixel takes in some stages than in the others, for the time left."""
@@ -56,6 +63,7 @@ def train(  # noqa: PLR0913 all that a training follows from
     work: Path | None = None,
     say: checkpoints.Say = in_silence,
     clock: Callable[[], datetime] = utc_now,
+    meter: Meter = running,
 ) -> Path:
     """Train everything that a recipe names, and return the folder of the finished bundle.
 
@@ -77,6 +85,8 @@ def train(  # noqa: PLR0913 all that a training follows from
         Told whether such work is gone on with.
     clock
         Gives the time for the manifest, aware.
+    meter
+        Gives the time that stages are measured by, for the bundle's training.json.
 
     Raises
     ------
@@ -93,7 +103,8 @@ def train(  # noqa: PLR0913 all that a training follows from
     belongs_to = _digest(plan, data.digest(SPLITS), seed, code)
     load_quietly()  # only once data and recipe have been found good
     with checkpoints.opened(work or work_of(out), belongs_to, say) as kept:
-        parts = _fitted(plan, images, seed, kept, Whole(_costs(plan, images, seed), progress))
+        spent = Spent(kept.folder / TIMES, meter, Whole(_costs(plan, images, seed), progress))
+        parts = _fitted(plan, images, seed, kept, spent)
         counts = {split: len(some) for split, some in images.items()}
         origin = Origin(data.digest(("train", "val")), counts, seed, code)
         with appearing_at_once(out) as folder:
@@ -146,15 +157,14 @@ def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages
     return images
 
 
-def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Tell) -> Parts:
-    """Fit every part; each stage reports its steps."""
+def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Spent) -> Parts:
+    """Fit every part, what ships first; each stage reports its steps."""
     from models.training import anomaly, stages  # noqa: PLC0415 they import TensorFlow
 
     stages.prepare(plan.recipe.threads)
     classifier = stages.classifier(plan, images, seed, work, tell)
     arrays, networks = classifier.arrays, {"classifier": classifier.network}
-    measures, log = _compared(plan, images, seed, work, tell)
-    log, limit, scale = classifier.log + log, None, None
+    log, limit, scale = classifier.log, None, None
     if plan.anomaly:
         unusual = anomaly.anomaly(plan.anomaly, images, seed, work, tell)
         arrays, networks, scale = arrays | unusual.arrays, networks | unusual.networks, unusual.anomaly
@@ -162,6 +172,8 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
     if plan.admission:
         admission = stages.admission(plan.admission, images, seed, tell)
         arrays, limit = arrays | {"admission": admission.arrays}, admission.limit
+    spread = stages.spread(plan, images, seed, work, tell)
+    measures, compared = _compared(plan, images, seed, work, tell)
     return Parts(
         arrays,
         networks,
@@ -171,9 +183,21 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
         limit,
         scale,
         measures,
-        classifier.tried,
-        log,
+        classifier.tried + spread.tried,
+        log + spread.log + compared,
+        _sorted_out(plan, seed, tell.stages),
     )
+
+
+def _sorted_out(plan: Recipe, seed: int, spent: dict[str, Seconds]) -> dict[str, Any]:
+    """Return the threads and what each stage took: of what ships, and of what is only there to compare with."""
+    from models.training.stages import classifier_stage, further_seeds_of  # noqa: PLC0415 as above
+
+    others = {*(classifier_stage(plan, one) for one in further_seeds_of(plan, seed)), *COMPARED}
+    kinds: dict[str, dict[str, Any]] = {"ships": {}, "compared": {}}
+    for stage, seconds in spent.items():
+        kinds["compared" if stage in others else "ships"][stage] = asdict(seconds)
+    return {"threads": plan.recipe.threads, **kinds}
 
 
 def _compared(
@@ -200,11 +224,12 @@ def _digest(plan: Recipe, data: str, seed: int, code: str) -> str:
 
 def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[str, float]:
     """Return how long each stage takes, roughly, in pixels seen."""
-    from models.training.stages import classifier_stage, seeds_of  # noqa: PLC0415 as above
+    from models.training.stages import classifier_stage, further_seeds_of, members_of  # noqa: PLC0415 as above
 
     everything, normal = len(images["train"]), int((images["train"].labels == 0).sum())
+    seeds = members_of(plan, seed) + further_seeds_of(plan, seed)
     known: dict[str, tuple[Schedule | None, int]] = {
-        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds_of(plan, seed)},
+        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds},
         "baseline": (plan.baseline, everything),
         "plain_autoencoder": (plan.plain_autoencoder, normal),
         "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),

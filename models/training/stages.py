@@ -1,11 +1,11 @@
 """The stages of a training, one function each: images in, arrays and what was fixed on held-out images out.
 
-It knows which split each thing is fitted on and which it is fixed on: networks on train, the operating point, the
-limits and the choice among seeds on val as other equipment would have made it, because the next hospital's images will
-differ in just that. The test split is measured, and nothing is chosen by it.
+It knows which split each thing is fitted on and which it is fixed on: networks on train, the operating point and the
+limits on val as other equipment would have made it, because the next hospital's images will differ in just that. The
+test split is measured, and nothing is chosen by it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.bundle.folder import Arrays
 from models.data.labelled import Images, LabelledImages
 from models.evaluation import metrics
+from models.images.altered import KINDS, altered
 from models.images.augment import equipment, nudged
 from models.images.preprocess import Image
 from models.images.shift import shift
@@ -56,14 +57,22 @@ Rows = tuple[dict[str, Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """The best of the fitted classifiers, averaged, and their operating point."""
+    """The fitted members, averaged, and their operating point."""
 
-    arrays: dict[str, Arrays]  #: of each member, the best first: `classifier`, `classifier-2`, ...
+    arrays: dict[str, Arrays]  #: of each member, by its seed: `classifier`, `classifier-2`, ...
     network: bytes  #: as LiteRT runs it
     channels: int  #: of its input
     map: str  #: the name of its map among its outputs, or empty
     threshold: float
-    tried: Rows  #: each seed with its measures: `seed`, `hard_val`, `val`, `test`, and whether it is a `member`
+    tried: Rows  #: each member with its measures: `seed`, `hard_val`, `val`, `test`, `member`
+    log: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the seeds that do not ship reached."""
+
+    tried: Rows  #: as of `Classifier`
     log: Rows
 
 
@@ -100,40 +109,51 @@ def prepare(threads: int) -> None:
 
 
 def classifier(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> Classifier:
-    """Fit a classifier from each of the seeds that follow on `seed`, and average the best on hard validation images.
-
-    The threshold of a single class is the best balanced one there.
+    """Fit a classifier from each of the first `members` seeds, and average them.
 
     Raises
     ------
     RecipeError
         Where what was fitted tells no image from another.
     """
-    change = shift if plan.classifier.augmentation == "shift" else elsewhere
-    hard = hard_copies(images["val"].views(plan.classifier.size), seed, change)
-    labels = np.tile(images["val"].labels, len(hard) // len(images["val"]))
-    tried = [_trial(plan, images, (hard, labels), one, work, tell) for one in seeds_of(plan, seed)]
-    best = sorted(tried, key=lambda trial: -float(trial.measures["hard_val"]))[: plan.recipe.members]
-    said = np.mean([trial.hard for trial in best], axis=0)
+    (hard, labels), size = _hard(plan, images, seed), plan.classifier.size
+    members = [_trial(plan, images, (hard, labels), one, work, tell) for one in members_of(plan, seed)]
+    said = np.mean([trial.hard for trial in members], axis=0)
     _refuse_unlearned(labels, said)
-    served = averaged([with_map(trial.model) for trial in best])
+    served = averaged([with_map(trial.model) for trial in members])
     return Classifier(
         {
             f"classifier-{place}" if place > 1 else "classifier": arrays_of(one.model)
-            for place, one in enumerate(best, 1)
+            for place, one in enumerate(members, 1)
         },
         exported(served),
-        best[0].model.input_shape[-1],
+        members[0].model.input_shape[-1],
         MAP if MAP in served.output else "",
-        MAJORITY if plan.exclusive else metrics.balanced_threshold(labels, sigmoid(said)[:, 0]),
-        tuple({**trial.measures, "member": any(trial is one for one in best)} for trial in tried),
+        MAJORITY if plan.exclusive else _operating_point([trial.model for trial in members], images["val"], size, seed),
+        tuple({**trial.measures, "member": True} for trial in members),
+        tuple(row for trial in members for row in trial.log),
+    )
+
+
+def spread(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> Spread:
+    """Fit a classifier from each seed after the members', only to know how far seeds lie apart."""
+    further = further_seeds_of(plan, seed)
+    hard = _hard(plan, images, seed) if further else None
+    tried = [_trial(plan, images, hard, one, work, tell) for one in further if hard]
+    return Spread(
+        tuple({**trial.measures, "member": False} for trial in tried),
         tuple(row for trial in tried for row in trial.log),
     )
 
 
-def seeds_of(plan: Recipe, seed: int) -> tuple[int, ...]:
-    """Return the seeds that classifiers are trained from."""
-    return tuple(range(seed, seed + plan.recipe.seeds))
+def members_of(plan: Recipe, seed: int) -> tuple[int, ...]:
+    """Return the seeds of the classifiers that ship: the first ones, whatever they reach."""
+    return tuple(range(seed, seed + plan.recipe.members))
+
+
+def further_seeds_of(plan: Recipe, seed: int) -> tuple[int, ...]:
+    """Return the seeds of the classifiers that only measure how far seeds lie apart."""
+    return tuple(range(seed + plan.recipe.members, seed + plan.recipe.seeds))
 
 
 def classifier_stage(plan: Recipe, seed: int) -> str:
@@ -187,6 +207,11 @@ def hard_copies(images: Images, seed: int, change: Change) -> Images:
     return np.asarray(np.concatenate([images, np.stack(copies)]), np.float32)
 
 
+def altered_copies(images: Images, kind: str, random: np.random.Generator) -> Images:
+    """Return images of shape (images, size, size, 1) as one of `models.images.altered.KINDS` shows them."""
+    return np.stack([altered(image[..., 0], kind, random)[..., np.newaxis] for image in images])
+
+
 def elsewhere(image: Image, random: np.random.Generator) -> Image:
     """Return the image as another hospital would have made it: another position, other equipment."""
     return equipment(nudged(image, random), random)
@@ -195,6 +220,25 @@ def elsewhere(image: Image, random: np.random.Generator) -> Image:
 def named(network: str, seed: int, log: Log) -> Rows:
     """Return the rows of a network's log under its name and seed."""
     return tuple({"network": network, "seed": seed, "epoch": number, **row} for number, row in enumerate(log, start=1))
+
+
+def _operating_point(members: Sequence[keras.Model], images: LabelledImages, size: int, seed: int) -> float:
+    """Return the probability from which a single class is called, placed by validation images.
+
+    It is the one at which the worst of several kinds of altered copies has the best balanced accuracy: of six rules the
+    best on patients held out by their equipment (docs/training.md).
+    """
+    random = np.random.default_rng((seed, 4))
+    copies = (altered_copies(images.views(size), kind, random) for kind in KINDS)
+    said = [sigmoid(np.mean([_logits(one, some) for one in members], axis=0))[:, 0] for some in copies]
+    return metrics.balanced_threshold(images.labels, *said)
+
+
+def _hard(plan: Recipe, images: Splits, seed: int) -> tuple[Images, NDArray[np.int64]]:
+    """Return validation images made hard, and their labels."""
+    change = shift if plan.classifier.augmentation == "shift" else elsewhere
+    hard = hard_copies(images["val"].views(plan.classifier.size), seed, change)
+    return hard, np.tile(images["val"].labels, len(hard) // len(images["val"]))
 
 
 def _refuse_unlearned(labels: NDArray[np.int64], logits: NDArray[np.float64]) -> None:

@@ -1,8 +1,9 @@
-"""What a training leaves, put into a bundle's folder: weights, networks, manifest, log and curves, then the measures.
+"""What a training leaves, put into a bundle's folder: weights, networks, manifest, log and curves; then the measures.
 
 It knows the parts of a bundle and fits nothing.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ class Parts:
     measures: dict[str, dict[str, float]]  #: by split: figures of networks that are not kept
     tried: tuple[dict[str, Any], ...]  #: each seed of the classifier with its measures
     log: tuple[dict[str, Any], ...]
+    spent: dict[str, Any]  #: seconds by stage, of what ships and of what does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def write(
     (folder / manifests.ATTRIBUTION).write_text(_attribution(manifest), encoding="utf-8")
     write_log(folder / bundles.LOG, parts.log)
     write_curves(folder / CURVES, parts.log)
+    (folder / bundles.SPENT).write_text(json.dumps(parts.spent, indent=2) + "\n", encoding="utf-8")
     complete = replace(manifest, files=bundles.file_digests(folder))
     bundles.write_bundle(folder, complete)
     reader = load(folder)

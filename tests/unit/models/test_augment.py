@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.images import augment
+from models.images.altered import KINDS, altered
 
 
 @pytest.fixture
@@ -11,6 +12,19 @@ def image() -> np.ndarray:
     """Return a smooth image in [0, 1]."""
     row, column = np.mgrid[0:64, 0:64].astype(np.float32) / 63
     return (row * 0.6 + 0.4 * column).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_altered_copy_keeps_shape_type_and_range_and_all_but_one_change_the_image(
+    image: np.ndarray, kind: str
+) -> None:
+    """The one that does not is the image as it is."""
+    changed = altered(image, kind, np.random.default_rng(1))
+    assert (changed.shape, changed.dtype) == (image.shape, np.float32)
+    assert 0 <= changed.min() < changed.max() <= 1
+    assert (np.abs(changed - altered(image, "as they are", np.random.default_rng(1))).mean() > 1e-4) == (
+        kind != "as they are"
+    )
 
 
 @pytest.mark.parametrize("change", [augment.aug2, augment.equipment])

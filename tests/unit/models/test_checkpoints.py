@@ -52,12 +52,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from models.data.dataset import open_data
+from models.training.progress import Seconds
 from models.training.run import train
 
 recipe, data, out = map(Path, sys.argv[1:])
 train(
     recipe, open_data(data), out, 7, lambda *step: print(*step, flush=True),
     say=lambda sentence: print(sentence, flush=True), clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+    meter=lambda: Seconds(0.0, 0.0),
 )
 """
 """A whole training in a process of its own: every step is a line."""

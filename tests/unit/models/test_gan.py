@@ -260,6 +260,8 @@ def test_the_recipe_that_ships_can_be_read() -> None:
         ("size = 16", "size = 100", "recipe.gan.size is 100"),
         ("batch = 8", "batch = 7", "recipe.gan.batch is 7"),
         ("spread = 1.0", "spread = 0", "recipe.gan.spread"),
+        ('name = "tiny"', 'name = ""', "recipe.recipe.name is '', where some text"),
+        ('version = "1"', 'version = " "', "recipe.recipe.version is ' '"),
         ("latent = 4", "colour = 4", "does not know colour"),
     ],
 )

@@ -103,6 +103,14 @@ def test_the_balanced_threshold_is_the_best_of_all() -> None:
     assert best["balanced_accuracy"] >= max(other["balanced_accuracy"] for other in others)
 
 
+def test_of_several_kinds_the_worst_one_places_the_balanced_threshold() -> None:
+    """What separates one kind at any place separates the other at few."""
+    labels = np.array([0, 0, 1, 1])
+    wide, low, high = (np.array(some) for some in ([0.1, 0.1, 0.9, 0.9], [0.1, 0.2, 0.4, 0.9], [0.1, 0.3, 0.8, 0.9]))
+    assert 0.3 < metrics.balanced_threshold(labels, wide, low, high) < 0.4
+    assert metrics.balanced_threshold(labels, wide) == pytest.approx(0.5)
+
+
 def test_calibration_error_is_the_mean_distance_of_probability_and_frequency() -> None:
     """Four images at 0.85 of which half are positive: 0.35 off."""
     labels, scores = np.array([0, 1, 0, 1]), np.full(4, 0.85)
