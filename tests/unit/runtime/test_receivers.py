@@ -1,0 +1,185 @@
+"""Processes that are kept up: ready together, started again one by one, drained together."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from node.domain.errors import OperatorError
+from node.runtime.receivers import Line, Receivers, pause_s
+from tests.support.waiting import wait_until
+
+_PATIENCE_S = 30.0
+
+
+class _House:
+    """Receivers, and what they said."""
+
+    def __init__(self) -> None:
+        self.wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.deaths: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.told, self.told_by = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.told.settimeout(_PATIENCE_S)
+        self.receivers: list[Receivers] = []
+
+    def of(self, count: int, target: object) -> Receivers:
+        """Return so many processes of a target, which also gets a socket to tell this test something."""
+        made = Receivers(
+            count,
+            target,  # type: ignore[arg-type]
+            (self.told_by,),
+            lambda: self.wakes.put(None),
+            lambda: self.deaths.put(None),
+        )
+        self.receivers.append(made)
+        return made
+
+    def heard(self) -> str:
+        """Return what a process told."""
+        return self.told.recv(100).decode()
+
+
+@pytest.fixture
+def house() -> Iterator[_House]:
+    """Give a house whose processes are gone after the test."""
+    made = _House()
+    yield made
+    for receivers in made.receivers:
+        receivers.kill()
+        receivers.drain(_PATIENCE_S)
+
+
+def test_start_returns_when_every_process_is_ready(house: _House) -> None:
+    """Each is a process of its own."""
+    receivers = house.of(2, _until_told)
+    receivers.start(_PATIENCE_S)
+    assert len({os.getpid(), *receivers.pids}) == 3
+    assert receivers.drain(_PATIENCE_S)
+    assert receivers.pids == []
+
+
+def test_a_killed_process_is_started_again_and_the_others_live_on(house: _House) -> None:
+    """What the dead one left can be swept before the next one starts."""
+    receivers = house.of(2, _until_told)
+    receivers.start(_PATIENCE_S)
+    first, second = receivers.pids
+    os.kill(first, signal.SIGKILL)
+    house.deaths.get(timeout=_PATIENCE_S)
+    wait_until(lambda: len(receivers.pids) == 2, _PATIENCE_S, "the next one")
+    assert first not in receivers.pids
+    assert second in receivers.pids
+    assert receivers.drain(_PATIENCE_S)
+
+
+def test_a_wake_is_heard_at_once(house: _House) -> None:
+    """No clock is involved: a byte on the line."""
+    receivers = house.of(1, _wakes_when_ready)
+    receivers.start(_PATIENCE_S)
+    house.wakes.get(timeout=_PATIENCE_S)
+
+
+def test_more_wakes_than_a_line_holds_keep_nobody_waiting() -> None:
+    """A burst of instances while the first process is busy."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        line = Line(theirs)
+        for _ in range(100_000):
+            line.wake()
+        assert not line.is_cut()
+    line.wake()
+
+
+def test_a_process_that_dies_at_each_start_is_given_up_with_its_reason(house: _House) -> None:
+    """Or the node would never say that it cannot start."""
+    with pytest.raises(OperatorError, match=r"receiving process 1 does not start \(exit code 7\)"):
+        house.of(1, _dies_at_start).start(_PATIENCE_S)
+
+
+def test_a_process_that_never_gets_ready_is_given_up(house: _House) -> None:
+    """And it is not left behind."""
+    receivers = house.of(1, _never_ready)
+    with pytest.raises(OperatorError, match=r"not ready after 0\.1 s"):
+        receivers.start(0.1)
+    assert not any(thread.name == "receiver-1" and not _joined(thread) for thread in threading.enumerate())
+
+
+def test_a_process_that_does_not_drain_in_time_is_killed(house: _House) -> None:
+    """The bound holds whatever a process does."""
+    receivers = house.of(1, _deaf)
+    receivers.start(_PATIENCE_S)
+    (pid,) = receivers.pids
+    assert not receivers.drain(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_process_learns_that_its_starter_was_killed(house: _House) -> None:
+    """The line is cut by the system, whatever the starter did not get to do."""
+    starter = multiprocessing.get_context("spawn").Process(target=_starts_one, args=(house.told_by,))
+    starter.start()
+    assert house.heard() == "ready"
+    starter.kill()
+    starter.join()
+    assert house.heard() == "told to drain: False"
+
+
+def test_a_signal_to_the_whole_group_ends_no_process(house: _House) -> None:
+    """As a service manager or a terminal sends it: the first process decides."""
+    receivers = house.of(1, _until_told)
+    receivers.start(_PATIENCE_S)
+    (pid,) = receivers.pids
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(pid, number)
+    assert receivers.drain(_PATIENCE_S)
+    assert house.heard() == "told to drain: True"
+    assert house.deaths.empty()
+
+
+def test_each_death_in_a_row_doubles_the_pause_up_to_half_a_minute() -> None:
+    """The first start again is nearly at once: its port is open, and others wait."""
+    assert [pause_s(deaths) for deaths in (1, 2, 3, 9, 10, 1000)] == [0.1, 0.2, 0.4, 25.6, 30.0, 30.0]
+
+
+def _until_told(line: Line, told: socket.socket) -> None:
+    line.ready()
+    told.send(f"told to drain: {line.told_to_drain()}".encode())
+
+
+def _wakes_when_ready(line: Line, _: socket.socket) -> None:
+    line.ready()
+    line.wake()
+    line.told_to_drain()
+
+
+def _dies_at_start(_line: Line, _: socket.socket) -> None:
+    os._exit(7)
+
+
+def _never_ready(line: Line, _: socket.socket) -> None:
+    line.told_to_drain()
+
+
+def _deaf(line: Line, _: socket.socket) -> None:
+    line.ready()
+    while True:
+        signal.pause()
+
+
+def _starts_one(told: socket.socket) -> None:
+    Receivers(1, _until_told, (told,), _nothing, _nothing).start(_PATIENCE_S)
+    told.send(b"ready")
+    signal.pause()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _joined(thread: threading.Thread) -> bool:
+    thread.join(_PATIENCE_S)
+    return not thread.is_alive()
