@@ -1,7 +1,8 @@
-"""One node for one data folder, and for one database."""
+"""One node for one data folder, and for one database; and nobody who still receives for a node that is gone."""
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from node.store import engines
 from node.store.failures import translated
 
 _ONE_NODE_AT_A_TIME = 0x6E6F6465  # a PostgreSQL advisory lock; the number is ours alone
+_RECEIVERS = "receivers.lock"
+_LOOK_AGAIN_S = 0.05  # the system's call for such a lock has no time limit
 
 
 class DataFolderLock:
@@ -40,7 +43,7 @@ class DataFolderLock:
         OperatorError
             Where another process holds it, or the folder cannot be written.
         """
-        descriptor = self._opened()
+        descriptor = _opened(self._data_dir, self._name)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -67,15 +70,61 @@ class DataFolderLock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
 
-    def _opened(self) -> int:
-        try:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self._data_dir / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise OperatorError(
-                f"the data folder {self._data_dir} cannot be written ({error.strerror}): "
-                "make it writable for this user, or set another [node] data_dir"
-            ) from error
+
+@contextmanager
+def receiving(data_dir: Path) -> Iterator[None]:
+    """Let the next node see, as long as the block runs, that this process receives into the data folder.
+
+    Several processes may do so at once. A node that was killed leaves them behind for a moment, and what they are
+    about to record would look to the next node like files without rows.
+    """
+    descriptor = _opened(data_dir, _RECEIVERS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_receivers(data_dir: Path, timeout_s: float) -> None:
+    """Wait until no process receives into the data folder any more; for the holder of its `DataFolderLock`.
+
+    Raises
+    ------
+    OperatorError
+        Where one still does after `timeout_s`.
+    """
+    descriptor = _opened(data_dir, _RECEIVERS)
+    deadline = time.monotonic() + timeout_s
+    try:
+        while not _is_free(descriptor):
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"a receiving process of a node that was killed still works on the data folder {data_dir} after "
+                    f"{timeout_s:g} s: end it (`fuser {data_dir / _RECEIVERS}` shows which), then start again"
+                )
+            time.sleep(_LOOK_AGAIN_S)
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _opened(data_dir: Path, name: str) -> int:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(
+            f"the data folder {data_dir} cannot be written ({error.strerror}): "
+            "make it writable for this user, or set another [node] data_dir"
+        ) from error
 
 
 @contextmanager

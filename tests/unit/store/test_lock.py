@@ -1,15 +1,16 @@
-"""One node for one data folder."""
+"""One node for one data folder, after the receiving processes of the one before it."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from node.domain.errors import OperatorError
-from node.store.lock import DataFolderLock
+from node.store.lock import DataFolderLock, receiving, wait_for_receivers
 
 _HOLD = """
 import sys, pathlib
@@ -77,3 +78,23 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(OperatorError, match=r"file cannot be written .* data_dir"):
         DataFolderLock(tmp_path / "file").acquire()
+
+
+def test_several_processes_receive_and_the_next_node_waits_for_all_of_them(tmp_path: Path) -> None:
+    """What they are about to record would look to it like files without rows."""
+    with receiving(tmp_path):
+        with receiving(tmp_path), pytest.raises(OperatorError, match=rf"still works on the data folder {tmp_path}"):
+            wait_for_receivers(tmp_path, 0)
+        next_node = threading.Thread(target=wait_for_receivers, args=(tmp_path, 20))
+        next_node.start()
+    next_node.join(10)
+    assert not next_node.is_alive()
+    wait_for_receivers(tmp_path, 0)
+
+
+def test_a_receiving_process_may_begin_after_a_node_has_waited(tmp_path: Path) -> None:
+    """The node that waits holds nothing afterwards."""
+    with DataFolderLock(tmp_path):
+        wait_for_receivers(tmp_path, 0)
+        with receiving(tmp_path):
+            pass
