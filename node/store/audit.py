@@ -1,31 +1,57 @@
 """What happened, in order: the timeline that explains a study without a log file."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from node.store.database import Transaction
+from node.store.statement import Statement
 from node.store.tables import AuditEntry
-from node.store.upsert import prepared
+from node.store.upsert import insert_for
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened."""
+
+    at: datetime  #: aware
+    event: str  #: a few plain words
+    study_uid: str = ""  #: what it concerns; "" where nothing is known
+    sop_uid: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)  #: what explains it; JSON values without patient data
 
 
 def add(tx: Transaction, at: datetime, event: str, study_uid: str = "", sop_uid: str = "", **detail: Any) -> None:
-    """Add one entry.
+    """Add one entry; its parts are those of `Entry`.
 
     Parameters
     ----------
     tx
         The transaction of what happened, so that both are kept or neither is.
-    at
-        When, aware.
-    event
-        What, in a few plain words.
-    study_uid, sop_uid
-        What it concerns; empty where nothing is known.
+    at, event, study_uid, sop_uid
+        As of `Entry`.
     **detail
         Whatever explains it; JSON values without patient data.
     """
-    entry = {"at": at, "event": event, "study_instance_uid": study_uid, "sop_instance_uid": sop_uid, "detail": detail}
-    tx.execute(_ADD(tx), entry)
+    add_all(tx, [Entry(at, event, study_uid, sop_uid, detail)])
 
 
-_ADD = prepared(AuditEntry, lambda insert: insert)
+def add_all(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Add entries in their order."""
+    _ADD.run(tx, [_row(entry) for entry in entries])
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": entry.at,
+        "event": entry.event,
+        "study_instance_uid": entry.study_uid,
+        "sop_instance_uid": entry.sop_uid,
+        "detail": dict(entry.detail),
+    }
+
+
+_ADD = Statement(
+    lambda dialect: insert_for(dialect, AuditEntry), ("at", "event", "study_instance_uid", "sop_instance_uid", "detail")
+)

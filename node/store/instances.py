@@ -35,6 +35,13 @@ _IDENTITY = (
 )
 
 
+STUDY_COLUMNS = ("study_instance_uid", *_IDENTITY, "first_received_at", "last_received_at")
+"""What a row of `studies` is made of."""
+
+COLUMNS = tuple(Instance.__table__.columns.keys())
+"""What a row of `instances` is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewInstance:
     """An instance whose file is durable and whose row is about to be."""
@@ -145,7 +152,12 @@ def add(tx: Transaction, new: NewInstance) -> None:
         Where the UID is already stored; `held` tells before.
     """
     _put_study(tx, new.header, new.received_at, new.kind)
-    values = _arrival(new) | {
+    tx.execute(_ADD(tx), as_row(new))
+
+
+def as_row(new: NewInstance) -> dict[str, Any]:
+    """Return the row of a new instance, by column."""
+    return _arrival(new) | {
         "sop_instance_uid": new.header.sop_instance_uid,
         "study_instance_uid": new.header.study_instance_uid,
         "series_instance_uid": new.header.series_instance_uid,
@@ -156,7 +168,6 @@ def add(tx: Transaction, new: NewInstance) -> None:
         "synthetic": new.header.synthetic,
         "turned_away": dict(new.turned_away),
     }
-    tx.execute(_ADD(tx), values)
 
 
 def add_revision(tx: Transaction, copy: NewCopy) -> None:
@@ -232,15 +243,17 @@ def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
     is_image = kind is InstanceKind.IMAGE
-    values = {name: getattr(header, name) for name in _IDENTITY} | {
-        "study_instance_uid": header.study_instance_uid,
-        "first_received_at": at,
-        "last_received_at": at if is_image else None,
-    }
+    values = study_row(header) | {"first_received_at": at, "last_received_at": at if is_image else None}
     tx.execute((_MOVE_STUDY if is_image else _ADD_STUDY)(tx), values)
 
 
-def _moved(insert: Insert) -> Insert:
+def study_row(header: InstanceHeader) -> dict[str, Any]:
+    """Return what a header says of its study, by column."""
+    return {name: getattr(header, name) for name in ("study_instance_uid", *_IDENTITY)}
+
+
+def moved(insert: Insert) -> Insert:
+    """Complete the INSERT of a study of which an image came."""
     arrived = insert.excluded.last_received_at
     # two receivers may commit in the other order than they took the time
     later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
@@ -252,7 +265,7 @@ def _moved(insert: Insert) -> Insert:
 
 _ADD = prepared(Instance, lambda insert: insert)
 _ADD_STUDY = prepared(Study, lambda insert: insert.on_conflict_do_nothing())
-_MOVE_STUDY = prepared(Study, _moved)
+_MOVE_STUDY = prepared(Study, moved)
 
 
 def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:

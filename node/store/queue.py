@@ -6,7 +6,7 @@ study and model. An image that comes while the compose runs is not lost: settlin
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -19,8 +19,9 @@ from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, work
 from node.store.database import Transaction
+from node.store.statement import Statement
 from node.store.tables import Instance, Job, JobKind
-from node.store.upsert import Insert, prepared
+from node.store.upsert import Insert, insert_for, prepared
 
 READ_PRIORITY = 100
 """Smaller is claimed first."""
@@ -41,6 +42,15 @@ class ClaimedJob(work.Claim):
     def sop_instance_uid(self) -> SOPInstanceUID:
         """The instance of a read job; "" for a compose job."""
         return SOPInstanceUID(self.subject_uid if self.kind is JobKind.READ else "")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRead:
+    """An instance for a model to read."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    model: str
 
 
 def enqueue_read(
@@ -91,6 +101,37 @@ def schedule_compose(
     """
     values = _new(JobKind.COMPOSE, study_uid, study_uid, model) | work.fresh(due_at, priority)
     tx.execute(_ADD_OR_PUT_BACK(tx), values)
+
+
+def enqueue_reads(tx: Transaction, reads: Iterable[NewRead], now: datetime, *, priority: int = READ_PRIORITY) -> None:
+    """Add the jobs to read instances that were just stored, as `enqueue_read` does for one."""
+    fresh = work.fresh(now, priority)
+    new = [_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model) for read in reads]
+    _ADD_ALL.run(tx, [values | fresh for values in new])
+
+
+def schedule_composes(
+    tx: Transaction,
+    due: Mapping[tuple[str, str], datetime],
+    *,
+    priority: int = READ_PRIORITY + COMPOSE_AFTER_READ,
+) -> None:
+    """See that studies are composed when they are due, as `schedule_compose` does for one.
+
+    Parameters
+    ----------
+    tx
+        The transaction.
+    due
+        When, by Study Instance UID and model.
+    priority
+        Smaller is claimed first.
+    """
+    composes = [
+        _new(JobKind.COMPOSE, study, study, model) | work.fresh(due[study, model], priority)
+        for study, model in sorted(due)  # the same order in every process, so that none waits in a circle
+    ]
+    _ADD_OR_PUT_BACK_ALL.run(tx, composes)
 
 
 def claim(
@@ -206,7 +247,8 @@ def _new(kind: JobKind, subject_uid: str, study_uid: str, model: str) -> dict[st
 
 
 def _put_back(insert: Insert) -> Insert:
-    running, is_open = Job.state == State.RUNNING, Job.state.in_(OPEN_STATES)
+    running = Job.state == State.RUNNING
+    is_open = or_(*(Job.state == state for state in OPEN_STATES))  # each a parameter of its own: compiled ahead
     wanted_at = insert.excluded.due_at
     return insert.on_conflict_do_update(
         index_elements=["kind", "subject_uid", "model"],
@@ -223,6 +265,9 @@ def _put_back(insert: Insert) -> Insert:
 
 _ADD = prepared(Job, lambda insert: insert.on_conflict_do_nothing().returning(Job.id))
 _ADD_OR_PUT_BACK = prepared(Job, _put_back)
+_COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
+_ADD_ALL = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
+_ADD_OR_PUT_BACK_ALL = Statement(lambda dialect: _put_back(insert_for(dialect, Job)), _COLUMNS)
 
 
 def _is(kind: JobKind, subject_uid: str, model: str) -> ColumnElement[bool]:

@@ -116,9 +116,11 @@ class Instance(Base):
     """One stored SOP instance; the first copy that came under its UID."""
 
     __tablename__ = "instances"
+    # by time within a study: every arrival asks for the first image of its study, which may have thousands
+    __table_args__ = (Index(None, "study_instance_uid", "kind", "received_at"),)
 
     sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
-    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
     series_instance_uid: Mapped[str]
     sop_class_uid: Mapped[str]
     transfer_syntax_uid: Mapped[str]

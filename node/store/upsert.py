@@ -17,7 +17,12 @@ _DIALECTS: dict[str, Callable[[Any], Insert]] = {"postgresql": postgresql.insert
 
 def insert_into(tx: Session, table: type[Any]) -> Insert:
     """Return an INSERT into `table` for this transaction's database."""
-    return _DIALECTS[tx.get_bind().dialect.name](table)
+    return insert_for(tx.get_bind().dialect.name, table)
+
+
+def insert_for(dialect: str, table: type[Any]) -> Insert:
+    """Return an INSERT into `table` for a dialect of this name."""
+    return _DIALECTS[dialect](table.__table__)
 
 
 def prepared(table: type[Any], completed: Callable[[Insert], S]) -> Callable[[Session], S]:
@@ -29,6 +34,6 @@ def prepared(table: type[Any], completed: Callable[[Insert], S]) -> Callable[[Se
 
     @cache
     def built(dialect: str) -> S:
-        return completed(_DIALECTS[dialect](table.__table__))
+        return completed(insert_for(dialect, table))
 
     return lambda tx: built(tx.get_bind().dialect.name)

@@ -192,6 +192,13 @@ def lease_end(row: Lifecycle) -> datetime:
     return row.lease_until
 
 
+FRESH = (
+    *("state", "priority", "due_at", "attempt", "failures", "lapses"),
+    *("lease_until", "worker", "last_error", "settled_at"),
+)
+"""The lifecycle columns that a new row has."""
+
+
 def fresh(due_at: datetime, priority: int) -> dict[str, Any]:
     """Return the lifecycle columns of a new row."""
     return {

@@ -1,0 +1,116 @@
+"""Many instances recorded at once, in few statements: the way of every received image.
+
+What is decided about an instance is its caller's business; here it is looked up and written. Rows are written in the
+order of their UIDs, so that two processes that write the same studies wait for each other and never for themselves in
+a circle.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ClauseElement, exists, func, literal, select, union_all
+
+from node.store import instances
+from node.store.database import Transaction
+from node.store.instances import NewInstance
+from node.store.statement import Statement, among
+from node.store.tables import Analysis, Instance, InstanceKind, Rendition, Study
+from node.store.upsert import insert_for
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of some SOP Instance UIDs."""
+
+    held: frozenset[str]  #: those under which an instance is stored
+    own: frozenset[str]  #: those of reports that this node made
+
+
+def known_among(tx: Transaction, sop_uids: Collection[str]) -> Known:
+    """Return which of these UIDs are stored, and which are those of this node's own reports."""
+    found = _KNOWN.rows(tx, uids=list(sop_uids))
+    return Known(
+        frozenset(uid for uid, is_own in found if not is_own),
+        frozenset(uid for uid, is_own in found if is_own),
+    )
+
+
+def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
+    """Store new instances and bring their studies up to date, as `node.store.instances.add` does for one.
+
+    Of the images of one study the newest gives the patient's identity, and of two that came at once the later in the
+    list. An image moves the study's `last_received_at`; anything else moves neither.
+
+    Parameters
+    ----------
+    tx
+        The transaction.
+    arrivals
+        Instances of any number of studies, in the order in which they came; no UID twice.
+
+    Raises
+    ------
+    sqlalchemy.exc.IntegrityError
+        Where a UID is already stored; `known_among` tells before.
+    """
+    by_study: dict[str, list[NewInstance]] = {}
+    for arrival in arrivals:
+        by_study.setdefault(arrival.header.study_instance_uid, []).append(arrival)
+    studies = [_study(by_study[uid]) for uid in sorted(by_study)]
+    _MOVE_STUDY.run(tx, [study for study in studies if study["last_received_at"] is not None])
+    _ADD_STUDY.run(tx, [study for study in studies if study["last_received_at"] is None])
+    _ADD.run(tx, [instances.as_row(arrival) for arrival in sorted(arrivals, key=_uid)])
+
+
+def waiting_since(tx: Transaction, work: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """Return `node.store.instances.waiting_since` for each study and model; without those that hold no image."""
+    pairs = list(work)
+    found = _FIRST_IMAGES.rows(tx, uids=list({study for study, _ in pairs}))
+    first = {study: at for study, at, reported in found if not reported}
+    reported = {study for study, _, reported in found if reported}
+    since = {
+        (study, model): instances.waiting_since(tx, study, model) if study in reported else first.get(study)
+        for study, model in pairs
+    }
+    return {pair: at for pair, at in since.items() if at is not None}
+
+
+def _uid(arrival: NewInstance) -> str:
+    return arrival.header.sop_instance_uid
+
+
+def _study(arrivals: Sequence[NewInstance]) -> dict[str, Any]:
+    """Return the row of a study of which these came, in this order."""
+    images = [arrival for arrival in arrivals if arrival.kind is InstanceKind.IMAGE]
+    newest = max(reversed(images), key=_received_at) if images else arrivals[0]
+    return instances.study_row(newest.header) | {
+        "first_received_at": min(map(_received_at, arrivals)),
+        "last_received_at": newest.received_at if images else None,
+    }
+
+
+def _received_at(arrival: NewInstance) -> datetime:
+    return arrival.received_at
+
+
+def _known(dialect: str) -> ClauseElement:
+    held = select(Instance.sop_instance_uid, literal(0)).where(among(dialect, Instance.sop_instance_uid, "uids"))
+    own = select(Rendition.sop_instance_uid, literal(1)).where(among(dialect, Rendition.sop_instance_uid, "uids"))
+    return union_all(held, own)
+
+
+def _first_images(dialect: str) -> ClauseElement:
+    # an index holds a study's images by time: the first one is found at once, however many there are
+    of_study = Instance.study_instance_uid == Study.study_instance_uid, Instance.kind == InstanceKind.IMAGE
+    first = select(func.min(Instance.received_at)).where(*of_study).scalar_subquery()
+    reported = exists().where(Analysis.study_instance_uid == Study.study_instance_uid)
+    return select(Study.study_instance_uid, first, reported).where(among(dialect, Study.study_instance_uid, "uids"))
+
+
+_KNOWN = Statement(_known)
+_FIRST_IMAGES = Statement(_first_images)
+_ADD = Statement(lambda dialect: insert_for(dialect, Instance), instances.COLUMNS)
+_MOVE_STUDY = Statement(lambda dialect: instances.moved(insert_for(dialect, Study)), instances.STUDY_COLUMNS)
+_ADD_STUDY = Statement(lambda dialect: insert_for(dialect, Study).on_conflict_do_nothing(), instances.STUDY_COLUMNS)
