@@ -24,11 +24,14 @@ from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import Catalogue, public_keys, seeded, shadow_notes
 from node.pipeline.compose import Composer
+from node.pipeline.congestion import Congestion
 from node.pipeline.deliver import Deliverer
 from node.pipeline.failure import described, is_permanent
+from node.pipeline.policy import ReceivePolicy
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import read_file, warm
-from node.pipeline.receive import ReceivePolicy, Receiver
+from node.pipeline.receive import Receiver
+from node.pipeline.recording import Recorder
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store import callers, instances, outbox, queue, schema
@@ -158,8 +161,9 @@ class Node:
             settings.storage.min_free_inodes,
             test_peers(settings),
         )
-        rules, devices = self._catalogue.rules, self._catalogue.device_uids
-        return Receiver(self._database, self._files, rules, devices, policy, self._clock, self._wake)
+        recorder = Recorder(self._catalogue.rules, self._catalogue.device_uids, policy, self._clock)
+        congestion = Congestion(self._database, self._files, policy)
+        return Receiver(self._database, self._files, recorder, congestion, self._wake)
 
     def _refused(self, refused: RefusedAssociation) -> None:
         """Keep who was turned away, for `check` and the log."""

@@ -5,28 +5,63 @@ from node.dicom.header import inspect
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
-from node.network.reception import IncomingInstance
+from node.network.reception import Announced
 
 _OUT_OF_RESOURCES = 0xA700
 _DATASET_DOES_NOT_MATCH = 0xA900
 _CANNOT_UNDERSTAND = 0xC000
 
 
-def checked_header(incoming: IncomingInstance) -> InstanceHeader:
+def check_announced(announced: Announced) -> None:
+    """Refuse, before its dataset comes, an instance whose SOP class is not that of its presentation context.
+
+    Raises
+    ------
+    Refused
+        0xA900 (DICOM PS3.4 B.2.3).
+    """
+    if announced.sop_class_uid != announced.context_sop_class_uid:
+        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of context and command differ")
+
+
+def checked_header(dataset: memoryview, announced: Announced) -> InstanceHeader:
     """Return the header of an instance whose bytes are a dataset and say what the command said.
+
+    Parameters
+    ----------
+    dataset
+        The encoded dataset, without preamble and file meta information.
+    announced
+        What the command said; `check_announced` has let it pass.
 
     Raises
     ------
     Refused
         0xC000 where the bytes are not one whole dataset; 0xA900 where a UID is missing or none, or where SOP class
-        or UIDs of dataset, command and presentation context differ (DICOM PS3.4 B.2.3).
+        or UIDs of dataset and command differ (DICOM PS3.4 B.2.3); 0xA700 where it inflates past the cap.
     """
     try:
-        header = inspect(incoming.dataset, incoming.transfer_syntax_uid)
+        header = inspect(dataset, announced.transfer_syntax_uid)
     except InflatesTooLarge as error:
         raise Refused(_OUT_OF_RESOURCES, str(error)) from error
     except NotParsable as error:
         raise Refused(_CANNOT_UNDERSTAND, str(error)) from error
+    check_uids(header)
+    if header.sop_instance_uid != announced.sop_instance_uid:
+        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")
+    if header.sop_class_uid != announced.sop_class_uid:
+        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of command and dataset differ")
+    return header
+
+
+def check_uids(header: InstanceHeader) -> None:
+    """See that a header has the four UIDs without which it cannot be kept.
+
+    Raises
+    ------
+    Refused
+        0xA900 where one is missing or is none.
+    """
     for name, uid in (
         ("SOP Class UID", header.sop_class_uid),
         ("SOP Instance UID", header.sop_instance_uid),
@@ -35,8 +70,3 @@ def checked_header(incoming: IncomingInstance) -> InstanceHeader:
     ):
         if not is_uid(uid):
             raise Refused(_DATASET_DOES_NOT_MATCH, f"{name} of the dataset is {'not a UID' if uid else 'missing'}")
-    if header.sop_instance_uid != incoming.sop_instance_uid:
-        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")
-    if not header.sop_class_uid == incoming.sop_class_uid == incoming.context_sop_class_uid:
-        raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of context, command and dataset differ")
-    return header

@@ -1,33 +1,52 @@
-"""What is kept of how an instance came in, whatever became of it: its copy's row, its entry in the timeline."""
+"""An instance that arrived: what was announced, what its header says, where its durable file lies; and how it is noted.
 
+It is what the rest of receiving works with, once no more bytes come.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 
 from node.domain.instance import InstanceHeader
-from node.network.reception import IncomingInstance
+from node.network.reception import Announced
 from node.store import audit
 from node.store.database import Transaction
 from node.store.instances import NewCopy
 
 
-def copy_of(incoming: IncomingInstance, header: InstanceHeader, path: str, now: datetime, reason: str) -> NewCopy:
-    """Return the copy that came in, whose file lies at `path`."""
-    caller = (incoming.calling_ae_title, incoming.called_ae_title, incoming.address)
-    return NewCopy(header, path, len(incoming.dataset), *caller, now, reason)
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An instance whose file is durable, and whose row is not yet."""
+
+    announced: Announced
+    header: InstanceHeader
+    path: str  #: relative to the data folder
+    size_bytes: int  #: of the dataset
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP Instance UID."""
+        return self.header.sop_instance_uid
 
 
-def note(
-    tx: Transaction, now: datetime, event: str, header: InstanceHeader, incoming: IncomingInstance, **detail: object
-) -> None:
-    """Add the timeline's entry of an instance that came in, saying so where it calls itself synthetic."""
-    said = {"synthetic": True} if header.synthetic else {}
-    audit.add(
-        tx,
-        now,
-        event,
-        study_uid=header.study_instance_uid,
-        sop_uid=header.sop_instance_uid,
-        caller=incoming.calling_ae_title,
-        address=incoming.address,
-        transfer_syntax_uid=incoming.transfer_syntax_uid,
-        **said | detail,
-    )
+def copy_of(came: Arrival, now: datetime, reason: str) -> NewCopy:
+    """Return the later copy of a held UID that came in."""
+    said = came.announced
+    caller = (said.calling_ae_title, said.called_ae_title, said.address)
+    return NewCopy(came.header, came.path, came.size_bytes, *caller, now, reason)
+
+
+def note(tx: Transaction, now: datetime, event: str, came: Arrival, **detail: object) -> None:
+    """Add the timeline's entry of an instance that came in."""
+    header = came.header
+    audit.add(tx, now, event, header.study_instance_uid, header.sop_instance_uid, **noted(came), **detail)
+
+
+def noted(came: Arrival) -> dict[str, object]:
+    """Return what every entry says of how an instance came in, and whether it calls itself synthetic."""
+    said = came.announced
+    how: dict[str, object] = {
+        "caller": said.calling_ae_title,
+        "address": said.address,
+        "transfer_syntax_uid": said.transfer_syntax_uid,
+    }
+    return how | {"synthetic": True} if came.header.synthetic else how

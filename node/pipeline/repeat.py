@@ -1,13 +1,14 @@
-"""The same SOP Instance UID again: which of four things it is.
+"""The same SOP Instance UID again: which of five things it is.
 
 A PACS sends a study again after a merge with corrected names under the old UIDs; a scanner's retry brings equal bytes;
-a router recompresses; a faulty device re-uses UIDs for other pixels. Nothing is hashed: the bytes are compared with
-those of the held file.
+a router recompresses; a faulty device re-uses UIDs for other pixels. Nothing is hashed and nothing decoded: the bytes
+are compared with those of the held file, a piece of each at a time.
 """
 
 from enum import StrEnum
 
 from node.dicom.header import pixel_bytes
+from node.pipeline.kept import KeptFile, same_bytes
 
 
 class Repeat(StrEnum):
@@ -19,26 +20,39 @@ class Repeat(StrEnum):
     OTHER_TRANSFER_SYNTAX = "other transfer syntax"
     """0x0000, the first copy is kept, and it is noted."""
 
+    OTHER_IDENTITY = "another patient or study in another transfer syntax"
+    """0x0000 and quarantined: whether the pixels are the same cannot be said without decoding both."""
+
     REVISION = "revision"
     """The same pixels under a changed header: 0x0000, kept as a revision."""
 
-    OTHER_PIXELS = "other pixels"
+    OTHER_PIXELS = "other pixels under the same UID"
     """0x0111, the first copy is kept, the second is quarantined."""
 
 
-def compare(held: bytes, held_syntax: str, came: bytes | memoryview, came_syntax: str) -> Repeat:
-    """Return what `came` is to the held dataset of the same SOP Instance UID.
+def compare(held: KeptFile, came: KeptFile, *, same_identity: bool) -> Repeat:
+    """Return what `came` is to the held file of the same SOP Instance UID.
 
     Parameters
     ----------
     held, came
-        The encoded datasets, without preamble and file meta information.
-    held_syntax, came_syntax
-        Their transfer syntaxes.
+        Both files, open.
+    same_identity
+        Whether both headers name the same patient and study.
+
+    Raises
+    ------
+    NotParsable
+        The held file is no dataset any more.
     """
-    if held_syntax != came_syntax:
-        return Repeat.OTHER_TRANSFER_SYNTAX
-    if held == came:
+    if held.transfer_syntax_uid != came.transfer_syntax_uid:
+        return Repeat.OTHER_TRANSFER_SYNTAX if same_identity else Repeat.OTHER_IDENTITY
+    if same_bytes(held.dataset, came.dataset):
         return Repeat.EQUAL
-    same = pixel_bytes(held, held_syntax) == pixel_bytes(came, came_syntax)
-    return Repeat.REVISION if same else Repeat.OTHER_PIXELS
+    return Repeat.REVISION if _same_pixels(held, came) else Repeat.OTHER_PIXELS
+
+
+def _same_pixels(held: KeptFile, came: KeptFile) -> bool:
+    return same_bytes(
+        pixel_bytes(held.dataset, held.transfer_syntax_uid), pixel_bytes(came.dataset, came.transfer_syntax_uid)
+    )

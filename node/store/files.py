@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,16 +20,6 @@ from node.store.part import PartFile, is_abandoned, remove_quietly
 
 _INCOMING, _INSTANCES, _QUARANTINE = "incoming", "instances", "quarantine"
 _MOST_REMEMBERED_FOLDERS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file that is durable under its temporary name."""
-
-    part: PartFile
-    study_instance_uid: str
-    sop_instance_uid: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,53 +67,50 @@ class InstanceFiles:
         """
         return tempfile.TemporaryFile(dir=self._root / _INCOMING, buffering=0)
 
-    def keep(self, part: PartFile | StoredFile, study_instance_uid: str = "", sop_instance_uid: str = "") -> str:
+    def keep(
+        self,
+        part: PartFile,
+        study_instance_uid: str,
+        sop_instance_uid: str,
+        renamed: Callable[[], None] = lambda: None,
+    ) -> str:
         """Give a written file its place, durably, and return its path relative to the data folder.
 
         The file is brought to the disk, then renamed, then its folder is brought to the disk. The name ends in the
         temporary's random token, so no two files ever share one and the rename can overwrite nothing. (A hard link
         would refuse to overwrite by itself, but not every file system has one, and it leaves a moment with two names.)
 
+        Parameters
+        ----------
+        part
+            What was written.
+        study_instance_uid, sop_instance_uid
+            Whose it is.
+        renamed
+            Called between the rename and the folder's way to the disk, for tests that end the process there.
+
         Raises
         ------
         OSError
             Where there is no room or the device fails; the file is gone then, under both names.
         """
-        if isinstance(part, StoredFile):
-            return self.keep(part.part, part.study_instance_uid, part.sop_instance_uid)
         study = _digest(study_instance_uid)
-        return self._move(part, f"{_INSTANCES}/{study[:2]}/{study[2:]}", sop_instance_uid)
+        return self._move(part, f"{_INSTANCES}/{study[:2]}/{study[2:]}", sop_instance_uid, renamed)
 
-    def quarantine(self, part: PartFile | StoredFile, sop_instance_uid: str = "") -> str:
+    def quarantine(self, part: PartFile, sop_instance_uid: str) -> str:
         """Put a written file aside, durably, and return its path relative to the data folder; fails as `keep` does."""
-        if isinstance(part, StoredFile):
-            return self.quarantine(part.part, part.sop_instance_uid)
         return self._move(part, _QUARANTINE, sop_instance_uid)
-
-    def write(self, sop_instance_uid: str, study_instance_uid: str, chunks: Iterable[bytes | memoryview]) -> StoredFile:
-        """Write a file under a temporary name and bring its bytes to the disk.
-
-        Raises
-        ------
-        OSError
-            Where there is no room or the folder cannot be written; no partial file is left.
-        """
-        part = self.open_part()
-        part.write(list(chunks))
-        part.sync()
-        return StoredFile(part, study_instance_uid, sop_instance_uid, part.size_bytes)
-
-    def discard(self, stored: StoredFile) -> None:
-        """Remove a written file that has not been given its place."""
-        stored.part.discard()
 
     def remove(self, relative: str) -> None:
         """Remove a kept file that no row refers to."""
         self.path(relative).unlink(missing_ok=True)
 
-    def set_aside(self, relative: str) -> None:
-        """Move a kept file that no row names to the quarantine."""
-        os.replace(self._root / relative, self._root / _QUARANTINE / Path(relative).name)  # noqa: PTH105 - durable either way
+    def set_aside(self, relative: str) -> str:
+        """Move a kept file that no row names to the quarantine, durably, and return its path there."""
+        aside = f"{_QUARANTINE}/{Path(relative).name}"
+        self.path(relative).replace(self._root / aside)
+        _sync_folder(f"{self._at}/{_QUARANTINE}")
+        return aside
 
     def path(self, relative: str) -> Path:
         """Return where a kept file lies.
@@ -155,7 +142,9 @@ class InstanceFiles:
         status = os.statvfs(self._at)
         return Free(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else sys.maxsize)
 
-    def _move(self, part: PartFile, folder: str, sop_instance_uid: str) -> str:
+    def _move(
+        self, part: PartFile, folder: str, sop_instance_uid: str, renamed: Callable[[], None] = lambda: None
+    ) -> str:
         token = part.path.rpartition("/")[2].removesuffix(".part")
         relative = f"{folder}/{_digest(sop_instance_uid)}-{token}.dcm"
         target = f"{self._at}/{relative}"
@@ -164,6 +153,7 @@ class InstanceFiles:
             part.sync()
             self._rename(part.path, target, folder)
             on_failure.callback(remove_quietly, target)
+            renamed()
             _sync_folder(f"{self._at}/{folder}")
             on_failure.pop_all()
         part.moved()

@@ -13,7 +13,10 @@ from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.reception import Announced, IncomingInstance
-from node.pipeline.receive import ReceivePolicy, Receiver
+from node.pipeline.congestion import Congestion
+from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive import Receiver
+from node.pipeline.recording import Recorder
 from node.store.database import Database
 from node.store.files import InstanceFiles
 
@@ -69,15 +72,13 @@ class House:
     @property
     def receiver(self) -> Receiver:
         """Return a receiver with the policy as it is now."""
-        return Receiver(
-            self.database,
-            self.files,
-            lambda _: self.rules,
-            frozenset({OUR_DEVICE}),
-            self.policy,
-            self.clock,
-            lambda: self.woken.append("work"),
-        )
+        congestion = Congestion(self.database, self.files, self.policy)
+        return Receiver(self.database, self.files, self.recorder, congestion, lambda: self.woken.append("work"))
+
+    @property
+    def recorder(self) -> Recorder:
+        """Return a recorder with the policy as it is now."""
+        return Recorder(lambda _: self.rules, frozenset({OUR_DEVICE}), self.policy, self.clock)
 
 
 def receive(receiver: Receiver, came: IncomingInstance) -> int:

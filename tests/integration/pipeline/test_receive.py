@@ -15,7 +15,7 @@ from node.dicom.part10 import part10_of, read_part10
 from node.domain.errors import Refused
 from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
-from node.pipeline.receive import ReceivePolicy
+from node.pipeline.policy import ReceivePolicy
 from node.store import views
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph, receive
 

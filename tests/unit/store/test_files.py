@@ -331,6 +331,15 @@ def test_a_quarantined_file_lies_apart_and_is_not_listed_as_kept(
     assert list(kept_in.kept()) == []
 
 
+def test_a_kept_file_is_set_aside_into_the_quarantine(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
+    """Its path there is what a row may name."""
+    aside = kept_in.set_aside(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
+
+    assert aside.startswith("quarantine/")
+    assert kept_in.path(aside).read_bytes() == b"x"
+    assert list(kept_in.kept()) == []
+
+
 def test_sweeping_removes_what_a_killed_process_left_and_nothing_else(
     kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path
 ) -> None:

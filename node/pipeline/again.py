@@ -1,0 +1,208 @@
+"""The same SOP Instance UID again: what becomes of the second copy, and what it is answered.
+
+The copy's file is durable already and lies beside the first one. It is compared outside of any transaction; whether
+the comparison still holds is asked inside of the one that records it, because another copy may have come meanwhile.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from node.dicom.encoding import NotParsable
+from node.dicom.part10 import NotPart10
+from node.domain.errors import Refused, Transient
+from node.pipeline.arrival import Arrival, copy_of, note
+from node.pipeline.conclude import patient_key
+from node.pipeline.kept import KeptFile, opened, same_bytes
+from node.pipeline.recording import Recorder
+from node.pipeline.repeat import Repeat, compare
+from node.pipeline.standing import watched
+from node.store import instances, synthetic
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
+from node.store.instances import HeldInstance
+from node.store.tables import InstanceKind
+from node.telemetry import logger
+
+_SUCCESS = 0x0000
+_DUPLICATE_SOP_INSTANCE = 0x0111
+_OUT_OF_RESOURCES = 0xA700
+
+_log = logger("pipeline.again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is held of a UID, as it was when a copy was compared with it."""
+
+    held: HeldInstance
+    copies: tuple[str, ...]  #: paths of all copies
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    repeat: Repeat
+    same: str | None  #: path of a copy with these very bytes that is kept already: two senders may take turns for days
+
+
+class Copies:
+    """Settles second copies of held UIDs.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    recorder
+        Schedules what a changed header causes.
+    wake
+        Called after the commit of a copy that may have caused work.
+    """
+
+    def __init__(self, database: Database, files: InstanceFiles, recorder: Recorder, wake: Callable[[], None]) -> None:
+        self._database, self._files, self._recorder, self._wake = database, files, recorder, wake
+
+    def settle(self, came: Arrival) -> int:
+        """Keep or remove a second copy and return the status to answer.
+
+        Raises
+        ------
+        Refused
+            0xA700 where the first copy was removed meanwhile.
+        OSError, Transient
+            Where files or database fail; no row names the copy then.
+        """
+        known = self._database.read(lambda tx: _known(tx, came))
+        if known is None:
+            self._files.remove(came.path)
+            raise Refused(_OUT_OF_RESOURCES, "the first copy of this instance was removed meanwhile: send it again")
+        verdict = self._verdict(came, known)
+        match verdict.repeat:
+            case Repeat.EQUAL:
+                self._files.remove(came.path)
+                return _SUCCESS
+            case Repeat.OTHER_TRANSFER_SYNTAX:
+                return self._left(came)
+            case Repeat.REVISION:
+                return self._revised(came, known, verdict)
+            case Repeat.OTHER_IDENTITY:
+                return self._quarantined(came, known, verdict, _SUCCESS)
+            case Repeat.OTHER_PIXELS:
+                return self._quarantined(came, known, verdict, _DUPLICATE_SOP_INSTANCE)
+
+    def same_as(self, path: str, uid: str) -> str | None:
+        """Return the path of a kept copy of this UID with the bytes of the file at `path`, None where there is none."""
+        copies = self._database.read(lambda tx: instances.copies(tx, uid))
+        with opened(self._files.path(path)) as file:
+            return self._same(file, copies)
+
+    def _verdict(self, came: Arrival, known: _Known) -> _Verdict:
+        held, alike = known.held, patient_key(came.header) == patient_key(known.held.header)
+        with opened(self._files.path(came.path)) as file:
+            try:
+                with opened(self._files.path(held.newest_path)) as newest:
+                    repeat = compare(newest, file, same_identity=alike)
+            except (FileNotFoundError, NotPart10, NotParsable) as error:
+                reason = type(error).__name__
+                _log.error(
+                    "a stored file is gone or spoilt; this copy takes its place", path=held.newest_path, reason=reason
+                )
+                repeat = Repeat.REVISION
+            others = [path for path in known.copies if path != held.newest_path]
+            return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others))
+
+    def _same(self, file: KeptFile, copies: Sequence[str]) -> str | None:
+        for path in copies:
+            try:
+                with opened(self._files.path(path)) as kept:
+                    if kept.transfer_syntax_uid == file.transfer_syntax_uid and same_bytes(kept.dataset, file.dataset):
+                        return path
+            except (FileNotFoundError, NotPart10):
+                continue
+        return None
+
+    def _left(self, came: Arrival) -> int:
+        """Note a copy that is not kept: the same image in another transfer syntax."""
+        self._files.remove(came.path)
+        self._database.write(lambda tx: self._note_left(tx, came))
+        self._wake()
+        return _SUCCESS
+
+    def _revised(self, came: Arrival, known: _Known, verdict: _Verdict) -> int:
+        newest = came if verdict.same is None else replace(came, path=verdict.same)
+        if not self._named(came, lambda tx: _is_still(tx, known) and self._revise(tx, newest)):
+            return self.settle(came)
+        if newest is not came:
+            self._files.remove(came.path)
+        self._wake()
+        return _SUCCESS
+
+    def _quarantined(self, came: Arrival, known: _Known, verdict: _Verdict, status: int) -> int:
+        if verdict.same is not None:
+            self._files.remove(came.path)
+            return status
+        reason = verdict.repeat.value
+        aside = replace(came, path=self._files.set_aside(came.path))
+        if not self._named(aside, lambda tx: _is_still(tx, known) and self._quarantine(tx, aside, reason)):
+            return self.settle(aside)
+        self._wake()
+        _log.error("a copy of a held instance is quarantined", sop_instance_uid=came.sop_instance_uid, reason=reason)
+        return status
+
+    def _named(self, came: Arrival, record: Callable[[Transaction], bool]) -> bool:
+        """Record a copy; a file that no row came to name is taken away again where that is certain."""
+        try:
+            return self._database.write(record)
+        except Transient:
+            if self._database.failed_writes_are_certain:
+                self._files.remove(came.path)
+            raise
+
+    def _revise(self, tx: Transaction, came: Arrival) -> bool:
+        """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
+        now, header = self._recorder.clock(), came.header
+        held = instances.held(tx, header.sop_instance_uid)
+        studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
+        with watched(tx, now, studies, self._recorder.test_peers) as turned:
+            instances.add_revision(tx, copy_of(came, now, "changed header"))
+            instances.update_header(tx, header.sop_instance_uid, header, path=came.path)
+        changed = held is not None and patient_key(header) != patient_key(held.header)
+        if held is not None and held.kind is InstanceKind.IMAGE:
+            self._compose_again(tx, held, studies if changed else turned)
+        note(tx, now, "revision stored", came, identity_changed=changed)
+        return True
+
+    def _quarantine(self, tx: Transaction, came: Arrival, reason: str) -> bool:
+        now = self._recorder.clock()
+        instances.add_quarantined(tx, copy_of(came, now, reason))
+        self._mark(tx, came)
+        note(tx, now, "instance quarantined", came, reason=reason)
+        return True
+
+    def _note_left(self, tx: Transaction, came: Arrival) -> None:
+        self._mark(tx, came)
+        note(tx, self._recorder.clock(), "other transfer syntax", came, kept="the first copy")
+
+    def _mark(self, tx: Transaction, came: Arrival) -> None:
+        """Let a copy whose header does not count say all the same that the image under its UID is synthetic."""
+        held = instances.held(tx, came.sop_instance_uid)
+        if held is None or not came.header.synthetic:
+            return
+        now = self._recorder.clock()
+        with watched(tx, now, [held.header.study_instance_uid], self._recorder.test_peers) as turned:
+            synthetic.mark(tx, came.sop_instance_uid)
+        self._compose_again(tx, held, turned)
+
+    def _compose_again(self, tx: Transaction, held: HeldInstance, studies: Collection[str]) -> None:
+        self._recorder.compose_again(tx, studies, held.turned_away.keys(), self._recorder.clock())
+
+
+def _known(tx: Transaction, came: Arrival) -> _Known | None:
+    held = instances.held(tx, came.sop_instance_uid)
+    return None if held is None else _Known(held, tuple(instances.copies(tx, came.sop_instance_uid)))
+
+
+def _is_still(tx: Transaction, known: _Known) -> bool:
+    """Return whether nothing came under this UID since; nothing will, either, before this transaction ends."""
+    uid = known.held.header.sop_instance_uid
+    held = instances.held(tx, uid)
+    copies = tuple(instances.copies(tx, uid))
+    return held is not None and (held.newest_path, copies) == (known.held.newest_path, known.copies)

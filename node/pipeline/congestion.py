@@ -1,0 +1,90 @@
+"""Whether an instance could be kept at all: room on the disk, and files and database that work.
+
+What failed once is tried again, cheaply, before the next association or instance is let in, and counts as working from
+the first try that succeeds: nothing has to be restarted.
+"""
+
+from node.domain.errors import Refused, Transient
+from node.pipeline.policy import ReceivePolicy
+from node.store import instances
+from node.store.database import Database
+from node.store.files import InstanceFiles
+from node.telemetry import logger
+
+_OUT_OF_RESOURCES = 0xA700
+_PROBE = b"\0" * 4096  # less than a block is written even where none is left
+
+_log = logger("pipeline.congestion")
+
+
+class Congestion:
+    """Knows whether the store can be written; for any thread.
+
+    Parameters
+    ----------
+    database, files
+        What is asked.
+    policy
+        What must stay free.
+    """
+
+    def __init__(self, database: Database, files: InstanceFiles, policy: ReceivePolicy) -> None:
+        self._database, self._files, self._policy = database, files, policy
+        self._in_trouble = False
+
+    def reason(self) -> str | None:
+        """Return why nothing can be kept now, None where it can; for whoever decides on an association."""
+        try:
+            return self._reason()
+        except OSError as error:
+            return f"the instance store cannot be read: {error.strerror}"
+
+    def require_room(self) -> None:
+        """See that an instance can be kept, before anything of it is written.
+
+        Raises
+        ------
+        Refused
+            0xA700 with the reason.
+        """
+        reason = self.reason()
+        if reason is not None:
+            raise Refused(_OUT_OF_RESOURCES, reason)
+
+    def noticed(self, error: OSError | Transient) -> Refused:
+        """Remember that files or database failed, and return what the peer is answered."""
+        reason = _described(error)
+        if not self._in_trouble:
+            _log.error("instances cannot be stored", reason=reason)
+        self._in_trouble = True
+        return Refused(_OUT_OF_RESOURCES, reason)
+
+    def _reason(self) -> str | None:
+        free, least = self._files.free(), self._policy
+        if free.bytes < least.min_free_bytes or free.inodes < least.min_free_inodes:
+            return "the disk is at its watermark ([storage] min_free_mb, min_free_inodes)"
+        return self._probed() if self._in_trouble else None
+
+    def _probed(self) -> str | None:
+        try:
+            self._try_files()
+            self._database.write(instances.count_quarantined)
+        except (OSError, Transient) as error:
+            return _described(error)
+        self._in_trouble = False
+        _log.info("instances can be stored again")
+        return None
+
+    def _try_files(self) -> None:
+        part = self._files.open_part()
+        try:
+            part.write([_PROBE])
+            part.sync()
+        finally:
+            part.discard()
+
+
+def _described(error: OSError | Transient) -> str:
+    if isinstance(error, OSError):
+        return f"the instance store cannot be written: {error.strerror or type(error).__name__}"
+    return "the database cannot be written"

@@ -1,0 +1,14 @@
+"""What the operator set for receiving."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePolicy:
+    """When a study is composed, what must stay free, and which peers may hold what is about nobody."""
+
+    quiet_period_s: float
+    max_wait_s: float
+    min_free_bytes: int
+    min_free_inodes: int
+    test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there

@@ -1,0 +1,46 @@
+"""The steps of an instance between its first byte and its answer, named so that a test can end the process at each.
+
+The product does nothing at any of them; see `unobserved`.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """What has just been done with an instance, in this order."""
+
+    PART_OPENED = "part opened"
+    """Its temporary file exists and is empty."""
+
+    FIRST_WRITTEN = "first fragment written"
+    """The temporary file holds the meta information and the beginning of the dataset."""
+
+    ALL_WRITTEN = "all written"
+    """The peer has sent everything and waits."""
+
+    CHECKED = "checked"
+    """It is a whole dataset, and what was announced."""
+
+    FILE_SYNCED = "file synced"
+    """Its bytes are on the disk under the temporary name."""
+
+    RENAMED = "renamed"
+    """It has its place, which may not be on the disk yet."""
+
+    FOLDER_SYNCED = "folder synced"
+    """Its place is on the disk."""
+
+    RECORDED = "recorded"
+    """Its rows are written in a transaction that is not committed."""
+
+    COMMITTED = "committed"
+    """Everything is durable; the peer has not been answered."""
+
+
+Reached = Callable[[Step], None]
+"""Called at each step, on the thread that took it."""
+
+
+def unobserved(_: Step) -> None:
+    """Do nothing: what the product is given."""
