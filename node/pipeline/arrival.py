@@ -38,7 +38,7 @@ def copy_of(came: Arrival, now: datetime, reason: str) -> NewCopy:
 def note(tx: Transaction, now: datetime, event: str, came: Arrival, **detail: object) -> None:
     """Add the timeline's entry of an instance that came in."""
     header = came.header
-    audit.add(tx, now, event, header.study_instance_uid, header.sop_instance_uid, **noted(came), **detail)
+    audit.add(tx, now, event, header.study_instance_uid, header.sop_instance_uid, **noted(came) | detail)
 
 
 def noted(came: Arrival) -> dict[str, object]:

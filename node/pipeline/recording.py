@@ -4,17 +4,21 @@ The decisions are made here, in the transaction, for all instances that are reco
 store's.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
-from node.pipeline.arrival import Arrival, note
+from node.pipeline.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.standing import watched
-from node.store import instances, queue
+from node.store import audit, queue
+from node.store.arrivals import Known, add_all, known_among, waiting_since
+from node.store.audit import Entry
 from node.store.database import Transaction
 from node.store.instances import NewInstance
+from node.store.queue import NewRead
 from node.store.tables import InstanceKind
 
 STORED = "instance stored"
@@ -52,41 +56,37 @@ class Recorder:
         self._device_uids, self._policy = device_uids, policy
 
     def record(self, tx: Transaction, arrivals: Sequence[Arrival], event: str = STORED) -> list[int | None]:
-        """Record what is not held yet.
+        """Record what is not held yet; of one UID that came more than once, the first.
 
         Returns
         -------
         list
             For each arrival how many jobs it caused, None where its UID is held already and nothing was written.
         """
-        now, rules = self.clock(), self.rules(tx)
-        return [self._record(tx, came, rules, now, event) for came in arrivals]
-
-    def compose_later(self, tx: Transaction, study_uid: str, model: str, now: datetime) -> None:
-        """Let the study be composed after the quiet period, and never later than the longest wait."""
-        waiting_since = instances.waiting_since(tx, study_uid, model)
-        if waiting_since is None:
-            return
-        latest = waiting_since + timedelta(seconds=self._policy.max_wait_s)
-        due_at = min(now + timedelta(seconds=self._policy.quiet_period_s), max(latest, now))
-        queue.schedule_compose(tx, study_uid, model, due_at)
+        known = known_among(tx, [came.sop_instance_uid for came in arrivals])
+        rules = self.rules(tx)
+        fresh: dict[str, _Decision] = {}
+        jobs: list[int | None] = []
+        for came in arrivals:
+            if came.sop_instance_uid in known.held or came.sop_instance_uid in fresh:
+                jobs.append(None)
+                continue
+            decision = fresh[came.sop_instance_uid] = self._decided(came, rules, known)
+            jobs.append(len(decision.reading))
+        if fresh:
+            self._write(tx, list(fresh.values()), event)
+        return jobs
 
     def compose_again(
         self, tx: Transaction, studies: Collection[str], turned_away: Collection[str], now: datetime
     ) -> None:
         """Compose studies whose image has changed, by every model that did not turn the image away."""
-        for model in self.rules(tx).keys() - turned_away:
-            for study in studies:
-                self.compose_later(tx, study, model, now)
+        models = self.rules(tx).keys() - turned_away
+        self._schedule(tx, {(study, model) for study in studies for model in models}, now)
 
-    def _record(
-        self, tx: Transaction, came: Arrival, rules: Mapping[str, Rule | None], now: datetime, event: str
-    ) -> int | None:
-        header, said = came.header, came.announced
-        if instances.held(tx, header.sop_instance_uid) is not None:
-            return None
-        kind = self._kind(tx, header)
-        refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, set())
+    def _decided(self, came: Arrival, rules: Mapping[str, Rule | None], known: Known) -> "_Decision":
+        header, said, kind = came.header, came.announced, self._kind(came.header, known)
+        refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, [])
         new = NewInstance(
             header,
             came.path,
@@ -94,26 +94,59 @@ class Recorder:
             said.calling_ae_title,
             said.called_ae_title,
             said.address,
-            now,
+            self.clock(),
             kind,
             refused,
         )
-        with watched(tx, now, [header.study_instance_uid] if header.synthetic else [], self.test_peers):
-            instances.add(tx, new)
-            for model in reading:
-                queue.enqueue_read(tx, header.sop_instance_uid, model, now)
-                self.compose_later(tx, header.study_instance_uid, model, now)
-        counts = {} if reading or not header.synthetic else {"synthetic": _NOT_COUNTED}
-        note(tx, now, event, came, kind=kind, turned_away=refused, **counts)
-        return len(reading)
+        return _Decision(came, new, reading)
 
-    def _kind(self, tx: Transaction, header: InstanceHeader) -> InstanceKind:
-        if self._device_uids.intersection(header.device_uids) or instances.is_own(tx, header.sop_instance_uid):
+    def _kind(self, header: InstanceHeader, known: Known) -> InstanceKind:
+        if header.sop_instance_uid in known.own or self._device_uids.intersection(header.device_uids):
             return InstanceKind.OWN
         return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER
 
+    def _write(self, tx: Transaction, decisions: Sequence["_Decision"], event: str) -> None:
+        now = decisions[-1].new.received_at
+        synthetic = {one.new.header.study_instance_uid for one in decisions if one.new.header.synthetic}
+        with watched(tx, now, synthetic, self.test_peers):
+            add_all(tx, [one.new for one in decisions])
+            queue.enqueue_reads(tx, [read for one in decisions for read in one.reads()], now)
+            work = {(one.new.header.study_instance_uid, model) for one in decisions for model in one.reading}
+            self._schedule(tx, work, now)
+        audit.add_all(tx, [one.entry(event) for one in decisions])
 
-def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], set[str]]:
+    def _schedule(self, tx: Transaction, work: Collection[tuple[str, str]], now: datetime) -> None:
+        """Let studies be composed after the quiet period, and never later than the longest wait."""
+        if work:
+            since = waiting_since(tx, work)
+            queue.schedule_composes(tx, {pair: self._due_at(since[pair], now) for pair in work if pair in since})
+
+    def _due_at(self, waiting_since: datetime, now: datetime) -> datetime:
+        latest = waiting_since + timedelta(seconds=self._policy.max_wait_s)
+        return min(now + timedelta(seconds=self._policy.quiet_period_s), max(latest, now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What an instance that is new is to the node."""
+
+    came: Arrival
+    new: NewInstance
+    reading: Collection[str]  #: the models that read it
+
+    def reads(self) -> Iterator[NewRead]:
+        header = self.new.header
+        return (NewRead(header.sop_instance_uid, header.study_instance_uid, model) for model in self.reading)
+
+    def entry(self, event: str) -> Entry:
+        header, new = self.new.header, self.new
+        detail = noted(self.came) | {"kind": new.kind, "turned_away": new.turned_away}
+        if header.synthetic and not self.reading:
+            detail["synthetic"] = _NOT_COUNTED
+        return Entry(new.received_at, event, header.study_instance_uid, header.sop_instance_uid, detail)
+
+
+def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], Collection[str]]:
     """Return the models that turn the image away, with their reasons, and those that read it."""
     sender = came.announced.calling_ae_title
     reasons = {
