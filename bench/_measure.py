@@ -1,70 +1,116 @@
-"""One measurement: a receiver is started, gets the series, is checked byte for byte and is removed."""
+"""Measurements: receivers that run side by side take turns at workloads, and every byte is compared.
 
+All receivers are started before the first measurement and warmed up; while one is measured the others wait. Each run
+has UIDs of its own. What was received is removed after it was compared, so that no receiver pays for writing back what
+an earlier one has left in the page cache.
+"""
+
+import contextlib
+import itertools
 import os
 import shutil
+import sys
 import tempfile
 import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from _ct import CT_IMAGE_STORAGE
-from _receivers import CALLING, RECEIVERS, Receiver
-from _upper_layer import Association, Instance, store_request
+from _cpu import cpu_seconds
+from _receivers import RECEIVERS, Receiver
+from _senders import SENDERS, Measured
+from _stored import datasets_in, removed
+from _workloads import Workload
 
-from tests.support.part10 import part10_files
-from tests.support.programs import cpu_seconds
-
-WARM_UP = 8
-_IDLE_OVER_S, _IDLE_CPU_S, _LONGEST_START = 0.5, 0.02, 120
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory is what is wanted, and nothing there is trusted
+_WARM_UP = 8
+_IDLE_OVER_S, _IDLE_CPU_S, _LONGEST_START = 0.25, 0.01, 240
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one receiver did with the series once."""
+class Cell:
+    """Where a figure stands: workload, associations and sender."""
 
-    per_second: float  #: instances a second
-    cpu_ms: float  #: user and system time of the receiver's processes for each instance, in milliseconds
-
-
-class Requests:
-    """The encoded requests of a series, kept for each PDU length that a receiver has asked for."""
-
-    def __init__(self, series: Sequence[Instance]) -> None:
-        self._series = series
-        self._encoded: dict[int, list[bytes]] = {}
-
-    def of(self, largest_pdu: int) -> list[bytes]:
-        """Return one request for each instance, in order."""
-        if largest_pdu not in self._encoded:
-            numbered = enumerate(self._series, start=1)
-            self._encoded[largest_pdu] = [store_request(it, number, largest_pdu) for number, it in numbered]
-        return self._encoded[largest_pdu]
+    workload: str
+    associations: int
+    sender: str
 
 
-def measure(name: str, series: Sequence[Instance], requests: Requests, associations: int) -> Measured:
-    """Send the series to a fresh receiver and return its figures; the first few instances only warm it up.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured with what."""
+
+    workloads: Sequence[Workload]
+    receivers: Sequence[str]
+    senders: Mapping[str, Sequence[str]]  #: for each sender, the receivers that it sends to
+    repetitions: int
+    disk: Path  #: where the folders of receivers that keep what they get durably are made
+    runs: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+
+Results = dict[Cell, dict[str, list[Measured]]]
+Seen = Callable[[Cell, dict[str, list[Measured]]], None]
+
+
+def measure(plan: Plan, associations: int, seen: Seen) -> Results:
+    """Return what each receiver did at each repetition, and say so of each cell once it is complete.
 
     Raises
     ------
     AssertionError
         When a dataset that was acknowledged is not in the receiver's folder, byte for byte.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
+    results: Results = {}
+    with contextlib.ExitStack() as stack:
+        running = _all_started(stack, plan, associations)
+        for name, receiver in running.items():
+            _run(name, receiver, Run(plan.workloads[0], next(plan.runs), associations, _WARM_UP * associations), "lean")
+        for workload, sender in itertools.product(plan.workloads, plan.senders):
+            cell = Cell(workload.name, associations, sender)
+            results[cell] = _taking_turns(plan, cell, workload, running)
+            seen(cell, results[cell])
+    return results
+
+
+def _all_started(stack: contextlib.ExitStack, plan: Plan, associations: int) -> dict[str, Receiver]:
+    with ThreadPoolExecutor() as pool:
+        running = pool.map(lambda name: stack.enter_context(started(name, plan.disk, associations)), plan.receivers)
+        return dict(zip(plan.receivers, running, strict=True))
+
+
+def _taking_turns(
+    plan: Plan, cell: Cell, workload: Workload, running: Mapping[str, Receiver]
+) -> dict[str, list[Measured]]:
+    """Measure each receiver at each repetition; who goes first changes from one to the next."""
+    names = list(plan.senders[cell.sender])
+    measured: dict[str, list[Measured]] = {name: [] for name in names}
+    for repetition in range(plan.repetitions):
+        turn = repetition % len(names)
+        for name in names[turn:] + names[:turn]:
+            done = _run(name, running[name], Run(workload, next(plan.runs), cell.associations), cell.sender)
+            measured[name].append(done)
+            print(
+                f"  {cell.workload} {cell.associations} {cell.sender} {name}: {done.per_second:.0f}/s", file=sys.stderr
+            )
+    return measured
+
+
+@contextlib.contextmanager
+def started(name: str, disk: Path, associations: int) -> Iterator[Receiver]:
+    """Run a receiver in a new folder, on the disk or in memory, which is removed at the end."""
+    kind = RECEIVERS[name]
+    folder = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir=disk if kind.on_disk else MEMORY))
     try:
-        os.sync()  # what the receiver before has left to write must not be paid for by this one
-        with RECEIVERS[name](folder) as receiver:
+        with kind.run(folder, associations) as receiver:
             _wait_idle(receiver.group)
-            measured = _timed(receiver, requests, associations)
-            _compare(name, series, receiver.folder)
-        return measured
+            yield receiver
     finally:
         shutil.rmtree(folder)
 
 
 def _wait_idle(group: int) -> None:
-    """Wait until a receiver that has just started does nothing more, such as loading what receiving does not need."""
+    """Wait until a receiver does nothing more, such as loading what receiving does not need."""
     pause = threading.Event()
     for _ in range(_LONGEST_START):
         before = cpu_seconds(group)
@@ -74,44 +120,43 @@ def _wait_idle(group: int) -> None:
     raise TimeoutError("the receiver is never idle")
 
 
-def _timed(receiver: Receiver, requests: Requests, associations: int) -> Measured:
-    opened = [Association(receiver.port, CALLING, receiver.ae_title, CT_IMAGE_STORAGE) for _ in range(associations)]
-    encoded = requests.of(opened[0].largest_pdu)
-    for number, request in enumerate(encoded[:WARM_UP]):
-        opened[number % associations].store(request)
-    timed = encoded[WARM_UP:]
-    shares = [timed[start::associations] for start in range(associations)]
-    cpu_before, started = cpu_seconds(receiver.group), time.perf_counter()
-    _send_all(opened, shares)
-    elapsed, cpu = time.perf_counter() - started, cpu_seconds(receiver.group) - cpu_before
-    for association in opened:
-        association.release()
-    return Measured(len(timed) / elapsed, cpu * 1000 / len(timed))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sending of a workload, or of its first instances, under UIDs of its own."""
+
+    workload: Workload
+    number: int
+    associations: int
+    first: int | None = None
 
 
-def _send_all(opened: Sequence[Association], shares: Sequence[Sequence[bytes]]) -> None:
-    failures: list[Exception] = []
-
-    def send(association: Association, share: Sequence[bytes]) -> None:
-        try:
-            for request in share:
-                association.store(request)
-        except (OSError, ValueError) as failure:
-            failures.append(failure)
-
-    senders = [threading.Thread(target=send, args=pair) for pair in zip(opened, shares, strict=True)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
-    if failures:
-        raise failures[0]
+def _run(name: str, receiver: Receiver, run: Run, sender: str) -> Measured:
+    """Send to a receiver, compare what it kept, remove it, and return the figures."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-sent-", dir=MEMORY))
+    try:
+        folders = run.workload.write(run.number, folder, run.associations, run.first)
+        if RECEIVERS[name].on_disk:
+            os.sync()  # what others have left to write must not be paid for by this one
+        measured = SENDERS[sender](receiver, folders, run.workload.sop_class_uid)
+    finally:
+        shutil.rmtree(folder)
+    if name != "sender-alone":
+        compare(name, receiver, itertools.islice(run.workload.datasets(run.number), run.first))
+    return measured
 
 
-def _compare(name: str, series: Sequence[Instance], folder: Path) -> None:
-    kept = {file.sop_instance_uid: file.dataset for file in part10_files(folder)}
-    wrong = [it.sop_instance_uid for it in series if kept.get(it.sop_instance_uid) != it.dataset]
-    if wrong:
+def compare(name: str, receiver: Receiver, sent: Iterator[tuple[str, bytes]]) -> None:
+    """Compare what a receiver keeps with what was sent, and remove it.
+
+    Raises
+    ------
+    AssertionError
+        Naming how many datasets are missing or differ.
+    """
+    kept = datasets_in(receiver.folder)
+    wrong = [uid for uid, dataset in sent if kept.pop(uid, None) != dataset]
+    if wrong or kept:
         raise AssertionError(
-            f"{name}: {len(wrong)} of {len(series)} datasets are not stored byte for byte: {wrong[:3]}"
+            f"{name}: {len(wrong)} datasets are not stored byte for byte, {len(kept)} were never sent: {wrong[:3]}"
         )
+    removed(receiver.folder)

@@ -1,17 +1,21 @@
-"""The receivers that are compared, each started afresh in an empty folder for every measurement."""
+"""The receivers that are compared: the node in three forms, and what others wrote."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.dcmtk import storescp
+from node.config.settings import ReceiveSettings
+from tests.support.dcmtk import NO_DELAY, storescp
 from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
 from tests.support.orthanc import orthanc
-from tests.support.programs import free_port
+from tests.support.programs import Program, free_port
 
 CALLING = "BENCH"
-_LARGEST_PDU = 131072
+LARGEST_PDU = 131072
+_HERE = Path(__file__).resolve().parent
+_MOST_ASSOCIATIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +26,150 @@ class Receiver:
     port: int
     group: int
     folder: Path
+    speaks_dicom: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A receiver that can be started.
+
+    Parameters
+    ----------
+    run
+        Starts it in an empty folder, for so many associations.
+    on_disk
+        Whether its folder must lie on a disk; otherwise it lies in memory.
+    """
+
+    run: Callable[[Path, int], contextlib.AbstractContextManager[Receiver]]
+    on_disk: bool = False
+
+
+class LaunchedFolder(NodeFolder):
+    """A node's folder in which the node is started by one of the launchers beside this file."""
+
+    launcher: Sequence[str] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line of one verb."""
+        return [sys.executable, *self.launcher, "--config", str(self.configuration), *arguments]
+
+
+class UndurableFolder(LaunchedFolder):
+    """A node's folder in which nothing is brought to the disk."""
+
+    launcher = (str(_HERE / "_undurable.py"),)
+
+
+def readers() -> tuple[str, ...]:
+    """Return the values of ``[receive] reader``, or nothing where the node has no such key."""
+    field = ReceiveSettings.model_fields.get("reader")
+    return () if field is None else ("fast", "pynetdicom")
+
+
+def has_processes() -> bool:
+    """Return whether the node has ``[receive] processes``."""
+    return "processes" in ReceiveSettings.model_fields
+
+
+def node_tables(reader: str = "", receive: str = "") -> dict[str, str]:
+    """Return tables of config.toml for many associations from one address, and few words."""
+    lines = [f"max_associations = {_MOST_ASSOCIATIONS}", receive]
+    if "max_associations_per_address" in ReceiveSettings.model_fields:
+        lines.append(f"max_associations_per_address = {_MOST_ASSOCIATIONS}")
+    if reader:
+        lines.append(f'reader = "{reader}"')
+    return {"log": 'level = "warning"', "receive": "\n".join(filter(None, lines))}
 
 
 @contextlib.contextmanager
-def node(folder: Path) -> Iterator[Receiver]:
-    """Run the node on SQLite; no rule of its model reads CT, so it receives and nothing else."""
-    home = NodeFolder(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables={"log": 'level = "warning"'})
+def node(folder: Path, _associations: int, *, durable: bool = True, reader: str = "") -> Iterator[Receiver]:
+    """Run the node on SQLite, as it ships; no rule of its model reads what is sent, so it receives and nothing else."""
+    made = NodeFolder if durable else UndurableFolder
+    home = made(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables=node_tables(reader))
     with serving(home) as running:
         yield Receiver(AE_TITLE, running.port, running.process.pid, home.data)
 
 
 @contextlib.contextmanager
-def dcmtk(folder: Path) -> Iterator[Receiver]:
-    """Run storescp in bit-preserving mode, a child process for each association; it syncs nothing to the disk."""
-    with storescp(folder, "STORESCP", 0, "--fork", "--max-pdu", str(_LARGEST_PDU)) as running:
+def undurable(folder: Path, associations: int) -> Iterator[Receiver]:
+    """Run the node with nothing brought to the disk."""
+    with node(folder, associations, durable=False) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def fallback(folder: Path, associations: int) -> Iterator[Receiver]:
+    """Run the node with pynetdicom's reader and nothing brought to the disk."""
+    with node(folder, associations, durable=False, reader="pynetdicom") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def dcmtk(folder: Path, associations: int) -> Iterator[Receiver]:
+    """Run storescp in bit-preserving mode, a child process for each of several associations; it syncs nothing."""
+    options = ["--max-pdu", str(LARGEST_PDU), *(["--fork"] if associations > 1 else [])]
+    with storescp(folder, "STORESCP", 0, *options) as running:
         yield Receiver(running.ae_title, running.port, running.process.pid, running.folder)
 
 
 @contextlib.contextmanager
-def orthanc_pacs(folder: Path) -> Iterator[Receiver]:
+def orthanc_pacs(folder: Path, associations: int) -> Iterator[Receiver]:
     """Run Orthanc with its SQLite index and SyncStorageArea, its default: each file is synced before the answer."""
-    settings = {"SyncStorageArea": True, "MaximumPduLength": _LARGEST_PDU, "DicomThreadsCount": 8, "StableAge": 60}
+    settings = {
+        "SyncStorageArea": True,
+        "MaximumPduLength": LARGEST_PDU,
+        "DicomThreadsCount": max(8, associations),
+        "StableAge": 3600,
+    }
     with orthanc(folder, "ORTHANC", 0, **settings) as running:
         yield Receiver(running.ae_title, running.port, running.process.pid, running.folder)
 
 
-RECEIVERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Receiver]]] = {
-    "node": node,
-    "storescp": dcmtk,
-    "orthanc": orthanc_pacs,
+@contextlib.contextmanager
+def pynetdicom_app(folder: Path, _associations: int) -> Iterator[Receiver]:
+    """Run pynetdicom's own storescp, as it comes."""
+    command = [sys.executable, "-m", "pynetdicom", "storescp", "-q", "-ba", "127.0.0.1", "-od"]
+    with _listening(folder, command) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def bare(folder: Path, _associations: int) -> Iterator[Receiver]:
+    """Run the bare recv-to-file loop."""
+    with _listening(folder, [sys.executable, str(_HERE / "_bare_receiver.py")], port_first=True) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def discarded(folder: Path, _associations: int) -> Iterator[Receiver]:
+    """Run the bare loop without files: the sender alone."""
+    command = [sys.executable, str(_HERE / "_bare_receiver.py"), "--discard"]
+    with _listening(folder, command, port_first=True) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _listening(folder: Path, command: Sequence[str], *, port_first: bool = False) -> Iterator[Receiver]:
+    """Run a program that is told a folder and a port; those that take the port first speak no DICOM."""
+    received, port = folder / "received", free_port()
+    received.mkdir(parents=True)
+    arguments = [str(port), str(received)] if port_first else [str(received), str(port)]
+    process = Program([*command, *arguments], folder / "receiver", NO_DELAY)
+    try:
+        process.wait_ready(port)
+        yield Receiver("STORESCP", port, process.pid, received, speaks_dicom=not port_first)
+    finally:
+        process.kill()
+
+
+RECEIVERS: dict[str, Kind] = {
+    "node": Kind(node, on_disk=True),
+    "node-undurable": Kind(undurable),
+    **({"node-fallback": Kind(fallback)} if readers() else {}),
+    "storescp": Kind(dcmtk),
+    "orthanc": Kind(orthanc_pacs, on_disk=True),
+    "pynetdicom-app": Kind(pynetdicom_app),
+    "bare-loop": Kind(bare),
+    "sender-alone": Kind(discarded),
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 _EXPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2.1"
 _IMPLEMENTATION_CLASS = b"2.25.315064710281037210"
-_LARGEST_PDU = 131072
+LARGEST_PDU = 131072
 _CONTEXT_ID = 1
 _COMMAND, _LAST = 1, 2  # bits of the message control header (PS3.8 Annex E.2)
 _RELEASE_RQ = bytes.fromhex("05 00 00000004 00000000")
@@ -31,7 +31,7 @@ def association_request(calling: str, called: str, sop_class_uid: str) -> bytes:
     """Return an A-ASSOCIATE-RQ for one SOP class in Explicit VR Little Endian (PS3.8 9.3.2)."""
     syntaxes = _item(0x30, sop_class_uid.encode()) + _item(0x40, _EXPLICIT_LITTLE_ENDIAN)
     context = bytes([_CONTEXT_ID, 0, 0, 0]) + syntaxes
-    user = _item(0x51, struct.pack(">L", _LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS)
+    user = _item(0x51, struct.pack(">L", LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS)
     items = _item(0x10, _APPLICATION_CONTEXT) + _item(0x20, context) + _item(0x50, user)
     titles = called.encode().ljust(16) + calling.encode().ljust(16)
     body = struct.pack(">HH", 1, 0) + titles + bytes(32) + items
@@ -96,7 +96,7 @@ class Association:
         if items[0x21][2] != 0:
             raise ConnectionError(f"presentation context not accepted: result {items[0x21][2]}")
         (largest,) = struct.unpack(">L", dict(_items(items[0x50]))[0x51])
-        return min(largest or _LARGEST_PDU, _LARGEST_PDU)
+        return min(largest or LARGEST_PDU, LARGEST_PDU)
 
     def _pdu(self) -> tuple[int, bytes]:
         head = self._stream.read(6)

@@ -1,85 +1,114 @@
-"""Compare how fast the node, DCMTK's storescp and Orthanc receive a CT series, and what it costs them.
+"""Compare how fast the node and others receive, what it costs them, and how much memory they take.
 
-Run with the project's Python: ``.venv/bin/python bench/receive.py``. The receivers take turns within each repetition,
-each is started afresh, and every stored dataset is compared with what was sent before a figure is printed. DCMTK and
-Orthanc run with TCP_NODELAY=1.
+Run with the project's Python: ``.venv/bin/python bench/receive.py``. Three workloads on 1 and 8 associations; receivers
+take turns within each repetition, and every stored dataset is compared with what was sent before a figure is printed.
+The programs of DCMTK and Orthanc run with TCP_NODELAY=1. Receivers and senders share the same cores.
 """
 
 import argparse
+import json
 import os
 import platform
-import statistics
+import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from _ct import ct_series
-from _measure import WARM_UP, Measured, Requests, measure
-from _receivers import RECEIVERS
-from _upper_layer import Instance
+from _measure import Plan, Results, measure, started
+from _memory import Peak
+from _receivers import CALLING, RECEIVERS
+from _senders import SENDERS, lean
+from _table import print_aims, print_cell
+from _workloads import COUNTS, WORKLOADS, largest_cr
+
+_MEGABYTE = 1_000_000
+_STORESCU_TO = ("node", "node-undurable", "storescp", "orthanc")
+_MEMORY_OF = ("node", "node-undurable", "storescp", "orthanc")
 
 
 def main() -> int:
     """Run the comparison that the command line asks for, print it and return the exit status."""
     options = _options()
-    series = ct_series(options.instances + WARM_UP)
-    print(f"{options.instances} x {len(series[0].dataset)} bytes, {options.repetitions} repetitions; {_machine()}")
-    print(f"load average of the last minute at the start: {os.getloadavg()[0]:.1f}")
-    requests = Requests(series)
+    options.disk = options.disk.resolve()  # Orthanc takes relative paths as relative to its own configuration
+    options.disk.mkdir(parents=True, exist_ok=True)
+    print(f"{options.repetitions} repetitions; {_machine()}\nreceivers and senders share all cores")
+    results: Results = {}
+    plan = _plan(options)
+    each = {it.name: it.megabytes / len(it.templates) for it in plan.workloads}
     for associations in options.associations:
-        results = _repeat(options, series, requests, associations)
-        _print_table(associations, results)
-        print(f"load average of the last minute, this benchmark included: {os.getloadavg()[0]:.1f}")
+        results |= measure(plan, associations, lambda cell, measured: print_cell(cell, measured, each[cell.workload]))
+        print(f"load average of the last minute, this benchmark included: {os.getloadavg()[0]:.1f}", flush=True)
+    peaks = dict(_peaks(options)) if options.memory else {}
+    print_aims(results, peaks)
+    if options.json:
+        options.json.write_text(_as_json(results, peaks))
     return 0
 
 
-def _repeat(
-    options: argparse.Namespace, series: list[Instance], requests: Requests, associations: int
-) -> dict[str, list[Measured]]:
-    """Return the measurements of each receiver; who goes first changes from one repetition to the next."""
-    names = options.receivers
-    results: dict[str, list[Measured]] = {name: [] for name in names}
-    for repetition in range(options.repetitions):
-        turn = repetition % len(names)
-        for name in names[turn:] + names[:turn]:
-            results[name].append(measure(name, series, requests, associations))
-            print(f"  {associations} x {name}: {results[name][-1].per_second:.0f}/s", file=sys.stderr)
-    return results
+def _plan(options: argparse.Namespace) -> Plan:
+    workloads = [WORKLOADS[name](max(8, COUNTS[name] // options.divide)) for name in options.workloads]
+    for workload in workloads:
+        print(f"{workload.name}: {len(workload.templates)} instances, {workload.megabytes:.0f} MB", flush=True)
+    to = {"lean": options.receivers, "storescu": [it for it in options.receivers if it in _STORESCU_TO]}
+    senders = {it: to[it] for it in options.senders}
+    return Plan(workloads, options.receivers, senders, options.repetitions, options.disk)
 
 
-def _print_table(associations: int, results: dict[str, list[Measured]]) -> None:
-    print(f"\n{associations} association{'s' if associations > 1 else ''}, every dataset compared byte for byte")
-    print(f"{'receiver':<10} {'instances/s':>22} {'CPU ms/instance':>22}")
-    for name, measured in results.items():
-        rates, costs = [it.per_second for it in measured], [it.cpu_ms for it in measured]
-        print(f"{name:<10} {_spread(rates, '.0f'):>22} {_spread(costs, '.2f'):>22}")
-    for other in (name for name in results if name != "node" and "node" in results):
-        pairs = list(zip(results["node"], results[other], strict=True))
-        rates, costs = [a.per_second / b.per_second for a, b in pairs], [a.cpu_ms / b.cpu_ms for a, b in pairs]
-        print(f"node / {other:<9} {_spread(rates, '.2f'):>16} {_spread(costs, '.2f'):>22}")
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    """Write the median, with the range behind it."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
+def _peaks(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    """Yield the most memory that each receiver held while 50 associations sent 18 MB instances at once."""
+    associations, each = options.memory, 2
+    workload = largest_cr(1)
+    sent = replace(workload, templates=[*workload.templates] * each)
+    print(f"\n{associations} associations, each {each} instances of {workload.megabytes:.0f} MB, one after the other")
+    for name in (it for it in _MEMORY_OF if it in options.receivers):
+        folder = Path(tempfile.mkdtemp(prefix="bench-sent-", dir="/dev/shm"))
+        try:
+            with started(name, options.disk, associations) as receiver:
+                folders = [it for run in range(associations) for it in sent.write(run, folder / str(run), 1)]
+                with Peak(receiver.group, receiver.port) as peak:
+                    done = lean(receiver, folders, sent.sop_class_uid)
+        finally:
+            shutil.rmtree(folder)
+        most = peak.most
+        print(
+            f"{name:<16} {most.whole / _MEGABYTE:>6.0f} MB of PSS in {most.processes} processes, "
+            f"{most.anonymous / _MEGABYTE:.0f} MB of it anonymous; {done.per_second:.0f} instances/s",
+            flush=True,
+        )
+        yield name, most.whole
 
 
 def _machine() -> str:
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
     count = Path("/proc/cpuinfo").read_text().count("processor\t:")
-    return f"{count} cores ({cpu.partition(': ')[2]}), Python {platform.python_version()}"
+    loaded = f"load average of the last minute at the start: {os.getloadavg()[0]:.1f}"
+    return f"{count} cores ({cpu.partition(': ')[2]}), Python {platform.python_version()}; {loaded}"
+
+
+def _as_json(results: Results, peaks: dict[str, int]) -> str:
+    rows = [
+        asdict(cell) | {"measured": {k: list(map(asdict, v)) for k, v in of.items()}} for cell, of in results.items()
+    ]
+    return json.dumps({"results": rows, "peak_bytes": peaks, "calling": CALLING}, indent=1)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--instances", type=int, default=500)
+    parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--associations", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--receivers", nargs="+", choices=list(RECEIVERS), default=list(RECEIVERS))
-    parser.add_argument("--quick", action="store_true", help="80 instances, 2 repetitions: does it run at all")
+    parser.add_argument("--senders", nargs="+", choices=list(SENDERS), default=list(SENDERS))
+    parser.add_argument("--memory", type=int, default=50, help="associations that send 18 MB at once; 0: not measured")
+    parser.add_argument("--divide", type=int, default=1, help="so many times fewer instances")
+    parser.add_argument("--disk", type=Path, default=Path("var"), help="folder for receivers that keep durably")
+    parser.add_argument("--json", type=Path, help="every measurement, written here")
+    parser.add_argument("--quick", action="store_true", help="an eighth of all, 1 repetition: does it run at all")
     options = parser.parse_args()
     if options.quick:
-        options.instances, options.repetitions = 80, 2
+        options.divide, options.repetitions, options.memory = 25, 1, min(options.memory, 8)
     return options
 
 

@@ -1,0 +1,69 @@
+"""What a receiver has kept: its files, whatever it names them, by SOP Instance UID."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.part10 import dataset_bytes
+
+_PREFIX_AT, _META_AT = 128, 144
+_UID_ELEMENT = b"\x02\x00\x03\x00UI"  # (0002,0003) Media Storage SOP Instance UID
+_COMMAND_UID = b"\x00\x00\x00\x10"  # (0000,1000) Affected SOP Instance UID
+_PDU_HEAD, _PDV_HEAD, _COMMAND = 6, 6, 1
+
+
+def datasets_in(folder: Path) -> dict[str, bytes]:
+    """Return the encoded datasets below a folder.
+
+    Raises
+    ------
+    AssertionError
+        When a SOP instance lies there twice.
+    """
+    kept: dict[str, bytes] = {}
+    for path in kept_files(folder):
+        uid, dataset = _of_stream(path.read_bytes()) if path.suffix == ".raw" else _of_file(path.read_bytes())
+        if uid in kept:
+            raise AssertionError(f"{uid} is stored twice")
+        kept[uid] = dataset
+    return kept
+
+
+def kept_files(folder: Path) -> Iterator[Path]:
+    """Yield the DICOM files below a folder, and what the bare loop wrote."""
+    for path in folder.rglob("*"):
+        if path.is_file() and (path.suffix == ".raw" or _is_part10(path)):
+            yield path
+
+
+def removed(folder: Path) -> None:
+    """Remove what was received, and leave databases and folders."""
+    for path in list(kept_files(folder)):
+        path.unlink()
+
+
+def _is_part10(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(_META_AT)[_PREFIX_AT : _PREFIX_AT + 4] == b"DICM"
+
+
+def _of_file(whole: bytes) -> tuple[str, bytes]:
+    at = whole.index(_UID_ELEMENT) + len(_UID_ELEMENT)
+    return _text(whole[at + 2 : at + 2 + int.from_bytes(whole[at : at + 2], "little")]), dataset_bytes(whole)
+
+
+def _of_stream(whole: bytes) -> tuple[str, bytes]:
+    """Take the PDUs of one C-STORE request apart (PS3.8 9.3.5): the bare loop writes them as they come."""
+    command, dataset = bytearray(), bytearray()
+    at = 0
+    while at < len(whole):
+        end = at + _PDU_HEAD + int.from_bytes(whole[at + 2 : at + 6], "big")
+        part = command if whole[at + _PDU_HEAD + 5] & _COMMAND else dataset
+        part += whole[at + _PDU_HEAD + _PDV_HEAD : end]
+        at = end
+    at = command.rindex(_COMMAND_UID) + len(_COMMAND_UID)
+    length = int.from_bytes(command[at : at + 4], "little")
+    return _text(bytes(command[at + 4 : at + 4 + length])), bytes(dataset)
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode()
