@@ -40,11 +40,15 @@ from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
 from node.dicom.part10 import dataset_of
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_OF_12_BITS = "gdcm of 12 bits"  # the name of our plug-in among pydicom's
+_OF_12_BITS, _OF_8_BITS = "gdcm of 12 bits", "pillow of 8 bits"  # the names of our plug-ins among pydicom's
+_OWN_PLUGINS = {
+    JPEGBaseline8Bit: {_OF_8_BITS: "node.dicom.jpeg8"},
+    JPEGExtended12Bit: {_OF_8_BITS: "node.dicom.jpeg8", _OF_12_BITS: "node.dicom.jpeg12"},
+}
 # of the plug-ins that decode all of the test files rightly, the fastest; GDCM ends the process on some spoilt frames
 _PLUGINS = {
-    JPEGBaseline8Bit: "pillow",
-    JPEGExtended12Bit: "pillow",
+    JPEGBaseline8Bit: _OF_8_BITS,
+    JPEGExtended12Bit: _OF_8_BITS,
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
     JPEGLSLossless: "pyjpegls",
@@ -149,8 +153,9 @@ def stored_values(dataset: Dataset, max_bytes: int, max_frames: int | None = Non
 
 def _decoder(transfer_syntax_uid: UID) -> Decoder:
     decoder = get_decoder(transfer_syntax_uid)
-    if transfer_syntax_uid == JPEGExtended12Bit and _OF_12_BITS not in decoder.available_plugins:
-        decoder.add_plugin(_OF_12_BITS, ("node.dicom.jpeg12", "decode_frame"))
+    for name, module in _OWN_PLUGINS.get(transfer_syntax_uid, {}).items():
+        if name not in decoder.available_plugins:
+            decoder.add_plugin(name, (module, "decode_frame"))
     return decoder
 
 

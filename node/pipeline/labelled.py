@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
 from node.dicom.part10 import NotPart10, read_part10
-from node.dicom.pixels import PixelsUnreadable, PixelValues, read_pixels
+from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_pixels
 from node.domain.instance import InstanceHeader
 from node.pipeline.send import Reporter
 
@@ -224,15 +224,15 @@ def _contents(path: Path) -> tuple[InstanceHeader, PixelValues]:
     try:
         part10 = read_part10(path)
         header = inspect(part10.dataset, part10.transfer_syntax_uid)
-        pixels = read_pixels(path)
+        pixels = read_pixels(path, max_frames=1)
     except OSError as error:
         raise _Unusable(f"its file cannot be read: {error.strerror}") from error
     except (NotPart10, NotParsable) as error:
         raise _Unusable("its file is no DICOM file") from error
+    except TooManyFrames as error:
+        raise _Unusable(f"it has {error.frames} frames where one is needed") from error
     except PixelsUnreadable as error:
         raise _Unusable(f"its pixels cannot be decoded: {error}") from error
-    if len(pixels.values) != 1:
-        raise _Unusable(f"it has {len(pixels.values)} frames where one is needed")
     return header, pixels
 
 

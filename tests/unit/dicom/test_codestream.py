@@ -1,14 +1,18 @@
 """Compressed frames that are not what the dataset says: told by their header, before a decoder believes them."""
 
+import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1
 
 from node.dicom.codestream import Codestream, FrameSize, Samples, codestream_of
+from node.dicom.jpeg8 import without_end
 from node.dicom.pixels import PixelsUnreadable, read_pixels
 from node.dicom.testfiles import test_file as pydicom_file
 
@@ -70,6 +74,32 @@ def test_a_frame_that_ends_early_is_refused(name: str, tmp_path: Path) -> None:
     frame = _frame(name)
     with pytest.raises(PixelsUnreadable, match="truncated"):
         read_pixels(_with_frame(name, frame[: len(frame) * 2 // 3], tmp_path))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_jpeg_that_ends_early_and_has_an_end_marker_is_refused(share: float, tmp_path: Path) -> None:
+    """Some senders close what they could not finish; libjpeg would make grey of the rest."""
+    name = "SC_rgb_jpeg_dcmtk.dcm"
+    frame = _frame(name)
+    scan = frame.index(b"\xff\xda")
+    cut = frame[: scan + int((len(frame) - scan) * share)] + b"\xff\xd9"
+    with pytest.raises(PixelsUnreadable, match="no decoder can decode"):
+        read_pixels(_with_frame(name, cut, tmp_path))
+
+
+def test_a_whole_jpeg_is_decoded_without_its_end_marker_as_with_it() -> None:
+    """Grey and colour, of odd sizes, with restart markers and without; of several scans nothing is taken away."""
+    noise = np.random.default_rng(1)
+    for shape in ((64, 64), (37, 51), (70, 90, 3)):
+        for options in ({}, {"restart_marker_blocks": 4}, {"quality": 20, "optimize": True}):
+            written = io.BytesIO()
+            Image.fromarray(noise.integers(0, 256, shape, np.uint8)).save(written, "JPEG", **options)
+            frame = written.getvalue()
+            assert not without_end(frame).endswith(b"\xff\xd9")
+            assert Image.open(io.BytesIO(without_end(frame))).tobytes() == Image.open(written).tobytes()
+    written = io.BytesIO()
+    Image.fromarray(noise.integers(0, 256, (16, 16), np.uint8)).save(written, "JPEG", progressive=True)
+    assert without_end(written.getvalue()) == written.getvalue()
 
 
 @pytest.mark.parametrize("name", _FAMILIES)

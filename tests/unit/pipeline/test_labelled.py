@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from models.bundle.parse import SIZES
 from models.data.labelled import DataError, shrunk
@@ -188,6 +189,16 @@ def test_what_cannot_be_read_is_refused_by_line_and_names_nobody(
         read_labelled(tmp_path, silent)
     for told in (FAMILY_NAME, "ID1", "1.dcm"):
         assert told not in str(caught.value)
+
+
+def test_a_cine_is_refused_by_its_header_before_a_frame_is_decoded(tmp_path: Path) -> None:
+    """A thousand frames that are declared, and no bytes for them: decoding would have told of that."""
+    cine = dcmread(sample_file("examples_ybr_color.dcm"))
+    cine.NumberOfFrames, cine.PatientID = 1000, "ID0"
+    cine.save_as(tmp_path / "cine.dcm")
+    write_labels(tmp_path, [{"file": "cine.dcm", "label": 0}])
+    with pytest.raises(DataError, match=r"line 2 \(it has 1000 frames where one is needed\)"):
+        read_labelled(tmp_path, silent)
 
 
 def test_a_line_that_says_nothing_is_refused(tmp_path: Path) -> None:
