@@ -11,49 +11,38 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from node import telemetry
 from node.config import Settings
 from node.domain.errors import Permanent, Transient
-from node.network.rejection import RefusedAssociation
-from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.asking import ask_files, test_peers
-from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import Catalogue, public_keys, seeded, shadow_notes
 from node.pipeline.compose import Composer
-from node.pipeline.congestion import Congestion
 from node.pipeline.deliver import Deliverer
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.policy import ReceivePolicy
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import read_file, warm
-from node.pipeline.receive import Receiver
-from node.pipeline.recording import Recorder
+from node.receiving import DRAIN_S, Receiving
 from node.runtime.child import Child
+from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
-from node.store import callers, instances, outbox, queue, schema
+from node.store import instances, outbox, queue, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.lock import DataFolderLock, database_lock
+from node.store.lock import DataFolderLock, database_lock, wait_for_receivers
 from node.store.outbox import ClaimedDelivery
 from node.store.queue import ClaimedJob
 from node.store.registry import Registration
 from node.store.tables import JobKind
 
-Clock = Callable[[], datetime]
+__all__ = ["Node", "opened_node", "serve", "utc_now"]
 
 _COMPOSE_LEASE_S = 120.0
 _DELIVERY_LEASE_S = 600.0
 _LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
-_DRAIN_S = 30.0
-
-
-def utc_now() -> datetime:
-    """Return the time now; the one clock of a running node."""
-    return datetime.now(UTC)
+_LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
 
 
 class Node:
@@ -81,7 +70,8 @@ class Node:
         self._reading = list(zip(self._children, self._read_loops(), strict=True))
         self._others = [self._compose_loop(), *self._deliver_loops()]
         self._draining = False
-        self._scp = StorageSCP(scp_settings(settings), self._receiver().begin, self._refused)
+        served = self._catalogue.served_models
+        self._receiving = Receiving(settings, database, self._files, served, clock, self._wake)
 
     @property
     def registrations(self) -> list[Registration]:
@@ -97,7 +87,7 @@ class Node:
         attempts = self._settings.work.attempts
         self._database.write(lambda tx: queue.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
-        port = self._scp.start()
+        port = self._receiving.start()
         for loop in self._others:
             loop.start()
         for child, loop in self._reading:
@@ -113,13 +103,13 @@ class Node:
         if unrecorded:
             telemetry.logger("app").warning("files without a row set aside in quarantine/", files=len(unrecorded))
 
-    def drain(self, timeout_s: float = _DRAIN_S) -> bool:
+    def drain(self, timeout_s: float = DRAIN_S) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
         deadline = time.monotonic() + timeout_s
         self._draining = True
         for loop in self._loops:
             loop.finish()
-        finished = self._scp.drain(timeout_s)
+        finished = self._receiving.drain(timeout_s)
         ended = [loop.ended(deadline - time.monotonic()) for loop in self._loops]
         self.abandon()
         return finished and all(ended)
@@ -151,29 +141,6 @@ class Node:
                 if not self._draining:
                     log.warning("bundle not loaded in time", reason=str(error))
         loop.start()
-
-    def _receiver(self) -> Receiver:
-        settings = self._settings
-        policy = ReceivePolicy(
-            settings.study.quiet_period_s,
-            settings.study.max_wait_s,
-            settings.storage.min_free_mb * 1_000_000,
-            settings.storage.min_free_inodes,
-            test_peers(settings),
-        )
-        recorder = Recorder(self._catalogue.rules, self._catalogue.device_uids, policy, self._clock)
-        congestion = Congestion(self._database, self._files, policy)
-        return Receiver(self._database, self._files, recorder, congestion, self._wake)
-
-    def _refused(self, refused: RefusedAssociation) -> None:
-        """Keep who was turned away, for `check` and the log."""
-        who = (refused.calling_ae_title, refused.called_ae_title, refused.address, refused.reason)
-        log = telemetry.logger("app").bind(calling_ae_title=who[0], called_ae_title=who[1], address=who[2])
-        log.warning("association rejected", reason=who[3], let_in_with=let_in_with(who[3], who[0], who[2]))
-        try:
-            self._database.write(lambda tx: callers.refused(tx, *who, self._clock()))
-        except Transient as error:  # it is in the log, and the peer is answered all the same
-            log.warning("rejected association not recorded", reason=str(error))
 
     def _read_loops(self) -> Iterator[WorkLoop[Any]]:
         for number, child in enumerate(self._children):
@@ -245,21 +212,6 @@ class Node:
         )
 
 
-def scp_settings(settings: Settings) -> ScpSettings:
-    """Return what the SCP must know of the configuration."""
-    return ScpSettings(
-        ae_title=settings.node.ae_title,
-        bind=settings.node.bind,
-        port=settings.node.port,
-        accept_any_calling_ae=settings.receive.accept_any_calling_ae,
-        calling_ae_titles=frozenset(peer.ae_title for peer in settings.peers if peer.may_send),
-        max_associations=settings.receive.max_associations,
-        association_timeout_s=settings.receive.association_timeout_s,
-        idle_timeout_s=settings.receive.idle_timeout_s,
-        max_instance_mb=settings.receive.max_instance_mb,
-    )
-
-
 @contextmanager
 def opened_node(settings: Settings) -> Iterator[Node]:
     """Lock the data folder, prepare and open the database, and yield a node that is not started yet.
@@ -271,9 +223,14 @@ def opened_node(settings: Settings) -> Iterator[Node]:
         cannot be reached, or a bundle cannot be used.
     """
     with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url):
+        wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url)) as database:
-            yield Node(settings, database, utc_now, random.Random())
+            node = Node(settings, database, utc_now, random.Random())
+            try:
+                yield node
+            finally:
+                node.abandon()
 
 
 def serve(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Rule
 from node.pipeline import signers
+from node.pipeline.served import Served
 from node.store import audit, registry
 from node.store.database import Database, Transaction
 from node.store.registry import Registration
@@ -67,9 +68,10 @@ class Catalogue:
         }
 
     @property
-    def device_uids(self) -> frozenset[str]:
-        """The Device UIDs that this node's reports carry."""
-        return frozenset(served.identity.device_uid for served in self._served.values())
+    def served_models(self) -> Served:
+        """What receiving has to know of them."""
+        devices = frozenset(served.identity.device_uid for served in self._served.values())
+        return Served(frozenset(self._served), devices)
 
     @property
     def bundles(self) -> tuple[tuple[Path, Path | None], ...]:
@@ -87,11 +89,6 @@ class Catalogue:
         if name not in self._served:
             raise Permanent(f"model {name} is not served: restart the node, then `pacs-node retry`")
         return self._served[name]
-
-    def rules(self, tx: Transaction) -> dict[str, Rule | None]:
-        """Return the rules of the models by name; None for one that is off."""
-        rows = [row for row in registry.all(tx) if row.name in self._served]
-        return {row.name: None if row.mode is Mode.OFF else row.rule for row in rows}
 
 
 def bundle_path(bundle: str) -> Path:

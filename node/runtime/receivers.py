@@ -131,11 +131,14 @@ class Receivers:
             "what it wrote above says why; [receive] processes = 1 does without"
         )
 
-    def drain(self, timeout_s: float) -> bool:
-        """Tell all to end, and kill those that have not in time; return whether all ended by themselves."""
-        deadline = time.monotonic() + timeout_s
+    def finish(self) -> None:
+        """Tell all to end, and start none again."""
         for one in self._kept:
-            one.tell_to_drain()
+            one.finish()
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait for all after `finish`, and kill those that take longer; return whether all ended by themselves."""
+        deadline = time.monotonic() + timeout_s
         ended = [one.ended(deadline - time.monotonic()) for one in self._kept]
         return all(ended)
 
@@ -163,7 +166,7 @@ class _Kept:
         self.number, self.deaths, self.last_end, self.is_ready = number, 0, "", False
         self._target, self._arguments = target, arguments
         self._on_wake, self._on_death, self._changed = on_wake, on_death, changed
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()  # a signal handler that kills may interrupt its own thread in here
         self._stopping = threading.Event()
         self._process: BaseProcess | None = None
         self._line: socket.socket | None = None
@@ -180,7 +183,7 @@ class _Kept:
     def start(self) -> None:
         self._thread.start()
 
-    def tell_to_drain(self) -> None:
+    def finish(self) -> None:
         """Tell the process to end, and start no other one."""
         with self._turn:
             self._stopping.set()
@@ -189,7 +192,7 @@ class _Kept:
                     self._line.send(_DRAIN, socket.MSG_DONTWAIT)
 
     def ended(self, timeout_s: float) -> bool:
-        """Wait for the end after `tell_to_drain`; a process that takes longer is killed."""
+        """Wait for the end after `finish`; a process that takes longer is killed."""
         if self._thread.ident is None:
             return True
         self._thread.join(max(timeout_s, 0.0))

@@ -51,7 +51,7 @@ def house() -> Iterator[_House]:
     yield made
     for receivers in made.receivers:
         receivers.kill()
-        receivers.drain(_PATIENCE_S)
+        receivers.ended(_PATIENCE_S)
 
 
 def test_start_returns_when_every_process_is_ready(house: _House) -> None:
@@ -59,7 +59,7 @@ def test_start_returns_when_every_process_is_ready(house: _House) -> None:
     receivers = house.of(2, _until_told)
     receivers.start(_PATIENCE_S)
     assert len({os.getpid(), *receivers.pids}) == 3
-    assert receivers.drain(_PATIENCE_S)
+    assert _drained(receivers, _PATIENCE_S)
     assert receivers.pids == []
 
 
@@ -73,7 +73,7 @@ def test_a_killed_process_is_started_again_and_the_others_live_on(house: _House)
     wait_until(lambda: len(receivers.pids) == 2, _PATIENCE_S, "the next one")
     assert first not in receivers.pids
     assert second in receivers.pids
-    assert receivers.drain(_PATIENCE_S)
+    assert _drained(receivers, _PATIENCE_S)
 
 
 def test_a_wake_is_heard_at_once(house: _House) -> None:
@@ -113,7 +113,7 @@ def test_a_process_that_does_not_drain_in_time_is_killed(house: _House) -> None:
     receivers = house.of(1, _deaf)
     receivers.start(_PATIENCE_S)
     (pid,) = receivers.pids
-    assert not receivers.drain(0.1)
+    assert not _drained(receivers, 0.1)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -135,7 +135,7 @@ def test_a_signal_to_the_whole_group_ends_no_process(house: _House) -> None:
     (pid,) = receivers.pids
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(pid, number)
-    assert receivers.drain(_PATIENCE_S)
+    assert _drained(receivers, _PATIENCE_S)
     assert house.heard() == "told to drain: True"
     assert house.deaths.empty()
 
@@ -143,6 +143,11 @@ def test_a_signal_to_the_whole_group_ends_no_process(house: _House) -> None:
 def test_each_death_in_a_row_doubles_the_pause_up_to_half_a_minute() -> None:
     """The first start again is nearly at once: its port is open, and others wait."""
     assert [pause_s(deaths) for deaths in (1, 2, 3, 9, 10, 1000)] == [0.1, 0.2, 0.4, 25.6, 30.0, 30.0]
+
+
+def _drained(receivers: Receivers, timeout_s: float) -> bool:
+    receivers.finish()
+    return receivers.ended(timeout_s)
 
 
 def _until_told(line: Line, told: socket.socket) -> None:

@@ -1,0 +1,110 @@
+"""The SCP, the receiver and the store, joined: what receives.
+
+It stands below app, which runs everything else, and knows nothing of reading, composing and delivering.
+"""
+
+from collections.abc import Callable
+
+from node import telemetry
+from node.config import Settings
+from node.domain.errors import Transient
+from node.network.rejection import RefusedAssociation
+from node.network.scp import ScpSettings, StorageSCP
+from node.pipeline.asking import test_peers
+from node.pipeline.callers import let_in_with
+from node.pipeline.congestion import Congestion
+from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive import Receiver
+from node.pipeline.recording import Recorder
+from node.pipeline.served import Served
+from node.runtime.clock import Clock
+from node.store import callers
+from node.store.database import Database
+from node.store.files import InstanceFiles
+
+DRAIN_S = 30.0
+"""How long associations may take to finish once the node is told to end."""
+
+
+_log = telemetry.logger("receiving")
+
+
+class Receiving:
+    """Accepts associations and keeps what comes on them.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    database, files
+        Where rows and bytes are kept.
+    served
+        What the models ask for.
+    clock
+        The time now, aware.
+    wake
+        Called after the commit of an instance that caused work.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        files: InstanceFiles,
+        served: Served,
+        clock: Clock,
+        wake: Callable[[], None],
+    ) -> None:
+        self._database, self._clock = database, clock
+        policy = _policy(settings)
+        recorder = Recorder(served.rules, served.device_uids, policy, clock)
+        receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake)
+        self._scp = StorageSCP(_scp_settings(settings), receiver.begin, self._refused)
+
+    def start(self) -> int:
+        """Accept associations from now on; return the port.
+
+        Raises
+        ------
+        OperatorError
+            Where the port cannot be opened.
+        """
+        return self._scp.start()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Reject new associations, let current ones finish; return whether all did in time."""
+        return self._scp.drain(timeout_s)
+
+    def _refused(self, refused: RefusedAssociation) -> None:
+        """Keep who was turned away, for `check` and the log."""
+        who = (refused.calling_ae_title, refused.called_ae_title, refused.address, refused.reason)
+        log = _log.bind(calling_ae_title=who[0], called_ae_title=who[1], address=who[2])
+        log.warning("association rejected", reason=who[3], let_in_with=let_in_with(who[3], who[0], who[2]))
+        try:
+            self._database.write(lambda tx: callers.refused(tx, *who, self._clock()))
+        except Transient as error:  # it is in the log, and the peer is answered all the same
+            log.warning("rejected association not recorded", reason=str(error))
+
+
+def _policy(settings: Settings) -> ReceivePolicy:
+    return ReceivePolicy(
+        settings.study.quiet_period_s,
+        settings.study.max_wait_s,
+        settings.storage.min_free_mb * 1_000_000,
+        settings.storage.min_free_inodes,
+        test_peers(settings),
+    )
+
+
+def _scp_settings(settings: Settings) -> ScpSettings:
+    return ScpSettings(
+        ae_title=settings.node.ae_title,
+        bind=settings.node.bind,
+        port=settings.node.port,
+        accept_any_calling_ae=settings.receive.accept_any_calling_ae,
+        calling_ae_titles=frozenset(peer.ae_title for peer in settings.peers if peer.may_send),
+        max_associations=settings.receive.max_associations,
+        association_timeout_s=settings.receive.association_timeout_s,
+        idle_timeout_s=settings.receive.idle_timeout_s,
+        max_instance_mb=settings.receive.max_instance_mb,
+    )
