@@ -11,11 +11,11 @@ but its transaction, and it returns plain values.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -29,14 +29,20 @@ Transaction = Session
 """What a work gets, and what every repository function takes first."""
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+
+_WRITES_NOTHING = text("DELETE FROM audit WHERE 1 = 0")  # refused all the same where nothing may be written
 
 _RUNS = 5  # how often a work is run that keeps losing races
 
 
 class _Writer(Protocol):
-    commits: int
+    @property
+    def commits(self) -> int: ...
 
     def write(self, work: Callable[[Session], T]) -> T: ...
+
+    def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T: ...
 
     def close(self) -> None: ...
 
@@ -115,6 +121,36 @@ class Database:
         with translated():
             return self._writer.write(work)
 
+    def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Record `item` with those of other threads that gathered meanwhile, and return its result after the commit.
+
+        Parameters
+        ----------
+        record
+            Is called once with the transaction and all items that came with this very function, in the order in
+            which they came, and returns a result for each. Where it raises it is called again for each item alone, so
+            that a bad one fails by itself; like any work it touches nothing but its transaction.
+        item
+            What is to be recorded.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            As `write`; it is told to all that gathered at once.
+        """
+        with translated():
+            return self._writer.write_together(record, item)
+
+    def ping(self) -> None:
+        """See that a write would be taken now: what a node asks before it lets a peer in.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            Where the database cannot be reached, is locked beyond the timeout or is read-only.
+        """
+        self.write_together(_nothing, None)
+
     def close(self) -> None:
         """Commit what is under way and let go of all connections."""
         self._writer.close()
@@ -123,12 +159,24 @@ class Database:
 
 
 class _PerCallWriter:
-    """PostgreSQL's writer: a transaction for each call; the server groups the commits itself."""
+    """PostgreSQL's writer: a transaction for each call; the server groups the commits itself.
+
+    What is to be recorded together goes to one leader of this process at a time: it saves statements, not commits.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self.commits = 0
+        self._commits = 0
+        self._together = GroupCommitWriter(engine)
         self._counting = threading.Lock()
         self._engine = engine
+
+    @property
+    def commits(self) -> int:
+        return self._commits + self._together.commits
+
+    def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Run `record` for all items that gathered in this process, again where it lost a race."""
+        return self._together.write_together(record, item)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a transaction of its own, again where it lost a race."""
@@ -141,14 +189,20 @@ class _PerCallWriter:
         return self._run(work)
 
     def close(self) -> None:
-        """Nothing is queued here."""
+        """Wait until what gathered is committed."""
+        self._together.close()
 
     def _run(self, work: Callable[[Session], T]) -> T:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             result = work(session)
         with self._counting:
-            self.commits += 1
+            self._commits += 1
         return result
+
+
+def _nothing(tx: Session, items: Sequence[None]) -> Sequence[None]:
+    tx.execute(_WRITES_NOTHING)
+    return items
 
 
 def _create(file: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -35,6 +36,10 @@ _POSTGRESQL_MAY_PASS = (
 )
 
 
+_POSTGRESQL_CONCERNS_ALL = ("08", "25006", "53", "55P03", "57", "58")
+"""SQLSTATEs: no connection, read-only, no room, a lock not granted in time, shut down by someone, broken disk."""
+
+
 class DatabaseUnavailable(Transient):
     """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
 
@@ -60,6 +65,24 @@ def may_pass(error: SQLAlchemyError) -> bool:
         # the low byte is the primary code, the rest refines it; an error raised by the module itself has no code
         return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_MAY_PASS
     return error.connection_invalidated or isinstance(cause, _POSTGRESQL_MAY_PASS)
+
+
+def concerns_all(error: SQLAlchemyError) -> bool:
+    """Return whether other work would fail of the same: not of what was asked, but of the database as it is.
+
+    A row lock that was waited for in vain counts: whoever came with it has waited as long.
+    """
+    cause = getattr(error, "orig", None)
+    if not isinstance(cause, psycopg.Error):
+        return may_pass(error)
+    state = cause.sqlstate  # None: the client lost the server, or never reached it
+    return may_pass(error) and (state is None or state.startswith(_POSTGRESQL_CONCERNS_ALL))
+
+
+def has_given_up(connection: Connection) -> bool:
+    """Return whether SQLite has rolled back the transaction by itself."""
+    driver = connection.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
 
 def is_damaged(error: SQLAlchemyError) -> bool:

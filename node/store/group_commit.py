@@ -1,89 +1,49 @@
-"""One writer for SQLite that commits in groups.
+"""Writes of many threads that come together share one transaction and one commit, without a thread of their own.
 
-SQLite has one writer at a time, and a commit that reaches the disk costs milliseconds. So the writes of all threads
-queue up for one thread: what has gathered runs in one transaction, each piece of work in a savepoint of its own, and
-one commit releases all callers. A caller's exception undoes that caller's savepoint alone; a commit that fails fails
-for all, and then nothing of the group was kept.
+A commit that reaches the disk costs milliseconds, and SQLite has one writer at a time. The thread that finds nobody
+committing leads: it opens a transaction, takes what has gathered, runs each piece of work in a savepoint of its own,
+commits, releases the others, and hands the lead to the one that waits longest. Whoever leads serves its own group and
+no more, so nobody starves, and a caller alone switches no thread. A caller's exception undoes that caller's work
+alone; a commit that fails fails for all, and then nothing of the group was kept.
 """
 
-import queue
-import sqlite3
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store.failures import DatabaseUnavailable, given_up
+from node.store.failures import DatabaseUnavailable, concerns_all, worth_another_run
+from node.store.pieces import Group, Piece, RunsAgain, each
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 _LARGEST_GROUP = 128  # bounds how long the first of a group waits for the last
-
-
-class _Pending(Generic[T]):
-    """One caller's work, and how it ended."""
-
-    def __init__(self, work: Callable[[Session], T]) -> None:
-        self._work = work
-        self._result: list[T] = []
-        self.error: BaseException | None = None
-        self.future: Future[T] = Future()
-
-    def run(self, connection: Connection) -> None:
-        """Run the work in a savepoint; what it raises undoes that savepoint and is kept for its caller."""
-        with self, Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
-            self._result.append(self._work(session))
-            session.commit()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        self.error = error
-        return True
-
-    def release(self, group_error: BaseException | None) -> None:
-        """Let the caller go on: with the group's error, its own work's error, or its result, in that order."""
-        error = group_error or self.error
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(self._result[0])
-
-
-class _Group(list[_Pending[object]]):
-    """Works that are committed together; leaving the block releases every caller, whatever happened in it."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        for pending in self:
-            pending.release(error)
-        return True
+_RUNS = 5  # how often a group is run that keeps losing races
 
 
 class GroupCommitWriter:
-    """The thread through which every write of this process goes.
+    """What the writing threads of this process share.
 
     Parameters
     ----------
     engine
-        An engine whose transactions begin with ``BEGIN IMMEDIATE``.
+        An engine; on SQLite its transactions begin with ``BEGIN IMMEDIATE``.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.commits = 0  #: how many transactions were committed
         self._engine = engine
-        self._waiting: queue.SimpleQueue[_Pending[Any] | None] = queue.SimpleQueue()
+        self._waiting: deque[Piece] = deque()
         self._closed = False
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
-        self._thread.start()
+        self._is_led = False
+        self._leader: int | None = None  # its thread, once it has begun
+        self._idle = threading.Condition(threading.Lock())
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in the next group and return its result after the commit.
@@ -95,48 +55,96 @@ class GroupCommitWriter:
         RuntimeError
             Where a work asks for a write of its own: it would wait for itself.
         """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("a work uses its own transaction; it cannot start another write")
-        pending = _Pending(work)
-        with self._lock:
-            if self._closed:
-                raise DatabaseUnavailable("the database is closed")
-            self._waiting.put(pending)
-        return pending.future.result()
+        result: T = self._done(Piece(each, work, shared=False))
+        return result
+
+    def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Run `record` once for all items that gathered in this group; return this one's result after the commit."""
+        result: T = self._done(Piece(record, item, shared=True))
+        return result
 
     def close(self) -> None:
-        """Commit what is queued and stop the thread."""
-        with self._lock:
+        """Refuse what comes from now on, and wait until what is queued is committed."""
+        self._refuse_reentry()
+        with self._idle:
             self._closed = True
-            self._waiting.put(None)
-        self._thread.join()
+            self._idle.wait_for(lambda: not self._is_led)
 
-    def _serve(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            with _Group([first]) as group:
-                self._commit(group)
+    def _done(self, piece: Piece) -> Any:
+        self._refuse_reentry()
+        with self._idle:
+            if self._closed:
+                raise DatabaseUnavailable("the database is closed")
+            self._waiting.append(piece)
+            piece.leads, self._is_led = not self._is_led, True
+        with self._never_left_behind(piece):
+            piece.wait()
+        if piece.leads:
+            self._lead()
+        return piece.outcome()
 
-    def _commit(self, group: _Group) -> None:
+    def _refuse_reentry(self) -> None:
+        if self._leader == threading.get_ident():
+            raise RuntimeError("a work uses its own transaction; it cannot start another write")
+
+    @contextmanager
+    def _never_left_behind(self, piece: Piece) -> Iterator[None]:
+        """See that an interrupted caller neither leads without knowing it nor leaves its work to be done."""
+        try:
+            yield
+        except BaseException:
+            with self._idle:
+                if piece in self._waiting:
+                    self._waiting.remove(piece)
+                    if piece.leads:
+                        self._hand_on()
+            raise
+
+    def _lead(self) -> None:
+        with self._leadership() as first, Group([first]) as group:
+            try:
+                self._serve(group)
+            except SQLAlchemyError as error:
+                if concerns_all(error):
+                    # each that waits would find the same, after the same wait
+                    group.extend(self._taken(len(self._waiting)))
+                raise
+
+    @contextmanager
+    def _leadership(self) -> Iterator[Piece]:
+        self._leader = threading.get_ident()
+        try:
+            yield self._waiting.popleft()
+        finally:
+            with self._idle:
+                self._leader = None
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self._waiting:
+            self._waiting[0].promote()
+        else:
+            self._is_led = False
+            self._idle.notify_all()
+
+    def _serve(self, group: Group) -> None:
+        for _ in range(_RUNS - 1):
+            try:
+                self._commit(group, worth_another_run)
+            except SQLAlchemyError as error:
+                if not worth_another_run(error):
+                    raise
+            else:
+                return
+        self._commit(group, lambda _error: False)  # what fails now fails for its caller alone
+
+    def _commit(self, group: Group, runs_again: RunsAgain) -> None:
         with self._engine.connect() as connection, connection.begin():
             # gathered only now: while another process held the lock, more has come
-            self._gather(group)
-            for pending in group:
-                pending.run(connection)
-                if not _in_transaction(connection):
-                    # a failed work takes only its savepoint along, but on a full disk SQLite gives up everything,
-                    # and the next work would be committed by itself
-                    raise given_up(pending.error) from pending.error
+            group.extend(self._taken(_LARGEST_GROUP - len(group)))
+            group.run(connection, runs_again)
         self.commits += 1
 
-    def _gather(self, group: _Group) -> None:
-        while len(group) < _LARGEST_GROUP and not self._waiting.empty():
-            pending = self._waiting.get()
-            if pending is None:  # close() was called: the mark goes back for the loop outside
-                self._waiting.put(None)
-                return
-            group.append(pending)
-
-
-def _in_transaction(connection: Connection) -> bool:
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    return driver.in_transaction
+    def _taken(self, most: int) -> list[Piece]:
+        with self._idle:
+            return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]

@@ -96,7 +96,7 @@ class Gathered:
         futures = []
         for number, work in enumerate(works, start=1):
             futures.append(self._pool.submit(self._database.write, work))
-            wait_until(lambda number=number: waiting.qsize() == number, 10, "the work is queued")
+            wait_until(lambda number=number: len(waiting) == number, 10, "the work is queued")
         go.set()
         first.result(10)
         return futures

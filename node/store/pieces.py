@@ -1,0 +1,161 @@
+"""Pieces of work that callers wait for, and how those that gathered are run in one transaction.
+
+It knows no thread but the one that runs it; who that is, and when, `node.store.group_commit` decides.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from node.store.failures import DatabaseUnavailable, concerns_all, given_up, has_given_up
+
+RunsAgain = Callable[[SQLAlchemyError], bool]
+"""Whether an error lets the whole group run again."""
+
+_Record = Callable[[Session, Sequence[Any]], Sequence[Any]]
+
+
+class Piece:
+    """One caller's work, and how it ended.
+
+    Parameters
+    ----------
+    record
+        Does the work of several pieces at once: their items in, a result for each out.
+    item
+        What this piece gives to `record`.
+    shared
+        Whether pieces of the same `record` are done in one call of it.
+    """
+
+    __slots__ = ("_error", "_result", "_turn", "item", "kind", "leads", "record")
+
+    def __init__(self, record: _Record, item: Any, *, shared: bool) -> None:
+        self.record, self.item = record, item
+        self.kind: object = record if shared else self
+        self.leads = False  #: whether its caller serves the group that it is in
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    def wait(self) -> None:
+        """Return when the piece is done or its caller is to lead."""
+        if not self.leads:
+            self._turn.acquire()
+
+    def promote(self) -> None:
+        """Let the caller lead."""
+        self.leads = True
+        self._turn.release()
+
+    def ended(self, *, result: Any = None, error: BaseException | None = None) -> None:
+        """Keep how it ended, which counts once the group is committed."""
+        self._result, self._error = result, error
+
+    def release(self, group_error: BaseException | None) -> None:
+        """Let the caller go on; an error of the group counts before the piece's own."""
+        self._error = group_error or self._error
+        if not self.leads:
+            self._turn.release()
+
+    def outcome(self) -> Any:
+        """Return the result or raise the error."""
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Group(list[Piece]):
+    """Pieces that are committed together; leaving the block releases every caller, whatever happened in it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        for_all = error
+        if error is not None and not isinstance(error, Exception):  # only the leader was interrupted
+            for_all = DatabaseUnavailable("the database is not available: a write was broken off")
+        for piece in self:
+            piece.release(for_all)
+        return for_all is error
+
+    def run(self, connection: Connection, runs_again: RunsAgain) -> None:
+        """Run all pieces; what one of them raises undoes that piece and is kept for its caller.
+
+        Raises
+        ------
+        SQLAlchemyError
+            What concerns all of them, lets them run again, or comes from the only one.
+        DatabaseUnavailable
+            Where SQLite gave up the whole transaction in the middle.
+        """
+        if len(self) == 1:  # its transaction is all that there is to undo
+            _run(connection, self, "rollback_only")
+            _require_transaction(connection, None)
+            return
+        for batch in _batches(self):
+            failed = _attempt(connection, batch, runs_again)
+            if failed and len(batch) > 1:
+                for piece in batch:
+                    _attempt(connection, [piece], runs_again)
+
+
+def each(tx: Session, works: Sequence[Callable[[Session], Any]]) -> list[Any]:
+    """Run works one after the other: the `record` of pieces that share nothing."""
+    return [work(tx) for work in works]
+
+
+class _Savepoint:
+    """Keeps what a batch raises for its callers, unless that is the whole group's business."""
+
+    def __init__(self, batch: Sequence[Piece], runs_again: RunsAgain) -> None:
+        self._batch, self._runs_again = batch, runs_again
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if isinstance(error, SQLAlchemyError) and (concerns_all(error) or self._runs_again(error)):
+            return False
+        self.error = error
+        for piece in self._batch if error is not None else ():
+            piece.ended(error=error)
+        return isinstance(error, Exception)
+
+
+def _attempt(connection: Connection, batch: Sequence[Piece], runs_again: RunsAgain) -> bool:
+    """Run a batch in a savepoint; return whether it failed."""
+    with _Savepoint(batch, runs_again) as savepoint:
+        _run(connection, batch, "create_savepoint")
+    _require_transaction(connection, savepoint.error)
+    return savepoint.error is not None
+
+
+def _run(connection: Connection, batch: Sequence[Piece], mode: Any) -> None:
+    with Session(connection, join_transaction_mode=mode, expire_on_commit=False) as session:
+        results = batch[0].record(session, [piece.item for piece in batch])
+        session.commit()
+    for piece, result in zip(batch, results, strict=True):
+        piece.ended(result=result)
+
+
+def _require_transaction(connection: Connection, error: BaseException | None) -> None:
+    # a failed work takes only its savepoint along, but on a full disk SQLite gives up everything, and the next work
+    # would be committed by itself
+    if has_given_up(connection):
+        raise given_up(error) from error
+
+
+def _batches(group: Sequence[Piece]) -> Iterable[list[Piece]]:
+    """Return the pieces by kind, in the order in which the kinds came."""
+    batches: dict[object, list[Piece]] = {}
+    for piece in group:
+        batches.setdefault(piece.kind, []).append(piece)
+    return batches.values()
