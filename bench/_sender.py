@@ -1,4 +1,4 @@
-"""A modality that does not give up: it sends each instance until it is acknowledged, whatever happens to the node."""
+"""Modalities that do not give up: they send each instance until it is acknowledged, whatever happens to the node."""
 
 import threading
 from collections import deque
@@ -11,27 +11,30 @@ _RETRY_S = 0.2
 
 
 class Sender:
-    """One thread with one association at a time; what was not answered with Success is sent again.
+    """A thread and an association at a time for each modality; what was not answered with Success is sent again.
 
     Parameters
     ----------
-    calling, called
-        The AE titles.
+    calling
+        The AE titles of the modalities.
+    called
+        The AE title of the node.
     """
 
-    def __init__(self, calling: str, called: str) -> None:
-        self._calling, self._called = calling, called
+    def __init__(self, calling: Sequence[str], called: str) -> None:
+        self._called = called
         self._changed = threading.Condition()
         self._pending: deque[Instance] = deque()
         self._port = 0
         self._ended = False
         self.acknowledged: dict[str, Instance] = {}
         self.attempts = 0
-        self._thread = threading.Thread(target=self._run, name="sender")
+        self._threads = [threading.Thread(target=self._run, args=(title,), name=title) for title in calling]
 
     def __enter__(self) -> Self:
         """Begin to send whatever is released."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,7 +42,8 @@ class Sender:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join(60)
+        for thread in self._threads:
+            thread.join(60)
 
     def release(self, instances: Sequence[Instance]) -> None:
         """Add instances to those that are to be sent."""
@@ -58,36 +62,48 @@ class Sender:
         with self._changed:
             return self._changed.wait_for(lambda: len(self.acknowledged) >= count, timeout_s)
 
-    def _run(self) -> None:
+    def _run(self, calling: str) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._ended or (self._pending and self._port))
                 if self._ended:
                     return
                 port = self._port
-            if not self._send_pending(port):
+            if not self._send_pending(calling, port):
                 with self._changed:  # either the node is started again, or it refused for a moment
                     self._changed.wait_for(lambda tried=port: self._ended or self._port not in (0, tried), _RETRY_S)
 
-    def _send_pending(self, port: int) -> bool:
+    def _send_pending(self, calling: str, port: int) -> bool:
         """Send on one association until nothing is pending; return False when it broke."""
-        association = None
+        instance, association = self._taken(), None
         try:
-            association = Association(port, self._calling, self._called, self._pending[0].sop_class_uid)
-            while self._pending:
-                self._send_first(association)
-            association.release()
+            while instance is not None:
+                association = association or Association(port, calling, self._called, instance.sop_class_uid)
+                self._send(association, instance)
+                instance = self._taken()
+            if association is not None:
+                association.release()
         except (OSError, ValueError, LookupError):
+            self._put_back(instance)
             if association is not None:
                 association.close()
             return False
         return True
 
-    def _send_first(self, association: Association) -> None:
-        instance = self._pending[0]
-        self.attempts += 1
-        association.store(store_request(instance, self.attempts % 0xFFFF, association.largest_pdu))
+    def _taken(self) -> Instance | None:
         with self._changed:
-            self._pending.popleft()
+            return self._pending.popleft() if self._pending else None
+
+    def _put_back(self, instance: Instance | None) -> None:
+        with self._changed:
+            if instance is not None:
+                self._pending.appendleft(instance)
+
+    def _send(self, association: Association, instance: Instance) -> None:
+        with self._changed:
+            self.attempts += 1
+            message_id = self.attempts % 0xFFFF
+        association.store(store_request(instance, message_id, association.largest_pdu))
+        with self._changed:
             self.acknowledged[instance.sop_instance_uid] = instance
             self._changed.notify_all()

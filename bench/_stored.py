@@ -1,6 +1,6 @@
 """What a receiver has kept: its files, whatever it names them, by SOP Instance UID."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tests.support.part10 import dataset_bytes
@@ -33,6 +33,12 @@ def kept_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         if path.is_file() and (path.suffix == ".raw" or _is_part10(path)):
             yield path
+
+
+def torn_files(data: Path, sent: Collection[bytes]) -> list[Path]:
+    """Return which files a node keeps, or has set aside, that are not whole files of what was sent."""
+    paths = (path for name in ("instances", "quarantine") for path in (data / name).rglob("*") if path.is_file())
+    return [path for path in paths if not _is_part10(path) or dataset_bytes(path.read_bytes()) not in sent]
 
 
 def removed(folder: Path) -> None:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from _kills import Toll
+from _stored import torn_files
 from _upper_layer import Instance
 
 from tests.support.nodes import NodeFolder
@@ -43,6 +45,7 @@ class Evidence:
     acknowledged: frozenset[str]  #: the SOP Instance UIDs that the node answered with Success
     home: NodeFolder
     arrived: Sequence[Part10File]  #: every object that the receiver got, once for each time
+    toll: Toll
 
 
 def judge(evidence: Evidence) -> list[Line]:
@@ -52,6 +55,7 @@ def judge(evidence: Evidence) -> list[Line]:
         Line("instances acknowledged", len(evidence.acknowledged), len(evidence.sent)),
         *_stored(evidence),
         *_reported(evidence),
+        *_survived(evidence.toll),
         Line("jobs waiting, running or buried", len(_unfinished(home, "queue")), 0),
         Line("deliveries waiting, running or buried", len(_unfinished(home, "deliveries")), 0),
     ]
@@ -62,9 +66,13 @@ def _stored(evidence: Evidence) -> list[Line]:
     files = [file for file in evidence.home.stored() if file.sop_instance_uid in acknowledged]
     kept = {(file.sop_instance_uid, file.dataset) for file in files}
     intact = acknowledged & {it.sop_instance_uid for it in evidence.sent if (it.sop_instance_uid, it.dataset) in kept}
+    sent = {it.dataset for it in evidence.sent}
+    temporaries = [path for path in (evidence.home.data / "incoming").rglob("*") if path.is_file()]
     listed = Counter(row["sop_instance_uid"] for row in evidence.home.listing("instances"))
     return [
         Line("acknowledged instances stored byte for byte", len(intact), len(acknowledged)),
+        Line("torn files, in the store or set aside", len(torn_files(evidence.home.data, sent)), 0),
+        Line("temporary files left", len(temporaries), 0),
         Line("acknowledged instances listed", len(acknowledged & set(listed)), len(acknowledged)),
         Line("instances listed more than once", sum(count > 1 for count in listed.values()), 0),
         Line("files beyond one for each instance", len(files) - len({file.sop_instance_uid for file in files})),
@@ -83,6 +91,14 @@ def _reported(evidence: Evidence) -> list[Line]:
         Line("report identities that arrived with differing bytes", len(copies) - len(distinct), 0),
         Line("reports that say not assessed", len({it.uid for it in received if it.not_assessed})),
         Line("reports that arrived once more under the same identity", len(received) - len(distinct)),
+    ]
+
+
+def _survived(toll: Toll) -> list[Line]:
+    return [
+        Line("processes that outlived a killed main process", toll.outlived, 0),
+        Line("times that the node ended with a killed child", toll.fell, 0),
+        Line("kills that struck a receiving process beside the main one", toll.receivers),
     ]
 
 

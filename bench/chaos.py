@@ -1,9 +1,9 @@
 """Kill the node again and again while studies are sent to it, and count what is left of its promises.
 
-Run with the project's Python: ``.venv/bin/python bench/chaos.py``. All its processes get SIGKILL at moments drawn from
-the seed: while it starts, while it receives, and while it reads, composes and delivers. The sender repeats what was not
-acknowledged; the receiver keeps every object each time that it comes, and is slow to say so. Exit status 1 when a
-promise is broken.
+Run with the project's Python: ``.venv/bin/python bench/chaos.py``. It gets SIGKILL at moments drawn from the seed:
+while it starts, while it receives, and while it reads, composes and delivers; by turns all its processes at once and
+one of them alone. Two senders repeat what was not acknowledged; the receiver keeps every object each time that it
+comes, and is slow to say so. Exit status 1 when a promise is broken.
 """
 
 import argparse
@@ -16,7 +16,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from _kills import Kill, Phase, draw_kills, kill_while_starting, wait_for_moment
+from _databases import DATABASES, database
+from _kills import Kill, Phase, Toll, draw_kills, kill_while_starting, strike, wait_for_moment
+from _receivers import has_processes
 from _recorder import Recorder
 from _sender import Sender
 from _upper_layer import Instance
@@ -29,23 +31,27 @@ from tests.support.part10 import read_part10_file
 from tests.support.programs import free_port
 from tests.support.waiting import wait_until
 
-_SENDER = "MODALITY"
+_SENDERS = ("MODALITY1", "MODALITY2")
 _START_S, _WORK_S = 3.0, 10.0  # the longest that a kill waits, while starting and while working
 
 
 def main() -> int:
     """Run the scenario, print the verdict and return the exit status."""
     options = _options()
-    print(f"seed {options.seed}: {options.studies} studies of {options.views}, {options.kills} kills", flush=True)
+    asked = f"{options.studies} studies of {options.views}, {len(_SENDERS)} senders, {options.kills} kills"
+    print(f"seed {options.seed}, {options.database}: {asked}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     instances, studies = _instances(options, folder / "images")
-    with Recorder(folder / "receiver", "PACS", options.answer_after) as receiver:
-        home = _node_folder(folder / "node", receiver, options.quiet)
-        with Sender(_SENDER, AE_TITLE) as sender:
-            node = _storm(options, home, sender, instances)
+    with Recorder(folder / "receiver", "PACS", options.answer_after) as receiver, database(options.database) as url:
+        home = _node_folder(folder / "node", receiver, options, url)
+        with Sender(_SENDERS, AE_TITLE) as sender:
+            storm = _Storm(options, home, sender, instances)
+            node = storm.rage()
             try:
                 _settle(options, home, sender, receiver, len(studies))
-                lines = judge(Evidence(instances, studies, frozenset(sender.acknowledged), home, receiver.received()))
+                lines = judge(
+                    Evidence(instances, studies, frozenset(sender.acknowledged), home, receiver.received(), storm.toll)
+                )
             finally:
                 node.process.kill()
         print(f"\n{sender.attempts} sends for {len(instances)} instances\n\n{HEADER}")
@@ -56,38 +62,59 @@ def main() -> int:
 def _concluded(folder: Path, *, kept: bool) -> int:
     """Return the exit status; what a broken promise left behind stays for whoever looks into it."""
     if kept:
+        print("\nevery promise kept")
         shutil.rmtree(folder)
         return 0
-    print(f"\nthe node's folder, its logs and what arrived: {folder}")
+    print(f"\nBROKEN; the node's folder, its logs and what arrived: {folder}")
     return 1
 
 
-def _storm(options: argparse.Namespace, home: NodeFolder, sender: Sender, instances: Sequence[Instance]) -> Node:
-    """Release the instances in portions, one kill after each, and return the node that was started last."""
-    kills = draw_kills(options.kills, random.Random(options.seed))
-    portions = _portions(instances, options.views, len(kills) + 1)
-    for number, (kill, portion) in enumerate(zip(kills, portions, strict=False), start=1):
-        began = time.monotonic()
-        _one_kill(kill, home, sender, portion)
-        acknowledged, after_s = len(sender.acknowledged), time.monotonic() - began
-        print(f"kill {number:>2} {kill.phase:<9} {after_s:5.1f} s, {acknowledged} instances acknowledged", flush=True)
-    node = start(home)
-    sender.node_is_at(node.port)
-    sender.release(portions[-1])
-    return node
+class _Storm:
+    """Instances in portions, and one kill after each."""
 
+    def __init__(
+        self, options: argparse.Namespace, home: NodeFolder, sender: Sender, instances: Sequence[Instance]
+    ) -> None:
+        self.toll = Toll()
+        self._home, self._sender = home, sender
+        self._kills = draw_kills(options.kills, random.Random(options.seed))
+        self._portions = _portions(instances, options.views, len(self._kills) + 1)
+        self._node: Node | None = None
 
-def _one_kill(kill: Kill, home: NodeFolder, sender: Sender, portion: Sequence[Instance]) -> None:
-    if kill.phase is Phase.STARTING:
-        sender.release(portion)
-        kill_while_starting(home, kill.share, _START_S)
-        return
-    node = start(home)
-    sender.node_is_at(node.port)
-    sender.release(portion)
-    wait_for_moment(kill, sender, len(portion), _WORK_S)
-    node.process.kill()
-    sender.node_is_at(0)
+    def rage(self) -> Node:
+        """Release all portions and return the node that runs at the end."""
+        for number, (kill, portion) in enumerate(zip(self._kills, self._portions, strict=False), start=1):
+            began = time.monotonic()
+            self._one_kill(number, kill, portion)
+            acknowledged, after_s = len(self._sender.acknowledged), time.monotonic() - began
+            what = f"{kill.phase:<9} {kill.victim:<5} {after_s:5.1f} s"
+            print(f"kill {number:>2} {what}, {acknowledged} instances acknowledged", flush=True)
+        node = self._serving()
+        self._sender.release(self._portions[-1])
+        return node
+
+    def _one_kill(self, number: int, kill: Kill, portion: Sequence[Instance]) -> None:
+        if kill.phase is Phase.STARTING and self._node is None:
+            self._sender.release(portion)
+            kill_while_starting(self._home, kill, _START_S, self.toll)
+            return
+        node = self._serving()
+        self._sender.release(portion)
+        wait_for_moment(kill, self._sender, len(portion), _WORK_S)
+        if not strike(kill, node, number // 4, self.toll):
+            self._node = None
+            self._sender.node_is_at(0)
+
+    def _serving(self) -> Node:
+        """Return the running node, started where it does not run."""
+        if self._node is not None and self._node.process.process.poll() is not None:
+            self.toll.fell += 1
+            self._node.process.kill()
+            self._node = None
+        if self._node is None:
+            self._node = start(self._home)
+            self._sender.node_is_at(self._node.port)
+        return self._node
 
 
 def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, receiver: Recorder, studies: int) -> None:
@@ -120,11 +147,17 @@ def _pictures(count: int) -> list[Picture]:
     return shifted(chest_radiographs(count) if CHEST.is_dir() else other_images(), count)
 
 
-def _node_folder(folder: Path, receiver: Recorder, quiet_period_s: float) -> NodeFolder:
-    modality = Peer("modality", _SENDER, free_port(), may_send=True)
+def _node_folder(folder: Path, receiver: Recorder, options: argparse.Namespace, url: str) -> NodeFolder:
+    modalities = [Peer(title.lower(), title, free_port(), may_send=True) for title in _SENDERS]
     pacs = Peer("pacs", receiver.ae_title, receiver.port, gets_reports=True)
-    home = NodeFolder(folder, [modality, pacs], quiet_period_s)
+    tables = {}
+    if url:
+        tables["database"] = f'url = "{url}"'
+        tables["receive"] = f"processes = {options.processes}" if has_processes() else ""
+    home = NodeFolder(folder, [*modalities, pacs], options.quiet, tables)
     home.write()
+    if url and (done := home.run("migrate")).returncode:
+        raise RuntimeError(f"the database was not migrated: {done.stderr}")
     return home
 
 
@@ -132,7 +165,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--views", type=int, default=1, help="instances in each study")
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--database", choices=DATABASES, default=DATABASES[0])
+    parser.add_argument("--processes", type=int, default=2, help="[receive] processes, on PostgreSQL")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", type=float, default=2.0, help="seconds; with several views, longer than a restart")
     parser.add_argument("--settle", type=float, default=300.0, help="longest wait at the end, in seconds")

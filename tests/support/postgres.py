@@ -3,6 +3,7 @@
 ``conftest.py`` files take `postgres_server`, `postgres_database` and `postgres_url` from here.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -52,15 +53,18 @@ def binary(name: str) -> Path | None:
     return installed[-1] if installed else Path(on_path) if on_path else None
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Start a server for the session; without its programs skip, but fail where CI is set: there nothing is skipped."""
+@contextlib.contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Run a server in a folder of its own.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where its programs are not installed.
+    """
     initdb, pg_ctl = binary("initdb"), binary("pg_ctl")
     if initdb is None or pg_ctl is None:
-        reason = "no PostgreSQL server is installed (initdb, pg_ctl); `make test-peers` installs it"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        raise FileNotFoundError("no PostgreSQL server is installed (initdb, pg_ctl); `make test-peers` installs it")
     # a socket's path takes about 100 characters, and a test's own temporary folder is deeper than that
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     data, options = folder / "data", f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
@@ -72,6 +76,19 @@ def postgres_server() -> Iterator[PostgresServer]:
         _run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server for the session; without its programs skip, but fail where CI is set: there nothing is skipped."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server())
+        except FileNotFoundError as missing:
+            if os.environ.get("CI"):
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+        yield server
 
 
 @pytest.fixture(scope="session")
