@@ -5,6 +5,7 @@ It knows the defined terms of DICOM PS3.3 C.12.1.1.2 and no element.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _CODECS = {
     "ISO_IR 6": "ascii",
@@ -82,6 +83,7 @@ def decode_text(raw: bytes, terms: tuple[str, ...]) -> str:
     return clean(_decode(raw, codec))
 
 
+@lru_cache(maxsize=64)
 def codec_of(term: str) -> str:
     """Return Python's name of a character set's encoding, or ASCII's for the default repertoire and unknown terms."""
     return _CODECS.get(re.sub(r"^ISO[ _]2022[ _](IR )?", r"ISO_IR ", term).replace("ISO_IR GBK", "GBK"), "ascii")

@@ -46,8 +46,9 @@ def copied_modules(structure: Structure, terms: tuple[str, ...]) -> Dataset:
 
 def _read(structure: Structure) -> Dataset:
     keywords = [keyword for kind in MODULES for keyword in (*kind.plain, *kind.sequences)]
+    before_pixels, _ = structure.pixels or (len(structure.dataset), 0)
     return read_dataset(
-        io.BytesIO(structure.dataset),
+        io.BytesIO(structure.dataset[:before_pixels]),  # without what is large and stands after all that is read
         structure.encoding.implicit,
         not structure.encoding.big_endian,
         stop_when=lambda tag, _vr, _length: tag > _REQUEST_ATTRIBUTES_SEQUENCE,

@@ -6,6 +6,7 @@ element's meaning.
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,9 @@ deflated (DICOM PS3.5 A.5)."""
 
 MAXIMUM_INFLATED_BYTES = 512 << 20
 
-_INFLATE_PIECE_BYTES = 1 << 20
+_INFLATED_PIECE_BYTES = 1 << 20
+_DEFLATED_PIECE_BYTES = 1 << 18  # zlib copies what it has not taken of a piece, each time
+_MAXIMUM_TRAILER_BYTES = 1 << 16
 
 
 class NotParsable(Exception):  # noqa: N818 - the word of the design: it names a finding about bytes, and maps to 0xC000
@@ -66,14 +69,22 @@ def encoding_of(transfer_syntax_uid: str) -> Encoding:
 
 
 def inflate(dataset: bytes | memoryview, maximum_bytes: int = MAXIMUM_INFLATED_BYTES) -> memoryview:
-    """Return a deflated dataset inflated, in pieces, never growing past the cap by more than a piece.
+    """Return a deflated dataset inflated in memory; `inflated_pieces` says how, and what it raises."""
+    whole = bytearray()
+    for piece in inflated_pieces(dataset, maximum_bytes):
+        whole += piece
+    return memoryview(whole)
+
+
+def inflated_pieces(dataset: bytes | memoryview, maximum_bytes: int = MAXIMUM_INFLATED_BYTES) -> Iterator[bytes]:
+    """Inflate a dataset in pieces, never past the cap by more than a piece.
 
     Parameters
     ----------
     dataset
         The raw deflate stream (RFC 1951, no zlib header), with any zero padding after its end.
     maximum_bytes
-        The cap on the inflated size.
+        The cap on the inflated size, and on the deflated one: no stream that says anything is the longer of the two.
 
     Raises
     ------
@@ -86,29 +97,42 @@ def inflate(dataset: bytes | memoryview, maximum_bytes: int = MAXIMUM_INFLATED_B
     ----------
     DICOM PS3.5 A.5
     """
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = bytearray()
-    waiting: bytes | memoryview = dataset
+    if len(dataset) > maximum_bytes:
+        raise InflatesTooLarge(f"it is deflated and has {len(dataset)} bytes, more than {maximum_bytes}")
+    inflater, total, position = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0
+    with memoryview(dataset) as source:
+        while not inflater.eof and position < len(source):
+            with source[position : position + _DEFLATED_PIECE_BYTES] as waiting:
+                for piece in _inflated(inflater, waiting):
+                    total += len(piece)
+                    if total > maximum_bytes:
+                        raise InflatesTooLarge(f"it inflates to more than {maximum_bytes} bytes")
+                    yield piece
+                position += len(waiting)
+        if not inflater.eof:
+            raise NotParsable("the deflate stream is truncated")
+        position -= len(inflater.unused_data)
+        _check_trailer(bytes(source[position : position + _MAXIMUM_TRAILER_BYTES]), len(source) - position, total)
+
+
+def _inflated(inflater: "zlib._Decompress", waiting: bytes | memoryview) -> Iterator[bytes]:
+    """Inflate one piece of input, into pieces that are bounded too: a thousandfold is what deflate can do."""
     while not inflater.eof:
         try:
-            piece = inflater.decompress(waiting, _INFLATE_PIECE_BYTES)
+            piece = inflater.decompress(waiting, _INFLATED_PIECE_BYTES)
         except zlib.error:
             raise NotParsable("it is not a deflate stream") from None
-        inflated += piece
-        if len(inflated) > maximum_bytes:
-            raise InflatesTooLarge(f"it inflates to more than {maximum_bytes} bytes")
+        if piece:
+            yield piece
         waiting = inflater.unconsumed_tail
         # all input may be taken while output is still to come, so only an empty piece says that there is no more
         if not piece and not waiting:
-            break
-    if not inflater.eof:
-        raise NotParsable("the deflate stream is truncated")
-    _check_trailer(inflater.unused_data, len(inflated))
-    return memoryview(inflated)
+            return
 
 
-def _check_trailer(trailer: bytes, inflated_bytes: int) -> None:
+def _check_trailer(trailer: bytes, trailer_bytes: int, inflated_bytes: int) -> None:
     """Let in padding, and the checksum and size that gzip puts after a stream and some writers leave there."""
     is_gzip_trailer = trailer[4:8] == struct.pack("<I", inflated_bytes & 0xFFFFFFFF)
-    if trailer[8:].strip(b"\0") or (trailer.strip(b"\0") and not is_gzip_trailer):
-        raise NotParsable("the deflate stream is followed by other bytes")
+    is_padding = not trailer[8:].strip(b"\0") and (is_gzip_trailer or not trailer.strip(b"\0"))
+    if trailer_bytes > len(trailer) or not is_padding:
+        raise NotParsable(f"the deflate stream is followed by {trailer_bytes} other bytes")

@@ -7,47 +7,62 @@ is absent. It knows no database and no model.
 import re
 
 from node.dicom.charset import character_set_terms, clean, decode_text
+from node.dicom.mapped import Scratch, temporary_file
 from node.dicom.structure import Structure, check_structure
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, is_uid
 from node.domain.instance import InstanceHeader
 
+MAXIMUM_CHARACTERS = 256  #: of each text; a name of three component groups has up to 194 (PS3.5 6.2), an ID 64
+MAXIMUM_DEVICE_UIDS = 64
+
 _INTEGER_STRING_MAXIMUM = 2**31 - 1  # PS3.5 6.2, VR IS
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _INTEGER_STRING = re.compile(r"\+?[0-9]{1,12}", re.ASCII)
 
 
-def inspect(dataset: bytes | memoryview, transfer_syntax_uid: str) -> InstanceHeader:
-    """Return the header of a raw dataset.
+def inspect(dataset: bytes | memoryview, transfer_syntax_uid: str, scratch: Scratch = temporary_file) -> InstanceHeader:
+    """Return the header of a raw dataset; nothing of the dataset is held afterwards, whether or not this raises.
 
     Parameters
     ----------
     dataset
-        The encoded dataset, without preamble and file meta information.
+        The encoded dataset, without preamble and file meta information, such as a view of a memory map.
     transfer_syntax_uid
         Its transfer syntax.
+    scratch
+        Opens the file that a deflated dataset is inflated into.
 
     Returns
     -------
     InstanceHeader
         Missing elements, UIDs included, are "". The UIDs are as sent but for their trailing padding, so that
-        `is_uid` sees what is wrong with them; all other text is cleaned.
+        `is_uid` sees what is wrong with them; all other text is cleaned and cut to `MAXIMUM_CHARACTERS`. In both,
+        nothing stands that a database, a log line or a page could stumble over.
 
     Raises
     ------
     NotParsable
-        The bytes are not one whole dataset (see `check_structure`); the only way in which this fails.
+        The bytes are not one whole dataset (see `check_structure`).
+    OSError
+        The scratch file cannot be written; the only other way in which this fails.
     """
-    return header_of(check_structure(dataset, transfer_syntax_uid), transfer_syntax_uid)
+    with check_structure(dataset, transfer_syntax_uid, scratch) as structure:
+        return header_of(structure, transfer_syntax_uid)
 
 
-def pixel_bytes(dataset: bytes | memoryview, transfer_syntax_uid: str) -> memoryview:
-    """Return the encoded value of the pixel data, empty where there is none; for comparing two copies.
+def pixel_bytes(dataset: bytes | memoryview, transfer_syntax_uid: str, scratch: Scratch = temporary_file) -> memoryview:
+    """Return the encoded value of the pixel data, empty where there is none; for comparing copies by `same_bytes`.
+
+    It is a view of the dataset or, of a deflated one, of the inflated bytes in a scratch file, which goes with it.
 
     Raises
     ------
     NotParsable
         The bytes are not one whole dataset.
+    OSError
+        The scratch file cannot be written.
     """
-    structure = check_structure(dataset, transfer_syntax_uid)
+    structure = check_structure(dataset, transfer_syntax_uid, scratch)
     offset, length = structure.pixels or (0, 0)
     return structure.dataset[offset : offset + length]
 
@@ -97,14 +112,17 @@ class _Values:
         self._terms = character_set_terms(structure.values.get(0x00080005, b""))
 
     def uid(self, tag: int) -> str:
-        return self._values.get(tag, b"").decode("latin_1").rstrip("\0 ")
+        text = self._values.get(tag, b"").decode("latin_1").rstrip("\0 ")
+        return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
     def text(self, tag: int) -> str:
-        return decode_text(self._values.get(tag, b""), self._terms)
+        raw = self._values.get(tag)
+        return decode_text(raw, self._terms)[:MAXIMUM_CHARACTERS] if raw else ""
 
     def code(self, tag: int) -> str:
         """Return a code string, a date, a time or an age: in upper case, as the Standard asks and not all send."""
-        return clean(self._values.get(tag, b"").decode("latin_1")).upper()
+        raw = self._values.get(tag)
+        return clean(raw.decode("latin_1")).upper()[:MAXIMUM_CHARACTERS] if raw else ""
 
     def codes(self, tag: int) -> tuple[str, ...]:
         text = self.code(tag)
@@ -123,4 +141,4 @@ class _Values:
 def _device_uids(structure: Structure) -> tuple[str, ...]:
     texts = (raw.decode("latin_1") for raw in structure.device_uids)
     uids = (part.strip("\0 ") for text in texts for part in text.split("\\"))
-    return tuple(dict.fromkeys(uid for uid in uids if is_uid(uid)))
+    return tuple(dict.fromkeys(uid for uid in uids if is_uid(uid)))[:MAXIMUM_DEVICE_UIDS]

@@ -9,6 +9,8 @@ DICOM PS3.10 7.1
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +21,19 @@ from node.dicom.encoding import (
     NotParsable,
 )
 from node.dicom.header import inspect
+from node.dicom.layout import LONG_VRS
+from node.dicom.mapped import mapped
 from node.dicom.structure import check_structure
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _META_GROUP = 0x0002
 _TRANSFER_SYNTAX_UID = 0x0010
 _UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
 _SOURCE_AE_TITLE = 0x0016
 _MAXIMUM_META_BYTES = 1 << 20
+_MAXIMUM_META_VALUE_BYTES = 1024  # of each value that is kept
 _MAXIMUM_AE_TITLE_BYTES = 16
 
 
@@ -54,6 +58,14 @@ class FileMeta:
     transfer_syntax_uid: str
     source_ae_title: str  #: (0002,0016), "" where it is left out
     end: int  #: where the dataset begins
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPart10:
+    """A DICOM file, mapped into memory: its dataset is read as it is looked at."""
+
+    transfer_syntax_uid: str
+    dataset: memoryview
 
 
 def preamble_and_meta(
@@ -122,6 +134,26 @@ def read_part10(path: Path) -> Part10:
     return part10_of(path.read_bytes())
 
 
+@contextmanager
+def opened_part10(path: Path) -> Iterator[OpenedPart10]:
+    """Open a DICOM file for looking at it, however large it is, as `dataset_of` takes it apart.
+
+    The dataset is gone when the block is left, whoever still holds a view of it or not. The file must not be made
+    shorter meanwhile: touching a page that is gone, or that the disk cannot give, ends the process.
+
+    Raises
+    ------
+    NotPart10
+        It is not a DICOM file, or does not tell its transfer syntax.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as file, mapped(file) as data:
+        meta, end = _read_meta(data)
+        with data[end:] as dataset:
+            yield OpenedPart10(meta.get(_TRANSFER_SYNTAX_UID) or _found_transfer_syntax(dataset), dataset)
+
+
 def part10_of(data: bytes) -> Part10:
     """Take the preamble and file meta information off the bytes of a DICOM file.
 
@@ -158,18 +190,18 @@ def _encoded_dataset(data: bytes, meta: dict[int, str], end: int) -> tuple[str, 
     return meta.get(_TRANSFER_SYNTAX_UID) or _found_transfer_syntax(dataset), dataset
 
 
-def _found_transfer_syntax(dataset: bytes) -> str:
+def _found_transfer_syntax(dataset: bytes | memoryview) -> str:
     """Return the transfer syntax in which the bytes are one whole dataset.
 
     Compressed pixels do not tell which one compressed them, so these are refused.
     """
     for transfer_syntax_uid in (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN):
         try:
-            structure = check_structure(dataset, transfer_syntax_uid)
+            with check_structure(dataset, transfer_syntax_uid) as structure:
+                offset, _ = structure.pixels or (0, 0)
         except NotParsable:
             continue
-        offset, _ = structure.pixels or (0, 0)
-        if structure.dataset[max(offset - 4, 0) : offset] != _UNDEFINED_LENGTH:
+        if bytes(dataset[max(offset - 4, 0) : offset]) != _UNDEFINED_LENGTH:
             return transfer_syntax_uid
     raise NotPart10("it has no file meta information that names a transfer syntax, and its bytes do not tell it")
 
@@ -187,18 +219,18 @@ def _uids_of(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, str]:
 def _element(element: int, vr: bytes, value: bytes) -> bytes:
     padding = b"\0" if vr in {b"UI", b"OB"} else b" "
     value += padding * (len(value) % 2)
-    if vr in _LONG_VRS:
+    if vr in LONG_VRS:
         return struct.pack("<HH2sHI", _META_GROUP, element, vr, 0, len(value)) + value
     return struct.pack("<HH2sH", _META_GROUP, element, vr, len(value)) + value
 
 
-def _meta_offset(data: bytes) -> int:
+def _meta_offset(data: bytes | memoryview) -> int:
     """Return where group 0002 begins: after preamble and prefix, or at once; without it, the dataset does."""
     start = _PREAMBLE_BYTES + len(_PREFIX)
-    return start if data[_PREAMBLE_BYTES:start] == _PREFIX else 0
+    return start if bytes(data[_PREAMBLE_BYTES:start]) == _PREFIX else 0
 
 
-def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
+def _read_meta(data: bytes | memoryview) -> tuple[dict[int, str], int]:
     """Return the values of group 0002 by element number, and where it ends.
 
     The group ends where its group length says, if an element ends there; where that is wrong or lacking, as it is in
@@ -212,10 +244,10 @@ def _read_meta(data: bytes) -> tuple[dict[int, str], int]:
         if group != _META_GROUP:
             return values, position
         position += 8
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             length = int.from_bytes(data[position : position + 4], "little")
             position += 4
-        value = data[position : position + length]
+        value = bytes(data[position : position + min(length, _MAXIMUM_META_VALUE_BYTES)])
         values[element] = value.decode("latin_1").rstrip("\0 ")
         position += length
         if element == 0x0000:

@@ -40,8 +40,9 @@ def report_text(dataset: bytes, transfer_syntax_uid: str = IMPLICIT_VR_LITTLE_EN
     NotParsable
         The bytes are not one whole dataset.
     """
-    structure = check_structure(dataset, transfer_syntax_uid)
-    report = read_dataset(io.BytesIO(structure.dataset), structure.encoding.implicit, not structure.encoding.big_endian)
+    with check_structure(dataset, transfer_syntax_uid) as structure:
+        encoding, plain = structure.encoding, io.BytesIO(structure.dataset)
+    report = read_dataset(plain, encoding.implicit, not encoding.big_endian)
     header = [f"{title + ':':13} {clean(str(report.get(keyword) or '-'))}" for title, keyword in _HEADER]
     predecessors = [f"{'replaces:':13} {uid}" for uid in _predecessors(report)]
     return "\n".join([*header, *predecessors, "", *_tree(report, 0)]) + "\n"

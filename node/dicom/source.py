@@ -14,8 +14,8 @@ from node.dicom.charset import character_set_terms, clean, decode_text
 from node.dicom.copied import copied_modules
 from node.dicom.encoding import NotParsable
 from node.dicom.header import header_of
-from node.dicom.part10 import NotPart10, read_part10
-from node.dicom.structure import check_structure
+from node.dicom.part10 import NotPart10, opened_part10
+from node.dicom.structure import Structure, check_structure
 from node.domain.errors import Permanent
 from node.domain.instance import InstanceHeader
 
@@ -45,14 +45,17 @@ def read_source(path: Path) -> Source:
         The file cannot be read.
     """
     try:
-        part10 = read_part10(path)
-        structure = check_structure(part10.dataset, part10.transfer_syntax_uid)
+        with opened_part10(path) as part10, check_structure(part10.dataset, part10.transfer_syntax_uid) as structure:
+            return _source(structure, part10.transfer_syntax_uid)
     except (NotPart10, NotParsable) as reason:
         raise Permanent(f"a source image cannot be parsed: {reason}") from reason
+
+
+def _source(structure: Structure, transfer_syntax_uid: str) -> Source:
     terms = character_set_terms(structure.values.get(0x00080005, b""))
     offset = clean(structure.values.get(0x00080201, b"").decode("latin_1"))
     return Source(
-        header=header_of(structure, part10.transfer_syntax_uid),
+        header=header_of(structure, transfer_syntax_uid),
         character_set=terms,
         referring_physician_name=decode_text(structure.values.get(0x00080090, b""), terms),
         study_id=decode_text(structure.values.get(0x00200010, b""), terms),

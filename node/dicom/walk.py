@@ -1,0 +1,298 @@
+"""The walk over raw bytes: tags and lengths alone, iteratively, so that no nesting can exhaust the stack.
+
+Two tight loops skip over the elements that nothing is wanted of, one for each form of header; whatever opens, closes
+or may not stand where it stands leaves the loop and is looked at with care. All loops draw from one allowance of
+steps, so that no bytes whatever can hold a receiver: it bounds elements, items, fragments and delimiters together.
+
+It knows no transfer syntax, no database, no network and no patient.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from operator import length_hint
+
+from node.dicom.encoding import IMPLICIT_LITTLE, Encoding, NotParsable
+from node.dicom.layout import (
+    FORBIDDEN_GROUPS,
+    FRAGMENT_VRS,
+    ITEM,
+    ITEM_VRS,
+    LAYOUTS,
+    LONG_VRS,
+    SEQUENCE_DELIMITER,
+    SHORT_VRS,
+    UNDEFINED_LENGTH,
+    UNDEFINED_LENGTH_VRS,
+    Layout,
+    named,
+)
+from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
+
+MAXIMUM_DEPTH = 128  #: open sequences and items together; real content trees stay below 60
+MAXIMUM_STEPS = 1_500_000
+"""Elements, items, fragments and delimiters that are stepped over, together: about a second of walking at most. An
+enhanced image of 10,000 frames needs 80 to 150 a frame where its sequences have no length, and one in all where they
+have one; a cine with a fragment a frame needs as many as it has frames."""
+MAXIMUM_VALUE_BYTES = 1024  #: of each value that is kept; the longest that a header needs has 64 characters three times
+MAXIMUM_DEVICE_UIDS = 64  #: different values that are kept; whoever handles an instance adds one
+
+_NOTHING: dict[int, int] = {}
+
+
+@dataclass(slots=True)
+class _Open:
+    """One thing that is open: the dataset, a sequence or an item."""
+
+    layout: Layout
+    end: int  #: where it ends, or where the nearest one that has a length ends
+    delimited: bool  #: it ends at its delimiter
+    noticed: dict[int, int]  #: tags by key, of elements to look at
+    equipment: bool = False  #: it is Contributing Equipment, whose items are all looked into
+    inner: "_Open | None" = None  #: what opens inside without a length: it ends where this ends, so one serves for all
+
+
+class Walk:
+    """One walk over a dataset, and what it has found; `run` is the only way in."""
+
+    def __init__(self, data: memoryview, encoding: Encoding, maximum_steps: int = MAXIMUM_STEPS) -> None:
+        layout = LAYOUTS[encoding]
+        self.values: dict[int, bytes] = {}
+        self.pixels: tuple[int, int] | None = None
+        self._own_device_uids = b""
+        self._other_device_uids: dict[bytes, None] = {}
+        self._data = data
+        self._maximum_steps = maximum_steps
+        self._steps: Iterator[None] = repeat(None, maximum_steps)  # the cheapest counter that there is
+        self._open = [_Open(layout, len(data), delimited=False, noticed=layout.noticed)]
+
+    @property
+    def steps(self) -> int:
+        """How many steps the walk has taken."""
+        return self._maximum_steps - length_hint(self._steps)
+
+    @property
+    def device_uids(self) -> tuple[bytes, ...]:
+        """The raw Device UIDs that were found, the dataset's own first, then those of Contributing Equipment."""
+        return (*filter(None, (self._own_device_uids,)), *self._other_device_uids)
+
+    def run(self) -> None:
+        """Walk to the end of the dataset.
+
+        Raises
+        ------
+        NotParsable
+            It is not one whole dataset, or has more in it than the caps allow.
+        """
+        if len(self._data) >= UNDEFINED_LENGTH:
+            raise NotParsable("it is longer than 4 GiB")  # the loops tell by this that an undefined length is one
+        position = 0
+        while self._open:
+            layout = self._open[-1].layout
+            position = (self._implicit if layout.implicit else self._explicit)(layout, position)
+
+    def _explicit(self, layout: Layout, position: int) -> int:
+        """Go on over elements with a VR, as long as they are encoded so."""
+        data, unpack, unpack_length = self._data, layout.explicit.unpack_from, layout.long_length.unpack_from
+        short_vrs, long_vrs, forbidden = layout.short_vrs, layout.long_vrs, layout.forbidden_groups
+        group_mask = layout.group_mask
+        while self._open and (here := self._open[-1]).layout is layout:
+            end, noticed = here.end, here.noticed
+            for _ in self._steps:
+                value = position + 8
+                if value > end:
+                    break
+                key, vr, length = unpack(data, position)
+                if vr not in short_vrs:
+                    if vr not in long_vrs or value + 4 > end:
+                        break
+                    (length,) = unpack_length(data, value)
+                    value += 4
+                if length > end - value or key & group_mask in forbidden:
+                    break
+                if key in noticed and not self._kept(noticed[key], value, length):
+                    break
+                position = value + length
+            else:
+                raise self._too_much()
+            position = self._look(here, position)
+        return position
+
+    def _implicit(self, layout: Layout, position: int) -> int:
+        """Go on over elements without a VR, as long as they are encoded so."""
+        data, unpack, group_mask = self._data, layout.plain.unpack_from, layout.group_mask
+        forbidden = layout.forbidden_groups
+        while self._open and (here := self._open[-1]).layout is layout:
+            end, noticed = here.end, here.noticed
+            for _ in self._steps:
+                value = position + 8
+                if value > end:
+                    break
+                key, length = unpack(data, position)
+                if length > end - value or key & group_mask in forbidden:
+                    break
+                if key in noticed and not self._kept(noticed[key], value, length):
+                    break
+                position = value + length
+            else:
+                raise self._too_much()
+            position = self._look(here, position)
+        return position
+
+    def _look(self, here: _Open, position: int) -> int:
+        """Look at what the loops leave: an end, an element that closes or opens something, or a fault."""
+        layout = here.layout
+        if position + 8 > here.end:
+            return self._ended(here, position)
+        key, length = layout.plain.unpack_from(self._data, position)
+        if key == layout.item_delimiter and here.delimited and length == 0:
+            self._open.pop()
+            return self._items(self._open[-1], position + 8)
+        tag = layout.swapped(key)
+        if tag >> 16 in FORBIDDEN_GROUPS:
+            raise NotParsable(f"{named(tag)} at offset {position} cannot stand there")
+        vr, value = b"", position + 8
+        if not layout.implicit:
+            vr, length, value = self._vr(here, tag, position)
+        if length == UNDEFINED_LENGTH:
+            return self._undefined(here, tag, vr, value)
+        _check_room(here, tag, value, length)
+        # what fits is left by the loops for one reason alone: it is Contributing Equipment
+        return (
+            self._items(self._opened(_equipment(here, vr, value + length)), value) if vr in ITEM_VRS else value + length
+        )
+
+    def _ended(self, here: _Open, position: int) -> int:
+        if position < here.end:
+            raise NotParsable(f"it ends inside the element at offset {position}")
+        if here.delimited:
+            raise NotParsable(f"a sequence or item opened before offset {here.end} is not closed")
+        self._open.pop()
+        return self._items(self._open[-1], position) if self._open else position
+
+    def _vr(self, here: _Open, tag: int, position: int) -> tuple[bytes, int, int]:
+        """Return VR and length of an element, and where its value begins."""
+        vr, value = bytes(self._data[position + 4 : position + 6]), position + 8
+        if vr in SHORT_VRS:
+            return vr, here.layout.explicit.unpack_from(self._data, position)[2], value
+        if vr not in LONG_VRS:
+            raise NotParsable(f"{named(tag)} at offset {position} has no known VR")
+        if value + 4 > here.end:
+            raise NotParsable(f"it ends inside the element at offset {position}")
+        return vr, here.layout.long_length.unpack_from(self._data, value)[0], value + 4
+
+    def _undefined(self, here: _Open, tag: int, vr: bytes, value: int) -> int:
+        """Walk into what ends at a delimiter, or over it; return where to go on."""
+        if vr not in UNDEFINED_LENGTH_VRS:
+            raise NotParsable(f"{named(tag)} has no length, which its VR does not allow")
+        top_level = len(self._open) == 1
+        if vr in FRAGMENT_VRS or tag in PIXEL_DATA:
+            return self._fragments(here, value, pixels=top_level and tag in PIXEL_DATA)
+        if top_level and tag == CONTRIBUTING_EQUIPMENT_SEQUENCE:
+            return self._items(self._opened(_equipment(here, vr, None)), value)
+        return self._items(self._opened(_within(here, vr)), value)
+
+    def _items(self, sequence: _Open, position: int) -> int:
+        """Step over items of defined length; return where to go on, in an item to look into or behind them all."""
+        data, end = self._data, sequence.end
+        unpack, item, skips = sequence.layout.plain.unpack_from, sequence.layout.item, not sequence.equipment
+        for _ in self._steps:
+            content = position + 8
+            if content > end:
+                return self._items_ended(sequence, position)
+            key, length = unpack(data, position)
+            if key != item or length > end - content or not skips:
+                return self._item(sequence, key, content, length)
+            position = content + length
+        raise self._too_much()
+
+    def _items_ended(self, sequence: _Open, position: int) -> int:
+        if position < sequence.end or sequence.delimited:
+            raise NotParsable(f"a sequence that begins before offset {position} is not closed")
+        self._open.pop()
+        return position
+
+    def _item(self, sequence: _Open, key: int, content: int, length: int) -> int:
+        """Open an item, or end the items at their delimiter."""
+        tag = sequence.layout.swapped(key)
+        if tag == ITEM and length == UNDEFINED_LENGTH:
+            self._opened(_within(sequence, b""))
+        elif tag == ITEM:
+            _check_room(sequence, tag, content, length)
+            noticed = sequence.layout.noticed_in_equipment
+            self._opened(_Open(sequence.layout, content + length, delimited=False, noticed=noticed))
+        elif tag == SEQUENCE_DELIMITER and sequence.delimited and length == 0:
+            self._open.pop()
+        else:
+            raise _misplaced(tag, content - 8)
+        return content
+
+    def _opened(self, inner: _Open) -> _Open:
+        if len(self._open) > MAXIMUM_DEPTH:
+            raise NotParsable(f"it is nested deeper than {MAXIMUM_DEPTH} sequences and items")
+        self._open.append(inner)
+        return inner
+
+    def _fragments(self, here: _Open, start: int, *, pixels: bool) -> int:
+        """Step over the fragments of encapsulated pixel data (PS3.5 A.4); return where to go on."""
+        data, end, position, fragment_bytes = self._data, here.end, start, 0
+        unpack, item = here.layout.plain.unpack_from, here.layout.item
+        for _ in self._steps:
+            content = position + 8
+            if content > end:
+                raise NotParsable(f"it ends inside the pixel data that begins at offset {start}")
+            key, length = unpack(data, position)
+            if key != item or length > end - content:
+                break
+            position = content + length
+            fragment_bytes += length
+        else:
+            raise self._too_much()
+        if here.layout.swapped(key) != SEQUENCE_DELIMITER or length:
+            raise _misplaced(here.layout.swapped(key), position)
+        if pixels and fragment_bytes:
+            self.pixels = (start, position - start)
+        return content
+
+    def _kept(self, tag: int, value: int, length: int) -> bool:
+        """Keep what is wanted of an element; say no where it must be looked into."""
+        if tag in PIXEL_DATA:
+            self.pixels = (value, length) if length else self.pixels
+            return True
+        raw = bytes(self._data[value : value + min(length, MAXIMUM_VALUE_BYTES)])
+        if tag in WANTED:
+            self.values[tag] = raw
+        elif tag == DEVICE_UID and len(self._open) == 1:
+            self._own_device_uids = raw
+        elif tag == DEVICE_UID and len(self._other_device_uids) < MAXIMUM_DEVICE_UIDS:
+            self._other_device_uids[raw] = None
+        return tag != CONTRIBUTING_EQUIPMENT_SEQUENCE
+
+    def _too_much(self) -> NotParsable:
+        return NotParsable(f"it has more than {self._maximum_steps} elements, items and fragments")
+
+
+def _within(here: _Open, vr: bytes) -> _Open:
+    """Return what opens inside without a length."""
+    if vr == b"UN" and not here.layout.implicit:  # what is inside is Implicit VR Little Endian (PS3.5 6.2.2)
+        return _Open(LAYOUTS[IMPLICIT_LITTLE], here.end, delimited=True, noticed=_NOTHING)
+    if here.inner is None:
+        noticed = here.layout.noticed_in_equipment if here.equipment else _NOTHING
+        here.inner = _Open(here.layout, here.end, delimited=True, noticed=noticed)
+    return here.inner
+
+
+def _equipment(here: _Open, vr: bytes, end: int | None) -> _Open:
+    """Return Contributing Equipment, opened; `end` is None where it ends at its delimiter."""
+    layout = LAYOUTS[IMPLICIT_LITTLE] if vr == b"UN" else here.layout
+    return _Open(layout, here.end if end is None else end, delimited=end is None, noticed=_NOTHING, equipment=True)
+
+
+def _check_room(here: _Open, tag: int, value: int, length: int) -> None:
+    missing = length - (here.end - value)
+    if missing > 0:
+        raise NotParsable(f"{named(tag)} is {missing} bytes longer than what holds it")
+
+
+def _misplaced(tag: int, offset: int) -> NotParsable:
+    return NotParsable(f"{named(tag)} at offset {offset} stands where an item or its delimiter must stand")
