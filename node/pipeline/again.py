@@ -57,7 +57,9 @@ class Copies:
         Called after the commit of a copy that may have caused work.
     """
 
-    def __init__(self, database: Database, files: InstanceFiles, recorder: Recorder, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, files: InstanceFiles, recorder: Recorder, wake: Callable[[], None] = lambda: None
+    ) -> None:
         self._database, self._files, self._recorder, self._wake = database, files, recorder, wake
 
     def settle(self, came: Arrival) -> int:
@@ -88,11 +90,11 @@ class Copies:
             case Repeat.OTHER_PIXELS:
                 return self._quarantined(came, known, verdict, _DUPLICATE_SOP_INSTANCE)
 
-    def same_as(self, path: str, uid: str) -> str | None:
-        """Return the path of a kept copy of this UID with the bytes of the file at `path`, None where there is none."""
-        copies = self._database.read(lambda tx: instances.copies(tx, uid))
-        with opened(self._files.path(path)) as file:
-            return self._same(file, copies)
+    def same_as(self, came: Arrival) -> str | None:
+        """Return the path of a copy that a row names and that has the same bytes: its own, or another; or None."""
+        paths = self._database.read(lambda tx: instances.copies(tx, came.sop_instance_uid))
+        with opened(self._files.path(came.path)) as file:
+            return came.path if came.path in paths else self._same(file, paths)
 
     def _verdict(self, came: Arrival, known: _Known) -> _Verdict:
         held, alike = known.held, patient_key(came.header) == patient_key(known.held.header)
@@ -203,6 +205,6 @@ def _known(tx: Transaction, came: Arrival) -> _Known | None:
 def _is_still(tx: Transaction, known: _Known) -> bool:
     """Return whether nothing came under this UID since; nothing will, either, before this transaction ends."""
     uid = known.held.header.sop_instance_uid
-    held = instances.held(tx, uid)
+    held = instances.held(tx, uid, locked=True)
     copies = tuple(instances.copies(tx, uid))
     return held is not None and (held.newest_path, copies) == (known.held.newest_path, known.copies)

@@ -79,9 +79,12 @@ class NewCopy:
     reason: str = ""
 
 
-def held(tx: Transaction, sop_uid: str) -> HeldInstance | None:
-    """Return the stored instance of this SOP Instance UID, or None."""
-    row = tx.get(Instance, sop_uid)
+def held(tx: Transaction, sop_uid: str, *, locked: bool = False) -> HeldInstance | None:
+    """Return the stored instance of this SOP Instance UID, or None.
+
+    Where it is `locked`, no other transaction changes it before this one ends.
+    """
+    row = tx.get(Instance, sop_uid, populate_existing=locked, with_for_update=True if locked else None)
     return None if row is None else _held(row)
 
 
@@ -226,10 +229,7 @@ def copies(tx: Transaction, sop_uid: str) -> list[str]:
 
 
 def known_paths(tx: Transaction) -> set[str]:
-    """Return the path of every file that a row refers to: a kept file that is not among them was never acknowledged.
-
-    For the start of a node, before it accepts anything: while it runs, a file is kept a moment before its row.
-    """
+    """Return the path of every file that a row refers to."""
     first, newest = tx.scalars(select(Instance.path)), tx.scalars(select(Instance.newest_path))
     return {*first, *newest, *tx.scalars(select(InstanceCopy.path))}
 

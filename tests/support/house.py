@@ -17,6 +17,7 @@ from node.pipeline.congestion import Congestion
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.receive import Receiver
 from node.pipeline.recording import Recorder
+from node.pipeline.recovery import Recovery
 from node.store.database import Database
 from node.store.files import InstanceFiles
 
@@ -73,7 +74,16 @@ class House:
     def receiver(self) -> Receiver:
         """Return a receiver with the policy as it is now."""
         congestion = Congestion(self.database, self.files, self.policy)
-        return Receiver(self.database, self.files, self.recorder, congestion, lambda: self.woken.append("work"))
+        return Receiver(self.database, self.files, self.recorder, congestion, self.wake)
+
+    @property
+    def recovery(self) -> Recovery:
+        """Return what a start does to files and rows."""
+        return Recovery(self.database, self.files, self.recorder, self.clock)
+
+    def wake(self) -> None:
+        """Note that there is work."""
+        self.woken.append("work")
 
     @property
     def recorder(self) -> Recorder:

@@ -1,0 +1,151 @@
+"""What a start makes of the files and rows that a kill, or a database put back from an older copy, left apart.
+
+A kill between rename and commit leaves a file that no row names. Its bytes came whole and were checked, so it is
+recorded as if it had just come: at worst the peer, which was not answered, sends the same again. A row whose file is
+gone breaks the first promise of the node, and is made known.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from node.dicom.encoding import NotParsable
+from node.dicom.header import inspect
+from node.dicom.part10 import NotPart10
+from node.domain.errors import Refused
+from node.network.reception import Announced
+from node.pipeline.again import Copies
+from node.pipeline.announced import check_uids
+from node.pipeline.arrival import Arrival
+from node.pipeline.kept import KeptFile, opened
+from node.pipeline.missing import Alone, alone
+from node.pipeline.recording import Recorder
+from node.store import audit
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
+from node.telemetry import logger
+
+ADOPTED = "instance adopted"
+SET_ASIDE = "file set aside"
+MISSING = "stored files are missing"
+"""Events of the timeline."""
+
+_TOGETHER = 100  # adopted in one transaction
+_NAMED = 5  # of the missing files
+
+_log = logger("pipeline.recovery")
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a start has found."""
+
+    adopted: int = 0
+    removed: int = 0  #: files with the same bytes as a copy that a row names
+    set_aside: int = 0
+    missing: int = 0  #: rows whose file is gone
+    first_missing: list[str] = field(default_factory=list)
+
+
+class Recovery:
+    """Brings files and rows together before anything is received.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    recorder
+        Decides what an adopted instance is and what it causes.
+    clock
+        The time now, aware.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: InstanceFiles,
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database, self._files, self._recorder = database, files, recorder
+        self._copies, self._clock = Copies(database, files, recorder), clock
+
+    def run(self) -> Recovered:
+        """Remove temporaries, adopt or set aside files that no row names, tell of rows whose file is gone."""
+        found = Recovered()
+        swept = self._files.sweep()
+        # the look at the rows goes on while what was found is written: it stays what it was when it began
+        self._database.read(lambda tx: self._settle(alone(tx, self._files), found))
+        if found.missing:
+            self._database.write(partial(_tell_missing, found=found, now=self._clock()))
+            _log.error("stored files are missing", files=found.missing, first=found.first_missing)
+        if swept or found.adopted or found.removed or found.set_aside:
+            done = {"adopted": found.adopted, "removed": found.removed, "set_aside": found.set_aside}
+            _log.warning("leftovers of an earlier run settled", temporaries=swept, **done)
+        return found
+
+    def _settle(self, differences: Iterator[Alone], found: Recovered) -> None:
+        unrecorded = self._files_of(differences, found)
+        while batch := list(islice(unrecorded, _TOGETHER)):
+            self._adopt([came for path in batch if (came := self._read(path, found)) is not None], found)
+
+    def _files_of(self, differences: Iterator[Alone], found: Recovered) -> Iterator[str]:
+        """Yield the files without a row; count the rows without a file on the way."""
+        for one in differences:
+            if one.is_file:
+                yield one.path
+            else:
+                found.missing += 1
+                found.first_missing += [one.path] if len(found.first_missing) < _NAMED else []
+
+    def _read(self, path: str, found: Recovered) -> Arrival | None:
+        try:
+            with opened(self._files.path(path)) as file:
+                return _arrival(path, file)
+        except (NotPart10, NotParsable, Refused) as error:
+            self._set_aside(path, f"it is no sound instance: {type(error).__name__}", found)
+        except OSError as error:  # a file that cannot be read today may be read another day
+            _log.error("a file without a row cannot be read", path=path, reason=error.strerror)
+        return None
+
+    def _adopt(self, arrivals: list[Arrival], found: Recovered) -> None:
+        jobs = self._database.write(lambda tx: self._recorder.record(tx, arrivals, ADOPTED))
+        for came, caused in zip(arrivals, jobs, strict=True):
+            if caused is None:
+                self._settle_copy(came, found)
+            else:
+                found.adopted += 1
+
+    def _settle_copy(self, came: Arrival, found: Recovered) -> None:
+        """Settle a file whose UID is held: it came again, and its peer was not answered."""
+        same = self._copies.same_as(came)
+        if same == came.path:
+            return  # a row names it after all
+        if same is None:
+            self._set_aside(came.path, "another copy of its UID is held", found, came)
+        else:
+            self._files.remove(came.path)
+            found.removed += 1
+
+    def _set_aside(self, path: str, reason: str, found: Recovered, came: Arrival | None = None) -> None:
+        aside = self._files.set_aside(path)
+        found.set_aside += 1
+        uids = (came.header.study_instance_uid, came.sop_instance_uid) if came else ("", "")
+        self._database.write(lambda tx: audit.add(tx, self._clock(), SET_ASIDE, *uids, path=aside, reason=reason))
+
+
+def _arrival(path: str, file: KeptFile) -> Arrival:
+    """Return what a file says of how it came: from whom, and no address."""
+    header = inspect(file.dataset, file.transfer_syntax_uid)
+    check_uids(header)
+    sop_class = header.sop_class_uid
+    announced = Announced(
+        sop_class, header.sop_instance_uid, sop_class, file.transfer_syntax_uid, file.source_ae_title, "", ""
+    )
+    return Arrival(announced, header, path, len(file.dataset))
+
+
+def _tell_missing(tx: Transaction, found: Recovered, now: datetime) -> None:
+    audit.add(tx, now, MISSING, files=found.missing, first=found.first_missing)

@@ -1,0 +1,143 @@
+"""What a start makes of files without rows and rows without files."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from node.dicom.part10 import preamble_and_meta, read_part10
+from node.network.reception import IncomingInstance
+from node.pipeline.recovery import Recovered
+from tests.support.house import PIXELS, House, radiograph
+
+OTHER_PIXELS = np.flipud(PIXELS).copy()
+
+
+def _unrecorded(house: House, came: IncomingInstance, study_uid: str = "1.2.3") -> str:
+    """Leave a file as a kill between rename and commit does, and return its path."""
+    part = house.files.open_part()
+    meta = preamble_and_meta(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.calling_ae_title)
+    part.write([meta, came.dataset])
+    return house.files.keep(part, study_uid, came.sop_instance_uid)
+
+
+def _kept(house: House, folder: str = "instances") -> list[Path]:
+    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
+
+
+def _entries(house: House, event: str) -> list[dict[str, object]]:
+    rows = house.rows(f"SELECT detail FROM audit WHERE event = '{event}'")  # noqa: S608 - one of our own words
+    return [json.loads(detail) if isinstance(detail, str) else detail for (detail,) in rows]
+
+
+def test_a_file_without_a_row_is_recorded_as_if_it_had_just_come(house: House) -> None:
+    """With its jobs, where it lies, from whom its meta information says; the timeline tells that it was adopted."""
+    path = _unrecorded(house, radiograph())
+    assert house.recovery.run() == Recovered(adopted=1)
+    assert house.rows("SELECT path, calling_ae_title, address, size_bytes FROM instances") == [
+        (path, "CR1", "", len(radiograph().dataset))
+    ]
+    assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
+    (entry,) = _entries(house, "instance adopted")
+    assert entry["caller"] == "CR1"
+
+
+def test_the_peer_that_was_not_answered_sends_again_and_is_answered_with_success(house: House) -> None:
+    """An adopted instance is held like any other: its second copy is nothing new."""
+    _unrecorded(house, radiograph())
+    house.recovery.run()
+    assert house.receive(radiograph()) == 0x0000
+    assert len(_kept(house)) == 1
+
+
+def test_a_file_with_the_bytes_of_a_held_instance_is_removed(house: House) -> None:
+    """The peer sent it again after the kill of an earlier process, or it was the second of two at once."""
+    house.receive(radiograph())
+    kept = _kept(house)
+    _unrecorded(house, radiograph())
+    assert house.recovery.run() == Recovered(removed=1)
+    assert _kept(house) == kept
+
+
+def test_a_file_that_differs_from_the_held_instance_is_set_aside(house: House) -> None:
+    """A revision or other pixels whose peer was not answered: it comes again; the timeline says where this one went."""
+    house.receive(radiograph())
+    kept = _kept(house)
+    _unrecorded(house, radiograph(patient_name="Roe^Jane"))
+    assert house.recovery.run() == Recovered(set_aside=1)
+    assert _kept(house) == kept
+    (aside,) = _kept(house, "quarantine")
+    (entry,) = _entries(house, "file set aside")
+    assert entry == {"path": f"quarantine/{aside.name}", "reason": "another copy of its UID is held"}
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"no DICOM", b"\0" * 128 + b"DICM", radiograph().dataset[:-10]])
+def test_a_file_that_is_no_sound_instance_is_set_aside(house: House, spoilt: bytes) -> None:
+    """A disk that lied about its sync leaves such; nothing of it is read."""
+    path = house.files.path(_unrecorded(house, radiograph()))
+    path.write_bytes(path.read_bytes()[: -len(radiograph().dataset)] + spoilt if len(spoilt) > 200 else spoilt)
+    assert house.recovery.run() == Recovered(set_aside=1)
+    assert [file.name for file in _kept(house, "quarantine")] == [path.name]
+    assert not house.rows("SELECT * FROM instances")
+
+
+def test_two_files_of_one_uid_are_adopted_once(house: House) -> None:
+    """The same instance was under way on two associations."""
+    for _ in range(2):
+        _unrecorded(house, radiograph())
+    assert house.recovery.run() == Recovered(adopted=1, removed=1)
+    assert len(_kept(house)) == 1
+
+
+def test_what_rows_name_stays_where_it_is(house: House) -> None:
+    """First copies, revisions and quarantined ones, whatever the order of their names."""
+    for number in range(20):
+        house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}", study_instance_uid=f"1.2.3.{number}"))
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.1", study_instance_uid="1.2.3.1", patient_name="Roe^Jane"))
+    house.receive(radiograph(OTHER_PIXELS, sop_instance_uid="1.2.3.1.2", study_instance_uid="1.2.3.2"))
+    before = _kept(house) + _kept(house, "quarantine")
+    assert len(before) == 22
+    assert house.recovery.run() == Recovered()
+    assert _kept(house) + _kept(house, "quarantine") == before
+
+
+def test_more_files_than_one_transaction_takes_are_all_adopted(house: House) -> None:
+    """A database put back from an older copy knows nothing of newer files."""
+    paths = {
+        _unrecorded(house, radiograph(sop_instance_uid=f"1.2.3.1.{number}", study_instance_uid=study), study)
+        for number in range(150)
+        for study in [f"1.2.3.{number % 7}"]
+    }
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.9999"))
+    assert house.recovery.run() == Recovered(adopted=150)
+    assert {path for (path,) in house.rows("SELECT path FROM instances")} > paths
+
+
+def test_rows_whose_file_is_gone_are_told_once_a_start(house: House) -> None:
+    """How many, and which first; the next copy of such an instance heals it."""
+    for number in range(7):
+        house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}"))
+    gone = sorted(path.relative_to(house.folder).as_posix() for path in _kept(house))
+    for path in gone:
+        house.files.remove(path)
+    found = house.recovery.run()
+    assert found == Recovered(missing=7, first_missing=gone[:5])
+    assert _entries(house, "stored files are missing") == [{"files": 7, "first": gone[:5]}]
+
+
+def test_temporaries_are_swept(house: House) -> None:
+    """Nothing of them was acknowledged, and nobody writes them any more."""
+    (house.folder / "incoming" / "0123456789abcdef.part").write_bytes(b"half")
+    house.recovery.run()
+    assert not _kept(house, "incoming")
+
+
+def test_an_adopted_file_is_the_file_that_was_left(house: House) -> None:
+    """Nothing is copied or written anew."""
+    came = replace(radiograph(), calling_ae_title="CT 1")
+    path = house.files.path(_unrecorded(house, came))
+    house.recovery.run()
+    assert read_part10(path).dataset == came.dataset
+    assert house.rows("SELECT calling_ae_title FROM instances") == [("CT 1",)]
