@@ -28,7 +28,7 @@ from node.receiving import DRAIN_S, Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
-from node.store import instances, outbox, queue, schema
+from node.store import outbox, queue, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.lock import DataFolderLock, database_lock, wait_for_receivers
@@ -80,8 +80,7 @@ class Node:
 
     def start(self) -> str:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
-        self._files.sweep()
-        self._set_aside_unrecorded()
+        self._receiving.recover()
         ask_files(self._database, self._files, test_peers(self._settings), self._clock())
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
         attempts = self._settings.work.attempts
@@ -94,14 +93,6 @@ class Node:
             threading.Thread(target=self._begin_reading, args=(child, loop), name="warm", daemon=True).start()
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
-
-    def _set_aside_unrecorded(self) -> None:
-        """Move files that no row names out of the way: a kill between rename and commit leaves them, unacknowledged."""
-        unrecorded = set(self._files.kept()) - self._database.read(instances.known_paths)
-        for path in unrecorded:
-            self._files.set_aside(path)
-        if unrecorded:
-            telemetry.logger("app").warning("files without a row set aside in quarantine/", files=len(unrecorded))
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""

@@ -16,7 +16,9 @@ from node.pipeline.congestion import Congestion
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.receive import Receiver
 from node.pipeline.recording import Recorder
+from node.pipeline.recovery import Recovery
 from node.pipeline.served import Served
+from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import Clock
 from node.store import callers
 from node.store.database import Database
@@ -44,6 +46,8 @@ class Receiving:
         The time now, aware.
     wake
         Called after the commit of an instance that caused work.
+    reached
+        Called at each step of an instance; for tests that end the process there.
     """
 
     def __init__(
@@ -54,12 +58,18 @@ class Receiving:
         served: Served,
         clock: Clock,
         wake: Callable[[], None],
+        reached: Reached = unobserved,
     ) -> None:
         self._database, self._clock = database, clock
         policy = _policy(settings)
         recorder = Recorder(served.rules, served.device_uids, policy, clock)
-        receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake)
+        self._recovery = Recovery(database, files, recorder, clock)
+        receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake, reached)
         self._scp = StorageSCP(_scp_settings(settings), receiver.begin, self._refused)
+
+    def recover(self) -> None:
+        """Settle what a kill left behind; for one process, before any receives."""
+        self._recovery.run()
 
     def start(self) -> int:
         """Accept associations from now on; return the port.

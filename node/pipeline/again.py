@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from node.dicom.encoding import NotParsable
+from node.dicom.mapped import same_bytes
 from node.dicom.part10 import NotPart10
 from node.domain.errors import Refused, Transient
 from node.pipeline.arrival import Arrival, copy_of, note
 from node.pipeline.conclude import patient_key
-from node.pipeline.kept import KeptFile, opened, same_bytes
+from node.pipeline.kept import KeptFile, opened
 from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
@@ -101,7 +102,7 @@ class Copies:
         with opened(self._files.path(came.path)) as file:
             try:
                 with opened(self._files.path(held.newest_path)) as newest:
-                    repeat = compare(newest, file, same_identity=alike)
+                    repeat = compare(newest, file, self._files.open_scratch, same_identity=alike)
             except (FileNotFoundError, NotPart10, NotParsable) as error:
                 reason = type(error).__name__
                 _log.error(

@@ -2,6 +2,7 @@
 
 from node.dicom.encoding import InflatesTooLarge, NotParsable
 from node.dicom.header import inspect
+from node.dicom.mapped import Scratch
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
@@ -24,7 +25,7 @@ def check_announced(announced: Announced) -> None:
         raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of context and command differ")
 
 
-def checked_header(dataset: memoryview, announced: Announced) -> InstanceHeader:
+def checked_header(dataset: memoryview, announced: Announced, scratch: Scratch) -> InstanceHeader:
     """Return the header of an instance whose bytes are a dataset and say what the command said.
 
     Parameters
@@ -33,15 +34,19 @@ def checked_header(dataset: memoryview, announced: Announced) -> InstanceHeader:
         The encoded dataset, without preamble and file meta information.
     announced
         What the command said; `check_announced` has let it pass.
+    scratch
+        Opens the file that a deflated dataset is inflated into.
 
     Raises
     ------
     Refused
         0xC000 where the bytes are not one whole dataset; 0xA900 where a UID is missing or none, or where SOP class
         or UIDs of dataset and command differ (DICOM PS3.4 B.2.3); 0xA700 where it inflates past the cap.
+    OSError
+        The scratch file cannot be written.
     """
     try:
-        header = inspect(dataset, announced.transfer_syntax_uid)
+        header = inspect(dataset, announced.transfer_syntax_uid, scratch)
     except InflatesTooLarge as error:
         raise Refused(_OUT_OF_RESOURCES, str(error)) from error
     except NotParsable as error:

@@ -6,7 +6,6 @@ the first try that succeeds: nothing has to be restarted.
 
 from node.domain.errors import Refused, Transient
 from node.pipeline.policy import ReceivePolicy
-from node.store import instances
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.telemetry import logger
@@ -68,7 +67,7 @@ class Congestion:
     def _probed(self) -> str | None:
         try:
             self._try_files()
-            self._database.write(instances.count_quarantined)
+            self._database.ping()
         except (OSError, Transient) as error:
             return _described(error)
         self._in_trouble = False

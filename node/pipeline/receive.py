@@ -56,6 +56,7 @@ class Receiver:
         self._wake, self._reached = wake, reached
         self._copies = Copies(database, files, recorder, wake)
         self._renamed = partial(reached, Step.RENAMED)
+        self._record_together = self._record  # what comes with this very function is recorded together
         self.congestion = congestion  #: asked for each association, too
 
     def begin(self, announced: Announced) -> Reception:
@@ -92,7 +93,7 @@ class Receiver:
         self._reached(Step.ALL_WRITTEN)
         try:
             with part.view() as whole:
-                header = checked_header(whole[meta_bytes:], announced)
+                header = checked_header(whole[meta_bytes:], announced, self._files.open_scratch)
             self._reached(Step.CHECKED)
             path = self._placed(part, header)
             return self._recorded(Arrival(announced, header, path, part.size_bytes - meta_bytes))
@@ -104,13 +105,13 @@ class Receiver:
     def _placed(self, part: PartFile, header: InstanceHeader) -> str:
         part.sync()
         self._reached(Step.FILE_SYNCED)
-        path = self._files.keep(part, header.study_instance_uid, header.sop_instance_uid)
+        path = self._files.keep(part, header.study_instance_uid, header.sop_instance_uid, self._renamed)
         self._reached(Step.FOLDER_SYNCED)
         return path
 
     def _recorded(self, came: Arrival) -> int:
         try:
-            (jobs,) = self._database.write(lambda tx: self._record(tx, [came]))
+            jobs = self._database.write_together(self._record_together, came)
         except Transient:
             if self._database.failed_writes_are_certain:
                 self._files.remove(came.path)  # or a peer that tries for hours would fill the disk

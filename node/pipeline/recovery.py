@@ -103,12 +103,22 @@ class Recovery:
     def _read(self, path: str, found: Recovered) -> Arrival | None:
         try:
             with opened(self._files.path(path)) as file:
-                return _arrival(path, file)
+                return self._arrival(path, file)
         except (NotPart10, NotParsable, Refused) as error:
             self._set_aside(path, f"it is no sound instance: {type(error).__name__}", found)
         except OSError as error:  # a file that cannot be read today may be read another day
             _log.error("a file without a row cannot be read", path=path, reason=error.strerror)
         return None
+
+    def _arrival(self, path: str, file: KeptFile) -> Arrival:
+        """Return what a file says of how it came: from whom, and no address."""
+        header = inspect(file.dataset, file.transfer_syntax_uid, self._files.open_scratch)
+        check_uids(header)
+        sop_class = header.sop_class_uid
+        announced = Announced(
+            sop_class, header.sop_instance_uid, sop_class, file.transfer_syntax_uid, file.source_ae_title, "", ""
+        )
+        return Arrival(announced, header, path, len(file.dataset))
 
     def _adopt(self, arrivals: list[Arrival], found: Recovered) -> None:
         jobs = self._database.write(lambda tx: self._recorder.record(tx, arrivals, ADOPTED))
@@ -134,17 +144,6 @@ class Recovery:
         found.set_aside += 1
         uids = (came.header.study_instance_uid, came.sop_instance_uid) if came else ("", "")
         self._database.write(lambda tx: audit.add(tx, self._clock(), SET_ASIDE, *uids, path=aside, reason=reason))
-
-
-def _arrival(path: str, file: KeptFile) -> Arrival:
-    """Return what a file says of how it came: from whom, and no address."""
-    header = inspect(file.dataset, file.transfer_syntax_uid)
-    check_uids(header)
-    sop_class = header.sop_class_uid
-    announced = Announced(
-        sop_class, header.sop_instance_uid, sop_class, file.transfer_syntax_uid, file.source_ae_title, "", ""
-    )
-    return Arrival(announced, header, path, len(file.dataset))
 
 
 def _tell_missing(tx: Transaction, found: Recovered, now: datetime) -> None:

@@ -8,7 +8,8 @@ are compared with those of the held file, a piece of each at a time.
 from enum import StrEnum
 
 from node.dicom.header import pixel_bytes
-from node.pipeline.kept import KeptFile, same_bytes
+from node.dicom.mapped import Scratch, same_bytes
+from node.pipeline.kept import KeptFile
 
 
 class Repeat(StrEnum):
@@ -30,13 +31,15 @@ class Repeat(StrEnum):
     """0x0111, the first copy is kept, the second is quarantined."""
 
 
-def compare(held: KeptFile, came: KeptFile, *, same_identity: bool) -> Repeat:
+def compare(held: KeptFile, came: KeptFile, scratch: Scratch, *, same_identity: bool) -> Repeat:
     """Return what `came` is to the held file of the same SOP Instance UID.
 
     Parameters
     ----------
     held, came
         Both files, open.
+    scratch
+        Opens the files that deflated datasets are inflated into.
     same_identity
         Whether both headers name the same patient and study.
 
@@ -44,15 +47,12 @@ def compare(held: KeptFile, came: KeptFile, *, same_identity: bool) -> Repeat:
     ------
     NotParsable
         The held file is no dataset any more.
+    OSError
+        A scratch file cannot be written.
     """
     if held.transfer_syntax_uid != came.transfer_syntax_uid:
         return Repeat.OTHER_TRANSFER_SYNTAX if same_identity else Repeat.OTHER_IDENTITY
     if same_bytes(held.dataset, came.dataset):
         return Repeat.EQUAL
-    return Repeat.REVISION if _same_pixels(held, came) else Repeat.OTHER_PIXELS
-
-
-def _same_pixels(held: KeptFile, came: KeptFile) -> bool:
-    return same_bytes(
-        pixel_bytes(held.dataset, held.transfer_syntax_uid), pixel_bytes(came.dataset, came.transfer_syntax_uid)
-    )
+    pixels = [pixel_bytes(one.dataset, one.transfer_syntax_uid, scratch) for one in (held, came)]
+    return Repeat.REVISION if same_bytes(*pixels) else Repeat.OTHER_PIXELS

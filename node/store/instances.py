@@ -228,12 +228,6 @@ def copies(tx: Transaction, sop_uid: str) -> list[str]:
     return [*tx.scalars(first), *tx.scalars(later)]
 
 
-def known_paths(tx: Transaction) -> set[str]:
-    """Return the path of every file that a row refers to."""
-    first, newest = tx.scalars(select(Instance.path)), tx.scalars(select(Instance.newest_path))
-    return {*first, *newest, *tx.scalars(select(InstanceCopy.path))}
-
-
 def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
     readings = update(InstanceReading).where(InstanceReading.sop_instance_uid == sop_uid)
     reads = update(Job).where(Job.kind == JobKind.READ, Job.subject_uid == sop_uid)
