@@ -53,10 +53,13 @@ class NodeSettings(_Table):
 class ReceiveSettings(_Table):
     """[receive]: whom it lets in, and its limits."""
 
+    reader: Literal["fast", "pynetdicom"] = "fast"
     accept_any_calling_ae: Flag = False
     max_associations: Count = 20
+    max_associations_per_address: Count = 16
     max_instance_mb: Count = 2048
     association_timeout_s: Seconds = 30
+    pdu_timeout_s: Seconds = 60
     idle_timeout_s: Seconds = 120
 
 

@@ -8,11 +8,12 @@ DICOM PS3.8 9.3.2 (A-ASSOCIATE-RQ), 9.3.3 (A-ASSOCIATE-AC), Annex D.1 (Maximum L
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.connection import MAXIMUM_PDU_BYTES
+from node.network.items import MalformedItems, item, items
 from node.network.presentation import APPLICATION_CONTEXT, Syntaxes
 
 _REQUEST = 0x01
@@ -53,24 +54,20 @@ def encode_request(called_ae_title: str, calling_ae_title: str, proposals: Seque
     titles = b"".join(title.encode("ascii", "replace")[:16].ljust(16) for title in (called_ae_title, calling_ae_title))
     contexts = b"".join(_context(2 * index + 1, syntaxes) for index, syntaxes in enumerate(proposals))
     user_information = (
-        _item(_MAXIMUM_LENGTH, struct.pack(">L", MAXIMUM_PDU_BYTES))
-        + _item(_IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode())
-        + _item(_IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode())
+        item(_MAXIMUM_LENGTH, struct.pack(">L", MAXIMUM_PDU_BYTES))
+        + item(_IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode())
+        + item(_IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode())
     )
-    items = _item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode()) + contexts
+    items = item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode()) + contexts
     body = struct.pack(">HH", _PROTOCOL_VERSION, 0) + titles + bytes(32) + items
-    body += _item(_USER_INFORMATION, user_information)
+    body += item(_USER_INFORMATION, user_information)
     return struct.pack(">BxL", _REQUEST, len(body)) + body
 
 
 def _context(context_id: int, syntaxes: Syntaxes) -> bytes:
-    abstract = _item(_ABSTRACT_SYNTAX, syntaxes.abstract_syntax.encode())
-    transfer = _item(_TRANSFER_SYNTAX, syntaxes.transfer_syntax.encode())
-    return _item(_CONTEXT, bytes([context_id, 0, 0, 0]) + abstract + transfer)
-
-
-def _item(kind: int, content: bytes) -> bytes:
-    return struct.pack(">BxH", kind, len(content)) + content
+    abstract = item(_ABSTRACT_SYNTAX, syntaxes.abstract_syntax.encode())
+    transfer = item(_TRANSFER_SYNTAX, syntaxes.transfer_syntax.encode())
+    return item(_CONTEXT, bytes([context_id, 0, 0, 0]) + abstract + transfer)
 
 
 def decode_acceptance(body: bytes) -> Acceptance:
@@ -83,27 +80,25 @@ def decode_acceptance(body: bytes) -> Acceptance:
     """
     if len(body) < _ITEMS_START:
         raise MalformedAnswer("it ends before its items")
+    try:
+        return _granted(body[_ITEMS_START:])
+    except MalformedItems as error:
+        raise MalformedAnswer(str(error)) from error
+
+
+def _granted(encoded: bytes) -> Acceptance:
     context_ids: set[int] = set()
     maximum = 0
-    for kind, content in _items(body[_ITEMS_START:]):
+    for kind, content in items(encoded):
         # PS3.8 Table 9-18: ID, reserved, result; the result has a meaning of its own for each refusal.
         if kind == _CONTEXT_RESULT and len(content) >= 3 and content[2] == _ACCEPTED:
             context_ids.add(content[0])
         elif kind == _USER_INFORMATION:
-            maximum = _maximum_length(content)
+            maximum = maximum_length(content)
     return Acceptance(frozenset(context_ids), maximum)
 
 
-def _maximum_length(user_information: bytes) -> int:
-    lengths = (content for kind, content in _items(user_information) if kind == _MAXIMUM_LENGTH)
+def maximum_length(user_information: bytes) -> int:
+    """Return the longest P-DATA-TF content that the other side takes (PS3.8 D.1); 0 where it sets no limit."""
+    lengths = (content for kind, content in items(user_information) if kind == _MAXIMUM_LENGTH)
     return int.from_bytes(next(lengths, b""), "big")
-
-
-def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    position = 0
-    while position < len(encoded):
-        end = position + 4 + int.from_bytes(encoded[position + 2 : position + 4], "big")
-        if end > len(encoded):
-            raise MalformedAnswer("an item overruns what holds it")
-        yield encoded[position], encoded[position + 4 : end]
-        position = end

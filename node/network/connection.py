@@ -3,7 +3,10 @@
 It knows neither associations nor the library.
 """
 
+import contextlib
+import math
 import socket
+import struct
 
 #: Longest P-DATA-TF that this node announces (PS3.8 D.1); larger ones gain nothing.
 MAXIMUM_PDU_BYTES = 128 * 1024
@@ -26,3 +29,36 @@ def acknowledge_at_once(connection: socket.socket) -> None:
     """
     if _QUICK_ACKNOWLEDGEMENT is not None:
         connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
+
+
+def limit_reads(connection: socket.socket, seconds: float) -> None:
+    """Have each read on a blocking connection raise `BlockingIOError` after so long.
+
+    The kernel keeps the time. With Python's own time-outs each read would be two system calls.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _time(seconds))
+
+
+def limit_writes(connection: socket.socket, seconds: float) -> None:
+    """Have a write that stands still for so long on a blocking connection raise `BlockingIOError`."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _time(seconds))
+
+
+def _time(seconds: float) -> bytes:
+    """Return a ``struct timeval``; never zero, which would mean for ever."""
+    fraction, whole = math.modf(max(seconds, 0.001))
+    return struct.pack("@ll", int(whole), int(fraction * 1_000_000))
+
+
+def cut(connection: socket.socket) -> None:
+    """End a connection in both directions; a thread that waits in a read on it wakes up."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def close_after(connection: socket.socket, farewell: bytes) -> None:
+    """Send what still fits into the buffers, never waiting, and tell the peer that nothing more comes."""
+    with contextlib.suppress(OSError):
+        if farewell:
+            connection.send(farewell, socket.MSG_DONTWAIT)
+        connection.shutdown(socket.SHUT_WR)

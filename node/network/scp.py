@@ -5,32 +5,44 @@ References
 DICOM PS3.4 Annexes A and B, PS3.8 9.3.4 (rejection).
 """
 
+import contextlib
 import errno
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal
 
 from pynetdicom.ae import ApplicationEntity
 
-from node.domain.errors import OperatorError
+from node.domain.errors import OperatorError, Refused
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from node.network.association import GuardedAssociation, Host, quieten
 from node.network.connection import MAXIMUM_PDU_BYTES
-from node.network.guards import GuardedAssociation, Introduction, quieten
-from node.network.listener import GuardedServer
+from node.network.fast import FastAssociation
+from node.network.guards import LibraryAssociation
+from node.network.lobby import Lobby, Visitor
+from node.network.pdu import reject_pdu
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
 from node.network.reception import Begin
 from node.network.rejection import RefusedAssociation, Rejection
-from node.network.service import StorageService
+from node.network.request import AssociationRequest
+from node.network.service import StorageService, contained
+from node.network.slots import LocalSlots, Slots
 
 __all__ = ["RefusedAssociation", "Rejection", "ScpSettings", "StorageSCP"]
+
+_READERS = {"fast": FastAssociation, "pynetdicom": LibraryAssociation}
 
 #: How long the associations that are aborted at the end of a drain may take to end, all together.
 _GRACE_S = 2.0
 
-#: How often the listening thread looks whether it has been told to stop.
-_STOP_POLL_S = 0.1
+#: Connections that wait for the lobby; a PACS opens several at once, and Linux keeps no more than its own limit.
+_BACKLOG = 1024
+
+#: Associations that are being judged or are on their way out, beside those that hold a slot: a thread each.
+_ASIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +59,18 @@ class ScpSettings:
         Whether every calling AE title is let in.
     calling_ae_titles
         The calling AE titles that are let in otherwise.
-    max_associations
-        How many associations run at once.
+    max_associations, max_associations_per_address
+        How many associations run at once, in all and from one IP address.
     association_timeout_s
-        From the connection to the A-ASSOCIATE-RQ (the ARTIM timer, PS3.8 9.1.5).
+        From the connection to the end of the A-ASSOCIATE-RQ (the ARTIM timer, PS3.8 9.1.5).
+    pdu_timeout_s
+        From the first byte of a PDU to its last, and for a write that stands still; the association is then aborted.
     idle_timeout_s
-        Without a PDU, or within one, afterwards: the association is then aborted.
+        Between two PDUs; likewise.
     max_instance_mb
         A dataset above this, in units of 1 000 000 bytes, is refused with 0xA700.
+    reader
+        What moves the bytes of an association: this node's own reader, or pynetdicom's with guards around it.
     """
 
     ae_title: str
@@ -63,9 +79,12 @@ class ScpSettings:
     accept_any_calling_ae: bool = False
     calling_ae_titles: frozenset[str] = frozenset()
     max_associations: int = 20
+    max_associations_per_address: int = 16
     association_timeout_s: float = 30.0
+    pdu_timeout_s: float = 60.0
     idle_timeout_s: float = 120.0
     max_instance_mb: int = 2048
+    reader: Literal["fast", "pynetdicom"] = "fast"
 
 
 class StorageSCP:
@@ -79,6 +98,10 @@ class StorageSCP:
         Called for every instance, on several threads at once; see `reception`.
     on_refused
         Called for every association that is rejected, before the peer is told.
+    congested
+        Asked for each association; a reason in words has it rejected with (2,3,1), None lets it in.
+    slots
+        Counts the associations; those of this process alone where it is left out.
     """
 
     def __init__(
@@ -86,17 +109,25 @@ class StorageSCP:
         settings: ScpSettings,
         begin: Begin,
         on_refused: Callable[[RefusedAssociation], None],
+        congested: Callable[[], str | None] = lambda: None,
+        slots: Slots | None = None,
     ) -> None:
-        self._settings, self._on_refused = settings, on_refused
-        self._service = StorageService(begin)
+        self._settings, self._on_refused, self._congested = settings, on_refused, congested
+        self._slots = slots or LocalSlots(settings.max_associations, settings.max_associations_per_address)
+        self._service = StorageService(begin, settings.max_instance_mb * 1_000_000)
         self._changed = threading.Condition()
         self._open: set[GuardedAssociation] = set()
         self._admitted: set[GuardedAssociation] = set()
         self._is_draining = False
-        self._server: GuardedServer | None = None
+        self._lobby: Lobby | None = None
 
-    def start(self) -> int:
+    def start(self, listener: socket.socket | None = None) -> int:
         """Listen, and serve from now on.
+
+        Parameters
+        ----------
+        listener
+            A socket that listens already, perhaps shared with other processes; one is bound where it is left out.
 
         Returns
         -------
@@ -109,32 +140,41 @@ class StorageSCP:
             When the address cannot be bound; it names the way out.
         """
         quieten()
-        entity = _entity(self._settings)
-        server = self._server = self._listening(entity)
-        serve = partial(server.serve_forever, poll_interval=_STOP_POLL_S)
-        threading.Thread(target=serve, name="storage-scp", daemon=True).start()
-        return int(server.server_address[1])
-
-    def _listening(self, entity: ApplicationEntity) -> GuardedServer:
-        settings = self._settings
-        new_association = partial(self._new_association, entity)
-        try:
-            return GuardedServer(entity, (settings.bind, settings.port), list(acceptor_contexts()), new_association)
-        except OSError as error:
-            raise OperatorError(_bind_failure(settings, error)) from error
-
-    def _new_association(self, entity: ApplicationEntity) -> GuardedAssociation:
-        association = GuardedAssociation(
-            entity, self._admit, self._service.serve, self._end, self._settings.max_instance_mb * 1_000_000
+        listener = listener or listening(self._settings.bind, self._settings.port)
+        port = int(listener.getsockname()[1])
+        lobby = self._lobby = Lobby(listener, self._settings.association_timeout_s, self._welcome)
+        self._host = Host(
+            _entity(self._settings),
+            list(acceptor_contexts()),
+            self._admit,
+            self._end,
+            lobby.see_off,
+            self._service,
+            self._settings.pdu_timeout_s,
+            self._settings.idle_timeout_s,
         )
+        lobby.start()
+        return port
+
+    def _welcome(self, visitor: Visitor) -> bytes | None:
+        """Start the association of a visitor, or say with what to send it away; called on the lobby's thread."""
+        association = _READERS[self._settings.reader](self._host, visitor)
         with self._changed:
+            if len(self._open) >= len(self._admitted) + _ASIDE:
+                return reject_pdu(Rejection.LOCAL_LIMIT.codes)
+            try:
+                association.start()
+            except RuntimeError:  # the process may have no more threads
+                return reject_pdu(Rejection.LOCAL_LIMIT.codes)
             self._open.add(association)
-        return association
+        return None
 
     def _end(self, association: GuardedAssociation) -> None:
         with self._changed:
             self._open.discard(association)
-            self._admitted.discard(association)
+            if association in self._admitted:
+                self._admitted.discard(association)
+                self._slots.give_back(association.introduction.address)
             self._changed.notify_all()
 
     def drain(self, timeout_s: float) -> bool:
@@ -153,10 +193,10 @@ class StorageSCP:
         with self._changed:
             self._is_draining = True
             finished = self._changed.wait_for(lambda: not self._admitted, timeout_s)
-        if self._server is not None:
-            self._server.shutdown()
-            self._server = None
         self._end_rest()
+        if self._lobby is not None:
+            self._lobby.stop()
+            self._lobby = None
         return finished
 
     def stop(self) -> None:
@@ -165,44 +205,69 @@ class StorageSCP:
 
     def _end_rest(self) -> None:
         with self._changed:
-            rest, admitted = tuple(self._open), tuple(self._admitted)
-        for association in admitted:
-            association.abort(block=False)
-        deadline = time.monotonic() + _GRACE_S
-        # The peers of these are told; an association that stands in the middle of a PDU is not listening to us.
-        _join(admitted, deadline - _GRACE_S / 2)
+            rest = tuple(self._open)
         for association in rest:
-            association.cut()
-        _join(rest, deadline)
+            association.end_at_once()
+        deadline = time.monotonic() + _GRACE_S
+        for association in rest:
+            association.join(max(deadline - time.monotonic(), 0))
 
-    def _admit(self, association: GuardedAssociation) -> None:
-        """Count the association that is asked for among the running ones, or reject it."""
-        who = association.introduction
-        rejection = self._rejection(who) or self._take_slot(association)
-        if rejection is None:
-            return
-        refused = RefusedAssociation(who.calling_ae_title, who.called_ae_title, who.address, rejection.reason)
-        try:
-            self._on_refused(refused)
-        finally:
-            association.reject(*rejection.codes)
+    def _admit(self, association: GuardedAssociation) -> Rejection | None:
+        """Count the association that is asked for among the running ones, or return why it is rejected."""
+        rejection, reason = self._judged(association)
+        if rejection is not None:
+            who = association.introduction
+            refused = RefusedAssociation(who.calling_ae_title, who.called_ae_title, who.address, reason)
+            with contextlib.suppress(Refused):  # it is logged; the caller is rejected all the same
+                contained(self._on_refused, refused)
+        return rejection
 
-    def _rejection(self, who: Introduction) -> Rejection | None:
-        settings = self._settings
-        if who.application_context != APPLICATION_CONTEXT:
+    def _judged(self, association: GuardedAssociation) -> tuple[Rejection | None, str]:
+        rejection = self._rejection(association.asked)
+        if rejection is None and not self._is_draining and (reason := self._congestion()) is not None:
+            return Rejection.CONGESTED, f"{Rejection.CONGESTED.reason}: {reason}"
+        rejection = rejection or self._take_slot(association)
+        return rejection, rejection.reason if rejection is not None else ""
+
+    def _rejection(self, request: AssociationRequest) -> Rejection | None:
+        settings, calling = self._settings, request.calling_ae_title
+        if not request.is_version_1:
+            return Rejection.PROTOCOL_VERSION
+        if request.application_context != APPLICATION_CONTEXT:
             return Rejection.APPLICATION_CONTEXT
-        if not settings.accept_any_calling_ae and who.calling_ae_title not in settings.calling_ae_titles:
+        if not calling or not (settings.accept_any_calling_ae or calling in settings.calling_ae_titles):
             return Rejection.CALLING_AE_TITLE
-        return None if who.called_ae_title == settings.ae_title else Rejection.CALLED_AE_TITLE
+        return None if request.called_ae_title == settings.ae_title else Rejection.CALLED_AE_TITLE
+
+    def _congestion(self) -> str | None:
+        try:
+            return contained(self._congested)
+        except Refused as refused:
+            return refused.reason
 
     def _take_slot(self, association: GuardedAssociation) -> Rejection | None:
         with self._changed:
             if self._is_draining:
                 return Rejection.DRAINING
-            if len(self._admitted) >= self._settings.max_associations:
-                return Rejection.LOCAL_LIMIT
-            self._admitted.add(association)
-        return None
+            rejection = self._slots.take(association.introduction.address)
+            if rejection is None:
+                self._admitted.add(association)
+        return rejection
+
+
+def listening(bind: str, port: int) -> socket.socket:
+    """Return a socket that listens there; port 0 takes a free one.
+
+    Raises
+    ------
+    OperatorError
+        When the address cannot be bound; it names the way out.
+    """
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        return socket.create_server((bind, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise OperatorError(_bind_failure(f"port {port} on {bind}", error)) from error
 
 
 def _entity(settings: ScpSettings) -> ApplicationEntity:
@@ -212,18 +277,12 @@ def _entity(settings: ScpSettings) -> ApplicationEntity:
     entity.maximum_pdu_size = MAXIMUM_PDU_BYTES
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    # The library counts half-open connections too; the node counts those that it has let in.
+    # The library counts threads of associations; the node counts those that it has let in.
     entity.maximum_associations = 1_000_000
     return entity
 
 
-def _join(associations: tuple[GuardedAssociation, ...], deadline: float) -> None:
-    for association in associations:
-        association.join(max(deadline - time.monotonic(), 0))
-
-
-def _bind_failure(settings: ScpSettings, error: OSError) -> str:
-    where = f"port {settings.port} on {settings.bind}"
+def _bind_failure(where: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"{where} is in use: choose another [node] port or stop the other process"
     if error.errno == errno.EACCES:

@@ -1,121 +1,291 @@
-"""The service behind an association: what each request is answered.
+"""The service behind an association: what each message is answered, and who answers it.
 
-An instance is handed on as the bytes that came, with what the association says about it. What becomes of it, and so
-which status is true, is decided by the callable that the service is given.
+A C-STORE is served here, from its command set on; C-ECHO, and whatever service is added, goes to the library's own
+handling; the rest is not offered. An instance is handed on as the bytes that come, with what the association says about
+it. What becomes of it, and so which status is true, is decided by the `Reception` that takes it.
 
 References
 ----------
-DICOM PS3.4 Annex A (Verification), Annex B (Storage), PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), Annex C (statuses).
+DICOM PS3.4 Annex A (Verification), Annex B (Storage), PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), 9.3.2.3 (C-CANCEL),
+Annex C (statuses).
 """
 
 import contextlib
 import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
+from node.network.assembly import Exchange
 from node.network.command import Command, CommandField, Element, MalformedCommand, response_to
-from node.network.guards import GuardedAssociation
-from node.network.message import Message
-from node.network.reception import Announced, Begin
+from node.network.pdu import BrokenProtocol
+from node.network.presentation import VERIFICATION, Syntaxes
+from node.network.reception import Announced, Begin, Reception
 from node.telemetry import logger
 
-_SUCCESS = 0x0000
+_SOP_CLASS_NOT_SUPPORTED = 0x0122
 _UNRECOGNISED_OPERATION = 0x0211
+_RESOURCE_LIMITATION = 0x0213
 _OUT_OF_RESOURCES = 0xA700
 _DATASET_DOES_NOT_MATCH = 0xA900
 
+#: The operations that the library serves, and of which SOP class. It would abort at another class, and be silent at a
+#: request that it finds incomplete; a service that is added is named here.
+_LIBRARY_SERVES = {CommandField.C_ECHO_RQ: VERIFICATION}
+
+#: Far above any dataset of such an operation, which is gathered in memory.
+_MAXIMUM_HANDED_ON_BYTES = 16 << 20
+
 _log = logger("network.service")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """Who asks, AE titles without padding, and the address that it came from."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+
+
+class Served(Protocol):
+    """What the service must know of an association."""
+
+    @property
+    def introduction(self) -> Introduction:
+        """Who asks."""
+
+    @property
+    def accepted(self) -> Mapping[int, Syntaxes]:
+        """The syntaxes that were agreed, by context ID."""
+
+    def hand_to_library(self, context_id: int, command: bytes, dataset: bytes) -> None:
+        """Have the library decode and serve a message that has come whole, command set and dataset as they came."""
+
+
+def contained(step: Callable[..., _Result], *arguments: object) -> _Result:
+    """Return ``step(*arguments)``; a defect of ours costs the peer neither its association nor a secret.
+
+    Raises
+    ------
+    Refused
+        As raised by the step, and with 0xA700 in place of any other exception. The words of an exception may hold
+        patient data; its type and where it happened do not, and are logged.
+    """
+    try:
+        return step(*arguments)
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("store_failed", error=type(error).__qualname__, file=place.filename, line=place.lineno)
+        raise Refused(_OUT_OF_RESOURCES, "processing failed on the node") from None
 
 
 class StorageService:
-    """Answers C-ECHO and C-STORE.
+    """Opens the exchange of each message.
 
     Parameters
     ----------
     begin
         Called for every instance, on several threads at once; what it returns takes the dataset and gives the status.
+    maximum_bytes
+        The longest dataset that is let in.
     """
 
-    def __init__(self, begin: Begin) -> None:
-        self._begin = begin
+    def __init__(self, begin: Begin, maximum_bytes: int) -> None:
+        self._begin, self._maximum_bytes = begin, maximum_bytes
 
-    def serve(self, association: GuardedAssociation, message: Message) -> None:
-        """Answer one message; a request without a message ID cannot be answered, and aborts."""
-        if not message.command.is_answerable:
-            _log.warning("stray_message_ignored", command_field=f"0x{message.command.field:04X}")
+    def open(self, association: Served, context_id: int, command: Command, encoded: bytes) -> Exchange:
+        """Return the exchange of the message with this command set, decoded and as it came.
+
+        Raises
+        ------
+        BrokenProtocol
+            When the request has no message ID: nothing is stored that could not be answered.
+        """
+        if not command.is_answerable:
+            # PS3.7 9.3.2.3: a C-CANCEL for what is over is ignored; responses answer nothing that this node asked.
+            return Thrown(None)
+        try:
+            _ = command.number(Element.MESSAGE_ID)
+        except MalformedCommand as error:
+            raise BrokenProtocol(str(error)) from error
+        field = command.field
+        if field == CommandField.C_STORE_RQ:
+            return self._store(association, association.accepted[context_id], command)
+        if field not in _LIBRARY_SERVES:
+            return Thrown(response_to(command, _UNRECOGNISED_OPERATION))
+        if command.text(Element.AFFECTED_SOP_CLASS_UID) != _LIBRARY_SERVES[CommandField(field)]:
+            return Thrown(response_to(command, _SOP_CLASS_NOT_SUPPORTED))
+        return HandedOn(
+            partial(association.hand_to_library, context_id, encoded), response_to(command, _RESOURCE_LIMITATION)
+        )
+
+    def _store(self, association: Served, context: Syntaxes, command: Command) -> Exchange:
+        who = association.introduction
+        announced = Announced(
+            command.text(Element.AFFECTED_SOP_CLASS_UID),
+            command.text(Element.AFFECTED_SOP_INSTANCE_UID),
+            context.abstract_syntax,
+            context.transfer_syntax,
+            who.calling_ae_title,
+            who.called_ae_title,
+            who.address,
+        )
+        respond = partial(_store_response, command, announced)
+        return StoreExchange(partial(self._begun, command), announced, self._maximum_bytes, respond)
+
+    def _begun(self, command: Command, announced: Announced) -> Reception:
+        """Begin the reception of an instance that the command names (PS3.7 9.3.1.1)."""
+        if not is_uid(announced.sop_instance_uid) or not is_uid(announced.sop_class_uid):
+            raise Refused(_DATASET_DOES_NOT_MATCH, "the Affected SOP Class or Instance UID is missing or no UID")
+        if not command.has_dataset:
+            raise Refused(_DATASET_DOES_NOT_MATCH, "the C-STORE came without a dataset")
+        return self._begin(announced)
+
+
+def _store_response(command: Command, announced: Announced, status: int, comment: str) -> bytes:
+    """Return the C-STORE-RSP; PS3.7 9.1.1.1 leaves the UIDs in it optional, and a malformed one breaks peers."""
+    uids = {
+        Element.AFFECTED_SOP_CLASS_UID: announced.sop_class_uid,
+        Element.AFFECTED_SOP_INSTANCE_UID: announced.sop_instance_uid,
+    }
+    return response_to(command, status, comment, tuple(element for element, uid in uids.items() if is_uid(uid)))
+
+
+class StoreExchange:
+    """A C-STORE whose dataset goes to a reception, up to a limit of bytes.
+
+    Once something is refused the rest of the dataset is thrown away as it comes, and the refusal answered at its end.
+
+    Parameters
+    ----------
+    begin
+        Makes the reception.
+    announced
+        What command and association say of the instance.
+    maximum_bytes
+        The longest dataset that is let in.
+    respond
+        Encodes the response for a status and a comment.
+    """
+
+    __slots__ = ("_left_bytes", "_reception", "_refused", "_respond")
+
+    def __init__(
+        self, begin: Begin, announced: Announced, maximum_bytes: int, respond: Callable[[int, str], bytes]
+    ) -> None:
+        self._respond, self._left_bytes = respond, maximum_bytes
+        self._reception: Reception | None = None
+        self._refused = Refused(_OUT_OF_RESOURCES, "the reception was given up")
+        try:
+            self._reception = contained(begin, announced)
+        except Refused as refused:
+            self._refused = refused
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        """Hand on the next bytes."""
+        if self._reception is None:
+            return
+        self._left_bytes -= sum(map(len, fragments))
+        if self._left_bytes < 0:
+            self._refuse(Refused(_OUT_OF_RESOURCES, "the instance is over [receive] max_instance_mb"))
             return
         try:
-            _ = message.command.number(Element.MESSAGE_ID)  # asked for first: nothing is stored that cannot be answered
-            association.messages.answer(message.context_id, self._response(association, message))
-        except MalformedCommand:
-            association.abort()
+            contained(self._reception.write, fragments)
+        except Refused as refused:
+            self._refuse(refused)
 
-    def _response(self, association: GuardedAssociation, message: Message) -> bytes:
-        status, comment = self._outcome(association, message)
-        return response_to(message.command, status, comment, _repeated_uids(message.command))
+    def _refuse(self, refused: Refused) -> None:
+        self._refused = refused
+        self.abandon()
 
-    def _outcome(self, association: GuardedAssociation, message: Message) -> tuple[int, str]:
-        match message.command.field:
-            case CommandField.C_ECHO_RQ:
-                return _SUCCESS, ""
-            case CommandField.C_STORE_RQ:
-                return self._store(association, message)
-            case _:
-                return _UNRECOGNISED_OPERATION, ""
-
-    def _store(self, association: GuardedAssociation, message: Message) -> tuple[int, str]:
+    def finish(self) -> bytes:
+        """Return the response with the reception's status, or with that of the refusal."""
         try:
-            return self._kept(_announced(association, message), _checked_dataset(message)), ""
+            return self._respond(self._kept(), "")
         except Refused as refused:
             _log.warning("instance_refused", status=f"0x{refused.status:04X}", reason=refused.reason)
-            return refused.status, refused.reason
+            return self._respond(refused.status, refused.reason)
 
-    def _kept(self, announced: Announced, dataset: bytes) -> int:
-        try:
-            return self._received(announced, dataset)
-        except Refused:
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the peer its association
-            # The words of an exception may hold patient data; its type and where it happened do not.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            _log.error("store_failed", error=type(error).__qualname__, file=place.filename, line=place.lineno)
-            raise Refused(_OUT_OF_RESOURCES, "processing failed on the node") from None
+    def _kept(self) -> int:
+        reception, self._reception = self._reception, None
+        if reception is None:
+            raise self._refused
+        return contained(reception.finish)
 
-    def _received(self, announced: Announced, dataset: bytes) -> int:
-        reception = self._begin(announced)
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(reception.abandon)
-            reception.write([memoryview(dataset)])
-            on_failure.pop_all()
-        return reception.finish()
+    def abandon(self) -> None:
+        """Have the reception leave nothing."""
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            with contextlib.suppress(Refused):  # it is logged, and there is nobody to tell
+                contained(reception.abandon)
 
 
-def _announced(association: GuardedAssociation, message: Message) -> Announced:
-    context = association.accepted_context(message.context_id)
-    who = association.introduction
-    return Announced(
-        sop_class_uid=message.command.text(Element.AFFECTED_SOP_CLASS_UID),
-        sop_instance_uid=message.command.text(Element.AFFECTED_SOP_INSTANCE_UID),
-        context_sop_class_uid=context.abstract_syntax,
-        transfer_syntax_uid=context.transfer_syntax,
-        calling_ae_title=who.calling_ae_title,
-        called_ae_title=who.called_ae_title,
-        address=who.address,
-    )
+class Thrown:
+    """A message that is answered without a look at its dataset, or not at all.
+
+    Parameters
+    ----------
+    response
+        The encoded response, or None.
+    """
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: bytes | None) -> None:
+        self._response = response
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        """Throw the bytes away."""
+
+    def finish(self) -> bytes | None:
+        """Return the response."""
+        return self._response
+
+    def abandon(self) -> None:
+        """Leave nothing; there is nothing."""
 
 
-def _checked_dataset(message: Message) -> bytes:
-    """Return the dataset of a C-STORE-RQ that names an instance and brings one (PS3.7 9.3.1.1)."""
-    if not is_uid(message.command.text(Element.AFFECTED_SOP_INSTANCE_UID)):
-        raise Refused(_DATASET_DOES_NOT_MATCH, "the Affected SOP Instance UID is missing or no UID")
-    if message.is_too_large:
-        raise Refused(_OUT_OF_RESOURCES, "the instance is over [receive] max_instance_mb")
-    if message.dataset is None:
-        raise Refused(_DATASET_DOES_NOT_MATCH, "the C-STORE came without a dataset")
-    return message.dataset
+class HandedOn:
+    """A message that is gathered and then served by the library.
 
+    Parameters
+    ----------
+    hand_on
+        Called with the whole dataset, empty where there is none.
+    too_long
+        The response where the dataset is longer than any.
+    """
 
-def _repeated_uids(command: Command) -> tuple[Element, ...]:
-    """Return which UIDs the response repeats: PS3.7 9.1.1.1 leaves them optional, and a malformed one breaks peers."""
-    optional = (Element.AFFECTED_SOP_CLASS_UID, Element.AFFECTED_SOP_INSTANCE_UID)
-    return tuple(element for element in optional if is_uid(command.text(element)))
+    __slots__ = ("_dataset", "_hand_on", "_left_bytes", "_too_long")
+
+    def __init__(self, hand_on: Callable[[bytes], None], too_long: bytes) -> None:
+        self._hand_on, self._too_long = hand_on, too_long
+        self._dataset = bytearray()
+        self._left_bytes = _MAXIMUM_HANDED_ON_BYTES
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        """Gather the bytes."""
+        self._left_bytes -= sum(map(len, fragments))
+        if self._left_bytes < 0:
+            self._dataset.clear()
+            return
+        for fragment in fragments:
+            self._dataset += fragment
+
+    def finish(self) -> bytes | None:
+        """Have the message served; the library answers it."""
+        if self._left_bytes < 0:
+            return self._too_long
+        self._hand_on(bytes(self._dataset))
+        return None
+
+    def abandon(self) -> None:
+        """Forget what has come."""
+        self._dataset.clear()

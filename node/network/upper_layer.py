@@ -10,22 +10,16 @@ DICOM PS3.8 9.3 (PDU structure), Annex E (message control header).
 
 import contextlib
 import socket
-import struct
 import time
 from collections.abc import Iterator, Sequence
 
+from node.network import pdu
 from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
 from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
 from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
-_ACCEPT, _REJECT, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07
-_RELEASE_RQ_PDU = struct.pack(">BxL4x", _RELEASE_RQ, 4)
-_RELEASE_RP_PDU = struct.pack(">BxL4x", _RELEASE_RP, 4)
-_ABORT_PDU = struct.pack(">BxL4x", _ABORT, 4)
-
-_PDV_HEADER_BYTES = 6
-_IS_COMMAND, _IS_LAST = 0x01, 0x02
+_PDV_HEADER_BYTES = pdu.FRAGMENT.size
 
 
 class Requestor:
@@ -60,9 +54,9 @@ class Requestor:
     def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes]) -> None:
         self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals))
         kind, body = self._read_pdu(self._timeouts.association_s)
-        if kind == _REJECT and len(body) >= 4:
+        if kind == pdu.ASSOCIATE_RJ and len(body) >= 4:
             raise Rejected(self._peer, calling_ae_title, (body[1], body[2], body[3]))
-        if kind != _ACCEPT:
+        if kind != pdu.ASSOCIATE_AC:
             raise PeerUnreachable(f"{self._peer} {_ending(kind)} instead of accepting it")
         try:
             self._take(decode_acceptance(body), proposals)
@@ -74,8 +68,8 @@ class Requestor:
         self.accepted = {key: value for key, value in context_ids.items() if value in acceptance.context_ids}
         # PS3.8 D.1: 0 means that the peer sets no limit.
         longest = min(acceptance.maximum_pdu_bytes or MAXIMUM_PDU_BYTES, MAXIMUM_PDU_BYTES)
-        self._fragment_bytes = longest - _PDV_HEADER_BYTES
-        if self._fragment_bytes <= 0:
+        self._maximum_bytes = longest
+        if longest <= _PDV_HEADER_BYTES:
             raise PeerUnreachable(f"{self._peer} takes only PDUs that are too short to hold anything")
 
     def send_message(self, context_id: int, command: bytes, dataset: bytes | None = None) -> None:
@@ -87,20 +81,12 @@ class Requestor:
             When the connection breaks or stands still.
         """
         # The command and the head of the dataset leave in one write, so that a small message is one packet.
-        head = b"".join(self._data_pdus(context_id, command, _IS_COMMAND))
-        for pdu in self._data_pdus(context_id, dataset or b"", 0) if dataset is not None else ():
-            self._send(head + pdu)
+        head = b"".join(pdu.data_pdus(context_id, command, pdu.IS_COMMAND, self._maximum_bytes))
+        for piece in pdu.data_pdus(context_id, dataset, 0, self._maximum_bytes) if dataset is not None else ():
+            self._send(head + piece)
             head = b""
         if head:
             self._send(head)
-
-    def _data_pdus(self, context_id: int, data: bytes, kind: int) -> Iterator[bytes]:
-        view, step = memoryview(data), self._fragment_bytes
-        for start in range(0, max(len(view), 1), step):
-            fragment = view[start : start + step]
-            control = kind | (_IS_LAST if start + step >= len(view) else 0)
-            length = len(fragment) + 2
-            yield struct.pack(">BxLLBB", _DATA, length + 4, length, context_id, control) + fragment
 
     def receive_command(self) -> bytes:
         """Return the next whole command set that the peer sends.
@@ -113,13 +99,13 @@ class Requestor:
         gathered = bytearray()
         while True:
             kind, body = self._read_pdu(self._timeouts.answer_s)
-            if kind != _DATA:
+            if kind != pdu.DATA:
                 self._connection.close()
                 raise PeerUnreachable(f"{self._peer} {_ending(kind)} before it answered")
             for control, data in self._fragments(body):
-                if control & _IS_COMMAND:
+                if control & pdu.IS_COMMAND:
                     gathered += data
-                    if control & _IS_LAST:
+                    if control & pdu.IS_LAST:
                         return bytes(gathered)
 
     def _fragments(self, body: bytes) -> Iterator[tuple[int, bytes]]:
@@ -135,22 +121,22 @@ class Requestor:
     def release(self) -> None:
         """End the association in order and close; a peer that is gone already is no error (PS3.8 7.2)."""
         with contextlib.suppress(PeerUnreachable):
-            self._send(_RELEASE_RQ_PDU)
+            self._send(pdu.RELEASE_RQ_PDU)
             kind, _ = self._read_pdu(self._timeouts.association_s)
-            if kind == _RELEASE_RQ:  # PS3.8 7.2.2.7: both sides asked at once
-                self._send(_RELEASE_RP_PDU)
+            if kind == pdu.RELEASE_RQ:  # PS3.8 7.2.2.7: both sides asked at once
+                self._send(pdu.RELEASE_RP_PDU)
         self._connection.close()
 
     def abort(self) -> None:
         """Abort the association and close."""
         with contextlib.suppress(PeerUnreachable):
-            self._send(_ABORT_PDU)
+            self._send(pdu.ABORT_BY_USER)
         self._connection.close()
 
-    def _send(self, pdu: bytes) -> None:
+    def _send(self, encoded: bytes) -> None:
         try:
             self._connection.settimeout(self._timeouts.answer_s)
-            self._connection.sendall(pdu)
+            self._connection.sendall(encoded)
         except TimeoutError as error:
             raise PeerUnreachable(f"{self._peer} took nothing for {self._timeouts.answer_s:g} s") from error
         except OSError as error:
@@ -159,7 +145,7 @@ class Requestor:
     def _read_pdu(self, timeout_s: float) -> tuple[int, bytes]:
         deadline = time.monotonic() + timeout_s
         try:
-            kind, length = struct.unpack(">BxL", self._read(6, deadline))
+            kind, length = pdu.HEADER.unpack(self._read(pdu.HEADER.size, deadline))
             if length > PDU_CAP_BYTES:
                 raise PeerUnreachable(f"{self._peer} sent a PDU of {length} bytes, which is no DICOM answer")
             return kind, self._read(length, deadline)
@@ -196,6 +182,6 @@ def _connected(peer: PeerAddress, timeout_s: float) -> socket.socket:
 
 
 def _ending(kind: int) -> str:
-    return {_ABORT: "aborted the association", _RELEASE_RQ: "released the association"}.get(
+    return {pdu.ABORT: "aborted the association", pdu.RELEASE_RQ: "released the association"}.get(
         kind, f"sent a PDU of type 0x{kind:02X}"
     )

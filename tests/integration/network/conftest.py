@@ -142,8 +142,14 @@ class Listening:
     refused: list[RefusedAssociation] = field(default_factory=list)
 
 
+@pytest.fixture(params=["fast", "pynetdicom"])
+def reader(request: pytest.FixtureRequest) -> str:
+    """Return each reader in turn: whatever is tested of an SCP is tested of both."""
+    return str(request.param)
+
+
 @pytest.fixture
-def listen() -> Iterator[Callable[..., Listening]]:
+def listen(reader: str) -> Iterator[Callable[..., Listening]]:
     """Return a function that starts an SCP with these settings and this `on_store`."""
     running: list[Listening] = []
 
@@ -156,6 +162,7 @@ def listen() -> Iterator[Callable[..., Listening]]:
             return on_store(instance)
 
         chosen = {"bind": "127.0.0.1", "port": 0, "calling_ae_titles": frozenset({"SCANNER"})} | settings
+        chosen.setdefault("reader", reader)
         scp = StorageSCP(ScpSettings("NODE", **chosen), gathered(keep), refused.append)
         running.append(Listening(scp, scp.start(), received, refused))
         return running[-1]

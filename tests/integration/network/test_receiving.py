@@ -205,4 +205,4 @@ def test_accepted_connections_send_at_once(listen: Any, raw: Any) -> None:
     peer = raw(node)
     peer.request()
     (association,) = node.scp._open
-    assert association.dul.socket.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    assert association.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

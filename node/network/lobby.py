@@ -1,0 +1,273 @@
+"""The lobby: connections that have not asked for an association yet, and those that are on their way out.
+
+One thread accepts, waits for the first PDU of each connection, and hands a visitor on only when an A-ASSOCIATE-RQ has
+come whole. So whoever stays silent, drips, scans the port or speaks something else costs a descriptor and the bytes
+that came, no thread and no slot of the associations; and how many of them there may be is bounded. It knows no
+library, and of an A-ASSOCIATE-RQ its type and length alone.
+
+References
+----------
+DICOM PS3.8 9.1.4 and 9.1.5 (connections, the ARTIM timer), 9.2 (Sta2 and Sta13).
+"""
+
+import contextlib
+import errno
+import selectors
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from node.network.connection import PDU_CAP_BYTES, close_after, send_at_once
+from node.network.pdu import ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol, abort_pdu
+from node.network.request import ITEMS_START
+from node.telemetry import logger
+
+#: Half-open connections and those on their way out, together. Each costs a descriptor and what it has sent so far.
+MAXIMUM_GUESTS = 128
+MAXIMUM_GATHERED_BYTES = 16 << 20
+
+#: How long a peer has to close a connection that is over for us, before we do (PS3.8 9.2, Sta13).
+_LEAVE_S = 1.0
+
+#: How long nothing is accepted after the process ran out of descriptors; those that wait stay in the kernel's queue.
+_PAUSE_S = 0.5
+
+_READ_BYTES = 1 << 16
+_ACCEPTS_AT_ONCE = 16
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = logger("network.lobby")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A connection, in blocking mode, whose A-ASSOCIATE-RQ has come whole.
+
+    Parameters
+    ----------
+    connection, address
+        The connection, and the peer's socket address, of which the first part is its IP address.
+    request
+        The A-ASSOCIATE-RQ, with its header.
+    """
+
+    connection: socket.socket
+    address: tuple[Any, ...]
+    request: bytes
+
+
+@dataclass(eq=False, slots=True)
+class _Guest:
+    connection: socket.socket
+    address: tuple[Any, ...]
+    deadline: float
+    wanted_bytes: int = HEADER.size
+    gathered: bytearray = field(default_factory=bytearray)
+    is_leaving: bool = False
+
+
+class Lobby:
+    """Accepts on a listening socket until it is stopped.
+
+    Parameters
+    ----------
+    listener
+        The listening socket; the lobby closes its own descriptor of it at the end.
+    timeout_s
+        From the connection to the end of the A-ASSOCIATE-RQ, however it comes.
+    receive
+        Called with each visitor, on the lobby's thread; returns None, or the bytes to send away with.
+    """
+
+    def __init__(self, listener: socket.socket, timeout_s: float, receive: Callable[[Visitor], bytes | None]) -> None:
+        self._listener, self._timeout_s, self._receive = listener, timeout_s, receive
+        self._guests: dict[_Guest, None] = {}  # in the order of their coming
+        self._leaving: deque[tuple[socket.socket, bytes]] = deque()
+        self._is_stopped = self._is_closed = False
+        self._closing = threading.Lock()
+        self._accepts_again_at: float | None = None
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._ringer = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="storage-scp", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        for one in (self._listener, self._bell, self._ringer):
+            one.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._answer_bell)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the listening socket and every connection in the lobby, and end its thread."""
+        self._is_stopped = True
+        self._ring()
+        self._thread.join()
+
+    def see_off(self, connection: socket.socket, farewell: bytes) -> None:
+        """Send the last bytes, let the peer close the connection or close it soon; from any thread, without waiting.
+
+        Closing at once would take back what the peer has not read yet, if it still sends (a TCP reset).
+        """
+        with self._closing:
+            if not self._is_closed:
+                self._leaving.append((connection, farewell))
+                self._ring()
+                return
+        close_after(connection, farewell)
+        connection.close()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(OSError):  # it rings already, or nobody is there any more
+            self._ringer.send(b"\0")
+
+    def _run(self) -> None:
+        try:
+            while not self._is_stopped:
+                for key, _ in self._selector.select(self._wait_s()):
+                    key.data()
+                self._let_out()
+                self._send_overdue_away()
+        finally:
+            self._close()
+
+    def _wait_s(self) -> float | None:
+        deadlines = [guest.deadline for guest in self._guests]
+        if self._accepts_again_at is not None:
+            deadlines.append(self._accepts_again_at)
+        return max(min(deadlines) - time.monotonic(), 0) if deadlines else None
+
+    def _answer_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._bell.recv(_READ_BYTES)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                connection, address = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return  # another process took it, or it went again
+            except OSError as error:
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                self._pause()
+                return
+            self._take_in(connection, address, self._timeout_s)
+
+    def _pause(self) -> None:
+        """Make room and accept nothing for a moment: the listening socket would stay ready, and the thread spin."""
+        _log.error("no_descriptor_left", way_out="raise the limit of open files of this process")
+        self._send_away_one()
+        self._selector.unregister(self._listener)
+        self._accepts_again_at = time.monotonic() + _PAUSE_S
+
+    def _take_in(self, connection: socket.socket, address: tuple[Any, ...], stay_s: float) -> _Guest:
+        connection.setblocking(False)
+        guest = _Guest(connection, address, time.monotonic() + stay_s)
+        self._guests[guest] = None
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._read, guest))
+        while len(self._guests) > MAXIMUM_GUESTS:
+            self._send_away_one()
+        return guest
+
+    def _read(self, guest: _Guest) -> None:
+        if guest not in self._guests:
+            return  # sent away between the event and now
+        wanted = _READ_BYTES if guest.is_leaving else min(guest.wanted_bytes - len(guest.gathered), _READ_BYTES)
+        try:
+            received = guest.connection.recv(wanted)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        if not received:
+            self._drop(guest)
+        elif not guest.is_leaving:
+            guest.gathered += received
+            self._look_at(guest)
+
+    def _look_at(self, guest: _Guest) -> None:
+        try:
+            if len(guest.gathered) == HEADER.size:
+                guest.wanted_bytes += _length_of_request(bytes(guest.gathered))
+            elif len(guest.gathered) == guest.wanted_bytes:
+                self._hand_on(guest)
+        except BrokenProtocol as broken:
+            _log.info("connection_aborted", reason=str(broken), address=guest.address[0])
+            self._bid_farewell(guest, abort_pdu(broken.reason))
+        while sum(len(each.gathered) for each in self._guests) > MAXIMUM_GATHERED_BYTES:
+            self._send_away_one()
+
+    def _hand_on(self, guest: _Guest) -> None:
+        self._forget(guest)
+        guest.connection.setblocking(True)
+        send_at_once(guest.connection)
+        farewell = self._receive(Visitor(guest.connection, guest.address, bytes(guest.gathered)))
+        if farewell is not None:
+            self._leaving.append((guest.connection, farewell))
+
+    def _let_out(self) -> None:
+        while self._leaving:
+            connection, farewell = self._leaving.popleft()
+            with contextlib.suppress(OSError):
+                address = connection.getpeername()
+                self._bid_farewell(self._take_in(connection, address, _LEAVE_S), farewell)
+                continue
+            connection.close()  # the peer has gone
+
+    def _bid_farewell(self, guest: _Guest, farewell: bytes) -> None:
+        guest.is_leaving, guest.deadline = True, time.monotonic() + _LEAVE_S
+        guest.gathered.clear()
+        close_after(guest.connection, farewell)
+
+    def _send_overdue_away(self) -> None:
+        now = time.monotonic()
+        for guest in [guest for guest in self._guests if guest.deadline <= now]:
+            self._drop(guest)
+        if self._accepts_again_at is not None and self._accepts_again_at <= now:
+            self._accepts_again_at = None
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _send_away_one(self) -> None:
+        """Drop one that leaves, or else the oldest of the address that holds most: none locks others out."""
+        if not self._guests:
+            return
+        held = Counter(guest.address[0] for guest in self._guests)
+        most = max(held.values())
+        crowd = (guest for guest in self._guests if held[guest.address[0]] == most)
+        self._drop(next((guest for guest in self._guests if guest.is_leaving), None) or next(crowd))
+
+    def _forget(self, guest: _Guest) -> None:
+        del self._guests[guest]
+        self._selector.unregister(guest.connection)
+
+    def _drop(self, guest: _Guest) -> None:
+        self._forget(guest)
+        guest.connection.close()
+
+    def _close(self) -> None:
+        with self._closing:
+            self._is_closed = True
+        self._let_out()
+        for guest in list(self._guests):
+            self._drop(guest)
+        self._selector.close()
+        for one in (self._listener, self._bell, self._ringer):
+            one.close()
+
+
+def _length_of_request(header: bytes) -> int:
+    """Return the length that an A-ASSOCIATE-RQ claims, before any of it is read."""
+    kind, length = HEADER.unpack(header)
+    if kind not in TYPES:
+        raise BrokenProtocol("what came is no PDU", AbortReason.UNRECOGNISED_PDU)
+    if kind != ASSOCIATE_RQ:
+        raise BrokenProtocol("the first PDU is no A-ASSOCIATE-RQ", AbortReason.UNEXPECTED_PDU)
+    if not ITEMS_START <= length <= PDU_CAP_BYTES:
+        raise BrokenProtocol(f"an A-ASSOCIATE-RQ claims {length} bytes")
+    return int(length)

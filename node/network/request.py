@@ -1,0 +1,152 @@
+"""The A-ASSOCIATE-RQ as it comes, read here before the library sees any of it, and what the library then sees.
+
+The library aborts at items that it does not know, though they are to be ignored, dies of an even context ID, raises on
+titles and UIDs of a form that it does not like, and chooses a transfer syntax by its own list. What is handed on to it
+is written anew from what was read: valid, without what it would ignore in any case, and with the one transfer syntax of
+each context that this node prefers. It knows no socket and not who is let in.
+
+References
+----------
+DICOM PS3.8 9.3.1 (unknown items are ignored), 9.3.2 (A-ASSOCIATE-RQ), Annex D.1 (Maximum Length), PS3.7 D.3.3.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.domain.identifiers import is_uid
+from node.network.associate import maximum_length
+from node.network.items import MalformedItems, item, items
+from node.network.pdu import ASSOCIATE_RQ, HEADER, BrokenProtocol
+from node.network.presentation import preferred_transfer_syntax
+
+#: PS3.8 Table 9-11: version, reserved, two AE titles and 32 reserved bytes stand before the items.
+ITEMS_START = 68
+
+_APPLICATION_CONTEXT, _CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
+_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
+_MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
+
+#: Stands for what has not the form of a UID: nobody supports it, and so that context alone is refused.
+_NO_UID = "0"
+
+#: PS3.8 Table 9-11: bit 0 says version 1, and only that bit is tested.
+_VERSION_1 = 0x0001
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedContext:
+    """A presentation context as proposed: its ID, what is to be said, and the encodings to choose from."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRequest:
+    """What an A-ASSOCIATE-RQ says.
+
+    Parameters
+    ----------
+    is_version_1
+        Whether it speaks the one protocol version that there is.
+    called_ae_title, calling_ae_title
+        Without padding; what no AE title may hold is replaced by a question mark.
+    application_context
+        The application context name; empty where there is none.
+    contexts
+        At least one, each with an odd ID of its own.
+    maximum_pdu_bytes
+        The longest P-DATA-TF content that the peer takes; 0 where it sets no limit.
+    roles
+        The contents of its SCP/SCU Role Selection items (PS3.7 D.3.3.4).
+    """
+
+    is_version_1: bool
+    called_ae_title: str
+    calling_ae_title: str
+    application_context: str
+    contexts: tuple[ProposedContext, ...]
+    maximum_pdu_bytes: int
+    roles: tuple[bytes, ...]
+
+    def encoded(self) -> bytes:
+        """Return the A-ASSOCIATE-RQ that the library is given."""
+        titles = b"".join(title.encode("ascii").ljust(16) for title in (self.called_ae_title, self.calling_ae_title))
+        contexts = b"".join(_encoded_context(context) for context in self.contexts)
+        roles = b"".join(item(_ROLE_SELECTION, role) for role in self.roles)
+        user_information = item(_MAXIMUM_LENGTH, struct.pack(">L", self.maximum_pdu_bytes)) + roles
+        body = struct.pack(">HH", _VERSION_1, 0) + titles + bytes(32)
+        body += item(_APPLICATION_CONTEXT, self.application_context.encode()) + contexts
+        body += item(_USER_INFORMATION, user_information)
+        return HEADER.pack(ASSOCIATE_RQ, len(body)) + body
+
+
+def _encoded_context(context: ProposedContext) -> bytes:
+    # The node chooses here, for both readers: PS3.8 9.3.3.2 leaves the choice to the acceptor.
+    chosen = preferred_transfer_syntax(context.transfer_syntaxes) or context.transfer_syntaxes[0]
+    abstract = item(_ABSTRACT_SYNTAX, context.abstract_syntax.encode())
+    return item(_CONTEXT, bytes([context.context_id, 0, 0, 0]) + abstract + item(_TRANSFER_SYNTAX, chosen.encode()))
+
+
+def decode_request(body: bytes) -> AssociationRequest:
+    """Return what the A-ASSOCIATE-RQ with this body (all after its length) says; unknown items are ignored.
+
+    Raises
+    ------
+    BrokenProtocol
+        When it ends before its items, an item overruns what holds it, or a context has an even ID, the ID of another,
+        no abstract syntax or no transfer syntax.
+    """
+    if len(body) < ITEMS_START:
+        raise BrokenProtocol("the A-ASSOCIATE-RQ ends before its items")
+    try:
+        return _decoded(body)
+    except MalformedItems as error:
+        raise BrokenProtocol(f"{error} in the A-ASSOCIATE-RQ") from error
+
+
+def _decoded(body: bytes) -> AssociationRequest:
+    variable = list(items(body[ITEMS_START:]))
+    user = next((content for kind, content in variable if kind == _USER_INFORMATION), b"")
+    names = (content for kind, content in variable if kind == _APPLICATION_CONTEXT)
+    return AssociationRequest(
+        is_version_1=bool(int.from_bytes(body[:2], "big") & _VERSION_1),
+        called_ae_title=_title(body[4:20]),
+        calling_ae_title=_title(body[20:36]),
+        application_context=_uid(next(names, b"")),
+        contexts=_checked([_context(content) for kind, content in variable if kind == _CONTEXT]),
+        maximum_pdu_bytes=min(maximum_length(user), 0xFFFFFFFF),
+        roles=tuple(content for kind, content in items(user) if kind == _ROLE_SELECTION),
+    )
+
+
+def _title(encoded: bytes) -> str:
+    """Return an AE title without its padding; some pad with NUL, and PS3.5 6.2 lets neither backslash nor control."""
+    text = encoded.decode("ascii", "replace").strip("\0 ")
+    return "".join(sign if sign.isascii() and sign.isprintable() and sign != "\\" else "?" for sign in text)
+
+
+def _uid(encoded: bytes) -> str:
+    text = encoded.decode("ascii", "replace").strip("\0 ")
+    return text if is_uid(text) else _NO_UID
+
+
+def _context(content: bytes) -> ProposedContext:
+    if len(content) < 4:
+        raise MalformedItems("a presentation context without an ID")
+    syntaxes = list(items(content[4:]))
+    abstract = [_uid(value) for kind, value in syntaxes if kind == _ABSTRACT_SYNTAX]
+    transfer = tuple(_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX)
+    if not abstract or not transfer:
+        raise BrokenProtocol("a presentation context without abstract or transfer syntax")
+    return ProposedContext(content[0], abstract[0], transfer)
+
+
+def _checked(contexts: Sequence[ProposedContext]) -> tuple[ProposedContext, ...]:
+    """Return the contexts, whose IDs are odd and unique (PS3.8 9.3.2.2); so there are at most 128 of them."""
+    identities = {context.context_id for context in contexts}
+    if not contexts or len(identities) < len(contexts) or not all(identity % 2 for identity in identities):
+        raise BrokenProtocol("no presentation context, or one with an even ID or the ID of another")
+    return tuple(contexts)
