@@ -114,7 +114,10 @@ def _scp_settings(settings: Settings) -> ScpSettings:
         accept_any_calling_ae=settings.receive.accept_any_calling_ae,
         calling_ae_titles=frozenset(peer.ae_title for peer in settings.peers if peer.may_send),
         max_associations=settings.receive.max_associations,
+        max_associations_per_address=settings.receive.max_associations_per_address,
         association_timeout_s=settings.receive.association_timeout_s,
+        pdu_timeout_s=settings.receive.pdu_timeout_s,
         idle_timeout_s=settings.receive.idle_timeout_s,
         max_instance_mb=settings.receive.max_instance_mb,
+        reader=settings.receive.reader,
     )
