@@ -24,6 +24,7 @@ from node.pipeline.deliver import Deliverer
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import read_file, warm
+from node.pipeline.steps import Reached, unobserved
 from node.receiving import DRAIN_S, Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
@@ -58,9 +59,18 @@ class Node:
         The time now, aware.
     jitter
         Random source of the backoffs.
+    reached
+        Called at each step of an instance that comes in; for tests that end the process there.
     """
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, jitter: random.Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        jitter: random.Random,
+        reached: Reached = unobserved,
+    ) -> None:
         self._settings, self._database, self._clock, self._jitter = settings, database, clock, jitter
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
@@ -71,7 +81,7 @@ class Node:
         self._others = [self._compose_loop(), *self._deliver_loops()]
         self._draining = False
         served = self._catalogue.served_models
-        self._receiving = Receiving(settings, database, self._files, served, clock, self._wake)
+        self._receiving = Receiving(settings, database, self._files, served, clock, self._wake, reached)
 
     @property
     def registrations(self) -> list[Registration]:
@@ -204,8 +214,15 @@ class Node:
 
 
 @contextmanager
-def opened_node(settings: Settings) -> Iterator[Node]:
+def opened_node(settings: Settings, reached: Reached = unobserved) -> Iterator[Node]:
     """Lock the data folder, prepare and open the database, and yield a node that is not started yet.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    reached
+        Called at each step of an instance that comes in; for tests that end the process there.
 
     Raises
     ------
@@ -217,19 +234,27 @@ def opened_node(settings: Settings) -> Iterator[Node]:
         wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url)) as database:
-            node = Node(settings, database, utc_now, random.Random())
+            node = Node(settings, database, utc_now, random.Random(), reached)
             try:
                 yield node
             finally:
                 node.abandon()
 
 
-def serve(settings: Settings) -> None:
-    """Run a node until SIGTERM or SIGINT, then drain it; a second signal ends it at once."""
+def serve(settings: Settings, reached: Reached = unobserved) -> None:
+    """Run a node until SIGTERM or SIGINT, then drain it; a second signal ends it at once.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    reached
+        Called at each step of an instance that comes in; for tests that end the process there.
+    """
     telemetry.configure(settings.log.level, settings.log.format)
     stop = threading.Event()
     log = telemetry.logger("app")
-    with opened_node(settings) as node:
+    with opened_node(settings, reached) as node:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end_at_once(node) if stop.is_set() else stop.set())
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
