@@ -114,14 +114,15 @@ class Node:
     process: Program
 
 
-def launch(home: NodeFolder) -> Program:
-    """Start the node in its folder, and wait for nothing."""
-    return Program(home.command("serve"), _next_log(home.folder), {"PYTHONUNBUFFERED": "1"})
+def launch(home: NodeFolder, command: Sequence[str] = ()) -> Program:
+    """Start the node in its folder, by another command where one is given, and wait for nothing."""
+    environment = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(CHECKOUT)}  # for commands of `tests`
+    return Program(command or home.command("serve"), _next_log(home.folder), environment)
 
 
-def start(home: NodeFolder) -> Node:
-    """Start the node in its folder and wait until it says that it accepts associations."""
-    process = launch(home)
+def start(home: NodeFolder, command: Sequence[str] = ()) -> Node:
+    """Start the node as `launch` does, and wait until it says that it accepts associations."""
+    process = launch(home, command)
     try:
         line = process.wait_line("ready ", READY_TIMEOUT_S)
     except BaseException:

@@ -1,0 +1,114 @@
+"""SIGKILL at every step between the first byte of an instance and its answer, and what the next start makes of it."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.dicom.part10 import read_part10
+from node.domain.errors import Transient
+from node.network.reception import IncomingInstance
+from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from node.pipeline.steps import Step
+from node.store import schema, views
+from node.store.database import Database
+from tests.support.house import radiograph
+from tests.support.nodes import Node, NodeFolder, Peer, serving, start
+from tests.support.waiting import wait_until
+
+IN_THE_DATABASE = (Step.RECORDED, Step.COMMITTED)
+KEPT_FROM = (Step.RENAMED, Step.FOLDER_SYNCED, *IN_THE_DATABASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A folder with a configuration, and its database."""
+
+    folder: NodeFolder
+    url: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the stored instances."""
+        with closing(Database.open(self.url)) as database:
+            return database.read(views.instances)
+
+    def files(self, below: str) -> list[Path]:
+        """Return the files below a folder of the data folder."""
+        return sorted(path for path in (self.folder.data / below).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """Give a node without models: what is received is only kept."""
+    url = f"sqlite:///{tmp_path}/var/node.db"
+    tables = {}
+    if request.param == "postgresql":
+        url = request.getfixturevalue("empty_postgres_url")
+        schema.upgrade(url)
+        tables = {"database": f'url = "{url}"'}
+    folder = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], tables=tables, models=())
+    folder.write()
+    return Home(folder, url)
+
+
+def _store(node: Node, came: IncomingInstance) -> int:
+    context = (came.sop_class_uid, came.transfer_syntax_uid)
+    with open_association(PeerAddress("PACSNODE", "127.0.0.1", node.port), "MODALITY", [context]) as association:
+        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
+        return association.store(outgoing).status
+
+
+def _instance(number: int) -> IncomingInstance:
+    return radiograph(sop_instance_uid=f"1.2.3.1.{number}")
+
+
+def _check(home: Home, sent: Sequence[IncomingInstance]) -> None:
+    """See that these are held bit for bit, and that no other file lies about."""
+    rows = {row["sop_instance_uid"]: row["path"] for row in home.rows()}
+    assert rows.keys() == {came.sop_instance_uid for came in sent}
+    for came in sent:
+        assert read_part10(home.folder.data / rows[came.sop_instance_uid]).dataset == came.dataset
+    assert home.files("instances") == sorted(home.folder.data / path for path in rows.values())
+    assert not home.files("incoming")
+    assert not home.files("quarantine")
+
+
+def _starts_after(home: Home, node: Node, sent: Sequence[IncomingInstance], killed_at: Step | None) -> None:
+    """See what the start after a kill has made of the last instance, and let its peer try a second time.
+
+    From the rename on, the whole instance lay there and was adopted, or was committed already.
+    """
+    *acknowledged, last = sent
+    _check(home, sent if killed_at in KEPT_FROM else acknowledged)
+    assert _store(node, last) == 0x0000
+    _check(home, sent)
+
+
+@pytest.mark.parametrize(
+    ("home", "steps"), [("sqlite", tuple(Step)), ("postgresql", IN_THE_DATABASE)], indirect=["home"]
+)
+def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(home: Home, steps: Sequence[Step]) -> None:
+    """What was acknowledged is there, the peer's second try is acknowledged, and nothing is torn or left over.
+
+    Each start finds what the kill before it left, serves the second try, and dies at the next step.
+    """
+    sent, killed_at = [_instance(0)], None
+    for step in steps:
+        node = start(home.folder, [sys.executable, "-m", "tests.support.killed", step, str(home.folder.configuration)])
+        try:
+            _starts_after(home, node, sent, killed_at)
+            sent.append(_instance(len(sent)))
+            with pytest.raises(Transient):
+                _store(node, sent[-1])
+            wait_until(lambda: node.process.process.poll() is not None, 20, "the end of the node")  # noqa: B023
+            assert node.process.process.returncode == -signal.SIGKILL
+        finally:
+            node.process.kill()
+        killed_at = step
+    with serving(home.folder) as node:
+        _starts_after(home, node, sent, killed_at)
