@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.dicom.encoding import NotParsable
-from node.dicom.header import inspect, pixel_bytes
+from node.dicom.header import MAXIMUM_CHARACTERS, inspect, pixel_bytes
+from node.dicom.tags import WANTED
 from node.domain.identifiers import is_uid
 from tests.unit.dicom.raw import (
     BIG_ENDIAN,
@@ -47,6 +48,40 @@ def test_missing_elements_are_empty() -> None:
 def test_a_uid_loses_its_trailing_padding_and_nothing_else(raw: bytes, uid: str) -> None:
     """What is wrong with it stays visible to whoever checks."""
     assert inspect(explicit(0x00080018, b"UI", raw), EXPLICIT).sop_instance_uid == uid
+
+
+@pytest.mark.parametrize("raw", [b"1.2\0\0.3", b"1.2\n.3", b"1.2\x1b[31m", b"\x801.2"])
+def test_a_uid_with_what_nothing_can_store_shows_that_it_has_it(raw: bytes) -> None:
+    """It stays none, and neither a database nor a log line stumbles over it."""
+    uid = inspect(explicit(0x00080018, b"UI", raw), EXPLICIT).sop_instance_uid
+    assert not is_uid(uid)
+    assert uid.isprintable()
+    assert "\ufffd" in uid
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"<script>alert(1)</script>", "<script>alert(1)</script>"),
+        (b"'; DROP TABLE instances; --", "'; DROP TABLE instances; --"),
+        (b"a\0b\r\n\tc", "abc"),
+        (b"Doe^Jane" + b" " * 60_000, "Doe^Jane"),
+        (b"x" * 60_000, "x" * MAXIMUM_CHARACTERS),
+        ("王".encode() * 20_000, "王" * MAXIMUM_CHARACTERS),
+    ],
+)
+def test_text_is_cleaned_and_cut_and_otherwise_as_sent(raw: bytes, text: str) -> None:
+    """Markup and SQL are text like any other: pages escape it, and statements have parameters."""
+    dataset = explicit(0x00080005, b"CS", b"ISO_IR 192") + explicit(0x00100010, b"PN", raw[: (1 << 16) - 2])
+    assert inspect(dataset, EXPLICIT).patient_name == text
+
+
+def test_a_text_of_a_megabyte_makes_no_large_header() -> None:
+    """In every element that a header keeps."""
+    dataset = b"".join(explicit(tag, b"UT", b"1\\" * 500_000) for tag in sorted(WANTED))
+    header = inspect(dataset, EXPLICIT)
+    assert len(repr(header)) < 16_384
+    assert not is_uid(header.sop_instance_uid)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """The walk over raw bytes: what is one whole dataset, and what is not."""
 
-import time
-import zlib
 from pathlib import Path
 
 import pytest
 
-from node.dicom.encoding import InflatesTooLarge, NotParsable, inflate
+from node.dicom.encoding import NotParsable
 from node.dicom.part10 import NotPart10, read_part10
-from node.dicom.structure import MAXIMUM_STEPS, MAXIMUM_VALUE_BYTES, check_structure
+from node.dicom.structure import MAXIMUM_VALUE_BYTES, check_structure
 from tests.unit.dicom.raw import (
     BIG_ENDIAN,
     DEFLATED,
@@ -157,32 +155,47 @@ def test_device_uids_are_found_in_contributing_equipment(defined: bool) -> None:
     assert check_structure(SMALL + top + equipment, EXPLICIT).device_uids == (b"1.4\0", b"1.5\0")
 
 
+@pytest.mark.parametrize(
+    ("dataset", "transfer_syntax"),
+    [
+        (SMALL + explicit(0x0018A001, b"UN", item(implicit(0x00181002, b"1.5\0"))), EXPLICIT),
+        (
+            SMALL
+            + explicit(0x0018A001, b"UN", ITEM_OPEN, UNDEFINED)
+            + implicit(0x00181002, b"1.5\0")
+            + ITEM_CLOSE
+            + SEQUENCE_CLOSE,
+            EXPLICIT,
+        ),
+        (
+            explicit(0x00080018, b"UI", b"1.2\0", order=">")
+            + explicit(0x0018A001, b"UN", item(implicit(0x00181002, b"1.5\0")), order=">"),
+            BIG_ENDIAN,
+        ),
+        (implicit(0x00080018, b"1.2\0") + implicit(0x0018A001, item(implicit(0x00181002, b"1.5\0"))), IMPLICIT),
+    ],
+)
+def test_device_uids_are_found_whatever_the_equipment_went_through(dataset: bytes, transfer_syntax: str) -> None:
+    """An archive that does not know the sequence passes it on as VR UN, implicit inside (PS3.5 6.2.2)."""
+    assert check_structure(dataset, transfer_syntax).device_uids == (b"1.5\0",)
+
+
+def test_contributing_equipment_inside_another_sequence_is_somebody_elses() -> None:
+    """It says who made what is referred to."""
+    inner = open_sequence(0x0018A001, explicit(0x00181002, b"UI", b"1.5\0"))
+    assert check_structure(SMALL + open_sequence(_SEQUENCE, inner), EXPLICIT).device_uids == ()
+    assert check_structure(SMALL + open_sequence(0x0018A001, inner), EXPLICIT).device_uids == ()
+
+
+def test_contributing_equipment_that_is_no_sequence_is_skipped() -> None:
+    """A value that fits is no fault."""
+    assert check_structure(SMALL + explicit(0x0018A001, b"LO", b"abcd"), EXPLICIT).device_uids == ()
+
+
 def test_contributing_equipment_that_is_broken_inside_is_refused() -> None:
     """It says whether an object is our own, so it is looked at whole."""
     with pytest.raises(NotParsable):
         check_structure(SMALL + explicit(0x0018A001, b"SQ", item(b"\x18\0\x02\x10UI\xff\x00")), EXPLICIT)
-
-
-@pytest.mark.parametrize("closed", [True, False])
-def test_sixty_thousand_nested_sequences_are_refused_at_once(closed: bool) -> None:  # noqa: FBT001
-    """Depth is counted, never recursed into."""
-    opening = explicit(_SEQUENCE, b"SQ", ITEM_OPEN, UNDEFINED)
-    dataset = SMALL + opening * 60_000 + (ITEM_CLOSE + SEQUENCE_CLOSE) * 60_000 * closed
-    start = time.monotonic()
-    with pytest.raises(NotParsable, match="nested deeper"):
-        check_structure(dataset, EXPLICIT)
-    assert time.monotonic() - start < 1
-
-
-def test_fifty_thousand_elements_are_let_in() -> None:
-    """Many are no fault."""
-    check_structure(SMALL + explicit(0x00091018, b"LO", b"abcd") * 50_000, EXPLICIT)
-
-
-def test_more_elements_than_the_cap_are_refused() -> None:
-    """A gigabyte of tiny elements holds no receiver."""
-    with pytest.raises(NotParsable, match="more than"):
-        check_structure(SMALL + explicit(0x00091018, b"LO", b"") * (MAXIMUM_STEPS + 1), EXPLICIT)
 
 
 def test_a_long_value_is_kept_short() -> None:
@@ -194,33 +207,6 @@ def test_a_long_value_is_kept_short() -> None:
 def test_an_unknown_transfer_syntax_is_taken_as_explicit_little_endian() -> None:
     """Private ones are encapsulated so."""
     assert check_structure(SMALL + encapsulated(b"ab"), "1.2.3.4.5").pixels is not None
-
-
-def _deflated(dataset: bytes) -> bytes:
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return deflater.compress(dataset) + deflater.flush()
-
-
-@pytest.mark.parametrize(
-    "trailer", [b"", b"\0", zlib.crc32(SMALL).to_bytes(4, "little") + len(SMALL).to_bytes(4, "little")]
-)
-def test_a_deflated_dataset_is_walked_inflated(trailer: bytes) -> None:
-    """Padding and gzip's trailer after the stream are let in."""
-    structure = check_structure(_deflated(SMALL) + trailer, DEFLATED)
-    assert bytes(structure.dataset) == SMALL
-
-
-@pytest.mark.parametrize("damaged", [_deflated(SMALL)[:-3], _deflated(SMALL) + b"what is this", b""])
-def test_a_damaged_deflate_stream_is_refused(damaged: bytes) -> None:
-    """Truncated, followed by something else, or nothing."""
-    with pytest.raises(NotParsable):
-        check_structure(damaged, DEFLATED)
-
-
-def test_a_deflate_bomb_is_stopped_at_the_cap() -> None:
-    """It is inflated in pieces, and no further than one piece past the cap."""
-    with pytest.raises(InflatesTooLarge):
-        inflate(_deflated(bytes(64 << 20)), maximum_bytes=4 << 20)
 
 
 _REFUSED_RIGHTLY = {
