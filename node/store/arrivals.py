@@ -15,7 +15,7 @@ from sqlalchemy import ClauseElement, exists, func, literal, select, union_all
 from node.store import instances
 from node.store.database import Transaction
 from node.store.instances import NewInstance
-from node.store.statement import Statement, among
+from node.store.statement import Among, Lookup, Statement
 from node.store.tables import Analysis, Instance, InstanceKind, Rendition, Study
 from node.store.upsert import insert_for
 
@@ -30,7 +30,7 @@ class Known:
 
 def known_among(tx: Transaction, sop_uids: Collection[str]) -> Known:
     """Return which of these UIDs are stored, and which are those of this node's own reports."""
-    found = _KNOWN.rows(tx, uids=list(sop_uids))
+    found = _KNOWN.rows(tx, list(sop_uids))
     return Known(
         frozenset(uid for uid, is_own in found if not is_own),
         frozenset(uid for uid, is_own in found if is_own),
@@ -67,7 +67,7 @@ def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
 def waiting_since(tx: Transaction, work: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
     """Return `node.store.instances.waiting_since` for each study and model; without those that hold no image."""
     pairs = list(work)
-    found = _FIRST_IMAGES.rows(tx, uids=list({study for study, _ in pairs}))
+    found = _FIRST_IMAGES.rows(tx, list({study for study, _ in pairs}))
     first = {study: at for study, at, reported in found if not reported}
     reported = {study for study, _, reported in found if reported}
     since = {
@@ -95,22 +95,22 @@ def _received_at(arrival: NewInstance) -> datetime:
     return arrival.received_at
 
 
-def _known(dialect: str) -> ClauseElement:
-    held = select(Instance.sop_instance_uid, literal(0)).where(among(dialect, Instance.sop_instance_uid, "uids"))
-    own = select(Rendition.sop_instance_uid, literal(1)).where(among(dialect, Rendition.sop_instance_uid, "uids"))
+def _known(among: Among) -> ClauseElement:
+    held = select(Instance.sop_instance_uid, literal(0)).where(among(Instance.sop_instance_uid))
+    own = select(Rendition.sop_instance_uid, literal(1)).where(among(Rendition.sop_instance_uid))
     return union_all(held, own)
 
 
-def _first_images(dialect: str) -> ClauseElement:
+def _first_images(among: Among) -> ClauseElement:
     # an index holds a study's images by time: the first one is found at once, however many there are
     of_study = Instance.study_instance_uid == Study.study_instance_uid, Instance.kind == InstanceKind.IMAGE
     first = select(func.min(Instance.received_at)).where(*of_study).scalar_subquery()
     reported = exists().where(Analysis.study_instance_uid == Study.study_instance_uid)
-    return select(Study.study_instance_uid, first, reported).where(among(dialect, Study.study_instance_uid, "uids"))
+    return select(Study.study_instance_uid, first, reported).where(among(Study.study_instance_uid))
 
 
-_KNOWN = Statement(_known)
-_FIRST_IMAGES = Statement(_first_images)
+_KNOWN = Lookup(_known)
+_FIRST_IMAGES = Lookup(_first_images)
 _ADD = Statement(lambda dialect: insert_for(dialect, Instance), instances.COLUMNS)
 _MOVE_STUDY = Statement(lambda dialect: instances.moved(insert_for(dialect, Study)), instances.STUDY_COLUMNS)
 _ADD_STUDY = Statement(lambda dialect: insert_for(dialect, Study).on_conflict_do_nothing(), instances.STUDY_COLUMNS)

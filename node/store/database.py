@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -31,7 +31,7 @@ Transaction = Session
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-_WRITES_NOTHING = text("DELETE FROM audit WHERE 1 = 0")  # refused all the same where nothing may be written
+_WRITES_NOTHING = "DELETE FROM audit WHERE 1 = 0"  # refused all the same where nothing may be written
 
 _RUNS = 5  # how often a work is run that keeps losing races
 
@@ -82,7 +82,7 @@ class Database:
         _create(file)
         reader, writer = engines.sqlite_reader(url, busy_timeout_s), engines.sqlite_writer(url, busy_timeout_s)
         _connect(writer)  # the file turns to write-ahead logging here, while no reader can be in the way
-        return cls(reader, GroupCommitWriter(writer), (reader, writer))
+        return cls(reader, GroupCommitWriter(writer, keeps_connection=True), (reader, writer))
 
     @property
     def failed_writes_are_certain(self) -> bool:
@@ -166,7 +166,7 @@ class _PerCallWriter:
 
     def __init__(self, engine: Engine) -> None:
         self._commits = 0
-        self._together = GroupCommitWriter(engine)
+        self._together = GroupCommitWriter(engine, keeps_connection=False)
         self._counting = threading.Lock()
         self._engine = engine
 
@@ -201,7 +201,7 @@ class _PerCallWriter:
 
 
 def _nothing(tx: Session, items: Sequence[None]) -> Sequence[None]:
-    tx.execute(_WRITES_NOTHING)
+    tx.connection().exec_driver_sql(_WRITES_NOTHING)
     return items
 
 

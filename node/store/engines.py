@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ LONGEST_WAIT_S = 5.0
 
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LONGEST_WAIT_S}
 
-_dumps = partial(json.dumps, allow_nan=False, ensure_ascii=True)  # PostgreSQL refuses NaN, and lone surrogates as text
+_dumps = json.JSONEncoder(allow_nan=False, ensure_ascii=True).encode  # PostgreSQL refuses NaN and lone surrogates
 
 
 def parse(url: str) -> URL:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -34,11 +34,15 @@ class GroupCommitWriter:
     ----------
     engine
         An engine; on SQLite its transactions begin with ``BEGIN IMMEDIATE``.
+    keeps_connection
+        Whether one connection goes from leader to leader. Not where a server may drop it in between: only a
+        connection that comes from the pool is tried before it is used.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, keeps_connection: bool) -> None:
         self.commits = 0  #: how many transactions were committed
-        self._engine = engine
+        self._engine, self._keeps_connection = engine, keeps_connection
+        self._kept: Connection | None = None
         self._waiting: deque[Piece] = deque()
         self._closed = False
         self._is_led = False
@@ -69,6 +73,8 @@ class GroupCommitWriter:
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._is_led)
+        if self._kept is not None:
+            self._kept.close()
 
     def _done(self, piece: Piece) -> Any:
         self._refuse_reentry()
@@ -139,11 +145,27 @@ class GroupCommitWriter:
         self._commit(group, lambda _error: False)  # what fails now fails for its caller alone
 
     def _commit(self, group: Group, runs_again: RunsAgain) -> None:
-        with self._engine.connect() as connection, connection.begin():
+        with self._connected() as connection, connection.begin():
             # gathered only now: while another process held the lock, more has come
             group.extend(self._taken(_LARGEST_GROUP - len(group)))
             group.run(connection, runs_again)
         self.commits += 1
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        connection, self._kept = self._kept or self._engine.connect(), None
+        try:
+            yield connection
+        except SQLAlchemyError as error:
+            if concerns_all(error):
+                connection.invalidate()  # a file that was opened read-only stays so until it is opened again
+            raise
+        else:
+            if self._keeps_connection:
+                self._kept = connection
+        finally:
+            if self._kept is None:
+                connection.close()
 
     def _taken(self, most: int) -> list[Piece]:
         with self._idle:

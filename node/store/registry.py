@@ -3,14 +3,17 @@
 The configuration seeds a name once; afterwards this table rules, and a change counts from the next job on.
 """
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import select, update
+from sqlalchemy import ClauseElement, Text, cast, select, update
 
 from node.domain.errors import OperatorError
 from node.domain.rule import Rule
 from node.store.codec import rule_from_json, rule_to_json
 from node.store.database import Transaction
+from node.store.statement import Statement
 from node.store.tables import Mode, RegisteredModel
 from node.store.upsert import insert_into
 
@@ -47,7 +50,9 @@ def get(tx: Transaction, name: str) -> Registration | None:
 
 def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry.all
     """Return all registered models by name."""
-    return [_registration(row) for row in tx.scalars(select(RegisteredModel).order_by(RegisteredModel.name))]
+    return [
+        Registration(name, version, bundle, mode, _rule(rule)) for name, version, bundle, mode, rule in _ALL.rows(tx)
+    ]
 
 
 def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
@@ -69,6 +74,19 @@ def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
 def set_version(tx: Transaction, name: str, version: str) -> None:
     """Let a model's row say which version its bundle is now."""
     tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(version=version))
+
+
+@lru_cache(maxsize=64)  # asked for every received image, and changed once in months
+def _rule(text: str) -> Rule:
+    return rule_from_json(json.loads(text))
+
+
+def _all(_dialect: str) -> ClauseElement:
+    columns = (RegisteredModel.name, RegisteredModel.version, RegisteredModel.bundle, RegisteredModel.mode)
+    return select(*columns, cast(RegisteredModel.rule, Text)).order_by(RegisteredModel.name)
+
+
+_ALL = Statement(_all)
 
 
 def _registration(row: RegisteredModel) -> Registration:

@@ -5,9 +5,9 @@ execution costs 2 to 4 us instead of the 17 to 25 us of `Connection.execute` (me
 eight of them. Everything else in this room goes through SQLAlchemy as usual.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,29 +21,16 @@ from sqlalchemy import (
     String,
     any_,
     bindparam,
-    func,
-    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.types import JSON
 
 Row = Mapping[str, Any]
+Among = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 _Converter = Callable[[Any], Any]
 
-
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    name: str
-    convert: _Converter | None
-    is_given: bool  #: with each row; else the statement itself says it
-    fixed: Any = None  #: as the driver wants it
-
-    def of(self, row: Row) -> Any:
-        if not self.is_given:
-            return self.fixed
-        return row[self.name] if self.convert is None else self.convert(row[self.name])
+_SIZES = (1, 8, 64, 512)  # a statement for each: SQLite would compile one anew for each number of texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +39,15 @@ class _Compiled:
 
     dialect: Dialect
     text: str
-    parameters: tuple[_Parameter, ...]
-    positional: bool
+    given: tuple[tuple[Any, str, _Converter | None], ...]  #: place among the parameters, name in a row, converter
+    fixed: list[Any] | dict[Any, Any]  #: the parameters, those in place that the statement itself says
     results: tuple[_Converter | None, ...]
 
     def values(self, row: Row) -> Any:
-        if self.positional:
-            return [parameter.of(row) for parameter in self.parameters]
-        return {parameter.name: parameter.of(row) for parameter in self.parameters}
+        values: Any = self.fixed.copy()
+        for place, name, convert in self.given:
+            values[place] = row[name] if convert is None else convert(row[name])
+        return values
 
     def converted(self, found: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(
@@ -90,16 +78,15 @@ class Statement:
         sqlalchemy.exc.DBAPIError
             As SQLAlchemy raises it, without the values.
         """
-        if rows:
+        if len(rows) == 1:
+            self.rows(tx, **rows[0])
+        elif rows:
             compiled = self._for(tx)
-            with _cursor(tx, compiled) as cursor:
-                if len(rows) == 1:
-                    cursor.execute(compiled.text, compiled.values(rows[0]))
-                else:
-                    cursor.executemany(compiled.text, [compiled.values(row) for row in rows])
+            values = [compiled.values(row) for row in rows]
+            _executed(tx, compiled, lambda cursor: cursor.executemany(compiled.text, values))
 
     def rows(self, tx: Session, **values: Any) -> list[tuple[Any, ...]]:
-        """Run a query and return what it found.
+        """Run it and return what it found, where it is a query.
 
         Raises
         ------
@@ -107,9 +94,9 @@ class Statement:
             As SQLAlchemy raises it, without the values.
         """
         compiled = self._for(tx)
-        with _cursor(tx, compiled) as cursor:
-            cursor.execute(compiled.text, compiled.values(values))
-            return [compiled.converted(row) for row in cursor.fetchall()]
+        given = compiled.values(values)
+        found = _executed(tx, compiled, lambda cursor: cursor.execute(compiled.text, given))
+        return [compiled.converted(row) for row in found]
 
     def _for(self, tx: Session) -> _Compiled:
         dialect = tx.get_bind().dialect
@@ -119,45 +106,72 @@ class Statement:
         return compiled
 
 
-def among(dialect: str, column: SQLColumnExpression[str], name: str) -> ColumnElement[bool]:
-    """Return the condition that `column` is one of a list of texts, given as the one parameter `name`.
+class Lookup:
+    """A query about any number of texts, such as UIDs.
 
-    A list of its own parameters would be another statement for each length.
+    Parameters
+    ----------
+    build
+        Makes the query; it is handed a function that gives the condition for a column to be one of the texts.
     """
+
+    def __init__(self, build: Callable[[Among], ClauseElement]) -> None:
+        self._by_size = {size: Statement(lambda dialect, size=size: build(_among(dialect, size))) for size in _SIZES}  # type: ignore[misc]
+
+    def rows(self, tx: Session, texts: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what is found for these texts, in no order; each text should come once."""
+        if tx.get_bind().dialect.name == "postgresql":
+            return self._by_size[1].rows(tx, text_0=list(texts))
+        most = _SIZES[-1]
+        chunks = [texts[start : start + most] for start in range(0, len(texts), most)]
+        return [row for chunk in chunks for row in self._of_chunk(tx, chunk)]
+
+    def _of_chunk(self, tx: Session, texts: Sequence[str]) -> list[tuple[Any, ...]]:
+        size = next(size for size in _SIZES if size >= len(texts))
+        filled = [*texts, *repeat(texts[-1], size - len(texts))]
+        return self._by_size[size].rows(tx, **{f"text_{number}": text for number, text in enumerate(filled)})
+
+
+def _among(dialect: str, size: int) -> Among:
+    """Return the condition for one of `size` texts; PostgreSQL takes them as one parameter, however many."""
     if dialect == "postgresql":
-        return any_(bindparam(name, type_=ARRAY(String))) == column
-    return column.in_(select(func.json_each(bindparam(name, type_=JSON)).table_valued("value").c.value))
+        texts = bindparam("text_0", type_=ARRAY(String))
+        return lambda column: any_(texts) == column
+    each = [bindparam(f"text_{number}", type_=String) for number in range(size)]
+    return lambda column: column.in_(each)
 
 
 def _compile(statement: ClauseElement, dialect: Dialect, columns: Sequence[str] | None) -> _Compiled:
     compiled = statement.compile(dialect=dialect, column_keys=columns)
-    binds = compiled.binds  # type: ignore[attr-defined]
+    binds: dict[str, BindParameter[Any]] = compiled.binds  # type: ignore[attr-defined]
     names = compiled.positiontup if compiled.positional else list(binds)  # type: ignore[attr-defined]
+    places = list(enumerate(names)) if compiled.positional else [(name, name) for name in names]  # type: ignore[attr-defined]
+    converters = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
+    fixed = {
+        place: _converted(binds[name].value, converters[name]) for place, name in places if not binds[name].required
+    }
     results = statement.selected_columns if isinstance(statement, SelectBase) else ()
     return _Compiled(
         dialect,
         str(compiled),
-        tuple(_parameter(name, binds[name], dialect) for name in names),
-        bool(compiled.positional),  # type: ignore[attr-defined]
+        tuple((place, name, converters[name]) for place, name in places if binds[name].required),
+        [fixed.get(place) for place, _ in places] if compiled.positional else fixed,  # type: ignore[attr-defined]
         tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in results),
     )
 
 
-def _parameter(name: str, bind: BindParameter[Any], dialect: Dialect) -> _Parameter:
-    convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
-    if bind.required:
-        return _Parameter(name, convert, is_given=True)
-    return _Parameter(name, convert, is_given=False, fixed=convert(bind.value) if convert else bind.value)
+def _converted(value: Any, convert: _Converter | None) -> Any:
+    return value if convert is None else convert(value)
 
 
-@contextmanager
-def _cursor(tx: Session, compiled: _Compiled) -> Iterator[Any]:
-    """Yield the driver's cursor; its errors come out as SQLAlchemy's, which the room tells apart."""
+def _executed(tx: Session, compiled: _Compiled, execute: Callable[[Any], object]) -> list[Any]:
+    """Return what the driver's cursor found; its errors come out as SQLAlchemy's, which the room tells apart."""
     dialect = compiled.dialect
     errors: type[Exception] = dialect.loaded_dbapi.Error
     cursor = tx.connection().connection.cursor()
     try:
-        yield cursor
+        execute(cursor)
+        return list(cursor.fetchall()) if compiled.results else []
     except errors as error:
         raise DBAPIError.instance(compiled.text, None, error, errors, hide_parameters=True, dialect=dialect) from error
     finally:
