@@ -65,7 +65,7 @@ class Receiving:
         recorder = Recorder(served.rules, served.device_uids, policy, clock)
         self._recovery = Recovery(database, files, recorder, clock)
         receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake, reached)
-        self._scp = StorageSCP(_scp_settings(settings), receiver.begin, self._refused)
+        self._scp = StorageSCP(_scp_settings(settings), receiver.begin, self._refused, receiver.congestion.reason)
 
     def recover(self) -> None:
         """Settle what a kill left behind; for one process, before any receives."""

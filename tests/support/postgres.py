@@ -28,6 +28,21 @@ class PostgresServer:
     """A running server; `folder` holds its socket."""
 
     folder: Path
+    control: Path  #: the program pg_ctl
+
+    def start(self) -> None:
+        """Start it, or start it again after `stop`."""
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        _run(self.control, "-D", self.data, "-o", options, "-l", self.folder / "log", "-w", "start")
+
+    def stop(self) -> None:
+        """End it as a power cut does: every connection is lost, and the next start recovers from the log."""
+        _run(self.control, "-D", self.data, "-m", "immediate", "-w", "stop")
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps its databases."""
+        return self.folder / "data"
 
     def url(self, database: str) -> str:
         """Return the URL of one of its databases."""
@@ -67,13 +82,13 @@ def running_server() -> Iterator[PostgresServer]:
         raise FileNotFoundError("no PostgreSQL server is installed (initdb, pg_ctl); `make test-peers` installs it")
     # a socket's path takes about 100 characters, and a test's own temporary folder is deeper than that
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    data, options = folder / "data", f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+    server = PostgresServer(folder, pg_ctl)
     try:
         _hand_over(folder)
-        _run(initdb, "-D", data, "-U", "pacs", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        _run(pg_ctl, "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-        yield PostgresServer(folder)
-        _run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
+        _run(initdb, "-D", server.data, "-U", "pacs", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        server.start()
+        yield server
+        server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

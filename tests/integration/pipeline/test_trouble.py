@@ -1,0 +1,176 @@
+"""A disk or a database that fails: each instance is answered with 0xA700, nothing is left, and all works again."""
+
+import resource
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from node.domain.errors import Refused
+from node.network.peer import Rejected
+from node.network.scp import ScpSettings, StorageSCP
+from node.network.scu import PeerAddress, open_association
+from node.pipeline.receive import Receiver
+from tests.support.house import House, announced, radiograph
+from tests.support.postgres import PostgresServer
+
+ONLY_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+ONLY_POSTGRESQL = pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+
+
+def _left(house: House) -> list[str]:
+    folders = (house.folder / name for name in ("incoming", "instances", "quarantine"))
+    return [path.name for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+
+def _is_refused(house: House, receiver: Receiver) -> None:
+    """See that an instance is answered with 0xA700, that nothing of it is left, and that no peer is let in."""
+    with pytest.raises(Refused) as caught:
+        _brought(receiver)
+    assert caught.value.status == 0xA700
+    assert not _left(house)
+    assert receiver.congestion.reason() is not None
+
+
+def _brought(receiver: Receiver) -> int:
+    came = radiograph()
+    reception = receiver.begin(announced(came))
+    reception.write([memoryview(came.dataset)])
+    return reception.finish()
+
+
+def _works_again(house: House, receiver: Receiver) -> None:
+    """See that nothing had to be restarted."""
+    assert receiver.congestion.reason() is None
+    assert _brought(receiver) == 0x0000
+    assert len(house.rows("SELECT * FROM instances")) == 1
+    assert len(_left(house)) == 1
+
+
+@contextmanager
+def _largest_file(size_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow further: the write fails half way, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_half_way_through_a_dataset_leaves_nothing(house: House) -> None:
+    """The first fragments fit, the next ones do not, and the rest of the dataset is refused with the reason."""
+    receiver, came = house.receiver, radiograph()
+    reception = receiver.begin(announced(came))
+    view = memoryview(came.dataset)
+    reception.write([view[:1000]])
+    with _largest_file(2000):
+        with pytest.raises(Refused) as caught:
+            reception.write([view[1000:1400], view[1400:]])
+        reception.abandon()
+        assert caught.value.status == 0xA700
+        assert not _left(house)
+        assert receiver.congestion.reason() is not None
+    _works_again(house, receiver)
+
+
+def test_a_full_disk_is_found_out_before_the_next_instance_begins(house: House) -> None:
+    """Until there is room nothing more is written: a peer that tries for hours costs no more than a look."""
+    receiver = house.receiver
+    with _largest_file(2000):
+        for _ in range(2):
+            _is_refused(house, receiver)
+        with pytest.raises(Refused):
+            receiver.begin(announced(radiograph()))
+    _works_again(house, receiver)
+
+
+def test_a_folder_that_is_gone_is_answered_with_a700_until_it_is_back(house: House) -> None:
+    """A share that was unmounted; permissions would not stop root."""
+    receiver, away = house.receiver, house.folder / "away"
+    (house.folder / "incoming").rename(away)
+    _is_refused(house, receiver)
+    away.rename(house.folder / "incoming")
+    _works_again(house, receiver)
+
+
+def test_a_place_that_cannot_be_written_leaves_no_temporary(house: House) -> None:
+    """The temporary is whole and on the disk when its folder turns out to be unusable."""
+    receiver = house.receiver
+    (house.folder / "instances").rmdir()
+    (house.folder / "instances").touch()
+    with pytest.raises(Refused) as caught:
+        _brought(receiver)
+    assert caught.value.status == 0xA700
+    assert not list((house.folder / "incoming").iterdir())
+    (house.folder / "instances").unlink()
+    (house.folder / "instances").mkdir()
+    _works_again(house, receiver)
+
+
+@ONLY_SQLITE  # PostgreSQL has no lock on the whole database
+def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(house: House) -> None:
+    """Another program holds the file beyond the time-out."""
+    receiver = house.receiver
+    blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    _is_refused(house, receiver)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    _works_again(house, receiver)
+
+
+@ONLY_POSTGRESQL
+def test_a_database_server_that_is_killed_is_answered_with_a700_until_it_is_back(
+    house: House, postgres_server: PostgresServer
+) -> None:
+    """Its connections are lost, and the next start of the server serves again without a restart of the node."""
+    receiver = house.receiver
+    postgres_server.stop()
+    try:
+        with pytest.raises(Refused) as caught:
+            _brought(receiver)
+        assert caught.value.status == 0xA700
+        assert receiver.congestion.reason() is not None
+        with pytest.raises(Refused):
+            receiver.begin(announced(radiograph()))
+        assert not list((house.folder / "incoming").iterdir())
+    finally:
+        postgres_server.start()
+    assert receiver.congestion.reason() is None
+    assert _brought(receiver) == 0x0000
+    assert len(house.rows("SELECT * FROM instances")) == 1
+
+
+@pytest.mark.parametrize("kept_free", [{"min_free_bytes": 1 << 60}, {"min_free_inodes": sys.maxsize + 1}])
+def test_a_disk_at_its_watermark_refuses_instances_and_associations(house: House, kept_free: dict[str, int]) -> None:
+    """In bytes and in inodes, before anything is written."""
+    sound, house.policy = house.policy, replace(house.policy, **kept_free)
+    _is_refused(house, house.receiver)
+    house.policy = sound
+    _works_again(house, house.receiver)
+
+
+@ONLY_SQLITE
+def test_associations_are_rejected_transiently_until_the_store_works_again(house: House) -> None:
+    """(2,3,1), over a real association, which also brings the node to look again."""
+    receiver = house.receiver
+    settings = ScpSettings("PACSNODE", bind="127.0.0.1", port=0, accept_any_calling_ae=True)
+    scp = StorageSCP(settings, receiver.begin, lambda _: None, receiver.congestion.reason)
+    address, came = PeerAddress("PACSNODE", "127.0.0.1", scp.start()), radiograph()
+    context = (came.sop_class_uid, came.transfer_syntax_uid)
+    away = house.folder / "away"
+    try:
+        (house.folder / "incoming").rename(away)
+        _is_refused(house, receiver)
+        with pytest.raises(Rejected) as caught, open_association(address, "CR1", [context]):
+            pass
+        assert caught.value.codes == (2, 3, 1)
+        away.rename(house.folder / "incoming")
+        with open_association(address, "CR1", [context]):
+            pass
+    finally:
+        scp.stop()
