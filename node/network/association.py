@@ -13,7 +13,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pynetdicom import _config
@@ -23,7 +23,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
 from node.network.assembly import Assembly
-from node.network.connection import cut
+from node.network.connection import acknowledge_at_once, cut, send_at_once
 from node.network.lobby import Visitor
 from node.network.pdu import ABORT_BY_USER, HEADER, IS_COMMAND, BrokenProtocol, abort_pdu, data_pdus, reject_pdu
 from node.network.presentation import Syntaxes
@@ -116,7 +116,9 @@ class GuardedAssociation(Association):
             self.host.see_off(self.connection, self.farewell)
 
     def _is_let_in(self) -> bool:
-        self.asked = decode_request(self.visitor.request[HEADER.size :])
+        send_at_once(self.connection)
+        self.asked = decode_request(memoryview(self.visitor.request)[HEADER.size :])
+        self.visitor = replace(self.visitor, request=b"")  # up to 1 MiB that nobody needs any more
         rejection = self.host.admit(self)
         if rejection is not None:
             self.farewell = reject_pdu(rejection.codes)
@@ -170,6 +172,8 @@ class GuardedAssociation(Association):
     def send(self, encoded: bytes) -> None:
         """Send PDUs in one write; raise `OSError` where the connection is gone, or has stood still for too long."""
         self.connection.sendall(encoded)
+        # The peer writes next. Once a message is enough: at every read it costs as much and gains no more.
+        acknowledge_at_once(self.connection)
 
     def hand_to_library(self, context_id: int, command: bytes, dataset: bytes) -> None:
         """Have the library serve a message of which all has come."""

@@ -25,7 +25,8 @@ def send_at_once(connection: socket.socket) -> None:
 def acknowledge_at_once(connection: socket.socket) -> None:
     """Set TCP_QUICKACK before a read: a peer that leaves Nagle's algorithm on waits for our acknowledgement.
 
-    DCMTK does, and writes header and body of a PDU apart. Linux forgets the option by itself, and only it knows it.
+    DCMTK does, and writes header and body of a PDU apart: each instance of 40 KB then takes 46 ms instead of 1.
+    Linux forgets the option by itself, and only it knows it.
     """
     if _QUICK_ACKNOWLEDGEMENT is not None:
         connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import TypeVar
 
 
 class MalformedItems(ValueError):  # noqa: N818 - a state of the bytes, not of the program
@@ -13,8 +14,11 @@ def item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(content)) + content
 
 
-def items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and content of each item; raise `MalformedItems` at one that overruns `encoded`."""
+_Encoded = TypeVar("_Encoded", bytes, memoryview)
+
+
+def items(encoded: _Encoded) -> Iterator[tuple[int, _Encoded]]:
+    """Yield type and content of each item, copied or viewed as `encoded` is; `MalformedItems` where one overruns it."""
     position = 0
     while position < len(encoded):
         end = position + 4 + int.from_bytes(encoded[position + 2 : position + 4], "big")

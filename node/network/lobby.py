@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from node.network.connection import PDU_CAP_BYTES, close_after, send_at_once
+from node.network.connection import PDU_CAP_BYTES, close_after
 from node.network.pdu import ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol, abort_pdu
 from node.network.request import ITEMS_START
 from node.telemetry import logger
@@ -153,16 +153,17 @@ class Lobby:
             except (BlockingIOError, ConnectionAbortedError):
                 return  # another process took it, or it went again
             except OSError as error:
-                if error.errno not in _OUT_OF_DESCRIPTORS:
-                    raise
-                self._pause()
+                self._pause(error)
                 return
             self._take_in(connection, address, self._timeout_s)
 
-    def _pause(self) -> None:
-        """Make room and accept nothing for a moment: the listening socket would stay ready, and the thread spin."""
-        _log.error("no_descriptor_left", way_out="raise the limit of open files of this process")
-        self._send_away_one()
+    def _pause(self, error: OSError) -> None:
+        """Accept nothing for a moment: the listening socket stays ready, and the thread would spin."""
+        is_full = error.errno in _OUT_OF_DESCRIPTORS
+        way_out = "raise the limit of open files of this process" if is_full else "it is tried again"
+        _log.error("not_accepted", error=error.strerror, way_out=way_out)
+        if is_full:
+            self._send_away_one()
         self._selector.unregister(self._listener)
         self._accepts_again_at = time.monotonic() + _PAUSE_S
 
@@ -206,7 +207,6 @@ class Lobby:
     def _hand_on(self, guest: _Guest) -> None:
         self._forget(guest)
         guest.connection.setblocking(True)
-        send_at_once(guest.connection)
         farewell = self._receive(Visitor(guest.connection, guest.address, bytes(guest.gathered)))
         if farewell is not None:
             self._leaving.append((guest.connection, farewell))

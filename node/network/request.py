@@ -18,7 +18,7 @@ from node.domain.identifiers import is_uid
 from node.network.associate import maximum_length
 from node.network.items import MalformedItems, item, items
 from node.network.pdu import ASSOCIATE_RQ, HEADER, BrokenProtocol
-from node.network.presentation import preferred_transfer_syntax
+from node.network.presentation import Syntaxes, preferred_transfer_syntax
 
 #: PS3.8 Table 9-11: version, reserved, two AE titles and 32 reserved bytes stand before the items.
 ITEMS_START = 68
@@ -29,6 +29,7 @@ _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
 
 #: Stands for what has not the form of a UID: nobody supports it, and so that context alone is refused.
 _NO_UID = "0"
+_LONGER_THAN_A_UID = 80
 
 #: PS3.8 Table 9-11: bit 0 says version 1, and only that bit is tested.
 _VERSION_1 = 0x0001
@@ -36,11 +37,13 @@ _VERSION_1 = 0x0001
 
 @dataclass(frozen=True, slots=True)
 class ProposedContext:
-    """A presentation context as proposed: its ID, what is to be said, and the encodings to choose from."""
+    """A presentation context as proposed: its ID, and what is to be said in which encoding.
+
+    Of the encodings proposed it is the one that the node takes, or the first where it knows none of them.
+    """
 
     context_id: int
-    abstract_syntax: str
-    transfer_syntaxes: tuple[str, ...]
+    syntaxes: Syntaxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,12 @@ class AssociationRequest:
 
 
 def _encoded_context(context: ProposedContext) -> bytes:
-    # The node chooses here, for both readers: PS3.8 9.3.3.2 leaves the choice to the acceptor.
-    chosen = preferred_transfer_syntax(context.transfer_syntaxes) or context.transfer_syntaxes[0]
-    abstract = item(_ABSTRACT_SYNTAX, context.abstract_syntax.encode())
-    return item(_CONTEXT, bytes([context.context_id, 0, 0, 0]) + abstract + item(_TRANSFER_SYNTAX, chosen.encode()))
+    abstract = item(_ABSTRACT_SYNTAX, context.syntaxes.abstract_syntax.encode())
+    transfer = item(_TRANSFER_SYNTAX, context.syntaxes.transfer_syntax.encode())
+    return item(_CONTEXT, bytes([context.context_id, 0, 0, 0]) + abstract + transfer)
 
 
-def decode_request(body: bytes) -> AssociationRequest:
+def decode_request(body: memoryview) -> AssociationRequest:
     """Return what the A-ASSOCIATE-RQ with this body (all after its length) says; unknown items are ignored.
 
     Raises
@@ -107,14 +109,14 @@ def decode_request(body: bytes) -> AssociationRequest:
         raise BrokenProtocol(f"{error} in the A-ASSOCIATE-RQ") from error
 
 
-def _decoded(body: bytes) -> AssociationRequest:
+def _decoded(body: memoryview) -> AssociationRequest:
     variable = list(items(body[ITEMS_START:]))
-    user = next((content for kind, content in variable if kind == _USER_INFORMATION), b"")
+    user = bytes(next((content for kind, content in variable if kind == _USER_INFORMATION), b""))
     names = (content for kind, content in variable if kind == _APPLICATION_CONTEXT)
     return AssociationRequest(
         is_version_1=bool(int.from_bytes(body[:2], "big") & _VERSION_1),
-        called_ae_title=_title(body[4:20]),
-        calling_ae_title=_title(body[20:36]),
+        called_ae_title=_title(bytes(body[4:20])),
+        calling_ae_title=_title(bytes(body[20:36])),
         application_context=_uid(next(names, b"")),
         contexts=_checked([_context(content) for kind, content in variable if kind == _CONTEXT]),
         maximum_pdu_bytes=min(maximum_length(user), 0xFFFFFFFF),
@@ -128,20 +130,21 @@ def _title(encoded: bytes) -> str:
     return "".join(sign if sign.isascii() and sign.isprintable() and sign != "\\" else "?" for sign in text)
 
 
-def _uid(encoded: bytes) -> str:
-    text = encoded.decode("ascii", "replace").strip("\0 ")
+def _uid(encoded: bytes | memoryview) -> str:
+    text = bytes(encoded[:_LONGER_THAN_A_UID]).decode("ascii", "replace").strip("\0 ")
     return text if is_uid(text) else _NO_UID
 
 
-def _context(content: bytes) -> ProposedContext:
+def _context(content: memoryview) -> ProposedContext:
     if len(content) < 4:
         raise MalformedItems("a presentation context without an ID")
     syntaxes = list(items(content[4:]))
     abstract = [_uid(value) for kind, value in syntaxes if kind == _ABSTRACT_SYNTAX]
-    transfer = tuple(_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX)
+    transfer = [_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX]
     if not abstract or not transfer:
         raise BrokenProtocol("a presentation context without abstract or transfer syntax")
-    return ProposedContext(content[0], abstract[0], transfer)
+    # PS3.8 9.3.3.2 leaves the choice to the acceptor; the library takes the first of its own list.
+    return ProposedContext(content[0], Syntaxes(abstract[0], preferred_transfer_syntax(transfer) or transfer[0]))
 
 
 def _checked(contexts: Sequence[ProposedContext]) -> tuple[ProposedContext, ...]:

@@ -42,7 +42,7 @@ _GRACE_S = 2.0
 _BACKLOG = 1024
 
 #: Associations that are being judged or are on their way out, beside those that hold a slot: a thread each.
-_ASIDE = 64
+_ASIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +204,8 @@ class StorageSCP:
         self.drain(0)
 
     def _end_rest(self) -> None:
-        with self._changed:
-            rest = tuple(self._open)
+        running = (each for each in threading.enumerate() if isinstance(each, GuardedAssociation))
+        rest = [each for each in running if each.host is self._host]
         for association in rest:
             association.end_at_once()
         deadline = time.monotonic() + _GRACE_S

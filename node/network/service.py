@@ -36,8 +36,10 @@ _DATASET_DOES_NOT_MATCH = 0xA900
 #: request that it finds incomplete; a service that is added is named here.
 _LIBRARY_SERVES = {CommandField.C_ECHO_RQ: VERIFICATION}
 
-#: Far above any dataset of such an operation, which is gathered in memory.
-_MAXIMUM_HANDED_ON_BYTES = 16 << 20
+#: The longest dataset of such an operation, which is gathered in memory; C-ECHO has none.
+_MAXIMUM_HANDED_ON_BYTES = {CommandField.C_ECHO_RQ: 0}
+
+_SOP_CLASS_UIDS = (Element.AFFECTED_SOP_CLASS_UID, Element.REQUESTED_SOP_CLASS_UID)
 
 _log = logger("network.service")
 _Result = TypeVar("_Result")
@@ -110,6 +112,7 @@ class StorageService:
         """
         if not command.is_answerable:
             # PS3.7 9.3.2.3: a C-CANCEL for what is over is ignored; responses answer nothing that this node asked.
+            _log.info("stray_message_ignored", command_field=f"0x{command.field:04X}")
             return Thrown(None)
         try:
             _ = command.number(Element.MESSAGE_ID)
@@ -120,11 +123,12 @@ class StorageService:
             return self._store(association, association.accepted[context_id], command)
         if field not in _LIBRARY_SERVES:
             return Thrown(response_to(command, _UNRECOGNISED_OPERATION))
-        if command.text(Element.AFFECTED_SOP_CLASS_UID) != _LIBRARY_SERVES[CommandField(field)]:
+        served = CommandField(field)
+        # PS3.7 E.1: which of the two names the class depends on the operation
+        if _LIBRARY_SERVES[served] not in map(command.text, _SOP_CLASS_UIDS):
             return Thrown(response_to(command, _SOP_CLASS_NOT_SUPPORTED))
-        return HandedOn(
-            partial(association.hand_to_library, context_id, encoded), response_to(command, _RESOURCE_LIMITATION)
-        )
+        hand_on = partial(association.hand_to_library, context_id, encoded)
+        return HandedOn(hand_on, _MAXIMUM_HANDED_ON_BYTES[served], response_to(command, _RESOURCE_LIMITATION))
 
     def _store(self, association: Served, context: Syntaxes, command: Command) -> Exchange:
         who = association.introduction
@@ -259,16 +263,17 @@ class HandedOn:
     ----------
     hand_on
         Called with the whole dataset, empty where there is none.
+    maximum_bytes
+        The longest dataset that is gathered.
     too_long
-        The response where the dataset is longer than any.
+        The response where the dataset is longer.
     """
 
     __slots__ = ("_dataset", "_hand_on", "_left_bytes", "_too_long")
 
-    def __init__(self, hand_on: Callable[[bytes], None], too_long: bytes) -> None:
-        self._hand_on, self._too_long = hand_on, too_long
+    def __init__(self, hand_on: Callable[[bytes], None], maximum_bytes: int, too_long: bytes) -> None:
+        self._hand_on, self._left_bytes, self._too_long = hand_on, maximum_bytes, too_long
         self._dataset = bytearray()
-        self._left_bytes = _MAXIMUM_HANDED_ON_BYTES
 
     def write(self, fragments: Sequence[memoryview]) -> None:
         """Gather the bytes."""

@@ -85,8 +85,8 @@ def test_a_draining_node_lets_nobody_in_and_its_guests_finish(
     finished: list[bool] = []
     draining = threading.Thread(target=lambda: finished.append(node.scp.drain(30)))
     draining.start()
-    while (answer := raw(node).request())[0] == 2:
-        pass
+    while (answer := (early := raw(node)).request())[0] == 2:
+        early.release()
     assert answer[1][1:4] == b"\2\3\1"
     assert guest.store(make_store_request(b"1.2.3")) == 0x0000
     guest.release()
