@@ -25,7 +25,7 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import read_file, warm
 from node.pipeline.steps import Reached, unobserved
-from node.receiving import DRAIN_S, Receiving
+from node.receiving import Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
@@ -104,7 +104,7 @@ class Node:
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
 
-    def drain(self, timeout_s: float = DRAIN_S) -> bool:
+    def drain(self, timeout_s: float) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
         deadline = time.monotonic() + timeout_s
         self._draining = True
@@ -262,7 +262,8 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
             log.warning(line)
         stop.wait()
         log.info("draining")
-        log.info("drained" if node.drain() else "stopped with work in hand; it goes on at the next start")
+        drained = node.drain(settings.node.drain_timeout_s)
+        log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
 
 
 def _end_at_once(node: Node) -> None:

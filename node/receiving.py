@@ -24,10 +24,6 @@ from node.store import callers
 from node.store.database import Database
 from node.store.files import InstanceFiles
 
-DRAIN_S = 30.0
-"""How long associations may take to finish once the node is told to end."""
-
-
 _log = telemetry.logger("receiving")
 
 

@@ -48,6 +48,7 @@ class NodeSettings(_Table):
     bind: str = "0.0.0.0"  # noqa: S104 - a DICOM node is there to be reached; AE titles are checked
     port: Port = 11112
     data_dir: Path = Path("var")
+    drain_timeout_s: Seconds = 30
 
 
 class ReceiveSettings(_Table):
