@@ -70,6 +70,13 @@ def test_two_gigabytes_are_walked_over_in_next_to_no_memory(
     assert not _is_mapped(path)
 
 
+def test_more_than_four_gigabytes_are_refused(tmp_path: Path) -> None:
+    """A length of so much is told from an undefined one nowhere in a dataset."""
+    path = _large(tmp_path / "huge.part", SMALL + _LONG_VALUE, value_bytes=1 << 32)
+    with pytest.raises(NotParsable, match="longer than 4 GiB"), path.open("rb") as file, mapped(file) as dataset:
+        inspect(dataset, EXPLICIT)
+
+
 def test_two_copies_of_two_gigabytes_are_taken_apart_in_next_to_no_memory(tmp_path: Path) -> None:
     """Their transfer syntax and where their pixels stand; the bytes are not touched."""
     held = _large(tmp_path / "held.dcm", _META + SMALL + _LONG_VALUE)
