@@ -113,7 +113,7 @@ def postgresql_engine(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": wait_s,
-            "tcp_user_timeout": 2 * wait_s * 1000,  # a server that vanished without a word is noticed
+            "tcp_user_timeout": wait_s * 1000,  # a server that vanished without a word is noticed
             "options": f"-c lock_timeout={wait_s}s -c idle_in_transaction_session_timeout=60s",
         },
         **_POOL,
