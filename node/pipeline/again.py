@@ -17,7 +17,7 @@ from node.pipeline.kept import KeptFile, opened
 from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
-from node.store import instances, synthetic
+from node.store import instances, paths, synthetic
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.instances import HeldInstance
@@ -42,7 +42,8 @@ class _Known:
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     repeat: Repeat
-    same: str | None  #: path of a copy with these very bytes that is kept already: two senders may take turns for days
+    same: str | None = None  #: path of a kept copy with these very bytes: two senders may take turns for days
+    gone: str | None = None  #: path of the newest copy where its file is gone: this copy takes its place
 
 
 class Copies:
@@ -100,6 +101,7 @@ class Copies:
     def _verdict(self, came: Arrival, known: _Known) -> _Verdict:
         held, alike = known.held, patient_key(came.header) == patient_key(known.held.header)
         with opened(self._files.path(came.path)) as file:
+            gone = None
             try:
                 with opened(self._files.path(held.newest_path)) as newest:
                     repeat = compare(newest, file, self._files.open_scratch, same_identity=alike)
@@ -109,8 +111,9 @@ class Copies:
                     "a stored file is gone or spoilt; this copy takes its place", path=held.newest_path, reason=reason
                 )
                 repeat = Repeat.REVISION
+                gone = held.newest_path if isinstance(error, FileNotFoundError) else None
             others = [path for path in known.copies if path != held.newest_path]
-            return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others))
+            return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others), gone)
 
     def _same(self, file: KeptFile, copies: Sequence[str]) -> str | None:
         for path in copies:
@@ -131,7 +134,7 @@ class Copies:
 
     def _revised(self, came: Arrival, known: _Known, verdict: _Verdict) -> int:
         newest = came if verdict.same is None else replace(came, path=verdict.same)
-        if not self._named(came, lambda tx: _is_still(tx, known) and self._revise(tx, newest)):
+        if not self._named(came, lambda tx: _is_still(tx, known) and self._revise(tx, newest, verdict.gone)):
             return self.settle(came)
         if newest is not came:
             self._files.remove(came.path)
@@ -159,9 +162,11 @@ class Copies:
                 self._files.remove(came.path)
             raise
 
-    def _revise(self, tx: Transaction, came: Arrival) -> bool:
+    def _revise(self, tx: Transaction, came: Arrival, gone: str | None) -> bool:
         """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
         now, header = self._recorder.clock(), came.header
+        if gone is not None:
+            paths.replace(tx, header.sop_instance_uid, gone, came.path)
         held = instances.held(tx, header.sop_instance_uid)
         studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
         with watched(tx, now, studies, self._recorder.test_peers) as turned:

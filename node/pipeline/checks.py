@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import bundle_path, opened, registration_of, shadow_notes
+from node.pipeline.missing import missing
 from node.pipeline.operate import open_database
 from node.pipeline.signers import refusal, unasked
 from node.store import callers, instances, registry, schema, views
@@ -29,6 +31,7 @@ Verdict = Literal["ok", "note", "fault"]
 
 _ECHO_TIMEOUT_S = 5.0
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
+_MISSING_SHOWN = 5
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -65,6 +68,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield _clock(database, now)
             yield from _buried(database)
             yield from _quarantined(database)
+            yield from _missing(settings, database)
             yield from _callers(database)
     except (OperatorError, Transient):  # the database's line has said so
         yield from _registry(settings, [])
@@ -204,8 +208,20 @@ def _buried(database: Database) -> Iterator[CheckLine]:
 def _quarantined(database: Database) -> Iterator[CheckLine]:
     count = database.read(instances.count_quarantined)
     if count:
-        text = f"{count} copies with other pixels under a held UID: `pacs-node studies UID` names them; the first stays"
+        text = f"{count} copies that contradict a held instance: `pacs-node studies UID` names them; the first stays"
         yield CheckLine("quarantine", "note", text)
+
+
+def _missing(settings: Settings, database: Database) -> Iterator[CheckLine]:
+    """Say which stored files are gone: every row refers to one that was on the disk before it was acknowledged."""
+    gone = database.read(lambda tx: list(islice(missing(tx, settings.node.data_dir), _MISSING_SHOWN + 1)))
+    if gone:
+        shown = ", ".join(gone[:_MISSING_SHOWN]) + (", and more" if len(gone) > _MISSING_SHOWN else "")
+        text = (
+            f"gone from {settings.node.data_dir}: {shown}; put them back from a backup, or have the studies sent again "
+            "(`pacs-node instances --json` says which)"
+        )
+        yield CheckLine("files", "fault", text)
 
 
 def _callers(database: Database) -> Iterator[CheckLine]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import select, union
+from sqlalchemy import select, union, update
 
 from node.store.database import Transaction
 from node.store.tables import Instance, InstanceCopy
@@ -21,3 +21,10 @@ def in_order(tx: Transaction) -> Iterator[str]:
     # by itself PostgreSQL sorts by the rules of a language, and so in another order than the names of files
     key = paths.c.path.collate("C") if is_postgresql else paths.c.path
     return iter(tx.scalars(select(paths.c.path).order_by(key).execution_options(yield_per=_FETCHED_AT_ONCE)))
+
+
+def replace(tx: Transaction, sop_uid: str, gone: str, by: str) -> None:
+    """Let the rows of an instance that name a file that is gone name another copy of it."""
+    for table in (Instance, InstanceCopy):
+        rows = update(table).where(table.sop_instance_uid == sop_uid, table.path == gone)
+        tx.execute(rows.values(path=by), execution_options={"synchronize_session": False})
