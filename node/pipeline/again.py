@@ -147,7 +147,7 @@ class Copies:
             return status
         reason = verdict.repeat.value
         aside = replace(came, path=self._files.set_aside(came.path))
-        if not self._named(aside, lambda tx: _is_still(tx, known) and self._quarantine(tx, aside, reason)):
+        if not self._named(aside, lambda tx: _is_still(tx, known) and self._quarantine(tx, aside, known, reason)):
             return self.settle(aside)
         self._wake()
         _log.error("a copy of a held instance is quarantined", sop_instance_uid=came.sop_instance_uid, reason=reason)
@@ -178,11 +178,11 @@ class Copies:
         note(tx, now, "revision stored", came, identity_changed=changed)
         return True
 
-    def _quarantine(self, tx: Transaction, came: Arrival, reason: str) -> bool:
+    def _quarantine(self, tx: Transaction, came: Arrival, known: _Known, reason: str) -> bool:
         now = self._recorder.clock()
         instances.add_quarantined(tx, copy_of(came, now, reason))
         self._mark(tx, came)
-        note(tx, now, "instance quarantined", came, reason=reason)
+        note(tx, now, "instance quarantined", came, known.held.header.study_instance_uid, reason=reason)
         return True
 
     def _note_left(self, tx: Transaction, came: Arrival) -> None:

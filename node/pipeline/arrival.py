@@ -9,6 +9,7 @@ from datetime import datetime
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
 from node.store import audit
+from node.store.audit import Entry
 from node.store.database import Transaction
 from node.store.instances import NewCopy
 
@@ -35,10 +36,12 @@ def copy_of(came: Arrival, now: datetime, reason: str) -> NewCopy:
     return NewCopy(came.header, came.path, came.size_bytes, *caller, now, reason)
 
 
-def note(tx: Transaction, now: datetime, event: str, came: Arrival, **detail: object) -> None:
-    """Add the timeline's entry of an instance that came in."""
-    header = came.header
-    audit.add(tx, now, event, header.study_instance_uid, header.sop_instance_uid, **noted(came) | detail)
+def note(
+    tx: Transaction, now: datetime, event: str, came: Arrival, also_of: str | None = None, **detail: object
+) -> None:
+    """Add the entry of an instance that came in to the timeline of its study, and of the study `also_of`."""
+    uid, studies = came.sop_instance_uid, dict.fromkeys((came.header.study_instance_uid, also_of))
+    audit.add_all(tx, [Entry(now, event, study, uid, noted(came) | detail) for study in studies if study])
 
 
 def noted(came: Arrival) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Repeat(StrEnum):
     OTHER_TRANSFER_SYNTAX = "other transfer syntax"
     """0x0000, the first copy is kept, and it is noted."""
 
-    OTHER_IDENTITY = "another patient or study in another transfer syntax"
+    OTHER_IDENTITY = "another patient or study in another transfer syntax; pixels were not compared"
     """0x0000 and quarantined: whether the pixels are the same cannot be said without decoding both."""
 
     REVISION = "revision"

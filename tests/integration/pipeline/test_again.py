@@ -76,9 +76,19 @@ def test_a_copy_of_another_patient_in_another_transfer_syntax_is_quarantined_and
     assert house.rows("SELECT patient_id FROM studies") == [("ID1",)]
     assert len(_files(house, "quarantine")) == 1
     (entry,) = _details(house, "instance quarantined")
-    assert entry["reason"] == "another patient or study in another transfer syntax"
+    assert entry["reason"] == "another patient or study in another transfer syntax; pixels were not compared"
     study = house.database.read(lambda tx: views.study(tx, "1.2.3", now=house.clock()))
     assert [copy["reason"] for copy in study["copies"]] == [entry["reason"]]
+
+
+def test_a_copy_that_names_another_study_is_told_in_the_timelines_of_both(house: House) -> None:
+    """Whichever of them an operator looks at."""
+    house.receive(radiograph())
+    house.receive(radiograph(study_instance_uid="1.2.4", sop_instance_uid="1.2.4.1.1"))
+    assert house.receive(_reencoded(radiograph(study_instance_uid="1.2.4"))) == 0x0000
+    for study in ("1.2.3", "1.2.4"):
+        shown = house.database.read(lambda tx, uid=study: views.study(tx, uid, now=house.clock()))
+        assert "instance quarantined" in [entry["event"] for entry in shown["timeline"]]
 
 
 def test_such_a_copy_sent_again_is_kept_once(house: House) -> None:
