@@ -7,17 +7,21 @@ from collections.abc import Callable
 _LOOK_AGAIN_S = 0.05
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+def wait_until(
+    condition: Callable[[], object], timeout_s: float, what: str, look_again_s: float = _LOOK_AGAIN_S
+) -> None:
     """Return as soon as `condition` is true; for things that announce themselves by no event that we could wait on.
 
     Parameters
     ----------
     condition
-        Asked about twenty times a second, or as often as it can be where it takes longer.
+        Asked again and again.
     timeout_s
         How long, in seconds, before it is a failure.
     what
         The thing waited for, named in the error.
+    look_again_s
+        The pause between two looks, in seconds.
 
     Raises
     ------
@@ -29,4 +33,4 @@ def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> 
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not after {timeout_s:g} s")
-        pause.wait(_LOOK_AGAIN_S)
+        pause.wait(look_again_s)

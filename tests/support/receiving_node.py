@@ -1,0 +1,168 @@
+"""A serving node under test: what it answers, what it keeps, and whether it is as it was before.
+
+It reads the node's files and database beside the running node, and trusts nothing that the node says of itself.
+"""
+
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support import footprint
+from tests.support.footprint import Footprint
+from tests.support.nodes import Node
+from tests.support.part10 import dataset_bytes
+from tests.support.raw_dataset import Instance, ct
+from tests.support.raw_peer import RawPeer
+from tests.support.waiting import wait_until
+
+#: What Python's allocator may keep of what a case has taken; twice what the quietest cases are seen to vary by.
+SLACK_KB = 16 * 1024
+#: How far resident memory may rise while a case runs; instances here are small, and none claims what it does not send.
+PEAK_SLACK_KB = 48 * 1024
+
+_SETTLED_S = 20.0
+_LOOK_AGAIN_S = 0.004  # hundreds of cases wait for the end of a thread, which takes a millisecond
+_KEPT_FOLDERS = ("incoming", "instances", "quarantine")
+
+
+@dataclass
+class ReceivingNode:
+    """A node that serves, with everything that a test asks of it."""
+
+    process: Node
+    most_together: int = 8  #: associations at once that it lets in, or that are enough to fill its pools
+    _peers: list[RawPeer] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _rest: Footprint = field(init=False)
+
+    def __post_init__(self) -> None:
+        """See what it holds before anyone has called, and let it serve as many peers at once as a busy day has.
+
+        Memory counts from there on: the first instances fill its pools and caches.
+        """
+        self._rest = footprint.footprint(self.pid)
+        for peer in [self.associate() for _ in range(self.most_together)]:
+            assert peer.store(ct(self.uid())) == 0x0000, self.log()
+        self.hang_up()
+        self.comes_to_rest()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.process.pid
+
+    def uid(self) -> str:
+        """Return a UID that was not used before."""
+        return f"1.2.826.1.{next(self._numbers)}"
+
+    def connect(self, address: str = "127.0.0.1") -> RawPeer:
+        """Return a peer that is connected, from this address of the loopback network; it is closed after the case."""
+        self._peers.append(RawPeer(self.process.port, address))
+        return self._peers[-1]
+
+    def associate(self, address: str = "127.0.0.1") -> RawPeer:
+        """Return a peer with an association for CT and Verification, from this address."""
+        return self.connect(address).associate()
+
+    def hang_up(self) -> None:
+        """Close every connection that a case has opened."""
+        for peer in self._peers:
+            peer.connection.close()
+        self._peers.clear()
+
+    def serves(self, address: str = "127.0.0.1") -> None:
+        """Show that a new association is served: C-ECHO, and a C-STORE that is there byte for byte."""
+        instance = ct(self.uid())
+        with RawPeer(self.process.port, address).associate() as peer:
+            assert peer.echo() == 0x0000
+            assert peer.store(instance) == 0x0000
+            peer.release()
+        assert self.kept(instance.sop_instance_uid) == instance.dataset
+
+    @contextlib.contextmanager
+    def unharmed(self) -> Iterator["ReceivingNode"]:
+        """Run a case, then show that the node serves on and holds nothing more than before it."""
+        before = footprint.footprint(self.pid)
+        lowest = footprint.forget_peak(self.pid)
+        try:
+            yield self
+        finally:
+            self.hang_up()
+        assert footprint.peak_kb(self.pid) - lowest < PEAK_SLACK_KB, "memory was not flat"
+        self.comes_to_rest()
+        self.serves()
+        rest = Footprint(self._rest.threads, self._rest.descriptors, before.memory_kb)
+        wait_until(
+            lambda: self._is_back_at(rest), _SETTLED_S, f"{rest}, not {footprint.footprint(self.pid)}", _LOOK_AGAIN_S
+        )
+
+    def comes_to_rest(self) -> None:
+        """Wait until all associations are over, and what they left has been cleared away."""
+        wait_until(self._is_at_rest, _SETTLED_S, f"{self._rest}, not {footprint.footprint(self.pid)}", _LOOK_AGAIN_S)
+
+    def _is_at_rest(self) -> bool:
+        now = footprint.footprint(self.pid)
+        return now.threads <= self._rest.threads and now.descriptors <= self._rest.descriptors and not self.incoming()
+
+    def has_connections(self, count: int) -> None:
+        """Wait until the node holds so many connections beyond those that it has at rest."""
+        expected = self._rest.descriptors + count
+        wait_until(
+            lambda: footprint.footprint(self.pid).descriptors == expected,
+            _SETTLED_S,
+            f"{count} connections",
+            _LOOK_AGAIN_S,
+        )
+
+    def _is_back_at(self, rest: Footprint) -> bool:
+        return footprint.footprint(self.pid).is_within(rest, SLACK_KB) and not self.incoming()
+
+    def incoming(self) -> list[Path]:
+        """Return the files of instances that are on their way in."""
+        return list((self.process.home.data / "incoming").iterdir())
+
+    def files(self) -> set[Path]:
+        """Return every file of an instance that it keeps, wherever."""
+        folders = (self.process.home.data / name for name in _KEPT_FOLDERS)
+        return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+    def everything(self) -> set[Path]:
+        """Return every file below the folder in which it runs, but for instances, the database and logs."""
+        below = {path for path in self.process.home.folder.rglob("*") if path.is_file()} - self.files()
+        return {path for path in below if not path.name.startswith(("node.db", "serve-"))}
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return what stands in its database."""
+        uri = f"file:{self.process.home.data / 'node.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def kept(self, sop_instance_uid: str) -> bytes | None:
+        """Return the dataset that it keeps under a UID, read from the file that its row names, or None."""
+        rows = self.rows("SELECT path, size_bytes FROM instances WHERE sop_instance_uid = ?", sop_instance_uid)
+        if not rows:
+            return None
+        dataset = dataset_bytes((self.process.home.data / rows[0][0]).read_bytes())
+        assert len(dataset) == rows[0][1]
+        return dataset
+
+    def log(self) -> str:
+        """Return all that it has printed."""
+        return self.process.process.errors() + self.process.process.output()
+
+    def stores(self, instance: Instance, peer: RawPeer | None = None) -> None:
+        """Show that an instance is stored, byte for byte."""
+        assert (self.status_of(instance) if peer is None else peer.store(instance)) == 0x0000
+        assert self.kept(instance.sop_instance_uid) == instance.dataset
+
+    def status_of(self, instance: Instance) -> int:
+        """Return the status with which an instance is answered on an association of its own."""
+        with RawPeer(self.process.port) as peer:
+            peer.associate((1, instance.sop_class_uid, (instance.transfer_syntax_uid,)))
+            status = peer.store(instance)
+            peer.release()
+        return status
