@@ -26,7 +26,7 @@ from node.store.analyses import Analysis, NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.instances import HeldInstance
-from node.store.queue import ClaimedJob
+from node.store.queue import ClaimedJob, NewRead
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")
@@ -101,10 +101,10 @@ class Composer:
     def _put_off(self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID]) -> None:
         """Settle without a report; images that another version read are read again first, and then it is due."""
         now = self._clock()
-        for uid in outdated:
-            queue.enqueue_read(tx, uid, job.model, now, again=True)
+        reads = [NewRead(uid, job.study_instance_uid, job.model) for uid in outdated]
+        queue.enqueue_reads(tx, reads, now, again=True)
         if outdated:
-            queue.schedule_compose(tx, job.study_instance_uid, job.model, now)
+            queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
         queue.finish(tx, job, now)
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:

@@ -1,8 +1,7 @@
 """Many instances recorded at once, in few statements: the way of every received image.
 
-What is decided about an instance is its caller's business; here it is looked up and written. Rows are written in the
-order of their UIDs, so that two processes that write the same studies wait for each other and never for themselves in
-a circle.
+What is decided about an instance is its caller's business; here it is looked up and written, in the order of UIDs, so
+that two processes that write the same rows wait for each other and never in a circle.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, exists, func, literal, select, union_all
 
-from node.store import instances
+from node.store import instances, studies
 from node.store.database import Transaction
 from node.store.instances import NewInstance
 from node.store.statement import Among, Lookup, Statement
@@ -38,7 +37,7 @@ def known_among(tx: Transaction, sop_uids: Collection[str]) -> Known:
 
 
 def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
-    """Store new instances and bring their studies up to date, as `node.store.instances.add` does for one.
+    """Store new instances and bring their studies up to date.
 
     Of the images of one study the newest gives the patient's identity, and of two that came at once the later in the
     list. An image moves the study's `last_received_at`; anything else moves neither.
@@ -58,9 +57,7 @@ def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
     by_study: dict[str, list[NewInstance]] = {}
     for arrival in arrivals:
         by_study.setdefault(arrival.header.study_instance_uid, []).append(arrival)
-    studies = [_study(by_study[uid]) for uid in sorted(by_study)]
-    _MOVE_STUDY.run(tx, [study for study in studies if study["last_received_at"] is not None])
-    _ADD_STUDY.run(tx, [study for study in studies if study["last_received_at"] is None])
+    studies.put_all(tx, [_study(of_study) for of_study in by_study.values()])
     _ADD.run(tx, [instances.as_row(arrival) for arrival in sorted(arrivals, key=_uid)])
 
 
@@ -85,7 +82,7 @@ def _study(arrivals: Sequence[NewInstance]) -> dict[str, Any]:
     """Return the row of a study of which these came, in this order."""
     images = [arrival for arrival in arrivals if arrival.kind is InstanceKind.IMAGE]
     newest = max(reversed(images), key=_received_at) if images else arrivals[0]
-    return instances.study_row(newest.header) | {
+    return studies.row(newest.header) | {
         "first_received_at": min(map(_received_at, arrivals)),
         "last_received_at": newest.received_at if images else None,
     }
@@ -111,6 +108,4 @@ def _first_images(among: Among) -> ClauseElement:
 
 _KNOWN = Lookup(_known)
 _FIRST_IMAGES = Lookup(_first_images)
-_ADD = Statement(lambda dialect: insert_for(dialect, Instance), instances.COLUMNS)
-_MOVE_STUDY = Statement(lambda dialect: instances.moved(insert_for(dialect, Study)), instances.STUDY_COLUMNS)
-_ADD_STUDY = Statement(lambda dialect: insert_for(dialect, Study).on_conflict_do_nothing(), instances.STUDY_COLUMNS)
+_ADD = Statement(lambda dialect: insert_for(dialect, Instance), tuple(Instance.__table__.columns.keys()))

@@ -4,7 +4,7 @@
 
     database = Database.open("sqlite:///var/node.db")
     held = database.read(lambda tx: instances.held(tx, sop_instance_uid))
-    database.write(lambda tx: instances.add(tx, new_instance))
+    database.write(lambda tx: arrivals.add_all(tx, [new_instance]))
 
 A work is a function of one transaction. It may be run again when it lost a race on PostgreSQL, so it touches nothing
 but its transaction, and it returns plain values.

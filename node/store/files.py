@@ -137,8 +137,8 @@ class InstanceFiles:
 
         Nothing but the names of one folder is held at a time.
         """
-        for shard in _names(f"{self._at}/{_INSTANCES}"):
-            for study in _names(f"{self._at}/{_INSTANCES}/{shard}"):
+        for shard in sorted(_names(f"{self._at}/{_INSTANCES}"), key=_as_folder):
+            for study in sorted(_names(f"{self._at}/{_INSTANCES}/{shard}"), key=_as_folder):
                 folder = f"{_INSTANCES}/{shard}/{study}"
                 yield from (f"{folder}/{name}" for name in _names(f"{self._at}/{folder}") if name.endswith(".dcm"))
 
@@ -200,6 +200,10 @@ def _names(folder: str) -> list[str]:
         return sorted(os.listdir(folder))  # noqa: PTH208 - of 100 000 files no Path is made
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _as_folder(name: str) -> str:
+    return f"{name}/"  # as it stands in a path, which is what is sorted
 
 
 def _swept(path: str) -> bool:

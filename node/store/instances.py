@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, update
 
 from node.domain.instance import InstanceHeader
+from node.store import studies
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
 from node.store.tables import (
@@ -18,28 +19,7 @@ from node.store.tables import (
     InstanceReading,
     Job,
     JobKind,
-    Rendition,
-    Study,
 )
-from node.store.upsert import Insert, prepared
-
-_IDENTITY = (
-    "patient_id",
-    "issuer_of_patient_id",
-    "patient_name",
-    "patient_birth_date",
-    "patient_sex",
-    "accession_number",
-    "study_date",
-    "study_description",
-)
-
-
-STUDY_COLUMNS = ("study_instance_uid", *_IDENTITY, "first_received_at", "last_received_at")
-"""What a row of `studies` is made of."""
-
-COLUMNS = tuple(Instance.__table__.columns.keys())
-"""What a row of `instances` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +119,6 @@ def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance |
     return None if row is None else _held(row)
 
 
-def is_own(tx: Transaction, sop_uid: str) -> bool:
-    """Return whether this SOP Instance UID is that of a report that this node made."""
-    return tx.scalar(select(Rendition.id).where(Rendition.sop_instance_uid == sop_uid)) is not None
-
-
-def add(tx: Transaction, new: NewInstance) -> None:
-    """Store a new instance and bring its study up to date.
-
-    An image moves the study's `last_received_at` and its patient's identity; anything else moves neither.
-
-    Raises
-    ------
-    sqlalchemy.exc.IntegrityError
-        Where the UID is already stored; `held` tells before.
-    """
-    _put_study(tx, new.header, new.received_at, new.kind)
-    tx.execute(_ADD(tx), as_row(new))
-
-
 def as_row(new: NewInstance) -> dict[str, Any]:
     """Return the row of a new instance, by column."""
     return _arrival(new) | {
@@ -236,30 +197,8 @@ def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
 
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
-    is_image = kind is InstanceKind.IMAGE
-    values = study_row(header) | {"first_received_at": at, "last_received_at": at if is_image else None}
-    tx.execute((_MOVE_STUDY if is_image else _ADD_STUDY)(tx), values)
-
-
-def study_row(header: InstanceHeader) -> dict[str, Any]:
-    """Return what a header says of its study, by column."""
-    return {name: getattr(header, name) for name in ("study_instance_uid", *_IDENTITY)}
-
-
-def moved(insert: Insert) -> Insert:
-    """Complete the INSERT of a study of which an image came."""
-    arrived = insert.excluded.last_received_at
-    # two receivers may commit in the other order than they took the time
-    later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
-    newest = {name: insert.excluded[name] for name in _IDENTITY}
-    return insert.on_conflict_do_update(
-        index_elements=["study_instance_uid"], set_=newest | {"last_received_at": later}
-    )
-
-
-_ADD = prepared(Instance, lambda insert: insert)
-_ADD_STUDY = prepared(Study, lambda insert: insert.on_conflict_do_nothing())
-_MOVE_STUDY = prepared(Study, moved)
+    times = {"first_received_at": at, "last_received_at": at if kind is InstanceKind.IMAGE else None}
+    studies.put_all(tx, [studies.row(header) | times])
 
 
 def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:

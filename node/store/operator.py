@@ -54,6 +54,6 @@ def _retry_jobs(tx: Transaction, ids: Collection[int] | None, now: datetime) -> 
     for job in jobs:
         sop_uid = job.subject_uid if job.kind is JobKind.READ else ""
         audit.add(tx, now, "job retried", job.study_instance_uid, sop_uid, job=job.id, kind=job.kind, model=job.model)
-    for study_uid, model in {(job.study_instance_uid, job.model) for job in jobs if job.kind is JobKind.READ}:
-        queue.schedule_compose(tx, study_uid, model, now)
+    again = {(job.study_instance_uid, job.model) for job in jobs if job.kind is JobKind.READ}
+    queue.schedule_composes(tx, dict.fromkeys(again, now))
     return len(put_back)

@@ -6,7 +6,7 @@ study and model. An image that comes while the compose runs is not lost: settlin
 """
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,8 +20,8 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, work
 from node.store.database import Transaction
 from node.store.statement import Statement
-from node.store.tables import Instance, Job, JobKind
-from node.store.upsert import Insert, insert_for, prepared
+from node.store.tables import Job, JobKind
+from node.store.upsert import Insert, insert_for
 
 READ_PRIORITY = 100
 """Smaller is claimed first."""
@@ -53,61 +53,30 @@ class NewRead:
     model: str
 
 
-def enqueue_read(
-    tx: Transaction, sop_uid: str, model: str, now: datetime, *, priority: int = READ_PRIORITY, again: bool = False
-) -> bool:
-    """Add the job to read a stored instance; the same one twice is one job.
+def enqueue_reads(
+    tx: Transaction, reads: Collection[NewRead], now: datetime, *, priority: int = READ_PRIORITY, again: bool = False
+) -> None:
+    """Add the jobs to read stored instances; the same one twice is one job.
 
     Parameters
     ----------
     tx
-        The transaction that also stores the instance.
-    sop_uid
-        SOP Instance UID of an instance that is stored.
-    model
-        Registry name of the model.
+        The transaction that also stores the instances.
+    reads
+        Instances that are stored, and their models.
     now
-        When it is due: at once.
+        When they are due: at once.
     priority
         Smaller is claimed first.
     again
-        Put a job that is settled back to waiting, for a new version of the model.
-
-    Returns
-    -------
-    bool
-        Whether there is something new to do.
+        Put those that are settled back to waiting, for a new version of the model.
     """
-    study_uid = tx.execute(select(Instance.study_instance_uid).where(Instance.sop_instance_uid == sop_uid)).scalar_one()
-    values = _new(JobKind.READ, sop_uid, study_uid, model) | work.fresh(now, priority)
-    if tx.scalar(_ADD(tx), values) is not None:
-        return True
-    settled = and_(_is(JobKind.READ, sop_uid, model), Job.state.not_in(OPEN_STATES))
-    return again and bool(work.put_back(tx, Job, settled, now))
-
-
-def schedule_compose(
-    tx: Transaction,
-    study_uid: str,
-    model: str,
-    due_at: datetime,
-    *,
-    priority: int = READ_PRIORITY + COMPOSE_AFTER_READ,
-) -> None:
-    """See that the study is composed at `due_at`: a new job, or the one there is, put back to waiting.
-
-    A running job stays with its worker and is put back when it settles, because what has just come is not in the
-    result that is being made.
-    """
-    values = _new(JobKind.COMPOSE, study_uid, study_uid, model) | work.fresh(due_at, priority)
-    tx.execute(_ADD_OR_PUT_BACK(tx), values)
-
-
-def enqueue_reads(tx: Transaction, reads: Iterable[NewRead], now: datetime, *, priority: int = READ_PRIORITY) -> None:
-    """Add the jobs to read instances that were just stored, as `enqueue_read` does for one."""
     fresh = work.fresh(now, priority)
     new = [_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model) for read in reads]
-    _ADD_ALL.run(tx, [values | fresh for values in new])
+    _ADD.run(tx, [values | fresh for values in new])
+    for read in reads if again else ():
+        this = and_(Job.kind == JobKind.READ, Job.subject_uid == read.sop_instance_uid, Job.model == read.model)
+        work.put_back(tx, Job, and_(this, Job.state.not_in(OPEN_STATES)), now)
 
 
 def schedule_composes(
@@ -116,12 +85,15 @@ def schedule_composes(
     *,
     priority: int = READ_PRIORITY + COMPOSE_AFTER_READ,
 ) -> None:
-    """See that studies are composed when they are due, as `schedule_compose` does for one.
+    """See that studies are composed when they are due: by a new job, or the one there is, put back to waiting.
+
+    A running job stays with its worker and is put back when it settles, because what has just come is not in the
+    result that is being made.
 
     Parameters
     ----------
     tx
-        The transaction.
+        The transaction of what makes a new result necessary.
     due
         When, by Study Instance UID and model.
     priority
@@ -131,7 +103,7 @@ def schedule_composes(
         _new(JobKind.COMPOSE, study, study, model) | work.fresh(due[study, model], priority)
         for study, model in sorted(due)  # the same order in every process, so that none waits in a circle
     ]
-    _ADD_OR_PUT_BACK_ALL.run(tx, composes)
+    _ADD_OR_PUT_BACK.run(tx, composes)
 
 
 def claim(
@@ -263,15 +235,9 @@ def _put_back(insert: Insert) -> Insert:
     )
 
 
-_ADD = prepared(Job, lambda insert: insert.on_conflict_do_nothing().returning(Job.id))
-_ADD_OR_PUT_BACK = prepared(Job, _put_back)
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
-_ADD_ALL = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
-_ADD_OR_PUT_BACK_ALL = Statement(lambda dialect: _put_back(insert_for(dialect, Job)), _COLUMNS)
-
-
-def _is(kind: JobKind, subject_uid: str, model: str) -> ColumnElement[bool]:
-    return and_(Job.kind == kind, Job.subject_uid == subject_uid, Job.model == model)
+_ADD = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
+_ADD_OR_PUT_BACK = Statement(lambda dialect: _put_back(insert_for(dialect, Job)), _COLUMNS)
 
 
 @cache  # one expression for all: building it costs more than a claim

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.domain.instance import InstanceHeader
-from node.store import instances, schema
+from node.store import arrivals, schema
 from node.store.database import Database, Transaction
 from node.store.instances import NewInstance
 from node.store.tables import InstanceKind
@@ -96,7 +96,7 @@ def add_instance(header: Callable[..., InstanceHeader]) -> Callable[..., NewInst
             kind=kind,
             turned_away=turned_away or {},
         )
-        instances.add(tx, new)
+        arrivals.add_all(tx, [new])
         return new
 
     return add

@@ -71,16 +71,8 @@ def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
 
 
 def _one_by_one(database: Database, came: Sequence[NewInstance], due: datetime) -> None:
-    def record(tx: Transaction, new: NewInstance) -> None:
-        sop_uid, study_uid = new.header.sop_instance_uid, new.header.study_instance_uid
-        instances.add(tx, new)
-        if new.kind is InstanceKind.IMAGE:
-            queue.enqueue_read(tx, sop_uid, MODEL, new.received_at)
-            queue.schedule_compose(tx, study_uid, MODEL, due)
-        audit.add(tx, new.received_at, "instance stored", study_uid, sop_uid, caller=new.calling_ae_title)
-
     for new in came:
-        database.write(lambda tx, new=new: record(tx, new))
+        _together(database, [new], due)
 
 
 def _together(database: Database, came: Sequence[NewInstance], due: datetime) -> None:

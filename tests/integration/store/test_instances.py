@@ -8,11 +8,12 @@ import pytest
 from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, findings, instances, paths, queue, views
+from node.store import analyses, arrivals, findings, instances, paths, queue, views
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.instances import NewCopy, NewInstance
 from node.store.listings import Listed
+from node.store.queue import NewRead
 from node.store.tables import InstanceKind
 
 Later = Callable[[float], datetime]
@@ -129,7 +130,7 @@ def test_a_correction_may_move_an_instance_to_another_study(
 
     def fill(tx: Transaction) -> None:
         add_instance(tx)
-        queue.enqueue_read(tx, "1.2.3.1", "starter", now)
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
         findings.put(tx, "1.2.3.1", "starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))
 
     database.write(fill)
@@ -183,5 +184,6 @@ def test_our_own_reports_are_known_by_their_uid(database: Database, add_instance
 
     database.write(fill)
 
-    assert database.read(lambda tx: instances.is_own(tx, "2.25.1"))
-    assert not database.read(lambda tx: instances.is_own(tx, "1.2.3.1"))
+    known = database.read(lambda tx: arrivals.known_among(tx, ["2.25.1", "1.2.3.1"]))
+
+    assert (known.own, known.held) == ({"2.25.1"}, {"1.2.3.1"})

@@ -12,6 +12,7 @@ from node.domain.lifecycle import State
 from node.store import analyses, operator, outbox, queue, views
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
+from node.store.queue import NewRead
 from node.store.tables import JobKind
 
 Later = Callable[[float], datetime]
@@ -33,12 +34,12 @@ def buried_reads(
         buried = []
         for number in (1, 2):
             add_instance(tx, f"1.2.3.{number}")
-            queue.enqueue_read(tx, f"1.2.3.{number}", "starter", now)
+            queue.enqueue_reads(tx, [NewRead(f"1.2.3.{number}", "1.2.3", "starter")], now)
             job = queue.claim(tx, (JobKind.READ,), now, 60, "w")
             assert job is not None
             assert queue.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=jitter)
             buried.append(job.id)
-        queue.schedule_compose(tx, "1.2.3", "starter", now)
+        queue.schedule_composes(tx, {("1.2.3", "starter"): now})
         compose = queue.claim(tx, (JobKind.COMPOSE,), now, 60, "w")
         assert compose is not None
         assert queue.finish(tx, compose, now)
@@ -76,7 +77,7 @@ def test_what_is_not_buried_is_left_alone(
 
     def fill(tx: Transaction) -> None:
         add_instance(tx)
-        queue.enqueue_read(tx, "1.2.3.1", "starter", now)
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
         queue.claim(tx, (JobKind.READ,), now, 60, "w")
 
     database.write(fill)
@@ -93,7 +94,7 @@ def test_a_worker_from_before_the_retry_settles_nothing(
 
     def fill(tx: Transaction) -> queue.ClaimedJob | None:
         add_instance(tx)
-        queue.enqueue_read(tx, "1.2.3.1", "starter", later(0))
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
         return queue.claim(tx, (JobKind.READ,), later(0), 60, "slow")
 
     slow = database.write(fill)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import IntegrityError
 
 from node.domain.lifecycle import State
 from node.store import queue, views
 from node.store.database import Database, Transaction
 from node.store.listings import Listed
-from node.store.queue import ClaimedJob
+from node.store.queue import ClaimedJob, NewRead
 from node.store.tables import JobKind
 
 READ, COMPOSE = JobKind.READ, JobKind.COMPOSE
@@ -51,7 +51,7 @@ def image(database: Database, add_instance: Callable[..., object], now: datetime
 
     def work(tx: Transaction) -> None:
         add_instance(tx)
-        queue.enqueue_read(tx, IMAGE, MODEL, now)
+        queue.enqueue_reads(tx, [NewRead(IMAGE, STUDY, MODEL)], now)
 
     database.write(work)
 
@@ -62,7 +62,7 @@ def compose(database: Database, add_instance: Callable[..., object], now: dateti
 
     def work(tx: Transaction) -> None:
         add_instance(tx)
-        queue.schedule_compose(tx, STUDY, MODEL, now)
+        queue.schedule_composes(tx, {(STUDY, MODEL): now})
 
     database.write(work)
 
@@ -99,7 +99,7 @@ def test_two_claimers_never_get_the_same_job(
     def fill(tx: Transaction) -> None:
         for number in range(40):
             add_instance(tx, f"1.2.3.{number}")
-            queue.enqueue_read(tx, f"1.2.3.{number}", MODEL, now)
+            queue.enqueue_reads(tx, [NewRead(f"1.2.3.{number}", STUDY, MODEL)], now)
 
     database.write(fill)
     together = threading.Barrier(8)
@@ -117,23 +117,26 @@ def test_two_claimers_never_get_the_same_job(
 
 def test_the_same_read_is_enqueued_once(database: Database, image: None, claim: Claim, now: datetime) -> None:
     """Also when it is done; a new version of the model asks for it again."""
-    assert not database.write(lambda tx: queue.enqueue_read(tx, IMAGE, MODEL, now))
+    read = NewRead(IMAGE, STUDY, MODEL)
+    database.write(lambda tx: queue.enqueue_reads(tx, [read], now, again=True))
     job = claim()
     assert job is not None
+    database.write(lambda tx: queue.enqueue_reads(tx, [read], now, again=True))
     database.write(lambda tx: queue.finish(tx, job, now))
-    assert not database.write(lambda tx: queue.enqueue_read(tx, IMAGE, MODEL, now))
+    database.write(lambda tx: queue.enqueue_reads(tx, [read], now))
+    assert claim() is None
 
-    assert database.write(lambda tx: queue.enqueue_read(tx, IMAGE, MODEL, now, again=True))
+    database.write(lambda tx: queue.enqueue_reads(tx, [read], now, again=True))
 
     again = claim()
     assert again is not None
     assert (again.id, again.attempt) == (job.id, 2)
 
 
-def test_an_instance_that_is_not_stored_is_not_read(database: Database, now: datetime) -> None:
+def test_an_instance_of_a_study_that_is_not_stored_is_not_read(database: Database, now: datetime) -> None:
     """A job without its instance would fail for ever."""
-    with pytest.raises(NoResultFound):
-        database.write(lambda tx: queue.enqueue_read(tx, "9.9", MODEL, now))
+    with pytest.raises(IntegrityError):
+        database.write(lambda tx: queue.enqueue_reads(tx, [NewRead("9.9", "9", MODEL)], now))
 
 
 def test_a_late_worker_settles_nothing(
@@ -305,10 +308,10 @@ def test_reads_come_before_composes_and_the_longest_due_first(
 
     def fill(tx: Transaction) -> None:
         add_instance(tx, "1.1", "1")
-        queue.schedule_compose(tx, "1", MODEL, later(-100))
+        queue.schedule_composes(tx, {("1", MODEL): later(-100)})
         for number, age_s in ((1, -10), (2, -30), (3, -20)):
             add_instance(tx, f"2.{number}", "2")
-            queue.enqueue_read(tx, f"2.{number}", MODEL, later(age_s))
+            queue.enqueue_reads(tx, [NewRead(f"2.{number}", "2", MODEL)], later(age_s))
 
     database.write(fill)
 
@@ -323,8 +326,8 @@ def test_a_smaller_priority_comes_first(
     def fill(tx: Transaction) -> None:
         add_instance(tx, "1.1", "1")
         add_instance(tx, "2.1", "2")
-        queue.enqueue_read(tx, "1.1", MODEL, now - timedelta(hours=1))
-        queue.schedule_compose(tx, "2", MODEL, now, priority=1)
+        queue.enqueue_reads(tx, [NewRead("1.1", "1", MODEL)], now - timedelta(hours=1))
+        queue.schedule_composes(tx, {("2", MODEL): now}, priority=1)
 
     database.write(fill)
 
@@ -340,7 +343,7 @@ def test_a_worker_claims_only_its_kinds(database: Database, image: None, claim: 
 
 def test_a_compose_waits_until_it_is_due(database: Database, compose: None, claim: Claim, later: Later) -> None:
     """The quiet period stands in the row; each image moves it."""
-    database.write(lambda tx: queue.schedule_compose(tx, STUDY, MODEL, later(60)))
+    database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(60)}))
 
     assert claim(at=later(59)) is None
     assert claim(at=later(60)) is not None
@@ -368,7 +371,7 @@ def test_a_compose_waits_for_the_reads_of_its_study(
 @pytest.fixture
 def compose_soon(database: Database, image: None, now: datetime) -> None:
     """Let the image's study be due to be composed."""
-    database.write(lambda tx: queue.schedule_compose(tx, STUDY, MODEL, now))
+    database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): now}))
 
 
 def test_a_compose_does_not_wait_for_another_model_or_study(
@@ -379,9 +382,9 @@ def test_a_compose_does_not_wait_for_another_model_or_study(
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         add_instance(tx, "7.1", "7")
-        queue.enqueue_read(tx, IMAGE, "slow", now)
-        queue.enqueue_read(tx, "7.1", MODEL, now)
-        queue.schedule_compose(tx, STUDY, MODEL, now)
+        queue.enqueue_reads(tx, [NewRead(IMAGE, STUDY, "slow")], now)
+        queue.enqueue_reads(tx, [NewRead("7.1", "7", MODEL)], now)
+        queue.schedule_composes(tx, {(STUDY, MODEL): now})
 
     database.write(fill)
 
@@ -402,7 +405,7 @@ def test_a_late_image_puts_a_settled_compose_back_to_waiting(
     else:
         database.write(lambda tx: queue.fail(tx, job, later(1), "no", permanent=True, jitter=jitter))
 
-    database.write(lambda tx: queue.schedule_compose(tx, STUDY, MODEL, later(60)))
+    database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(60)}))
 
     assert claim(at=later(59)) is None
     again = claim(at=later(60))
@@ -417,7 +420,7 @@ def test_an_image_that_comes_while_the_compose_runs_is_not_lost(
     """However the running one ends, the study is composed again when it is complete."""
     job = claim(max_attempts=1)
     assert job is not None
-    database.write(lambda tx: queue.schedule_compose(tx, STUDY, MODEL, later(90)))
+    database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(90)}))
     assert claim(at=later(30)) is None
     if end == "finish":
         assert database.write(lambda tx: queue.finish(tx, job, later(1)))
@@ -441,12 +444,12 @@ def test_an_image_that_comes_at_the_moment_of_the_claim_is_in_this_report_or_the
 
     def arrive(tx: Transaction, study: str) -> None:
         add_instance(tx, f"{study}.2", study)
-        queue.enqueue_read(tx, f"{study}.2", MODEL, later(0))
-        queue.schedule_compose(tx, study, MODEL, later(0))
+        queue.enqueue_reads(tx, [NewRead(f"{study}.2", study, MODEL)], later(0))
+        queue.schedule_composes(tx, {(study, MODEL): later(0)})
 
     def first(tx: Transaction, study: str) -> None:
         add_instance(tx, f"{study}.1", study)
-        queue.schedule_compose(tx, study, MODEL, later(0))
+        queue.schedule_composes(tx, {(study, MODEL): later(0)})
 
     with ThreadPoolExecutor(2) as pool:
         for study in map(str, range(1, 21)):
@@ -477,7 +480,7 @@ def test_a_failing_compose_keeps_its_backoff_when_an_image_comes(
     """It is due when both the backoff and the study's completion are over."""
     job = claim()
     assert job is not None
-    database.write(lambda tx: queue.schedule_compose(tx, STUDY, MODEL, later(60)))
+    database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(60)}))
     database.write(lambda tx: queue.fail(tx, job, later(1), "no", permanent=False, jitter=jitter))
 
     assert claim(at=later(59)) is None

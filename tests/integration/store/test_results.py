@@ -14,6 +14,7 @@ from node.domain.rule import Rule
 from node.store import analyses, audit, callers, findings, queue, registry, views
 from node.store.analyses import NewAnalysis
 from node.store.database import Database, Transaction
+from node.store.queue import NewRead
 from node.store.registry import Registration
 from node.store.tables import JobKind, Mode
 
@@ -85,7 +86,7 @@ def test_instances_whose_read_was_given_up_are_told_with_their_error(
     def fill(tx: Transaction) -> None:
         for uid in ("1.2.3.1", "1.2.3.2"):
             add_instance(tx, uid)
-            queue.enqueue_read(tx, uid, "starter", now)
+            queue.enqueue_reads(tx, [NewRead(uid, "1.2.3", "starter")], now)
         job = queue.claim(tx, (JobKind.READ,), now, 60, "w")
         assert job is not None
         queue.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=random.Random(7))

@@ -16,6 +16,7 @@ from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.instances import NewCopy
 from node.store.listings import Listed
+from node.store.queue import NewRead
 from node.store.tables import JobKind
 
 Later = Callable[[float], datetime]
@@ -42,8 +43,8 @@ def everything(database: Database, add_instance: Add, later: Later) -> None:
 
     def fill(tx: Transaction) -> None:
         new = add_instance(tx, patient_name="Doe^Jane", patient_id="P1", accession_number="A1")
-        queue.enqueue_read(tx, "1.2.3.1", "starter", later(0))
-        queue.schedule_compose(tx, "1.2.3", "starter", later(10))
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
+        queue.schedule_composes(tx, {("1.2.3", "starter"): later(10)})
         header = new.header  # type: ignore[attr-defined]
         instances.add_quarantined(tx, NewCopy(header, "quarantine/x", 1, "A", "B", "127.0.0.1", later(1), "why"))
         findings.put(tx, "1.2.3.1", "starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))
@@ -103,8 +104,8 @@ def test_a_study_shows_where_it_stands(database: Database, add_instance: Add, la
 
     database.write(lambda tx: add_instance(tx, turned_away={"other": "modality DX is not in modalities CT"}))
     assert state(0) == "not read"
-    database.write(lambda tx: queue.enqueue_read(tx, "1.2.3.1", "starter", later(0)))
-    database.write(lambda tx: queue.schedule_compose(tx, "1.2.3", "starter", later(60)))
+    database.write(lambda tx: queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0)))
+    database.write(lambda tx: queue.schedule_composes(tx, {("1.2.3", "starter"): later(60)}))
     assert state(1) == "receiving"
     read = claim(1)
     assert state(1) == "reading"
@@ -131,7 +132,7 @@ def test_a_study_with_a_buried_job_is_shown_as_buried(database: Database, add_in
 
     def fill(tx: Transaction) -> None:
         add_instance(tx)
-        queue.enqueue_read(tx, "1.2.3.1", "starter", later(0))
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
         job = queue.claim(tx, tuple(JobKind), later(0), 60, "w")
         assert job is not None
         queue.fail(tx, job, later(0), "no", permanent=True, jitter=random.Random(7))
@@ -170,7 +171,7 @@ def test_a_model_that_read_something_did_not_turn_the_study_away(
 
     def fill(tx: Transaction) -> None:
         add_instance(tx, "1.2.3.1")
-        queue.enqueue_read(tx, "1.2.3.1", "starter", now)
+        queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
         add_instance(tx, "1.2.3.2", turned_away={"starter": "it has no pixels", "other": "modality"})
 
     database.write(fill)

@@ -1,0 +1,61 @@
+"""Studies as their instances tell of them: whose they are, and when something came."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import case
+
+from node.domain.instance import InstanceHeader
+from node.store.database import Transaction
+from node.store.statement import Statement
+from node.store.tables import Study
+from node.store.upsert import Insert, insert_for
+
+_IDENTITY = (
+    "patient_id",
+    "issuer_of_patient_id",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "accession_number",
+    "study_date",
+    "study_description",
+)
+
+
+def row(header: InstanceHeader) -> dict[str, Any]:
+    """Return what a header says of its study, by column."""
+    return {name: getattr(header, name) for name in ("study_instance_uid", *_IDENTITY)}
+
+
+def put_all(tx: Transaction, studies: Sequence[dict[str, Any]]) -> None:
+    """Write studies of which something came.
+
+    Parameters
+    ----------
+    tx
+        The transaction.
+    studies
+        Each a `row` with `first_received_at` and `last_received_at`; no study twice. Where the latter is not None an
+        image came: the study is then who this row says, and its time moves on, never back. Otherwise a study that is
+        known stays as it is. They are written in the order of their UIDs, so that two processes that write the same
+        ones wait for each other and never in a circle.
+    """
+    in_order = sorted(studies, key=lambda study: study["study_instance_uid"])
+    _MOVE.run(tx, [study for study in in_order if study["last_received_at"] is not None])
+    _ADD.run(tx, [study for study in in_order if study["last_received_at"] is None])
+
+
+def _moved(insert: Insert) -> Insert:
+    arrived = insert.excluded.last_received_at
+    # two receivers may commit in the other order than they took the time
+    later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
+    newest = {name: insert.excluded[name] for name in _IDENTITY}
+    return insert.on_conflict_do_update(
+        index_elements=["study_instance_uid"], set_=newest | {"last_received_at": later}
+    )
+
+
+_COLUMNS = ("study_instance_uid", *_IDENTITY, "first_received_at", "last_received_at")
+_MOVE = Statement(lambda dialect: _moved(insert_for(dialect, Study)), _COLUMNS)
+_ADD = Statement(lambda dialect: insert_for(dialect, Study).on_conflict_do_nothing(), _COLUMNS)
