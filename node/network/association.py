@@ -100,6 +100,7 @@ class GuardedAssociation(Association):
         self.asked: AssociationRequest  #: what the A-ASSOCIATE-RQ says, once it has been read
         #: What is sent last, on the way out.
         self.farewell = ABORT_BY_USER
+        self._is_over = False
 
     def run_reactor(self) -> None:
         """Run the association until it is over."""
@@ -112,6 +113,7 @@ class GuardedAssociation(Association):
         except OSError:
             _log.info("connection_lost", address=self.visitor.address[0])
         finally:
+            self._is_over = True  # a drain that waited for this one goes on now, and must not abort what says goodbye
             self.host.ended(self)
             self.host.see_off(self.connection, self.farewell)
 
@@ -181,6 +183,8 @@ class GuardedAssociation(Association):
 
     def end_at_once(self, abort: bytes = ABORT_BY_USER) -> None:
         """Abort, from any thread: tell the peer as far as that is possible without waiting, and wake who waits."""
+        if self._is_over:
+            return
         with contextlib.suppress(OSError):
             self.connection.send(abort, socket.MSG_DONTWAIT)
         cut(self.connection)
