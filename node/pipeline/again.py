@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from node.dicom.encoding import NotParsable
 from node.dicom.mapped import same_bytes
 from node.dicom.part10 import NotPart10
-from node.domain.errors import Refused, Transient
+from node.domain.errors import Refused
 from node.pipeline.arrival import Arrival, copy_of, note
 from node.pipeline.conclude import patient_key
 from node.pipeline.kept import KeptFile, opened
 from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
+from node.pipeline.unrecorded import removed_on_failure
 from node.store import instances, paths, synthetic
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -74,11 +75,9 @@ class Copies:
         OSError, Transient
             Where files or database fail; no row names the copy then.
         """
-        known = self._database.read(lambda tx: _known(tx, came))
-        if known is None:
-            self._files.remove(came.path)
-            raise Refused(_OUT_OF_RESOURCES, "the first copy of this instance was removed meanwhile: send it again")
-        verdict = self._verdict(came, known)
+        with removed_on_failure(self._files, came.path):
+            known = self._known(came)
+            verdict = self._verdict(came, known)
         match verdict.repeat:
             case Repeat.EQUAL:
                 self._files.remove(came.path)
@@ -98,6 +97,12 @@ class Copies:
         with opened(self._files.path(came.path)) as file:
             return came.path if came.path in paths else self._same(file, paths)
 
+    def _known(self, came: Arrival) -> _Known:
+        known = self._database.read(lambda tx: _known(tx, came))
+        if known is None:
+            raise Refused(_OUT_OF_RESOURCES, "the first copy of this instance was removed meanwhile: send it again")
+        return known
+
     def _verdict(self, came: Arrival, known: _Known) -> _Verdict:
         held, alike = known.held, patient_key(came.header) == patient_key(known.held.header)
         with opened(self._files.path(came.path)) as file:
@@ -107,10 +112,8 @@ class Copies:
                     repeat = compare(newest, file, self._files.open_scratch, same_identity=alike)
             except (FileNotFoundError, NotPart10, NotParsable) as error:
                 reason = type(error).__name__
-                _log.error(
-                    "a stored file is gone or spoilt; this copy takes its place", path=held.newest_path, reason=reason
-                )
-                repeat = Repeat.REVISION
+                _log.error("a stored file is gone or spoilt, and came again", path=held.newest_path, reason=reason)
+                repeat = Repeat.REVISION if alike else Repeat.OTHER_IDENTITY
                 gone = held.newest_path if isinstance(error, FileNotFoundError) else None
             others = [path for path in known.copies if path != held.newest_path]
             return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others), gone)
@@ -146,7 +149,8 @@ class Copies:
             self._files.remove(came.path)
             return status
         reason = verdict.repeat.value
-        aside = replace(came, path=self._files.set_aside(came.path))
+        with removed_on_failure(self._files, came.path):
+            aside = replace(came, path=self._files.set_aside(came.path))
         if not self._named(aside, lambda tx: _is_still(tx, known) and self._quarantine(tx, aside, known, reason)):
             return self.settle(aside)
         self._wake()
@@ -154,13 +158,8 @@ class Copies:
         return status
 
     def _named(self, came: Arrival, record: Callable[[Transaction], bool]) -> bool:
-        """Record a copy; a file that no row came to name is taken away again where that is certain."""
-        try:
+        with removed_on_failure(self._files, came.path, self._database):
             return self._database.write(record)
-        except Transient:
-            if self._database.failed_writes_are_certain:
-                self._files.remove(came.path)
-            raise
 
     def _revise(self, tx: Transaction, came: Arrival, gone: str | None) -> bool:
         """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""

@@ -4,7 +4,7 @@ What failed once is tried again, cheaply, before the next association or instanc
 the first try that succeeds: nothing has to be restarted.
 """
 
-from node.domain.errors import Refused, Transient
+from node.domain.errors import OperatorError, Refused, Transient
 from node.pipeline.policy import ReceivePolicy
 from node.store.database import Database
 from node.store.files import InstanceFiles
@@ -12,6 +12,9 @@ from node.telemetry import logger
 
 _OUT_OF_RESOURCES = 0xA700
 _PROBE = b"\0" * 4096  # less than a block is written even where none is left
+
+Trouble = OSError | Transient | OperatorError
+"""How files and database fail; the last is a database file that is damaged."""
 
 _log = logger("pipeline.congestion")
 
@@ -50,7 +53,7 @@ class Congestion:
         if reason is not None:
             raise Refused(_OUT_OF_RESOURCES, reason)
 
-    def noticed(self, error: OSError | Transient) -> Refused:
+    def noticed(self, error: Trouble) -> Refused:
         """Remember that files or database failed, and return what the peer is answered."""
         reason = _described(error)
         if not self._in_trouble:
@@ -68,7 +71,7 @@ class Congestion:
         try:
             self._try_files()
             self._database.ping()
-        except (OSError, Transient) as error:
+        except (OSError, Transient, OperatorError) as error:
             return _described(error)
         self._in_trouble = False
         _log.info("instances can be stored again")
@@ -83,7 +86,7 @@ class Congestion:
             part.discard()
 
 
-def _described(error: OSError | Transient) -> str:
+def _described(error: Trouble) -> str:
     if isinstance(error, OSError):
         return f"the instance store cannot be written: {error.strerror or type(error).__name__}"
     return "the database cannot be written"

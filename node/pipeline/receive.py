@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from node.dicom.part10 import preamble_and_meta
-from node.domain.errors import Transient
+from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced, Reception
 from node.pipeline.again import Copies
@@ -18,6 +18,7 @@ from node.pipeline.arrival import Arrival
 from node.pipeline.congestion import Congestion
 from node.pipeline.recording import Recorder
 from node.pipeline.steps import Reached, Step, unobserved
+from node.pipeline.unrecorded import removed_on_failure
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.part import PartFile
@@ -97,7 +98,7 @@ class Receiver:
             self._reached(Step.CHECKED)
             path = self._placed(part, header)
             return self._recorded(Arrival(announced, header, path, part.size_bytes - meta_bytes))
-        except (OSError, Transient) as error:
+        except (OSError, Transient, OperatorError) as error:
             raise self.congestion.noticed(error) from error
         finally:
             part.discard()  # which is nothing once it has its place
@@ -110,12 +111,8 @@ class Receiver:
         return path
 
     def _recorded(self, came: Arrival) -> int:
-        try:
+        with removed_on_failure(self._files, came.path, self._database):
             jobs = self._database.write_together(self._record_together, came)
-        except Transient:
-            if self._database.failed_writes_are_certain:
-                self._files.remove(came.path)  # or a peer that tries for hours would fill the disk
-            raise
         self._reached(Step.COMMITTED)
         if jobs is None:
             return self._copies.settle(came)

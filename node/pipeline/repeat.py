@@ -21,8 +21,8 @@ class Repeat(StrEnum):
     OTHER_TRANSFER_SYNTAX = "other transfer syntax"
     """0x0000, the first copy is kept, and it is noted."""
 
-    OTHER_IDENTITY = "another patient or study in another transfer syntax; pixels were not compared"
-    """0x0000 and quarantined: whether the pixels are the same cannot be said without decoding both."""
+    OTHER_IDENTITY = "another patient or study, and pixels that cannot be compared"
+    """0x0000 and quarantined: it came in another transfer syntax, or the file that is held is gone."""
 
     REVISION = "revision"
     """The same pixels under a changed header: 0x0000, kept as a revision."""

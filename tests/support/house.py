@@ -18,6 +18,7 @@ from node.pipeline.policy import ReceivePolicy
 from node.pipeline.receive import Receiver
 from node.pipeline.recording import Recorder
 from node.pipeline.recovery import Recovery
+from node.pipeline.steps import Reached, unobserved
 from node.store.database import Database
 from node.store.files import InstanceFiles
 
@@ -73,8 +74,12 @@ class House:
     @property
     def receiver(self) -> Receiver:
         """Return a receiver with the policy as it is now."""
+        return self.receiver_that_tells(unobserved)
+
+    def receiver_that_tells(self, reached: Reached) -> Receiver:
+        """Return a receiver that calls `reached` at each step."""
         congestion = Congestion(self.database, self.files, self.policy)
-        return Receiver(self.database, self.files, self.recorder, congestion, self.wake)
+        return Receiver(self.database, self.files, self.recorder, congestion, self.wake, reached)
 
     @property
     def recovery(self) -> Recovery:

@@ -76,7 +76,7 @@ def test_a_copy_of_another_patient_in_another_transfer_syntax_is_quarantined_and
     assert house.rows("SELECT patient_id FROM studies") == [("ID1",)]
     assert len(_files(house, "quarantine")) == 1
     (entry,) = _details(house, "instance quarantined")
-    assert entry["reason"] == "another patient or study in another transfer syntax; pixels were not compared"
+    assert entry["reason"] == "another patient or study, and pixels that cannot be compared"
     study = house.database.read(lambda tx: views.study(tx, "1.2.3", now=house.clock()))
     assert [copy["reason"] for copy in study["copies"]] == [entry["reason"]]
 
@@ -156,6 +156,17 @@ def test_copies_in_one_group_of_the_commit_are_one_instance(house: House) -> Non
     arrival = Arrival(announced(came), inspect(came.dataset, came.transfer_syntax_uid), path, len(came.dataset))
     assert house.database.write(lambda tx: house.recorder.record(tx, [arrival, arrival])) == [1, None]
     assert len(house.rows("SELECT * FROM instances")) == 1
+
+
+def test_a_lost_file_is_not_replaced_by_another_patients(house: House) -> None:
+    """There are no pixels any more to compare with, so it may be a UID that was used twice."""
+    house.receive(radiograph())
+    _files(house)[0].unlink()
+    assert house.receive(radiograph(patient_id="ID2")) == 0x0000
+    assert house.rows("SELECT patient_id FROM studies") == [("ID1",)]
+    assert len(_files(house, "quarantine")) == 1
+    assert house.receive(radiograph()) == 0x0000
+    assert len(_files(house)) == 1
 
 
 def test_a_spoilt_file_is_healed_by_the_next_copy(house: House) -> None:

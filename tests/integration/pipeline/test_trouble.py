@@ -3,9 +3,11 @@
 import resource
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,8 @@ from node.network.peer import Rejected
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import PeerAddress, open_association
 from node.pipeline.receive import Receiver
-from tests.support.house import House, announced, radiograph
+from node.pipeline.steps import Step
+from tests.support.house import PIXELS, House, announced, radiograph, receive
 from tests.support.postgres import PostgresServer
 
 ONLY_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
@@ -121,6 +124,32 @@ def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(h
     blocker.execute("ROLLBACK")
     blocker.close()
     _works_again(house, receiver)
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("changes", [{"patient_name": "Roe^Jane"}, {"pixels": PIXELS[::-1].copy()}])
+def test_a_second_copy_that_cannot_be_recorded_leaves_nothing(house: House, changes: dict[str, Any]) -> None:
+    """A revision, and other pixels: the lock comes when the copy is compared already, and its file has its place."""
+    house.receive(radiograph())
+    before = _left(house)
+    locked = threading.Event()
+    blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None, check_same_thread=False)
+
+    def lock(step: Step) -> None:
+        if step is Step.COMMITTED:
+            blocker.execute("BEGIN IMMEDIATE")
+            locked.set()
+
+    with pytest.raises(Refused) as caught:
+        receive(house.receiver_that_tells(lock), radiograph(**changes))
+    assert caught.value.status == 0xA700
+    assert locked.is_set()
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert _left(house) == before
+    assert not house.rows("SELECT * FROM instance_copies")
+    assert house.receive(radiograph(**changes)) in {0x0000, 0x0111}
+    assert len(house.rows("SELECT * FROM instance_copies")) == 1
 
 
 @ONLY_POSTGRESQL
