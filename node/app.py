@@ -25,6 +25,7 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import read_file, warm
 from node.pipeline.steps import Reached, unobserved
+from node.receivers.several import ReceivingProcesses
 from node.receiving import Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
@@ -81,7 +82,10 @@ class Node:
         self._others = [self._compose_loop(), *self._deliver_loops()]
         self._draining = False
         served = self._catalogue.served_models
-        self._receiving = Receiving(settings, database, self._files, served, clock, self._wake, reached)
+        self._alone = Receiving(settings, database, self._files, served, clock, self._wake, reached)
+        self._receiving: Receiving | ReceivingProcesses = self._alone
+        if settings.receive.processes > 1:
+            self._receiving = ReceivingProcesses(settings, served, self._files, self._wake)
 
     @property
     def registrations(self) -> list[Registration]:
@@ -90,7 +94,7 @@ class Node:
 
     def start(self) -> str:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""
-        self._receiving.recover()
+        self._alone.recover()
         ask_files(self._database, self._files, test_peers(self._settings), self._clock())
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
         attempts = self._settings.work.attempts
@@ -120,6 +124,7 @@ class Node:
         self._draining = True
         for child in self._children:
             child.stop()
+        self._receiving.abandon()
 
     def _wake(self) -> None:
         for loop in self._loops:

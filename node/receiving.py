@@ -1,8 +1,9 @@
-"""The SCP, the receiver and the store, joined: what receives.
+"""The SCP, the receiver and the store, joined: what receives, alone or beside others.
 
 It stands below app, which runs everything else, and knows nothing of reading, composing and delivering.
 """
 
+import socket
 from collections.abc import Callable
 
 from node import telemetry
@@ -10,6 +11,7 @@ from node.config import Settings
 from node.domain.errors import Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
+from node.network.slots import Slots
 from node.pipeline.asking import test_peers
 from node.pipeline.callers import let_in_with
 from node.pipeline.congestion import Congestion
@@ -60,26 +62,39 @@ class Receiving:
         policy = _policy(settings)
         recorder = Recorder(served.rules, served.device_uids, policy, clock)
         self._recovery = Recovery(database, files, recorder, clock)
-        receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake, reached)
-        self._scp = StorageSCP(_scp_settings(settings), receiver.begin, self._refused, receiver.congestion.reason)
+        self._receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake, reached)
+        self._scp_settings = _scp_settings(settings)
+        self._scp: StorageSCP | None = None
 
     def recover(self) -> None:
         """Settle what a kill left behind; for one process, before any receives."""
         self._recovery.run()
 
-    def start(self) -> int:
+    def start(self, listener: socket.socket | None = None, slots: Slots | None = None) -> int:
         """Accept associations from now on; return the port.
+
+        Parameters
+        ----------
+        listener
+            A socket that listens already, shared with other processes; left out, one is opened.
+        slots
+            Shared with them too; left out, the associations of this process count alone.
 
         Raises
         ------
         OperatorError
             Where the port cannot be opened.
         """
-        return self._scp.start()
+        receiver = self._receiver
+        self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, receiver.congestion.reason, slots)
+        return self._scp.start(listener)
 
     def drain(self, timeout_s: float) -> bool:
         """Reject new associations, let current ones finish; return whether all did in time."""
-        return self._scp.drain(timeout_s)
+        return self._scp is None or self._scp.drain(timeout_s)
+
+    def abandon(self) -> None:
+        """Do nothing: what this process receives ends with it."""
 
     def _refused(self, refused: RefusedAssociation) -> None:
         """Keep who was turned away, for `check` and the log."""

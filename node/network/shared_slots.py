@@ -10,6 +10,7 @@ import os
 import threading
 from pathlib import Path
 
+from node.domain.errors import OperatorError
 from node.network.rejection import Rejection
 
 #: Bytes set apart for each address, and for all together; no machine runs as many associations as one of these has.
@@ -35,7 +36,7 @@ class SharedSlots:
 
     Raises
     ------
-    OSError
+    OperatorError
         Where the file cannot be made.
     """
 
@@ -45,14 +46,14 @@ class SharedSlots:
         self._turn = threading.Lock()
         self._held: dict[str, list[tuple[int, int]]] = {}
         self._own: set[int] = set()
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = _opened(file)
 
     def take(self, address: str) -> Rejection | None:
         """Take a slot for an association from this address; return why not where there is none."""
         with self._turn:
             of_address = self._locked(_region_of(address, self._per_address))
             if of_address is None:
-                return Rejection.LOCAL_LIMIT
+                return Rejection.ADDRESS_LIMIT
             of_all = self._locked(self._slots)
             if of_all is None:
                 self._unlock(of_address)
@@ -94,6 +95,13 @@ class SharedSlots:
     def _unlock(self, byte: int) -> None:
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, byte)
         self._own.remove(byte)
+
+
+def _opened(file: Path) -> int:
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be opened ({error.strerror}): make it writable for this user") from error
 
 
 def _region_of(address: str, length: int) -> range:

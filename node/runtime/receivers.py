@@ -239,10 +239,11 @@ class _Kept:
 
     def _listen(self, line: socket.socket) -> None:
         """Hear what the process says until its line is cut."""
+        pid = self._process.pid if self._process is not None else None
         while words := _heard(line):
             if _READY in words:
+                self._log.info("receiving process ready", pid=pid)
                 self._set_ready(is_ready=True)
-                self._log.info("receiving process ready", pid=self.pid)
             if _WAKE in words:
                 self._on_wake()
 

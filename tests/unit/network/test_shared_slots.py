@@ -71,8 +71,8 @@ def test_the_limit_for_an_address_counts_them_too_and_leaves_the_others_alone(sh
     """One peer that opens too many keeps nobody out."""
     here, there = shared(10, 2)
     assert [here.take("a"), there.take("a")] == [None, None]
-    assert here.take("a") is Rejection.LOCAL_LIMIT
-    assert there.take("a") is Rejection.LOCAL_LIMIT
+    assert here.take("a") is Rejection.ADDRESS_LIMIT
+    assert there.take("a") is Rejection.ADDRESS_LIMIT
     assert [here.take("b"), there.take("c")] == [None, None]
     there.give_back("a")
     assert here.take("a") is None
@@ -91,7 +91,7 @@ def test_what_a_killed_process_held_is_free_again(shared: Make) -> None:
     """Nobody has to notice and nobody has to count."""
     here, there = shared(2, 2)
     assert [there.take("a"), there.take("a")] == [None, None]
-    assert here.take("a") is Rejection.LOCAL_LIMIT
+    assert here.take("a") is Rejection.ADDRESS_LIMIT
     there.kill()
     assert [here.take("a"), here.take("a")] == [None, None]
     assert here.take("b") is Rejection.LOCAL_LIMIT

@@ -1,0 +1,5 @@
+"""Receiving in several processes: one listening socket, slots that all share, and a first process that keeps them up.
+
+`several` is what the first process does, `process` what each receiving process begins with, and `serving` what it then
+does. What receives, in whichever process, is `node.receiving`.
+"""

@@ -1,0 +1,204 @@
+"""Several receiving processes on one port and one PostgreSQL: ready together, limited together, dying one by one."""
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nodes import Node, NodeFolder, Peer, serving, start
+from tests.support.part10 import dataset_bytes
+from tests.support.programs import free_port
+from tests.support.raw_dataset import Instance, ct
+from tests.support.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
+from tests.support.waiting import wait_until
+
+SENDER = Peer("modality", "MODALITY", 104, may_send=True)
+_PATIENCE_S = 30.0
+_DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
+
+
+@pytest.fixture
+def home(tmp_path: Path, postgres_url: str) -> NodeFolder:
+    """Give a folder for a node with two receiving processes, which lets three associations in, two from an address."""
+    tables = {
+        "receive": "processes = 2\nmax_associations = 3\nmax_associations_per_address = 2",
+        "database": f'url = "{postgres_url}"',
+    }
+    folder = NodeFolder(tmp_path, [SENDER], tables=tables, models=())
+    folder.write()
+    return folder
+
+
+@pytest.fixture
+def node(home: NodeFolder) -> Iterator[Node]:
+    """Run that node; it is drained after the test."""
+    with serving(home) as running:
+        yield running
+
+
+def test_every_process_accepts_on_the_one_port_and_carries_no_pixel_library(node: Node) -> None:
+    """What decodes and what learns would cost each of them as much again."""
+    for number, pid in _receivers(node).items():
+        with _accepted_by(node, number) as peer:
+            assert peer.echo() == 0x0000
+        mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+        assert [name for name in ("numpy", "gdcm", "tensorflow", "litert") if name in mapped] == []
+
+
+def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_acknowledged(node: Node) -> None:
+    """The other one serves on, what was half received is swept, and the next process serves again."""
+    kept, lost, after = ct("1.2.3.11"), ct("1.2.3.12"), ct("1.2.3.13")
+    first = _receivers(node)[1]
+    with _accepted_by(node, 1) as its_peer, _accepted_by(node, 2) as other_peer:
+        assert its_peer.store(kept) == 0x0000
+        _send_half(its_peer, lost)
+        wait_until(lambda: _incoming(node), _PATIENCE_S, "the half that came")
+        os.kill(first, signal.SIGKILL)
+        assert its_peer.read() is None
+        assert other_peer.store(after) == 0x0000
+    wait_until(lambda: _receivers(node)[1] != first, _PATIENCE_S, "the next process")
+    assert _incoming(node) == []
+    with _accepted_by(node, 1) as peer:
+        assert peer.store(lost) == 0x0000
+    assert _kept(node.home) == {one.sop_instance_uid: one.dataset for one in (kept, lost, after)}
+    assert "signal SIGKILL" in node.process.errors()
+
+
+def test_limits_hold_over_all_processes_and_a_killed_one_gives_its_part_back(node: Node) -> None:
+    """In all and for an address, whichever process accepts."""
+    with _accepted_by(node, 1), _accepted_by(node, 2):
+        for number in (1, 2):
+            assert _rejection(node, number, "127.0.0.1") == _LOCAL_LIMIT
+        with _accepted_by(node, 1, "127.0.0.2"):
+            assert _rejection(node, 2, "127.0.0.3") == _LOCAL_LIMIT
+            os.kill(_receivers(node)[1], signal.SIGKILL)
+            wait_until(lambda: "signal SIGKILL" in node.process.errors(), _PATIENCE_S, "the end of a process")
+            with _accepted_by(node, 2, "127.0.0.3"), _accepted_by(node, 2) as peer:
+                assert peer.echo() == 0x0000
+    assert "from this address" in node.process.errors()
+
+
+def test_draining_lets_the_associations_of_every_process_finish(home: NodeFolder) -> None:
+    """New ones are rejected transiently meanwhile, by whichever process accepts them; then the node exits with 0."""
+    instances = [ct("1.2.3.21"), ct("1.2.3.22")]
+    with _started(home) as node, _accepted_by(node, 1) as one, _accepted_by(node, 2) as two:
+        for peer, instance in zip((one, two), instances, strict=True):
+            _send_half(peer, instance)
+        os.kill(node.process.pid, signal.SIGTERM)
+        for number in (1, 2):
+            wait_until(lambda n=number: _rejection(node, n, "127.0.0.9") == _DRAINING, _PATIENCE_S, "the draining")
+        for peer, instance in zip((one, two), instances, strict=True):
+            _send_rest(peer, instance)
+            assert peer.status() == 0x0000
+            peer.release()
+        assert node.process.process.wait(_PATIENCE_S) == 0
+        assert "drained" in node.process.errors()
+    assert _kept(home) == {one.sop_instance_uid: one.dataset for one in instances}
+
+
+def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_next_node(home: NodeFolder) -> None:
+    """On the same port and data folder; what they acknowledge while it waits for them is not lost either."""
+    text = home.configuration.read_text(encoding="utf-8").replace("port = 0", f"port = {free_port()}", 1)
+    home.configuration.write_text(text, encoding="utf-8")
+    instance = ct("1.2.3.31")
+    with _started(home) as node:
+        left = _receivers(node).values()
+        with _accepted_by(node, 1) as peer:
+            _send_half(peer, instance)
+            os.kill(node.process.pid, signal.SIGKILL)
+            node.process.process.wait(_PATIENCE_S)
+            _send_rest(peer, instance)
+            assert peer.status() == 0x0000
+            peer.release()
+        with _started(home) as following:
+            assert not any(Path(f"/proc/{pid}").exists() for pid in left)
+            assert following.port == node.port
+            with _accepted_by(following, 2) as another:
+                assert another.store(ct("1.2.3.32")) == 0x0000
+    assert _kept(home).keys() == {"1.2.3.31", "1.2.3.32"}
+
+
+def test_a_process_that_cannot_start_keeps_the_node_from_starting(home: NodeFolder) -> None:
+    """With its reason, and nothing is left behind."""
+    (home.data / "associations.lock").mkdir(parents=True)
+    done = home.run("serve")
+    assert done.returncode == 1
+    assert "receiving process 1 does not start" in done.stderr
+    assert "associations.lock" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextlib.contextmanager
+def _started(home: NodeFolder) -> Iterator[Node]:
+    """Run a node and leave none of its processes behind."""
+    node = start(home)
+    try:
+        yield node
+    finally:
+        node.process.kill()
+
+
+def _receivers(node: Node) -> dict[int, int]:
+    """Return the process identifier of each receiving process, by its number, as the log says last."""
+    ready = re.findall(r"receiving process ready .*\bprocess=(\d+) pid=(\d+)", node.process.errors())
+    found = {int(number): int(pid) for number, pid in ready}
+    assert found.keys() == {1, 2}
+    return found
+
+
+@contextlib.contextmanager
+def _accepted_by(node: Node, number: int, address: str = "127.0.0.1") -> Iterator[RawPeer]:
+    """Give an association with one receiving process: the others stand still until it is open."""
+    with _alone(node, number):
+        peer = RawPeer(node.port, address).associate()
+    with peer:
+        yield peer
+
+
+def _rejection(node: Node, number: int, address: str) -> tuple[int, int, int] | None:
+    """Return the codes with which one receiving process rejects an association, None where it accepts it."""
+    with _alone(node, number), RawPeer(node.port, address) as peer:
+        answer = peer.request()
+        assert answer is not None
+        return answer.codes if answer.kind == 3 else None
+
+
+@contextlib.contextmanager
+def _alone(node: Node, number: int) -> Iterator[None]:
+    others = [pid for other, pid in _receivers(node).items() if other != number and Path(f"/proc/{pid}").exists()]
+    try:
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda pid=pid: _stands_still(pid), _PATIENCE_S, "a process that stands still")
+        yield
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
+
+
+def _send_half(peer: RawPeer, instance: Instance) -> None:
+    peer.fragment(LAST_COMMAND, store_request(instance.sop_instance_uid.encode(), instance.sop_class_uid))
+    peer.fragment(DATASET, instance.dataset[: len(instance.dataset) // 2])
+
+
+def _send_rest(peer: RawPeer, instance: Instance) -> None:
+    peer.fragment(LAST_DATASET, instance.dataset[len(instance.dataset) // 2 :])
+
+
+def _incoming(node: Node) -> list[Path]:
+    return list((node.home.data / "incoming").iterdir())
+
+
+def _kept(home: NodeFolder) -> dict[str, bytes]:
+    """Return the datasets that rows name, by SOP Instance UID."""
+    rows = home.listing("instances")
+    return {row["sop_instance_uid"]: dataset_bytes((home.data / row["path"]).read_bytes()) for row in rows}
