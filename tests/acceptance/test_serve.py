@@ -19,6 +19,8 @@ from tests.support.house import radiograph
 from tests.support.images import sample_file
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start
 from tests.support.programs import free_port
+from tests.support.raw_dataset import ct
+from tests.support.raw_peer import ABORTED, DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
 from tests.support.waiting import wait_until
 from tests.test_docs import documented_json_keys
 
@@ -179,6 +181,41 @@ def test_a_bundle_that_opens_and_does_not_load_keeps_its_reads_waiting(home: Nod
         assert home.listing("deliveries") == []
     finally:
         assert node.process.terminate() == 0
+
+
+def test_a_transfer_under_way_is_finished_and_answered_while_the_node_drains(home: NodeFolder) -> None:
+    """SIGTERM half way through a dataset: nobody else is let in, the instance is stored, and the node exits with 0."""
+    home.write()
+    node, instance = start(home), ct("1.2.3.1")
+    half = len(instance.dataset) // 2
+    with RawPeer(node.port).associate() as peer:
+        peer.fragment(LAST_COMMAND, store_request(b"1.2.3.1"))
+        peer.fragment(DATASET, instance.dataset[:half])
+        node.process.process.terminate()
+        wait_until(lambda: "draining" in node.process.errors(), 20, "the drain")
+        with RawPeer(node.port) as late:
+            answer = late.request()
+            assert answer is not None
+            assert answer.codes == (2, 3, 1)
+        peer.fragment(LAST_DATASET, instance.dataset[half:])
+        assert peer.status() == 0x0000
+        peer.release()
+    assert node.process.process.wait(20) == 0
+    assert [row["sop_instance_uid"] for row in home.listing("instances")] == ["1.2.3.1"]
+
+
+def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(tmp_path: Path) -> None:
+    """[node] drain_timeout_s bounds how long a stop takes; nothing of the half instance is left."""
+    home = NodeFolder(tmp_path, [SENDER], tables={"node": "drain_timeout_s = 0.5"}, models=())
+    home.write()
+    node, instance = start(home), ct("1.2.3.1")
+    with RawPeer(node.port).associate() as peer:
+        peer.fragment(LAST_COMMAND, store_request(b"1.2.3.1"))
+        peer.fragment(DATASET, instance.dataset[:1000])
+        node.process.process.terminate()
+        assert peer.ending() == ABORTED
+        assert node.process.process.wait(20) == 0
+    assert not list((home.data / "incoming").iterdir())
 
 
 def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import tracemalloc
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
 from node.pipeline.policy import ReceivePolicy
 from node.store import views
-from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, radiograph, receive
+from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, announced, radiograph, receive
 
+LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 
 
@@ -301,3 +303,30 @@ def test_the_subject_of_these_tests_is_what_the_rule_reads() -> None:
     """Or the tests above would prove nothing."""
     assert SUBJECT.body_part == "CHEST"
     assert SUBJECT.patient_age == "003Y"
+
+
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+def test_memory_stays_flat_however_large_a_dataset_is(house: House) -> None:
+    """Neither the first copy, nor an equal one, nor a revision, nor other pixels are ever in memory as a whole."""
+    answers = []
+    tracemalloc.start()
+    try:
+        for name, pixel in (("Doe^Jane", 0), ("Doe^Jane", 0), ("Roe^Jane", 0), ("Roe^Jane", 1)):
+            answers.append(_receive_large(house, radiograph(patient_name=name), pixel))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answers == [0x0000, 0x0000, 0x0000, 0x0111]
+    assert len(_files(house)) == 2
+    assert peak_bytes < LARGE_BYTES // 8
+
+
+def _receive_large(house: House, came: IncomingInstance, pixel: int) -> int:
+    """Bring an instance whose pixels are this value all over, without ever holding it."""
+    end = came.dataset.index(b"\xe0\x7f\x10\x00OW")
+    head = came.dataset[:end] + b"\xe0\x7f\x10\x00OW\0\0" + LARGE_BYTES.to_bytes(4, "little")
+    reception, fragment = house.receiver.begin(announced(came)), memoryview(bytes([pixel]) * FRAGMENT_BYTES)
+    reception.write([memoryview(head)])
+    for _ in range(LARGE_BYTES // FRAGMENT_BYTES):
+        reception.write([fragment])
+    return reception.finish()
