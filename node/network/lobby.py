@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from node.network.connection import PDU_CAP_BYTES, close_after
-from node.network.pdu import ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol, abort_pdu
+from node.network.pdu import ABORT, ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol, abort_pdu
 from node.network.request import ITEMS_START
 from node.telemetry import logger
 
@@ -69,6 +69,10 @@ class _Guest:
     wanted_bytes: int = HEADER.size
     gathered: bytearray = field(default_factory=bytearray)
     is_leaving: bool = False
+
+
+class _Aborted(Exception):  # noqa: N818 - a way to end, not an error
+    """The peer aborts before it has asked for anything."""
 
 
 class Lobby:
@@ -198,6 +202,8 @@ class Lobby:
                 guest.wanted_bytes += _length_of_request(bytes(guest.gathered))
             elif len(guest.gathered) == guest.wanted_bytes:
                 self._hand_on(guest)
+        except _Aborted:
+            self._drop(guest)  # PS3.8 9.2.3, AA-2: nothing is answered
         except BrokenProtocol as broken:
             _log.info("connection_aborted", reason=str(broken), address=guest.address[0])
             self._bid_farewell(guest, abort_pdu(broken.reason))
@@ -264,6 +270,8 @@ class Lobby:
 def _length_of_request(header: bytes) -> int:
     """Return the length that an A-ASSOCIATE-RQ claims, before any of it is read."""
     kind, length = HEADER.unpack(header)
+    if kind == ABORT:
+        raise _Aborted
     if kind not in TYPES:
         raise BrokenProtocol("what came is no PDU", AbortReason.UNRECOGNISED_PDU)
     if kind != ASSOCIATE_RQ:
