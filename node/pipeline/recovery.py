@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from tempfile import SpooledTemporaryFile
 
 from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
@@ -33,6 +34,7 @@ MISSING = "stored files are missing"
 """Events of the timeline."""
 
 _TOGETHER = 100  # adopted in one transaction
+_IN_MEMORY_BYTES = 1 << 20  # of the paths of files without a row
 _NAMED = 5  # of the missing files
 
 _log = logger("pipeline.recovery")
@@ -76,8 +78,11 @@ class Recovery:
         """Remove temporaries, adopt or set aside files that no row names, tell of rows whose file is gone."""
         found = Recovered()
         swept = self._files.sweep()
-        # the look at the rows goes on while what was found is written: it stays what it was when it began
-        self._database.read(lambda tx: self._settle(alone(tx, self._files), found))
+        with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="utf-8", errors="surrogateescape") as unrecorded:
+            # settling one may take long, and a server ends a transaction that idles meanwhile
+            self._database.read(lambda tx: unrecorded.writelines(_lines(alone(tx, self._files), found)))
+            unrecorded.seek(0)
+            self._settle((line.rstrip("\n") for line in unrecorded), found)
         if found.missing:
             self._database.write(partial(_tell_missing, found=found, now=self._clock()))
             _log.error("stored files are missing", files=found.missing, first=found.first_missing)
@@ -86,19 +91,9 @@ class Recovery:
             _log.warning("leftovers of an earlier run settled", temporaries=swept, **done)
         return found
 
-    def _settle(self, differences: Iterator[Alone], found: Recovered) -> None:
-        unrecorded = self._files_of(differences, found)
+    def _settle(self, unrecorded: Iterator[str], found: Recovered) -> None:
         while batch := list(islice(unrecorded, _TOGETHER)):
             self._adopt([came for path in batch if (came := self._read(path, found)) is not None], found)
-
-    def _files_of(self, differences: Iterator[Alone], found: Recovered) -> Iterator[str]:
-        """Yield the files without a row; count the rows without a file on the way."""
-        for one in differences:
-            if one.is_file:
-                yield one.path
-            else:
-                found.missing += 1
-                found.first_missing += [one.path] if len(found.first_missing) < _NAMED else []
 
     def _read(self, path: str, found: Recovered) -> Arrival | None:
         try:
@@ -144,6 +139,16 @@ class Recovery:
         found.set_aside += 1
         uids = (came.header.study_instance_uid, came.sop_instance_uid) if came else ("", "")
         self._database.write(lambda tx: audit.add(tx, self._clock(), SET_ASIDE, *uids, path=aside, reason=reason))
+
+
+def _lines(differences: Iterator[Alone], found: Recovered) -> Iterator[str]:
+    """Yield the files without a row, a line each; count the rows without a file on the way."""
+    for one in differences:
+        if one.is_file:
+            yield f"{one.path}\n"
+        else:
+            found.missing += 1
+            found.first_missing += [one.path] if len(found.first_missing) < _NAMED else []
 
 
 def _tell_missing(tx: Transaction, found: Recovered, now: datetime) -> None:
