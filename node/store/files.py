@@ -94,12 +94,20 @@ class InstanceFiles:
         OSError
             Where there is no room or the device fails; the file is gone then, under both names.
         """
-        study = _digest(study_instance_uid)
-        return self._move(part, f"{_INSTANCES}/{study[:2]}/{study[2:]}", sop_instance_uid, renamed)
-
-    def quarantine(self, part: PartFile, sop_instance_uid: str) -> str:
-        """Put a written file aside, durably, and return its path relative to the data folder; fails as `keep` does."""
-        return self._move(part, _QUARANTINE, sop_instance_uid)
+        study, token = _digest(study_instance_uid), part.path.rpartition("/")[2].removesuffix(".part")
+        folder = f"{_INSTANCES}/{study[:2]}/{study[2:]}"
+        relative = f"{folder}/{_digest(sop_instance_uid)}-{token}.dcm"
+        target = f"{self._at}/{relative}"
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(part.discard)
+            part.sync()
+            self._rename(part.path, target, folder)
+            on_failure.callback(remove_quietly, target)
+            renamed()
+            _sync_folder(f"{self._at}/{folder}")
+            on_failure.pop_all()
+        part.moved()
+        return relative
 
     def remove(self, relative: str) -> None:
         """Remove a kept file that no row refers to."""
@@ -146,23 +154,6 @@ class InstanceFiles:
         """Return what is left for this user on the file system."""
         status = os.statvfs(self._at)
         return Free(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else sys.maxsize)
-
-    def _move(
-        self, part: PartFile, folder: str, sop_instance_uid: str, renamed: Callable[[], None] = lambda: None
-    ) -> str:
-        token = part.path.rpartition("/")[2].removesuffix(".part")
-        relative = f"{folder}/{_digest(sop_instance_uid)}-{token}.dcm"
-        target = f"{self._at}/{relative}"
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(part.discard)
-            part.sync()
-            self._rename(part.path, target, folder)
-            on_failure.callback(remove_quietly, target)
-            renamed()
-            _sync_folder(f"{self._at}/{folder}")
-            on_failure.pop_all()
-        part.moved()
-        return relative
 
     def _rename(self, source: str, target: str, folder: str) -> None:
         self._make_durable(folder)

@@ -301,11 +301,10 @@ def test_discarding_what_was_kept_touches_nothing(kept_in: InstanceFiles, writte
 
 
 def test_keeping_lets_go_of_the_descriptor(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
-    """In either place."""
+    """Also when it is then set aside."""
     before = _descriptors()
 
-    kept_in.keep(written(), "1.2.3", "1.2.3.1")
-    kept_in.quarantine(written(), "1.2.3.2")
+    kept_in.set_aside(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
 
     assert _descriptors() == before
 
@@ -320,19 +319,8 @@ def test_a_scratch_file_leaves_no_name(kept_in: InstanceFiles, tmp_path: Path) -
         assert list((tmp_path / "incoming").iterdir()) == []
 
 
-def test_a_quarantined_file_lies_apart_and_is_not_listed_as_kept(
-    kept_in: InstanceFiles, written: Callable[..., PartFile]
-) -> None:
-    """Quarantine is not part of the store that is compared with rows."""
-    path = kept_in.quarantine(written(), "1.2.3.1")
-
-    assert path.startswith("quarantine/")
-    assert kept_in.path(path).read_bytes() == b"x"
-    assert list(kept_in.kept()) == []
-
-
 def test_a_kept_file_is_set_aside_into_the_quarantine(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
-    """Its path there is what a row may name."""
+    """Its path there is what a row may name; the quarantine is not part of what is compared with rows."""
     aside = kept_in.set_aside(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
 
     assert aside.startswith("quarantine/")
