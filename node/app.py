@@ -45,6 +45,7 @@ _COMPOSE_LEASE_S = 120.0
 _DELIVERY_LEASE_S = 600.0
 _LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
+_SIGNAL_SEEN_WITHIN_S = 1.0
 
 
 class Node:
@@ -265,7 +266,9 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
         for line in shadow_notes(settings, node.registrations):
             log.warning(line)
-        stop.wait()
+        # the kernel may hand a signal to any thread, and then nothing wakes this one: it looks for itself
+        while not stop.wait(_SIGNAL_SEEN_WITHIN_S):
+            pass
         log.info("draining")
         drained = node.drain(settings.node.drain_timeout_s)
         log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
