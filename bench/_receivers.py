@@ -72,6 +72,12 @@ def has_processes() -> bool:
     return "processes" in ReceiveSettings.model_fields
 
 
+def short_deadlines() -> str:
+    """Return lines of [receive] that let the node wait for a second or two where it would wait for minutes."""
+    wanted = {"association_timeout_s": 1.0, "pdu_timeout_s": 1.0, "idle_timeout_s": 2.0, "max_instance_mb": 4}
+    return "\n".join(f"{key} = {value}" for key, value in wanted.items() if key in ReceiveSettings.model_fields)
+
+
 def node_tables(reader: str = "", receive: str = "") -> dict[str, str]:
     """Return tables of config.toml for many associations from one address, and few words."""
     lines = [f"max_associations = {_MOST_ASSOCIATIONS}", receive]

@@ -21,11 +21,17 @@ def datasets_in(folder: Path) -> dict[str, bytes]:
     """
     kept: dict[str, bytes] = {}
     for path in kept_files(folder):
-        uid, dataset = _of_stream(path.read_bytes()) if path.suffix == ".raw" else _of_file(path.read_bytes())
+        uid, dataset = instance_in(path)
         if uid in kept:
             raise AssertionError(f"{uid} is stored twice")
         kept[uid] = dataset
     return kept
+
+
+def instance_in(path: Path) -> tuple[str, bytes]:
+    """Return SOP Instance UID and encoded dataset of a file."""
+    whole = path.read_bytes()
+    return _of_stream(whole) if path.suffix == ".raw" else _of_file(whole)
 
 
 def kept_files(folder: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.support.nodes import CHECKOUT
-from tests.support.programs import run_program
+from tests.support.programs import find_program, run_program
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
 
@@ -34,3 +34,18 @@ def test_every_promise_is_kept_through_four_kills(database: str) -> None:
     verdict = run_bench("chaos.py", *options, "--database", database)
     assert "BROKEN" not in verdict
     assert verdict.count("kept") >= 15
+
+
+def test_a_fuzzed_node_lives_and_keeps_what_it_acknowledged() -> None:
+    """A batch or two for each reader."""
+    verdict = run_bench("fuzz.py", "--seed", "11", "--seconds", "4", "--batch", "60")
+    assert "nothing wrong" in verdict
+    assert verdict.count("0 wrong") == 2
+
+
+def test_a_store_is_durable_before_it_is_answered() -> None:
+    """File, name, folder and database, in this order, by each reader; and the benchmark's switch does what it says."""
+    if find_program("strace") is None:
+        pytest.skip("strace is not installed: apt-get install strace")
+    assert run_bench("durable_order.py").count("in the right order") == 2
+    assert "nothing is brought to the disk" in run_bench("durable_order.py", "--undurable", "--readers", "fast")
