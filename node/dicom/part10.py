@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from node.dicom.encoding import (
@@ -28,6 +29,7 @@ from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"
+_PREAMBLE_AND_PREFIX = bytes(_PREAMBLE_BYTES) + _PREFIX
 _META_GROUP = 0x0002
 _TRANSFER_SYNTAX_UID = 0x0010
 _UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
@@ -84,10 +86,17 @@ def preamble_and_meta(
     ----------
     DICOM PS3.10 7.1 and Table 7.1-1
     """
+    before, after = _around_instance_uid(sop_class_uid, transfer_syntax_uid, source_ae_title)
+    group = before + _element(0x0003, b"UI", sop_instance_uid.encode()) + after
+    length = _element(0x0000, b"UL", struct.pack("<I", len(group)))
+    return _PREAMBLE_AND_PREFIX + length + group
+
+
+@lru_cache(maxsize=256)  # one association brings thousands of instances that differ in their UID alone
+def _around_instance_uid(sop_class_uid: str, transfer_syntax_uid: str, source_ae_title: str) -> tuple[bytes, bytes]:
+    """Return what stands in the meta information before and after (0002,0003), the group length left out."""
+    before = _element(0x0001, b"OB", b"\0\1") + _element(0x0002, b"UI", sop_class_uid.encode())
     elements = [
-        _element(0x0001, b"OB", b"\0\1"),
-        _element(0x0002, b"UI", sop_class_uid.encode()),
-        _element(0x0003, b"UI", sop_instance_uid.encode()),
         _element(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid.encode()),
         _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
         _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode()),
@@ -95,9 +104,7 @@ def preamble_and_meta(
     if source_ae_title:
         title = source_ae_title.encode("ascii", errors="replace")[:_MAXIMUM_AE_TITLE_BYTES]
         elements.append(_element(_SOURCE_AE_TITLE, b"AE", title))
-    group = b"".join(elements)
-    length = _element(0x0000, b"UL", struct.pack("<I", len(group)))
-    return bytes(_PREAMBLE_BYTES) + _PREFIX + length + group
+    return before, b"".join(elements)
 
 
 def file_meta(head: bytes) -> FileMeta:
