@@ -1,7 +1,10 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, String, Text
 from sqlalchemy.types import TypeDecorator
@@ -32,6 +35,11 @@ class UTCDateTime(TypeDecorator[datetime]):
             raise ValueError(f"{dialect.name}: a stored time must be aware")
         return value.astimezone(UTC)
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return the conversion; an arrival stores the same time ten times, so the last ones are remembered."""
+        convert = super().bind_processor(dialect)
+        return None if convert is None else _remembered(dialect.name, convert)
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base's signature
         """Return the time as aware UTC, whatever the driver's session says."""
         if value is None:
@@ -51,9 +59,25 @@ class PlainText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the base's signature
         """Replace NUL and lone surrogates."""
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+        return _storable(value)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:  # noqa: ARG002 - the base's signature
+        """Return the conversion itself: an arrival stores some forty texts."""
+        return _storable
+
+
+def _storable(text: str | None) -> str | None:
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+
+
+_TIMES: dict[str, Callable[[datetime | None], Any]] = {}
+
+
+def _remembered(dialect: str, convert: Callable[[datetime | None], Any]) -> Callable[[datetime | None], Any]:
+    """Return the one conversion of times for a kind of database, which all columns share."""
+    return _TIMES.setdefault(dialect, lru_cache(maxsize=256)(convert))
 
 
 def choice(values: type[StrEnum], constraint: str) -> Enum:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from node.store import engines
 from node.store.failures import DatabaseUnavailable, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
+from node.store.statement import execute
 
 __all__ = ["Database", "DatabaseUnavailable", "Transaction"]
 
@@ -201,7 +202,7 @@ class _PerCallWriter:
 
 
 def _nothing(tx: Session, items: Sequence[None]) -> Sequence[None]:
-    tx.connection().exec_driver_sql(_WRITES_NOTHING)
+    execute(tx.connection(), _WRITES_NOTHING)
     return items
 
 

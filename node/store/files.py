@@ -98,14 +98,15 @@ class InstanceFiles:
         folder = f"{_INSTANCES}/{study[:2]}/{study[2:]}"
         relative = f"{folder}/{_digest(sop_instance_uid)}-{token}.dcm"
         target = f"{self._at}/{relative}"
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(part.discard)
+        try:
             part.sync()
             self._rename(part.path, target, folder)
-            on_failure.callback(remove_quietly, target)
             renamed()
             _sync_folder(f"{self._at}/{folder}")
-            on_failure.pop_all()
+        except BaseException:
+            part.discard()
+            remove_quietly(target)
+            raise
         part.moved()
         return relative
 

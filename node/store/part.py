@@ -37,8 +37,11 @@ class PartFile:
         self._durable = False
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # a lock dies with its process: it tells a file on its way from one that a killed process left
-        with _all_or_nothing(self):
+        try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            self.discard()
+            raise
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:
         """Append these bytes, all of them.
@@ -49,10 +52,13 @@ class PartFile:
             Where there is no room or the device fails; the file is gone then.
         """
         length = sum(map(len, chunks))
-        with _all_or_nothing(self):
+        try:
             written = os.writev(self._descriptor, chunks[:_MOST_PIECES])
             if written < length:
                 _write_rest(self._descriptor, chunks, written)
+        except BaseException:
+            self.discard()
+            raise
         self._durable = False
         self.size_bytes += length
 
@@ -85,8 +91,11 @@ class PartFile:
             Where the device fails; the file is gone then.
         """
         if not self._durable:
-            with _all_or_nothing(self):
+            try:
                 os.fsync(self._descriptor)
+            except BaseException:
+                self.discard()
+                raise
             self._durable = True
 
     def close(self) -> None:
@@ -129,14 +138,6 @@ def is_abandoned(path: str) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-@contextlib.contextmanager
-def _all_or_nothing(part: PartFile) -> Iterator[None]:
-    with contextlib.ExitStack() as on_failure:
-        on_failure.callback(part.discard)
-        yield
-        on_failure.pop_all()
 
 
 def _write_rest(descriptor: int, chunks: Sequence[bytes | memoryview], written: int) -> None:

@@ -51,7 +51,8 @@ def get(tx: Transaction, name: str) -> Registration | None:
 def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry.all
     """Return all registered models by name."""
     return [
-        Registration(name, version, bundle, mode, _rule(rule)) for name, version, bundle, mode, rule in _ALL.rows(tx)
+        Registration(name, version, bundle, mode, _rule(rule))
+        for name, version, bundle, mode, rule in _ALL.rows(tx, {})
     ]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     ClauseElement,
     ColumnElement,
+    Connection,
     Dialect,
     SelectBase,
     SQLColumnExpression,
@@ -30,6 +31,7 @@ Row = Mapping[str, Any]
 Among = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 _Converter = Callable[[Any], Any]
 
+_CONNECTION = "connection"  # the key of a session's connection in its `info`
 _SIZES = (1, 8, 64, 512)  # a statement for each: SQLite would compile one anew for each number of texts
 
 
@@ -37,7 +39,6 @@ _SIZES = (1, 8, 64, 512)  # a statement for each: SQLite would compile one anew 
 class _Compiled:
     """The SQL text for one database, and how values get in and out."""
 
-    dialect: Dialect
     text: str
     given: tuple[tuple[Any, str, _Converter | None], ...]  #: place among the parameters, name in a row, converter
     fixed: list[Any] | dict[Any, Any]  #: the parameters, those in place that the statement itself says
@@ -78,32 +79,70 @@ class Statement:
         sqlalchemy.exc.DBAPIError
             As SQLAlchemy raises it, without the values.
         """
-        if len(rows) == 1:
-            self.rows(tx, **rows[0])
-        elif rows:
-            compiled = self._for(tx)
-            values = [compiled.values(row) for row in rows]
-            _executed(tx, compiled, lambda cursor: cursor.executemany(compiled.text, values))
+        if rows:
+            connection = _connection(tx)
+            compiled = self._for(connection.dialect)
+            if len(rows) == 1:
+                execute(connection, compiled.text, compiled.values(rows[0]))
+            else:
+                execute(connection, compiled.text, [compiled.values(row) for row in rows], many=True)
 
-    def rows(self, tx: Session, **values: Any) -> list[tuple[Any, ...]]:
-        """Run it and return what it found, where it is a query.
+    def rows(self, tx: Session, values: Row) -> list[tuple[Any, ...]]:
+        """Run a query and return what it found.
 
         Raises
         ------
         sqlalchemy.exc.DBAPIError
             As SQLAlchemy raises it, without the values.
         """
-        compiled = self._for(tx)
-        given = compiled.values(values)
-        found = _executed(tx, compiled, lambda cursor: cursor.execute(compiled.text, given))
+        connection = _connection(tx)
+        compiled = self._for(connection.dialect)
+        found = execute(connection, compiled.text, compiled.values(values), fetch=True)
         return [compiled.converted(row) for row in found]
 
-    def _for(self, tx: Session) -> _Compiled:
-        dialect = tx.get_bind().dialect
+    def _for(self, dialect: Dialect) -> _Compiled:
         compiled = self._compiled.get(dialect)
         if compiled is None:
             compiled = self._compiled[dialect] = _compile(self._build(dialect.name), dialect, self._columns)
         return compiled
+
+
+def execute(connection: Connection, text: str, values: Any = (), *, many: bool = False, fetch: bool = False) -> Any:
+    """Run SQL on the driver's own cursor; its errors come out as SQLAlchemy's, which this room tells apart.
+
+    Parameters
+    ----------
+    connection
+        In a transaction, unless `text` begins one.
+    text
+        As the driver wants it.
+    values
+        The parameters; with `many` a list of them, for each of which it is run.
+    many, fetch
+        Whether it is run many times, and whether rows are returned.
+
+    Returns
+    -------
+    list of tuple
+        The rows; empty without `fetch`.
+    """
+    cursor = connection.connection.cursor()
+    try:
+        (cursor.executemany if many else cursor.execute)(text, values)
+        return cursor.fetchall() if fetch else []
+    except connection.dialect.loaded_dbapi.Error as error:
+        base: type[Exception] = connection.dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=connection.dialect) from error
+    finally:
+        cursor.close()
+
+
+def _connection(tx: Session) -> Connection:
+    # a session is one transaction here, and asking it for its connection costs as much as a short statement
+    connection: Connection | None = tx.info.get(_CONNECTION)
+    if connection is None:
+        connection = tx.info[_CONNECTION] = tx.connection()
+    return connection
 
 
 class Lookup:
@@ -121,7 +160,7 @@ class Lookup:
     def rows(self, tx: Session, texts: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what is found for these texts, in no order; each text should come once."""
         if tx.get_bind().dialect.name == "postgresql":
-            return self._by_size[1].rows(tx, text_0=list(texts))
+            return self._by_size[1].rows(tx, {"text_0": list(texts)})
         most = _SIZES[-1]
         chunks = [texts[start : start + most] for start in range(0, len(texts), most)]
         return [row for chunk in chunks for row in self._of_chunk(tx, chunk)]
@@ -129,7 +168,7 @@ class Lookup:
     def _of_chunk(self, tx: Session, texts: Sequence[str]) -> list[tuple[Any, ...]]:
         size = next(size for size in _SIZES if size >= len(texts))
         filled = [*texts, *repeat(texts[-1], size - len(texts))]
-        return self._by_size[size].rows(tx, **{f"text_{number}": text for number, text in enumerate(filled)})
+        return self._by_size[size].rows(tx, {f"text_{number}": text for number, text in enumerate(filled)})
 
 
 def _among(dialect: str, size: int) -> Among:
@@ -152,7 +191,6 @@ def _compile(statement: ClauseElement, dialect: Dialect, columns: Sequence[str] 
     }
     results = statement.selected_columns if isinstance(statement, SelectBase) else ()
     return _Compiled(
-        dialect,
         str(compiled),
         tuple((place, name, converters[name]) for place, name in places if binds[name].required),
         [fixed.get(place) for place, _ in places] if compiled.positional else fixed,  # type: ignore[attr-defined]
@@ -162,17 +200,3 @@ def _compile(statement: ClauseElement, dialect: Dialect, columns: Sequence[str] 
 
 def _converted(value: Any, convert: _Converter | None) -> Any:
     return value if convert is None else convert(value)
-
-
-def _executed(tx: Session, compiled: _Compiled, execute: Callable[[Any], object]) -> list[Any]:
-    """Return what the driver's cursor found; its errors come out as SQLAlchemy's, which the room tells apart."""
-    dialect = compiled.dialect
-    errors: type[Exception] = dialect.loaded_dbapi.Error
-    cursor = tx.connection().connection.cursor()
-    try:
-        execute(cursor)
-        return list(cursor.fetchall()) if compiled.results else []
-    except errors as error:
-        raise DBAPIError.instance(compiled.text, None, error, errors, hide_parameters=True, dialect=dialect) from error
-    finally:
-        cursor.close()

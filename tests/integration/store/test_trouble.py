@@ -12,11 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import make_url, text
 
 from node.store import audit, engines, schema
 from node.store.database import Database, DatabaseUnavailable, Transaction
 from node.store.group_commit import GroupCommitWriter
+from node.store.pieces import Group, RunsAgain
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
@@ -50,26 +51,27 @@ def _all_are_told(write: Callable[[str], object], writer: GroupCommitWriter, lea
 
 
 def test_whoever_waits_behind_a_locked_file_is_told_with_the_first(
-    tmp_path: Path, record: Callable[..., object]
+    tmp_path: Path, record: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One wait for all: not each of them waits its own timeout after the others'."""
     url = f"sqlite:///{tmp_path / 'node.db'}"
     schema.upgrade(url)
     database = Database.open(url, busy_timeout_s=2)
-    begun, leads = [], threading.Event()
+    tries, leads, commit = [], threading.Event(), GroupCommitWriter._commit
 
-    def seen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        begun.append(statement)
+    def seen(writer: GroupCommitWriter, group: Group, runs_again: RunsAgain) -> None:
+        tries.append(group)
         leads.set()
+        commit(writer, group, runs_again)
 
-    event.listen(database._engines[1], "before_cursor_execute", seen)
+    monkeypatch.setattr(GroupCommitWriter, "_commit", seen)
     other = sqlite3.connect(tmp_path / "node.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     assert isinstance(database._writer, GroupCommitWriter)
     _all_are_told(lambda lost: database.write_together(record, lost), database._writer, leads)
 
-    assert begun == ["BEGIN IMMEDIATE"]
+    assert len(tries) == 1
     with pytest.raises(DatabaseUnavailable, match="locked"):
         database.ping()
     other.execute("ROLLBACK")
