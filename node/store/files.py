@@ -5,7 +5,6 @@ brought to the disk too. Only then may a row refer to it. Names come from digest
 becomes part of a path, and folders of one study each lie spread over 256 others.
 """
 
-import contextlib
 import hashlib
 import os
 import secrets
