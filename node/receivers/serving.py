@@ -9,7 +9,7 @@ from node.network.shared_slots import SharedSlots
 from node.pipeline.served import Served
 from node.receiving import Receiving
 from node.runtime.clock import utc_now
-from node.runtime.receivers import Line
+from node.runtime.line import Line
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.lock import receiving

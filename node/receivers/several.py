@@ -53,7 +53,9 @@ class ReceivingProcesses:
         settings = self._settings
         listener = self._listener = listening(settings.node.bind, settings.node.port)
         arguments = (listener, settings, self._served)
-        self._receivers = Receivers(settings.receive.processes, receive, arguments, self._wake, self._sweep)
+        self._receivers = Receivers(
+            settings.receive.processes, receive, arguments, self._wake, self._sweep, ["node.receivers.preload"]
+        )
         self._receivers.start(_START_S)
         return int(listener.getsockname()[1])
 

@@ -1,73 +1,32 @@
 """Processes of one kind that stay up: started together, started again when one dies, told together to end.
 
-A line joins each of them to the process that keeps them up: over it a process says when it is ready and when there is
-work, and is told to drain. The system cuts the line when either side dies, however it dies, so each learns of the
-other's end at once. It knows nothing of what the processes do.
+Over its line each says when it is ready and when there is work, and is told to drain; a line that is cut is a death. It
+knows nothing of what the processes do.
 """
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from node.domain.errors import OperatorError
+from node.runtime.line import DRAIN, END, READY, WAKE, Line
 from node.telemetry import logger
 
-# a forked copy of a process with threads inherits their locks in whatever state they are, so they are spawned
-_SPAWN = multiprocessing.get_context("spawn")
+# a forked copy of a process with threads inherits their locks in whatever state they are; the server that forks has one
+# thread, and what it imports beforehand lies in memory once for all of its forks
+_FORKS = multiprocessing.get_context("forkserver")
 
-_READY, _WAKE, _DRAIN = b"r", b"w", b"d"
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 _LONG_LIFE_S = 60.0  # a process that lived for so long died of something new
 _MOST_DEATHS_AT_START = 3
 _REAP_S = 5.0
-
-
-class Line:
-    """A process's own end of its line; safe to use from many threads.
-
-    Parameters
-    ----------
-    connection
-        One of a connected pair of stream sockets.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def ready(self) -> None:
-        """Say that this process does its work from now on."""
-        self._say(_READY)
-
-    def wake(self) -> None:
-        """Say that there is work for the other side; never waits, and never fails."""
-        self._say(_WAKE)
-
-    def is_cut(self) -> bool:
-        """Return whether the process on the other side is gone."""
-        try:
-            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    def told_to_drain(self) -> bool:
-        """Wait for the end; return True where it was asked for, and False where the other process is gone."""
-        try:
-            return self._connection.recv(1) == _DRAIN
-        except OSError:  # it died before it had read all that this side said
-            return False
-
-    def _say(self, word: bytes) -> None:
-        # a line that is full holds wakes enough; of one that is cut `told_to_drain` tells
-        with contextlib.suppress(OSError):
-            self._connection.send(word, socket.MSG_DONTWAIT)
 
 
 def pause_s(deaths: int) -> float:
@@ -91,6 +50,8 @@ class Receivers:
         Called when a process says that there is work.
     on_death
         Called after a death, before the next start of that process; it may not raise.
+    preload
+        Names of modules that all need, imported once for all.
     """
 
     def __init__(
@@ -100,7 +61,9 @@ class Receivers:
         arguments: tuple[Any, ...],
         on_wake: Callable[[], None],
         on_death: Callable[[], None],
+        preload: Sequence[str] = (),
     ) -> None:
+        _FORKS.set_forkserver_preload(list(preload))
         self._changed = threading.Condition()
         kept = (target, arguments, on_wake, on_death, self._changed)
         self._kept = [_Kept(number, *kept) for number in range(1, count + 1)]
@@ -189,7 +152,7 @@ class _Kept:
             self._stopping.set()
             if self._line is not None:
                 with contextlib.suppress(OSError):
-                    self._line.send(_DRAIN, socket.MSG_DONTWAIT)
+                    self._line.send(DRAIN, socket.MSG_DONTWAIT)
 
     def ended(self, timeout_s: float) -> bool:
         """Wait for the end after `finish`; a process that takes longer is killed."""
@@ -204,8 +167,10 @@ class _Kept:
     def kill(self) -> None:
         with self._turn:
             self._stopping.set()
-            if self._process is not None:
-                self._process.kill()
+            if self._process is not None and self._process.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    # its own `kill` does nothing once the server that forked it is gone
+                    os.kill(self._process.pid, signal.SIGKILL)
 
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
@@ -226,26 +191,28 @@ class _Kept:
             ours, theirs = socket.socketpair()
             arguments = (theirs, self._target, self._arguments)
             name = f"receiver-{self.number}"
-            process = _SPAWN.Process(target=_serve, args=arguments, name=name, daemon=True)
+            process = _FORKS.Process(target=_serve, args=arguments, name=name, daemon=True)
             with theirs:
                 try:
                     process.start()
-                except OSError as error:  # no memory, too many processes: later there may be room
+                except (OSError, EOFError) as error:  # no memory, too many processes, the server that forks killed
                     ours.close()
-                    self.last_end = f"the system cannot start it: {error.strerror}"
+                    self.last_end = f"the system cannot start it: {error}"
                     return None
-            self._process, self._line = process, ours
+            self._process, self._line, self._ended_well = process, ours, False
             return ours
 
     def _listen(self, line: socket.socket) -> None:
         """Hear what the process says until its line is cut."""
         pid = self._process.pid if self._process is not None else None
         while words := _heard(line):
-            if _READY in words:
+            if READY in words:
                 self._log.info("receiving process ready", pid=pid)
                 self._set_ready(is_ready=True)
-            if _WAKE in words:
+            if WAKE in words:
                 self._on_wake()
+            if END in words:
+                self._ended_well = True
 
     def _reap(self, line: socket.socket) -> None:
         with self._turn:
@@ -255,7 +222,6 @@ class _Kept:
             process.join(_REAP_S)  # the line is cut: it is ending, or will not by itself
             process.kill()
             process.join(_REAP_S)
-            self._ended_well = process.exitcode == 0
             self.last_end = _end_of(process.exitcode)
         self._set_ready(is_ready=False)
 
@@ -296,4 +262,6 @@ def _serve(connection: socket.socket, target: Callable[..., None], arguments: tu
     """Run the function in the new process; the line, not a signal to the whole group, says when it ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    target(Line(connection), *arguments)
+    line = Line(connection)
+    target(line, *arguments)
+    line.end()

@@ -40,13 +40,24 @@ def node(home: NodeFolder) -> Iterator[Node]:
         yield running
 
 
-def test_every_process_accepts_on_the_one_port_and_carries_no_pixel_library(node: Node) -> None:
-    """What decodes and what learns would cost each of them as much again."""
-    for number, pid in _receivers(node).items():
+def test_every_process_accepts_on_the_one_port(node: Node) -> None:
+    """Whichever is free takes the next connection."""
+    for number in _receivers(node):
         with _accepted_by(node, number) as peer:
             assert peer.echo() == 0x0000
+            assert peer.store(ct(f"1.2.3.{number}")) == 0x0000
+
+
+def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel_library(node: Node) -> None:
+    """Forked by a process of one thread, which has imported what all need and nothing that decodes or learns."""
+    for pid in _receivers(node).values():
+        held = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        own, shared = (_kilobytes(held, name) for name in ("Private_Dirty", "Shared_Dirty"))
+        assert own < shared / 2
         mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
         assert [name for name in ("numpy", "gdcm", "tensorflow", "litert") if name in mapped] == []
+        parent = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
+        assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
 
 
 def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_acknowledged(node: Node) -> None:
@@ -178,6 +189,10 @@ def _alone(node: Node, number: int) -> Iterator[None]:
     finally:
         for pid in others:
             os.kill(pid, signal.SIGCONT)
+
+
+def _kilobytes(held: str, name: str) -> int:
+    return int(re.findall(rf"^{name}: +(\d+) kB$", held, re.MULTILINE)[0])
 
 
 def _stands_still(pid: int) -> bool:

@@ -5,13 +5,16 @@ import os
 import queue
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from node.domain.errors import OperatorError
-from node.runtime.receivers import Line, Receivers, pause_s
+from node.runtime.line import Line
+from node.runtime.receivers import Receivers, pause_s
 from tests.support.waiting import wait_until
 
 _PATIENCE_S = 30.0
@@ -140,6 +143,27 @@ def test_a_signal_to_the_whole_group_ends_no_process(house: _House) -> None:
     assert house.deaths.empty()
 
 
+def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_next(house: _House) -> None:
+    """Whatever is killed alone: what lives is told to end as ever, and what dies is started again."""
+    receivers = house.of(2, _until_told)
+    receivers.start(_PATIENCE_S)
+    first, second = receivers.pids
+    os.kill(_parent_of(first), signal.SIGKILL)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: len(receivers.pids) == 2 and first not in receivers.pids, _PATIENCE_S, "the next one")
+    assert second in receivers.pids
+    assert _drained(receivers, _PATIENCE_S)
+    assert {house.heard(), house.heard()} == {"told to drain: True"}
+
+
+def test_what_all_need_is_imported_once(house: _House) -> None:
+    """Before they are forked, so that it lies in memory once."""
+    receivers = Receivers(1, _tells_modules, (house.told_by,), _nothing, _nothing, ["colorsys"])
+    house.receivers.append(receivers)
+    receivers.start(_PATIENCE_S)
+    assert house.heard() == "there"
+
+
 def test_each_death_in_a_row_doubles_the_pause_up_to_half_a_minute() -> None:
     """The first start again is nearly at once: its port is open, and others wait."""
     assert [pause_s(deaths) for deaths in (1, 2, 3, 9, 10, 1000)] == [0.1, 0.2, 0.4, 25.6, 30.0, 30.0]
@@ -167,6 +191,16 @@ def _dies_at_start(_line: Line, _: socket.socket) -> None:
 
 def _never_ready(line: Line, _: socket.socket) -> None:
     line.told_to_drain()
+
+
+def _tells_modules(line: Line, told: socket.socket) -> None:
+    line.ready()
+    told.send(b"there" if "colorsys" in sys.modules else b"not there")
+    line.told_to_drain()
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def _deaf(line: Line, _: socket.socket) -> None:

@@ -1,0 +1,55 @@
+"""A line between a process and the one that keeps it up: a pair of connected sockets, and words of one byte.
+
+The system cuts it when either side dies, however it dies, so each learns of the other's end at once.
+"""
+
+import contextlib
+import socket
+
+READY, WAKE, END, DRAIN = b"r", b"w", b"e", b"d"
+
+
+class Line:
+    """A process's own end of its line; safe to use from many threads.
+
+    Parameters
+    ----------
+    connection
+        One of a connected pair of stream sockets.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def ready(self) -> None:
+        """Say that this process does its work from now on."""
+        self._say(READY)
+
+    def wake(self) -> None:
+        """Say that there is work for the other side; never waits, and never fails."""
+        self._say(WAKE)
+
+    def end(self) -> None:
+        """Say that this process ends by itself: whoever forked it, and so would know, may be gone by then."""
+        self._say(END)
+
+    def is_cut(self) -> bool:
+        """Return whether the process on the other side is gone."""
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def told_to_drain(self) -> bool:
+        """Wait for the end; return True where it was asked for, and False where the other process is gone."""
+        try:
+            return self._connection.recv(1) == DRAIN
+        except OSError:  # it died before it had read all that this side said
+            return False
+
+    def _say(self, word: bytes) -> None:
+        # a line that is full holds wakes enough; of one that is cut `told_to_drain` tells
+        with contextlib.suppress(OSError):
+            self._connection.send(word, socket.MSG_DONTWAIT)
