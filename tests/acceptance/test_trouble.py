@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from node.network.peer import Rejected
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from node.store import schema
 from tests.support.house import radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -49,6 +52,28 @@ def test_a_node_whose_disk_is_full_serves_again_as_soon_as_there_is_room(home: N
             assert not list((home.data / "incoming").iterdir())
         assert _store(node, radiograph()) == [0x0000]
         assert len(home.listing("instances")) == 1
+
+
+def test_a_node_whose_database_server_was_killed_serves_again_as_soon_as_it_is_back(
+    home: NodeFolder, postgres_server: PostgresServer, empty_postgres_url: str
+) -> None:
+    """What was acknowledged before and after is there, and what was not is answered with 0xA700."""
+    home = replace(home, tables={"database": f'url = "{empty_postgres_url}"'})
+    home.write()
+    schema.upgrade(empty_postgres_url)
+    second = radiograph(sop_instance_uid="1.2.3.1.2")
+    with serving(home) as node:
+        assert _store(node, radiograph()) == [0x0000]
+        postgres_server.stop()
+        try:
+            assert _store(node, second) == [0xA700]
+            with pytest.raises(Rejected) as caught:
+                _store(node, second)
+            assert caught.value.codes == (2, 3, 1)
+        finally:
+            postgres_server.start()
+        assert _store(node, second) == [0x0000]
+        assert len(home.listing("instances")) == 2
 
 
 def test_a_start_tells_which_stored_files_are_gone_and_the_next_copy_heals_it(home: NodeFolder) -> None:

@@ -184,6 +184,22 @@ def test_a_disk_at_its_watermark_refuses_instances_and_associations(house: House
 
 
 @ONLY_SQLITE
+def test_a_large_instance_is_refused_when_the_disk_reaches_its_watermark_on_the_way(house: House) -> None:
+    """Its length is not known before it is there, so room is asked for again and again while it comes."""
+    receiver, came = house.receiver, radiograph()
+    reception = receiver.begin(announced(came))
+    reception.write([memoryview(came.dataset)])
+    receiver.congestion._policy = replace(house.policy, min_free_bytes=1 << 60)
+    fragment = memoryview(bytes(8 << 20))
+    with pytest.raises(Refused) as caught:
+        for _ in range(20):
+            reception.write([fragment])
+    reception.abandon()
+    assert caught.value.status == 0xA700
+    assert not _left(house)
+
+
+@ONLY_SQLITE
 def test_associations_are_rejected_transiently_until_the_store_works_again(house: House) -> None:
     """(2,3,1), over a real association, which also brings the node to look again."""
     receiver = house.receiver
