@@ -2,13 +2,14 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from node.network.reception import IncomingInstance, gathered
+from node.network.reception import Begin, IncomingInstance, gathered
 from node.network.scp import RefusedAssociation, ScpSettings, StorageSCP
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -48,11 +49,29 @@ def item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(content)) + content
 
 
+def association_request(
+    calling: bytes = b"SCANNER",
+    called: bytes = b"NODE",
+    contexts: tuple[tuple[int, str, tuple[str, ...]], ...] = ((1, CT, (EXPLICIT,)),),
+    application: bytes = b"1.2.840.10008.3.1.1.1",
+    version: int = 1,
+    maximum: int = 16384,
+) -> bytes:
+    """Return an A-ASSOCIATE-RQ."""
+    items = item(0x10, application)
+    for context_id, abstract, syntaxes in contexts:
+        content = item(0x30, abstract.encode()) + b"".join(item(0x40, one.encode()) for one in syntaxes)
+        items += item(0x20, bytes([context_id, 0, 0, 0]) + content)
+    items += item(0x50, item(0x51, struct.pack(">L", maximum)) + item(0x52, b"1.2.3.4"))
+    body = struct.pack(">HH", version, 0) + called.ljust(16) + calling.ljust(16) + bytes(32) + items
+    return struct.pack(">BxL", 1, len(body)) + body
+
+
 class RawPeer:
     """A peer on a bare socket: sends what it is told, right or wrong, and shows what comes back."""
 
-    def __init__(self, port: int) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), 10)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self.connection = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
 
     def pdu(self, kind: int, body: bytes) -> None:
         """Send a PDU."""
@@ -61,6 +80,26 @@ class RawPeer:
     def fragment(self, control: int, data: bytes, context_id: int = 1) -> None:
         """Send a P-DATA-TF with one fragment."""
         self.pdu(4, struct.pack(">LBB", len(data) + 2, context_id, control) + data)
+
+    def drip(self, data: bytes, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Send byte by byte, with a pause after each, until the node answers or closes; return how many it took."""
+        self.connection.settimeout(0.02)
+        for count, one in enumerate(data):
+            try:
+                self.connection.sendall(bytes([one]))
+                meanwhile()
+                self.connection.recv(1, socket.MSG_PEEK)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                pass
+            return count
+        raise AssertionError("the node took all of it")
+
+    def flood(self, data: bytes) -> None:
+        """Send on and on without reading; ends with the exception that the connection ends with."""
+        while True:
+            self.connection.sendall(data)
 
     def read(self) -> tuple[int, bytes] | None:
         """Return type and body of the next PDU, or None where the node closed."""
@@ -85,14 +124,11 @@ class RawPeer:
         called: bytes = b"NODE",
         contexts: tuple[tuple[int, str, tuple[str, ...]], ...] = ((1, CT, (EXPLICIT,)),),
         application: bytes = b"1.2.840.10008.3.1.1.1",
+        version: int = 1,
+        maximum: int = 16384,
     ) -> tuple[int, bytes] | None:
         """Send an A-ASSOCIATE-RQ and return the answer."""
-        items = item(0x10, application)
-        for context_id, abstract, syntaxes in contexts:
-            content = item(0x30, abstract.encode()) + b"".join(item(0x40, one.encode()) for one in syntaxes)
-            items += item(0x20, bytes([context_id, 0, 0, 0]) + content)
-        items += item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3.4"))
-        self.pdu(1, struct.pack(">HH", 1, 0) + called.ljust(16) + calling.ljust(16) + bytes(32) + items)
+        self.connection.sendall(association_request(calling, called, contexts, application, version, maximum))
         return self.read()
 
     def status(self) -> int:
@@ -150,10 +186,17 @@ def reader(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def listen(reader: str) -> Iterator[Callable[..., Listening]]:
-    """Return a function that starts an SCP with these settings and this `on_store`."""
+    """Return a function that starts an SCP with these settings and this `on_store`, or this `begin`."""
     running: list[Listening] = []
 
-    def start(on_store: Callable[[IncomingInstance], int] = lambda _: 0, **settings: Any) -> Listening:
+    def start(
+        on_store: Callable[[IncomingInstance], int] = lambda _: 0,
+        *,
+        begin: Begin | None = None,
+        congested: Callable[[], str | None] = lambda: None,
+        listener: socket.socket | None = None,
+        **settings: Any,
+    ) -> Listening:
         received: list[IncomingInstance] = []
         refused: list[RefusedAssociation] = []
 
@@ -163,8 +206,8 @@ def listen(reader: str) -> Iterator[Callable[..., Listening]]:
 
         chosen = {"bind": "127.0.0.1", "port": 0, "calling_ae_titles": frozenset({"SCANNER"})} | settings
         chosen.setdefault("reader", reader)
-        scp = StorageSCP(ScpSettings("NODE", **chosen), gathered(keep), refused.append)
-        running.append(Listening(scp, scp.start(), received, refused))
+        scp = StorageSCP(ScpSettings("NODE", **chosen), begin or gathered(keep), refused.append, congested)
+        running.append(Listening(scp, scp.start(listener), received, refused))
         return running[-1]
 
     yield start
@@ -173,17 +216,32 @@ def listen(reader: str) -> Iterator[Callable[..., Listening]]:
 
 
 @pytest.fixture
-def raw() -> Iterator[Callable[[Listening], RawPeer]]:
-    """Return a function that connects a peer which speaks byte by byte."""
+def raw() -> Iterator[Callable[..., RawPeer]]:
+    """Return a function that connects a peer which speaks byte by byte, from an address of this machine."""
     peers: list[RawPeer] = []
 
-    def connect(listening: Listening) -> RawPeer:
-        peers.append(RawPeer(listening.port))
+    def connect(listening: Listening, source: str = "127.0.0.1") -> RawPeer:
+        peers.append(RawPeer(listening.port, source))
         return peers[-1]
 
     yield connect
     for peer in peers:
         peer.connection.close()
+
+
+@pytest.fixture(autouse=True)
+def no_thread_dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing that a peer sends prints a traceback."""
+    died: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    yield
+    assert died == []
+
+
+@pytest.fixture
+def make_request() -> Callable[..., bytes]:
+    """Return the maker of A-ASSOCIATE-RQs."""
+    return association_request
 
 
 @pytest.fixture

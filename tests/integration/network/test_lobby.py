@@ -1,0 +1,198 @@
+"""Connections that have not asked for an association, or not yet: what they cost, and whom they keep out."""
+
+import os
+import resource
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from node.network import lobby
+
+DESCRIPTORS = Path("/proc/self/fd")
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+def is_closed(peer: Any) -> bool:
+    """Return whether the node has closed this connection, without waiting."""
+    return bool(select.select([peer.connection], [], [], 0)[0]) and peer.read() is None
+
+
+def test_silent_connections_take_no_slot_and_no_thread(listen: Any, raw: Any) -> None:
+    """A hundred of them, and one association is let in and served, on the one thread that it needs."""
+    node = listen(max_associations=1)
+    before = threading.active_count()
+    silent = [raw(node) for _ in range(100)]
+    for peer in silent[::2]:
+        peer.connection.sendall(b"\1\0\0")
+    guest = raw(node)
+    assert guest.request()[0] == 2
+    assert guest.echo() == 0
+    assert threading.active_count() <= before + 2
+
+
+def test_a_crowd_from_one_address_locks_nobody_else_out(listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the lobby is full, the oldest of the address that holds most goes; the others stay and are served."""
+    monkeypatch.setattr(lobby, "MAXIMUM_GUESTS", 8)
+    node = listen()
+    first_of_another = raw(node, ADDRESSES[1])
+    crowd = [raw(node, ADDRESSES[0]) for _ in range(30)]
+    late = raw(node, ADDRESSES[2])
+    assert late.request()[0] == 2
+    assert first_of_another.request()[0] == 2
+    assert [peer.read() for peer in crowd[:20]] == [None] * 20
+    assert not is_closed(crowd[-1])
+    assert crowd[-1].request()[0] == 2
+
+
+def test_a_request_may_come_in_any_pieces(listen: Any, raw: Any, make_request: Callable[..., bytes]) -> None:
+    """Byte by byte it is a request all the same."""
+    peer = raw(listen())
+    peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for one in make_request():
+        peer.connection.sendall(bytes([one]))
+    assert peer.read()[0] == 2
+
+
+def test_a_request_that_drips_is_cut_at_its_deadline(listen: Any, raw: Any, make_request: Callable[..., bytes]) -> None:
+    """Each byte buys no time: the deadline runs from the connection."""
+    peer = raw(listen(association_timeout_s=0.4))
+    assert 0 < peer.drip(make_request()) < 60
+
+
+@pytest.mark.parametrize("length", [(1 << 20) + 1, 300_000_000, 0xFFFFFFFF, 67, 0])
+def test_a_request_of_an_impossible_length_is_aborted_before_it_comes(length: int, listen: Any, raw: Any) -> None:
+    """What it claims is refused, and nothing of it waited for or kept."""
+    peer = raw(listen())
+    peer.connection.sendall(b"\1\0" + length.to_bytes(4, "big"))
+    assert peer.read() == (7, b"\0\0\2\6")
+    assert peer.read() is None
+
+
+def test_long_requests_that_do_not_end_are_kept_within_a_budget(
+    listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may come to 1 MiB, but not all at once."""
+    monkeypatch.setattr(lobby, "MAXIMUM_GATHERED_BYTES", 300_000)
+    node = listen()
+    heavy = [raw(node) for _ in range(5)]
+    for peer in heavy:
+        peer.connection.sendall(b"\1\0\0\x0f\xff\xff" + bytes(100_000))
+    other = raw(node, ADDRESSES[1])
+    assert other.request()[0] == 2
+    assert heavy[0].read() is None
+    assert not is_closed(heavy[-1])
+
+
+@pytest.mark.parametrize(
+    ("hello", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 1),
+        (b"\x16\3\1\2\0\1\0\1\xfc\3\3", 1),
+        (bytes(1000), 1),
+        (b"\4\0\0\0\0\x08" + bytes(8), 2),
+        (b"\5\0\0\0\0\4" + bytes(4), 2),
+        (b"\2\0\0\0\0\4" + bytes(4), 2),
+    ],
+)
+def test_what_is_no_request_is_told_so_and_let_go(hello: bytes, reason: int, listen: Any, raw: Any) -> None:
+    """An A-ABORT of the provider: unrecognised or unexpected PDU (PS3.8 Table 9-26)."""
+    peer = raw(listen())
+    peer.connection.sendall(hello)
+    assert peer.read() == (7, bytes([0, 0, 2, reason]))
+    assert peer.read() is None
+
+
+def test_an_abort_instead_of_a_request_is_not_answered(listen: Any, raw: Any) -> None:
+    """PS3.8 9.2.3, AA-2: the connection is closed."""
+    peer = raw(listen())
+    peer.pdu(7, bytes(4))
+    assert peer.read() is None
+
+
+def test_a_peer_that_does_not_close_is_closed(listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its release it may stay for a moment, no longer, and whatever it sends on is thrown away."""
+    monkeypatch.setattr(lobby, "_LEAVE_S", 0.1)
+    node = listen(max_associations=1)
+    peer = raw(node)
+    peer.request()
+    peer.release()
+    with node.scp._changed:
+        assert node.scp._changed.wait_for(lambda: not node.scp._admitted, 10)
+    assert raw(node).request()[0] == 2
+    with pytest.raises(ConnectionError):
+        peer.flood(bytes(100_000))
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let this process open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(one.name) for one in DESCRIPTORS.iterdir()), hard))
+    taken = []
+    try:
+        while True:  # gaps below the limit
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_running_out_of_descriptors_neither_spins_nor_deafens(
+    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits in the kernel's queue is let in as soon as there is room; until then it is tried now and then."""
+    monkeypatch.setattr(lobby, "_PAUSE_S", 0.2)
+    node = listen()
+    guest = raw(node)
+    guest.request()
+    with socket.socket() as late, capture_logs() as events:
+        with no_more_descriptors():
+            late.connect(("127.0.0.1", node.port))
+            late.sendall(make_request())
+            assert guest.echo() == 0  # who is in is served
+            late.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                late.recv(1)
+        late.settimeout(10)
+        assert late.recv(1) == b"\2"
+    refused = [event for event in events if event["event"] == "not_accepted"]
+    assert 1 <= len(refused) <= 5
+    assert guest.echo() == 0
+
+
+def test_a_listening_socket_may_be_shared(listen: Any, raw: Any) -> None:
+    """Two SCPs accept on it; when one stops, the other goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        first, second = listen(listener=listener.dup()), listen(listener=listener.dup())
+        assert first.port == second.port
+        first.scp.stop()
+        assert all(raw(second).request()[0] == 2 for _ in range(5))
+
+
+def test_a_stop_leaves_no_thread_and_no_descriptor(listen: Any, raw: Any) -> None:
+    """With guests in an association, within a PDU, in the lobby and on their way out."""
+    threads, descriptors = threading.active_count(), len(list(DESCRIPTORS.iterdir()))
+    node = listen()
+    peers = [raw(node) for _ in range(5)]
+    for peer in peers[:3]:
+        assert peer.request()[0] == 2
+    peers[1].connection.sendall(b"\4\0\0\0\1\0abc")
+    peers[2].release()
+    peers[3].connection.sendall(b"\1\0\0")
+    node.scp.stop()
+    for peer in peers:
+        peer.connection.close()
+    assert threading.active_count() == threads
+    assert len(list(DESCRIPTORS.iterdir())) == descriptors
