@@ -56,13 +56,14 @@ def association_request(
     application: bytes = b"1.2.840.10008.3.1.1.1",
     version: int = 1,
     maximum: int = 16384,
+    more: bytes = b"",
 ) -> bytes:
     """Return an A-ASSOCIATE-RQ."""
     items = item(0x10, application)
     for context_id, abstract, syntaxes in contexts:
         content = item(0x30, abstract.encode()) + b"".join(item(0x40, one.encode()) for one in syntaxes)
         items += item(0x20, bytes([context_id, 0, 0, 0]) + content)
-    items += item(0x50, item(0x51, struct.pack(">L", maximum)) + item(0x52, b"1.2.3.4"))
+    items += item(0x50, item(0x51, struct.pack(">L", maximum)) + item(0x52, b"1.2.3.4") + more)
     body = struct.pack(">HH", version, 0) + called.ljust(16) + calling.ljust(16) + bytes(32) + items
     return struct.pack(">BxL", 1, len(body)) + body
 

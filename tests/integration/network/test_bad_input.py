@@ -1,9 +1,20 @@
 """What comes in wrong: it is answered or aborted, and the next one is served."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pynetdicom.ae import ApplicationEntity
+
+from node.network.association import Host
+from node.network.fast import FastAssociation
+from node.network.lobby import Visitor
+from node.network.presentation import acceptor_contexts
+from node.network.reception import gathered
+from node.network.service import StorageService
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 BAD_UIDS = [
@@ -199,3 +210,39 @@ def test_a_peer_that_leaves_half_way_costs_nothing(listen: Any, raw: Any, make_s
         assert node.scp._changed.wait_for(lambda: not node.scp._admitted, 5)
     assert node.received == []
     assert raw(node).request()[0] == 2
+
+
+@settings(
+    derandomize=True, deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(st.integers(68, 400), st.integers(0, 255)), min_size=1, max_size=6),
+    st.sampled_from([b"", b"\x54\0\0\x0d\0\x091.2.3.4.5\1\0", b"\x54\0\0\2\0\0", b"\x58\0\0\4\1\0\0\0", b"\x56\0\0\0"]),
+)
+def test_any_change_of_a_request_is_answered_or_aborted(
+    make_request: Callable[..., bytes], changes: list[tuple[int, int]], more: bytes
+) -> None:
+    """Whatever its items hold, the library is given what it can read, and raises nothing."""
+    contexts = ((1, CT, (EXPLICIT, "1.2.840.10008.1.2")), (3, "1.2.3", ("1.2.3",)), (5, CT, (EXPLICIT,)))
+    encoded = bytearray(make_request(contexts=contexts, more=more))
+    for place, value in changes:
+        encoded[6 + place % (len(encoded) - 6)] = value
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, address = listener.accept()
+    with theirs, ours:
+        theirs.shutdown(socket.SHUT_WR)
+        farewells: list[bytes] = []
+        host = Host(
+            ApplicationEntity("NODE"),
+            list(acceptor_contexts()),
+            lambda _: None,
+            lambda _: None,
+            lambda _, farewell: farewells.append(farewell),
+            StorageService(gathered(lambda _: 0), 1000),
+            5,
+            5,
+        )
+        FastAssociation(host, Visitor(ours, address, bytes(encoded))).run_reactor()
+        accepted = theirs.recv(1, socket.MSG_DONTWAIT) == b"\2" if farewells == [b""] else False
+        assert accepted or farewells[0][:1] == b"\7"
