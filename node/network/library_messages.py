@@ -7,6 +7,7 @@ mandatory; here either breaks the protocol, and so aborts the association (PS3.7
 import struct
 from typing import Any
 
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.pdu_primitives import P_DATA
 
@@ -17,7 +18,9 @@ LIBRARY_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    BytesLengthException,
     EOFError,
+    InvalidDicomError,
     LookupError,
     NotImplementedError,
     TypeError,
