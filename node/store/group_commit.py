@@ -120,7 +120,8 @@ class GroupCommitWriter:
     def _leadership(self) -> Iterator[Piece]:
         self._leader = threading.get_ident()
         try:
-            yield self._waiting.popleft()
+            (first,) = self._taken(1)
+            yield first
         finally:
             with self._idle:
                 self._leader = None

@@ -177,6 +177,17 @@ def test_what_is_held_and_what_is_ours_is_known(database: Database, arrival: Arr
     assert database.read(lambda tx: arrivals.known_among(tx, [])) == arrivals.Known(frozenset(), frozenset())
 
 
+@pytest.mark.parametrize("number", [1, 2, 8, 9, 600, 1300])
+def test_any_number_of_uids_is_looked_up(database: Database, arrival: Arrive, number: int) -> None:
+    """One, some, and more than a statement takes at once."""
+    uids = [f"1.{uid}" for uid in range(number)]
+    database.write(lambda tx: arrivals.add_all(tx, [arrival(uid) for uid in uids[1::2]]))
+
+    known = database.read(lambda tx: arrivals.known_among(tx, uids))
+
+    assert known.held == frozenset(uids[1::2])
+
+
 def test_what_a_study_waits_for_is_told_as_for_one(database: Database, arrival: Arrive, later: Later) -> None:
     """Since its first image; where it was reported, since the first after the report; never for what is no image."""
 

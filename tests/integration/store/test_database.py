@@ -351,7 +351,14 @@ def test_a_reader_does_not_wait_for_the_writer(
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 100)]
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("busy_timeout", 100),
+        ("wal_autocheckpoint", 4000),
+    ],
 )
 def test_sqlite_is_set_to_keep_what_it_acknowledged(embedded: Database, pragma: str, value: object) -> None:
     """Write-ahead log, each commit on the disk (2 is FULL), references enforced."""

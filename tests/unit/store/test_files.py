@@ -343,6 +343,24 @@ def test_sweeping_removes_what_a_killed_process_left_and_nothing_else(
     living.discard()
 
 
+def test_kept_files_come_in_the_order_of_their_paths(
+    kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path
+) -> None:
+    """Also where somebody else has put folders and files beside ours: they are compared with rows in that order."""
+    for number in range(40):
+        kept_in.keep(written(), f"1.2.{number % 7}", f"1.2.3.{number}")
+    shard = next((tmp_path / "instances").iterdir())
+    for folder in (f"{shard.name}.old/copy", f"{shard.name}-1/copy", f"{shard.name}/.x", f"{shard.name}/-"):
+        (tmp_path / "instances" / folder).mkdir(parents=True)
+        (tmp_path / "instances" / folder / "a.dcm").touch()
+    (tmp_path / "instances" / "note.txt").touch()
+
+    kept = list(kept_in.kept())
+
+    assert len(kept) == 44
+    assert kept == sorted(kept)
+
+
 def test_removing_a_kept_file_takes_it_out_of_the_store(
     kept_in: InstanceFiles, written: Callable[..., PartFile]
 ) -> None:
