@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,24 +40,19 @@ class Footprint:
 
 def footprint(pid: int) -> Footprint:
     """Return what a process holds now."""
-    return Footprint(sum(1 for _ in Path(f"/proc/{pid}/task").iterdir()), _descriptors(pid), _memory_kb(pid))
+    status = _status(pid)
+    return Footprint(status["Threads"], _descriptors(pid), status["RssAnon"])
 
 
 def _descriptors(pid: int) -> int:
-    return sum(_POOLED.search(target) is None for target in descriptor_targets(pid))
+    return sum(_POOLED.search(target) is None for target in _targets(pid))
 
 
-def descriptor_targets(pid: int) -> list[str]:
-    """Return what each open descriptor of a process refers to."""
-    targets = []
+def _targets(pid: int) -> Iterator[str]:
+    """Yield what each open descriptor refers to."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed while we looked
-            targets.append(str(link.readlink()))
-    return targets
-
-
-def _memory_kb(pid: int) -> int:
-    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Anonymous")
+            yield str(link.readlink())
 
 
 def forget_peak(pid: int) -> int:
@@ -67,10 +63,11 @@ def forget_peak(pid: int) -> int:
 
 def peak_kb(pid: int) -> int:
     """Return the most resident memory since the last `forget_peak`, in kB."""
-    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM")
+    return _status(pid)["VmHWM"]
 
 
-def _kilobytes(file: Path, name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB$", file.read_text(encoding="ascii"), re.MULTILINE)
-    assert found is not None, f"{file} has no line {name}"
-    return int(found[1])
+def _status(pid: int) -> dict[str, int]:
+    """Return the numbers of a process's status; those of memory are in kB."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    found = (re.fullmatch(r"(\w+):\s+(\d+)( kB)?", line) for line in lines)
+    return {match[1]: int(match[2]) for match in found if match is not None}

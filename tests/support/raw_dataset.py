@@ -83,7 +83,7 @@ def image(sop_instance_uid: str, changes: Mapping[int, tuple[str, Value] | None]
         0x00080060: ("CS", b"CT"),
         PATIENT_NAME: ("PN", b"Doe^Jane"),
         PATIENT_ID: ("LO", b"ID-1"),
-        STUDY: uid(f"{sop_instance_uid}.1" if len(sop_instance_uid) < 60 else "1.2.3"),
+        STUDY: uid("1.2.3"),
         SERIES: uid("1.2.3.4"),
         0x00280002: ("US", 1),
         0x00280004: ("CS", b"MONOCHROME2 "),

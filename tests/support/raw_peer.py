@@ -9,7 +9,6 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from tests.support.raw_dataset import CT, EXPLICIT, Instance
@@ -187,13 +186,6 @@ class RawPeer:
             said, ending = self.read(), ABORTED
         return ending
 
-    def is_let_go(self) -> bool:
-        """Return whether no process holds the node's end any more, whatever is still queued for this one."""
-        host, port = self.connection.getsockname()[:2]
-        ours = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
-        rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
-        return all(row[9] == "0" for row in rows if row[2] == ours)  # remote address, and the inode that is held
-
     def request(self, *contexts: Context, **parts: object) -> Answer | None:
         """Send an A-ASSOCIATE-RQ and return the answer; the parameters are those of `associate_request`."""
         self.send(pdu(ASSOCIATE_RQ, associate_request(contexts or DEFAULT_CONTEXTS, **parts)))  # type: ignore[arg-type]
@@ -264,3 +256,11 @@ class RawPeer:
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+
+
+def rejection(port: int) -> tuple[int, int, int] | None:
+    """Return with which codes a request that is in order is rejected, or None where it is accepted."""
+    with RawPeer(port) as peer:
+        answer = peer.request()
+        assert answer is not None, "the node closed the connection"
+        return None if answer.kind == ASSOCIATE_AC else answer.codes

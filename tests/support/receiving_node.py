@@ -5,6 +5,7 @@ It reads the node's files and database beside the running node, and trusts nothi
 
 import contextlib
 import itertools
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,7 +102,8 @@ class ReceivingNode:
         )
 
     def comes_to_rest(self) -> None:
-        """Wait until all associations are over, and what they left has been cleared away."""
+        """Hang up, and wait until all associations are over and what they left has been cleared away."""
+        self.hang_up()
         wait_until(self._is_at_rest, _SETTLED_S, f"{self._rest}, not {footprint.footprint(self.pid)}", _LOOK_AGAIN_S)
 
     def _is_at_rest(self) -> bool:
@@ -119,7 +121,7 @@ class ReceivingNode:
         )
 
     def _is_back_at(self, rest: Footprint) -> bool:
-        return footprint.footprint(self.pid).is_within(rest, SLACK_KB) and not self.incoming()
+        return self._is_at_rest() and footprint.footprint(self.pid).is_within(rest, SLACK_KB)
 
     def incoming(self) -> list[Path]:
         """Return the files of instances that are on their way in."""
@@ -127,12 +129,11 @@ class ReceivingNode:
 
     def files(self) -> set[Path]:
         """Return every file of an instance that it keeps, wherever."""
-        folders = (self.process.home.data / name for name in _KEPT_FOLDERS)
-        return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+        return {path for name in _KEPT_FOLDERS for path in _files(self.process.home.data / name)}
 
     def everything(self) -> set[Path]:
         """Return every file below the folder in which it runs, but for instances, the database and logs."""
-        below = {path for path in self.process.home.folder.rglob("*") if path.is_file()} - self.files()
+        below = set(_files(self.process.home.folder)) - self.files()
         return {path for path in below if not path.name.startswith(("node.db", "serve-"))}
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -166,3 +167,8 @@ class ReceivingNode:
             status = peer.store(instance)
             peer.release()
         return status
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
