@@ -124,17 +124,25 @@ def test_a_server_that_is_stopped_is_transient_and_comes_back(
     database.close()
 
 
-def test_a_connection_that_is_lost_in_the_commit_fails_for_all(
-    postgres_server: PostgresServer, postgres_url: str, record: Callable[..., Sequence[str]]
+@pytest.mark.parametrize("in_commit", [True, False])
+def test_a_connection_that_is_lost_fails_for_all(
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    record: Callable[..., Sequence[str]],
+    *,
+    in_commit: bool,
 ) -> None:
-    """Whether the server committed nobody can say, so nobody is told that it did; the next write works."""
+    """In the middle, or in the commit: then nobody can say whether the server kept it, so nobody is told that it did.
+
+    The next write works.
+    """
     database = Database.open(postgres_url)
 
     def cut_off(tx: Transaction, events: Sequence[str]) -> Sequence[str]:
         recorded = record(tx, events)
         me = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
         postgres_server.execute(f"SELECT pg_terminate_backend({me}, 5000)")
-        return recorded
+        return recorded if in_commit else record(tx, events)
 
     with pytest.raises(DatabaseUnavailable):
         database.write_together(cut_off, "lost")
