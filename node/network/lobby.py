@@ -38,7 +38,6 @@ _LEAVE_S = 1.0
 _PAUSE_S = 0.5
 
 _READ_BYTES = 1 << 16
-_ACCEPTS_AT_ONCE = 16
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logger("network.lobby")
@@ -151,15 +150,15 @@ class Lobby:
             self._bell.recv(_READ_BYTES)
 
     def _accept(self) -> None:
-        for _ in range(_ACCEPTS_AT_ONCE):
-            try:
-                connection, address = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return  # another process took it, or it went again
-            except OSError as error:
-                self._pause(error)
-                return
-            self._take_in(connection, address, self._timeout_s)
+        """Accept one: of many that come at once, other processes on the same listening socket get their share."""
+        try:
+            connection, address = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # another process took it, or it went again
+        except OSError as error:
+            self._pause(error)
+            return
+        self._take_in(connection, address, self._timeout_s)
 
     def _pause(self, error: OSError) -> None:
         """Accept nothing for a moment: the listening socket stays ready, and the thread would spin."""

@@ -193,8 +193,8 @@ class StorageSCP:
         with self._changed:
             self._is_draining = True
             finished = self._changed.wait_for(lambda: not self._admitted, timeout_s)
-        self._end_rest()
         if self._lobby is not None:
+            self._end_rest(self._host)
             self._lobby.stop()
             self._lobby = None
         return finished
@@ -203,9 +203,10 @@ class StorageSCP:
         """Abort what runs and close the port."""
         self.drain(0)
 
-    def _end_rest(self) -> None:
+    def _end_rest(self, host: Host) -> None:
+        # Also those that hold no slot any more, whose threads are about to end.
         running = (each for each in threading.enumerate() if isinstance(each, GuardedAssociation))
-        rest = [each for each in running if each.host is self._host]
+        rest = [each for each in running if each.host is host]
         for association in rest:
             association.end_at_once()
         deadline = time.monotonic() + _GRACE_S
