@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from node.store.part import PartFile, is_abandoned, remove_quietly
+from node.store.part import PartFile, SweptAway, remove_quietly, swept
 
 _INCOMING, _INSTANCES, _QUARANTINE = "incoming", "instances", "quarantine"
 _MOST_REMEMBERED_FOLDERS = 100_000
@@ -54,7 +54,11 @@ class InstanceFiles:
         OSError
             Where there is no room or the folder cannot be written.
         """
-        return PartFile(f"{self._at}/{_INCOMING}/{secrets.token_hex(8)}.part")
+        while True:
+            try:
+                return PartFile(f"{self._at}/{_INCOMING}/{secrets.token_hex(8)}.part")
+            except SweptAway:  # another process has died, and the first one sweeps what it left
+                continue
 
     def open_scratch(self) -> BinaryIO:
         """Open a file without a name, for bytes that are looked at once; closing it, or a kill, leaves nothing.
@@ -138,7 +142,7 @@ class InstanceFiles:
         What another process writes at this moment is left alone: it holds a lock on its file.
         """
         left = [str(path) for path in (self._root / _INCOMING).glob("*.part")]
-        return sum(_swept(path) for path in left)
+        return sum(map(swept, left))
 
     def kept(self) -> Iterator[str]:
         """Yield the relative path of every kept file in the order of their characters, for comparing files with rows.
@@ -195,13 +199,6 @@ def _names(folder: str) -> list[str]:
 
 def _as_folder(name: str) -> str:
     return f"{name}/"  # as it stands in a path, which is what is sorted
-
-
-def _swept(path: str) -> bool:
-    abandoned = is_abandoned(path)
-    if abandoned:
-        Path(path).unlink(missing_ok=True)
-    return abandoned
 
 
 def _sync_folder(folder: str) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -407,3 +408,27 @@ def test_a_data_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="file"):
         InstanceFiles(tmp_path / "file")
+
+
+def test_a_sweep_never_takes_a_file_that_has_just_been_opened(tmp_path: Path) -> None:
+    """Other receiving processes open files while the first one sweeps what a dead one left."""
+    writing, sweeping = InstanceFiles(tmp_path), InstanceFiles(tmp_path)
+    is_over, began = threading.Event(), threading.Event()
+
+    def sweep() -> None:
+        while not is_over.is_set():
+            sweeping.sweep()
+            began.set()
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        assert began.wait(10)
+        for number in range(1000):
+            part = writing.open_part()
+            part.write([b"whole"])
+            assert Path(part.path).read_bytes() == b"whole", number
+            part.discard()
+    finally:
+        is_over.set()
+        sweeper.join()
