@@ -77,7 +77,8 @@ class PartFile:
         it can meet a page that is gone.
         """
         if self.size_bytes <= _READ_BYTES:
-            yield memoryview(os.pread(self._descriptor, self.size_bytes, 0))
+            with memoryview(os.pread(self._descriptor, self.size_bytes, 0)) as small:
+                yield small
             return
         mapped = mmap.mmap(self._descriptor, self.size_bytes, prot=mmap.PROT_READ)
         whole = memoryview(mapped)

@@ -246,15 +246,16 @@ def test_more_pieces_than_the_system_takes_at_once_are_written(kept_in: Instance
     part.discard()
 
 
-def test_what_was_written_is_looked_at_in_place(kept_in: InstanceFiles) -> None:
-    """The view is read-only, holds all that was written before it, and is gone after its block."""
+@pytest.mark.parametrize("data", [b"data", b"data" * 50_000])
+def test_what_was_written_is_looked_at(kept_in: InstanceFiles, data: bytes) -> None:
+    """Small or large, the view is read-only, holds all that was written before it, and is gone after its block."""
     part = kept_in.open_part()
     with part.view() as nothing:
         assert bytes(nothing) == b""
-    part.write([b"meta", b"data"])
+    part.write([b"meta", data])
 
     with part.view() as view:
-        assert bytes(view[4:]) == b"data"
+        assert bytes(view[4:]) == data
         assert view.readonly
 
     with pytest.raises(ValueError, match="released"):
