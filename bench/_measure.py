@@ -88,7 +88,8 @@ def _taking_turns(
     for repetition in range(plan.repetitions):
         turn = repetition % len(names)
         for name in names[turn:] + names[:turn]:
-            done = _run(name, running[name], Run(workload, next(plan.runs), cell.associations), cell.sender)
+            run = Run(workload, next(plan.runs), cell.associations, RECEIVERS[name].first(len(workload.templates)))
+            done = _run(name, running[name], run, cell.sender)
             measured[name].append(done)
             print(
                 f"  {cell.workload} {cell.associations} {cell.sender} {name}: {done.per_second:.0f}/s", file=sys.stderr

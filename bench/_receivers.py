@@ -16,6 +16,7 @@ CALLING = "BENCH"
 LARGEST_PDU = 131072
 _HERE = Path(__file__).resolve().parent
 _MOST_ASSOCIATIONS = 64
+_LONG_RUN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,17 @@ class Kind:
         Starts it in an empty folder, for so many associations.
     on_disk
         Whether its folder must lie on a disk; otherwise it lies in memory.
+    part
+        A slow receiver gets this part of a long run, so that all take about as long; a rate needs no more.
     """
 
     run: Callable[[Path, int], contextlib.AbstractContextManager[Receiver]]
     on_disk: bool = False
+    part: float = 1
+
+    def first(self, instances: int) -> int | None:
+        """Return how many of a run's instances it gets; None for all of them."""
+        return None if self.part == 1 or instances < _LONG_RUN else round(instances * self.part)
 
 
 class LaunchedFolder(NodeFolder):
@@ -172,10 +180,10 @@ def _listening(folder: Path, command: Sequence[str], *, port_first: bool = False
 RECEIVERS: dict[str, Kind] = {
     "node": Kind(node, on_disk=True),
     "node-undurable": Kind(undurable),
-    **({"node-fallback": Kind(fallback)} if readers() else {}),
+    **({"node-fallback": Kind(fallback, part=0.25)} if readers() else {}),
     "storescp": Kind(dcmtk),
-    "orthanc": Kind(orthanc_pacs, on_disk=True),
-    "pynetdicom-app": Kind(pynetdicom_app),
+    "orthanc": Kind(orthanc_pacs, on_disk=True, part=0.5),
+    "pynetdicom-app": Kind(pynetdicom_app, part=0.25),
     "bare-loop": Kind(bare),
     "sender-alone": Kind(discarded),
 }

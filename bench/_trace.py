@@ -107,7 +107,7 @@ def steps(recorded: Sequence[Call], data: Path, number: int) -> list[Step]:
         The node's data folder.
     """
     answer = _nth(recorded, _is_answer, number)
-    rename = _nth(recorded, lambda call: call.name.startswith("rename") and f"{data}/instances/" in call.text, number)
+    rename = _nth(recorded, lambda call: call.name.startswith("rename") and _is_kept(call, data), number)
     source, target = _names(rename) if rename else ("", "")
     folder = _nth(
         recorded, lambda call: call.is_sync and _after(rename, call) and call.path == str(Path(target).parent)
@@ -133,6 +133,10 @@ def faults(found: Sequence[Step]) -> list[str]:
     return missing + wrong
 
 
+def _is_kept(rename: Call, data: Path) -> bool:
+    return any(Path(name).is_relative_to(data / "instances") for name in _names(rename)[1:])
+
+
 def _is_answer(call: Call) -> bool:
     return call.name in {"sendto", "sendmsg", "write", "writev"} and "<socket:" in call.text and _DATA_PDU in call.text
 
@@ -141,10 +145,9 @@ def _after(earlier: Call | None, call: Call) -> bool:
     return earlier is not None and call.began >= earlier.ended
 
 
-def _names(rename: Call) -> tuple[str, str]:
-    """Return the whole paths of a rename, whether it was given them or names within open folders."""
-    old, new = (str(Path(folder, name)) for folder, name in _NAME.findall(rename.text)[:2])
-    return old, new
+def _names(rename: Call) -> list[str]:
+    """Return the old and the new path of a rename, whether it was given them or names within open folders."""
+    return [str(Path(folder, name)) for folder, name in _NAME.findall(rename.text)[:2]]
 
 
 def _nth(recorded: Sequence[Call], condition: Callable[[Call], bool], number: int = 0) -> Call | None:

@@ -27,7 +27,7 @@ class _Connection(sqlite3.Connection):
 
 
 def _without_sync(statement: str) -> str:
-    is_asked = statement[:6].upper() == "PRAGMA" and "synchronous" in statement.lower()
+    is_asked = statement[:6].upper() == "PRAGMA" and "synchronous" in statement.lower() and "=" in statement
     return "PRAGMA synchronous=OFF" if is_asked else statement
 
 

@@ -4,6 +4,7 @@ A receiver thus never sees an instance twice, and can go on from one run to the 
 """
 
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,8 @@ class Workload:
         folders = [folder / str(share) for share in range(shares)]
         for it in folders:
             it.mkdir(parents=True)
-        for index, (_, whole) in enumerate(self.files(run)):
-            if first is None or index < first:
-                (folders[index % shares] / f"{index:05d}.dcm").write_bytes(whole)
+        for index, (_, whole) in enumerate(itertools.islice(self.files(run), first)):
+            (folders[index % shares] / f"{index:05d}.dcm").write_bytes(whole)
         return folders
 
 

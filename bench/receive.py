@@ -105,7 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--divide", type=int, default=1, help="so many times fewer instances")
     parser.add_argument("--disk", type=Path, default=Path("var"), help="folder for receivers that keep durably")
     parser.add_argument("--json", type=Path, help="every measurement, written here")
-    parser.add_argument("--quick", action="store_true", help="an eighth of all, 1 repetition: does it run at all")
+    parser.add_argument("--quick", action="store_true", help="a 25th of all, 1 repetition: does it run at all")
     options = parser.parse_args()
     if options.quick:
         options.divide, options.repetitions, options.memory = 25, 1, min(options.memory, 8)

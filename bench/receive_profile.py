@@ -61,7 +61,7 @@ def _send(receiver: Receiver, workload: Workload, number: int, associations: int
 def _sample(options: argparse.Namespace, receiver: Receiver, runs: Iterator[Measured]) -> None:
     folded = Path(tempfile.mkdtemp(prefix="bench-profile-")) / "stacks"
     command = [options.py_spy, "record", "--pid", str(receiver.group), "--format", "raw", "--output", str(folded)]
-    flags = ["--gil", "--rate", str(options.rate), "--duration", "3600"]
+    flags = ["--gil", "--nonblocking", "--rate", str(options.rate), "--duration", "3600"]
     with subprocess.Popen([*command, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sampler:
         measured = list(_for_seconds(runs, options.seconds))
         sampler.send_signal(signal.SIGINT)
