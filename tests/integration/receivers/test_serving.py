@@ -1,0 +1,112 @@
+"""One receiving process, run in this one: what it says on its line, and what it does when the line ends."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from node import config
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.domain.rule import Rule
+from node.network.scp import listening
+from node.pipeline.served import Served
+from node.receivers.serving import receive_until_told
+from node.runtime.line import DRAIN, READY, WAKE, Line
+from node.store import registry, schema
+from node.store.database import Database
+from node.store.lock import wait_for_receivers
+from node.store.registry import Registration
+from node.store.tables import Mode
+from tests.support.nodes import NodeFolder, Peer
+from tests.support.raw_dataset import ct
+from tests.support.raw_peer import RawPeer
+
+_PATIENCE_S = 30.0
+_READS_CT = Registration("reader", "1", "./bundle", Mode.SHADOW, Rule(modalities=("CT",), body_parts=()))
+
+
+@dataclass
+class _Receiving:
+    """A receiving process as a thread, and the other end of its line."""
+
+    settings: Settings
+    port: int
+    line: socket.socket
+    thread: threading.Thread
+
+    def ends(self) -> bool:
+        """Return whether it ends by itself."""
+        self.thread.join(_PATIENCE_S)
+        return not self.thread.is_alive()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return the settings of a node whose one model reads CT."""
+    home = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
+    home.write()
+    loaded = config.load(home.configuration)
+    loaded.node.data_dir.mkdir()
+    schema.prepare(loaded.database.url)
+    database = Database.open(loaded.database.url)
+    database.write(lambda tx: registry.seed(tx, _READS_CT))
+    database.close()
+    return loaded
+
+
+@pytest.fixture
+def begun(settings: Settings) -> Iterator[Callable[[], _Receiving]]:
+    """Return what begins to receive; whatever a test has begun is over after it."""
+    made: list[_Receiving] = []
+
+    def begin() -> _Receiving:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(_PATIENCE_S)
+        listener = listening("127.0.0.1", 0)
+        arguments = (Line(theirs), listener, settings, Served(frozenset({"reader"}), frozenset()))
+        thread = threading.Thread(target=receive_until_told, args=arguments)
+        made.append(_Receiving(settings, listener.getsockname()[1], ours, thread))
+        thread.start()
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.line.close()
+        assert one.ends()
+
+
+def test_work_that_an_instance_causes_is_said_on_the_line_after_its_commit(begun: Callable[[], _Receiving]) -> None:
+    """The first process looks at once, and finds it."""
+    receiving = begun()
+    assert receiving.line.recv(1) == READY
+    with RawPeer(receiving.port).associate() as peer:
+        assert peer.store(ct("1.2.3.4")) == 0x0000
+        assert receiving.line.recv(1) == WAKE
+        peer.release()
+    receiving.line.send(DRAIN)
+    assert receiving.ends()
+
+
+def test_the_next_node_waits_for_a_process_until_it_has_ended(begun: Callable[[], _Receiving]) -> None:
+    """Told by the line that is cut: nobody is there any more to tell it to drain."""
+    receiving = begun()
+    assert receiving.line.recv(1) == READY
+    data_dir = receiving.settings.node.data_dir
+    with pytest.raises(OperatorError, match="still works on the data folder"):
+        wait_for_receivers(data_dir, 0)
+    receiving.line.close()
+    wait_for_receivers(data_dir, _PATIENCE_S)
+    assert receiving.ends()
+
+
+def test_a_process_whose_first_process_is_gone_before_it_begins_does_not_begin(settings: Settings) -> None:
+    """The next node may have looked for receiving processes before this one could be seen."""
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with listening("127.0.0.1", 0) as listener, theirs:
+        receive_until_told(Line(theirs), listener, settings, Served(frozenset(), frozenset()))
+    assert not (settings.node.data_dir / "associations.lock").exists()
