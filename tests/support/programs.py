@@ -14,7 +14,6 @@ from pathlib import Path
 from tests.support.waiting import wait_until
 
 LOOPBACK = "127.0.0.1"
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # Orthanc lives in sbin, which a user's PATH leaves out
 
 
@@ -66,29 +65,6 @@ def listens(port: int) -> bool:
 def members(group: int) -> list[int]:
     """Return the identifiers of the live processes of a process group; one that is dead and not yet reaped is none."""
     return [pid for pid, fields in _processes() if int(fields[2]) == group and fields[0] not in {"Z", "X"}]
-
-
-def cpu_seconds(group: int) -> float:
-    """Return user and system time, in seconds, that a process group has used, children already reaped included."""
-    return sum(_cpu_seconds(pid, fields) for pid, fields in _processes() if int(fields[2]) == group)
-
-
-def _cpu_seconds(pid: int, fields: list[str]) -> float:
-    """Return one process's share of that.
-
-    Its stat file counts ended threads and reaped children too, but in ticks of 10 ms; the threads that live are known
-    to the nanosecond.
-    """
-    own, reaped = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
-    return max(own / _TICKS_PER_S, _threads_ns(pid) / 1e9) + reaped / _TICKS_PER_S
-
-
-def _threads_ns(pid: int) -> int:
-    used = 0
-    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):
-            used += int(thread.read_text().split()[0])
-    return used
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:
