@@ -116,12 +116,23 @@ class Answer:
         assert self.kind == ASSOCIATE_AC, f"a PDU of type {self.kind} instead of an acceptance"
         return {content[0]: content[2] for kind, content in self._items() if kind == 0x21}
 
+    @property
+    def maximum_pdu_bytes(self) -> int:
+        """The longest P-DATA-TF that an A-ASSOCIATE-AC announces."""
+        (user_information,) = (content for kind, content in self._items() if kind == 0x50)
+        (maximum,) = (content for kind, content in _items(user_information) if kind == 0x51)
+        return int.from_bytes(maximum, "big")
+
     def _items(self) -> Iterator[tuple[int, bytes]]:
-        position = 68
-        while position < len(self.body):
-            end = position + 4 + int.from_bytes(self.body[position + 2 : position + 4], "big")
-            yield self.body[position], self.body[position + 4 : end]
-            position = end
+        return _items(self.body[68:])
+
+
+def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(encoded):
+        end = position + 4 + int.from_bytes(encoded[position + 2 : position + 4], "big")
+        yield encoded[position], encoded[position + 4 : end]
+        position = end
 
 
 class RawPeer:

@@ -4,10 +4,24 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.raw_dataset import CT, SERIES, SOP_CLASS, SOP_INSTANCE, STUDY, Instance, Value, ct, uid
+from tests.support.raw_dataset import (
+    CT,
+    ITEM,
+    SERIES,
+    SOP_CLASS,
+    SOP_INSTANCE,
+    STUDY,
+    Instance,
+    Value,
+    ct,
+    element,
+    marker,
+    uid,
+)
 from tests.support.raw_peer import (
     ABORTED,
     DATASET,
+    ECHO_REQUEST,
     LAST_COMMAND,
     LAST_DATASET,
     P_DATA,
@@ -20,6 +34,9 @@ from tests.support.raw_peer import (
 from tests.support.receiving_node import ReceivingNode
 
 _MR = "1.2.840.10008.5.1.4.1.1.4"
+_PRIVATE = 0x00091001
+_STUDY = element(STUDY, *uid("1.2.3"))
+_ITEM_WITH_STUDY = marker(ITEM, len(_STUDY)) + _STUDY
 _BAD_UIDS = {
     "empty": "",
     "65 characters": "1." + "2" * 63,
@@ -87,6 +104,7 @@ def test_a_uid_that_is_none_is_0xa900_wherever_it_stands(said: str, node: Receiv
         pytest.param({SERIES: None}, id="no series"),
         pytest.param({SOP_CLASS: uid(_MR)}, id="another class"),
         pytest.param({SOP_INSTANCE: uid("1.2.99")}, id="another instance"),
+        pytest.param({STUDY: None, _PRIVATE: ("SQ", _ITEM_WITH_STUDY)}, id="a study within a sequence alone"),
     ],
 )
 def test_a_dataset_that_is_not_what_the_command_said_is_0xa900(
@@ -149,6 +167,21 @@ def test_a_store_that_announces_no_dataset_is_0xa900(node: ReceivingNode) -> Non
 def test_an_echo_on_a_storage_context_is_answered(node: ReceivingNode) -> None:
     """Some peers do that to keep an association alive."""
     assert node.associate().echo(1) == 0x0000
+
+
+def test_requests_that_do_not_wait_for_answers_are_answered_in_order(node: ReceivingNode) -> None:
+    """Six instances and an echo in one write; no window was negotiated, and some peers send on all the same."""
+    peer, instances = node.associate(), [ct(node.uid()) for _ in range(6)]
+    messages = [
+        pdu(P_DATA, pdv(LAST_COMMAND, store_request(instance.sop_instance_uid.encode(), e0110=bytes([number, 0]))))
+        + pdu(P_DATA, pdv(LAST_DATASET, instance.dataset))
+        for number, instance in enumerate(instances)
+    ]
+    peer.send(b"".join(messages) + pdu(P_DATA, pdv(LAST_COMMAND, ECHO_REQUEST, 3)))
+    responses = [peer.response() for _ in range(7)]
+    assert [response[0x0900] for response in responses] == [b"\0\0"] * 7
+    assert [response[0x0120][0] for response in responses] == [*range(6), 6]
+    assert [node.kept(instance.sop_instance_uid) for instance in instances] == [one.dataset for one in instances]
 
 
 _INTERLEAVED = [

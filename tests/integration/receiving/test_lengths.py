@@ -4,16 +4,17 @@ import struct
 
 import pytest
 
-from tests.support.raw_dataset import CT, EXPLICIT, ct
+from tests.support.raw_dataset import CT, EXPLICIT, PIXELS, ct
 from tests.support.raw_peer import (
     ABORTED,
     APPLICATION_CONTEXT,
     ASSOCIATE_AC,
     ASSOCIATE_RQ,
-    CLOSED,
+    ECHO_REQUEST,
     LAST_COMMAND,
     P_DATA,
     USER_INFORMATION,
+    Context,
     RawPeer,
     associate_request,
     context_item,
@@ -61,6 +62,70 @@ def test_data_over_the_cap_are_aborted_before_they_are_gathered(length: int, nod
     peer.send(pdu(P_DATA, pdv(LAST_COMMAND, b"", 1, min(length, 0xFFFFFFFF - 4)), length))
     node.serves()
     _pour(peer, 100)
+    assert peer.ending() == ABORTED
+
+
+def test_data_over_the_maximum_that_was_announced_are_aborted(node: ReceivingNode) -> None:
+    """PS3.8 D.1: the acceptance says how long a P-DATA-TF may be; one byte more is too much, and that long is not."""
+    peer = node.connect()
+    accepted = peer.request()
+    assert accepted is not None
+    longest, instance = accepted.maximum_pdu_bytes, ct(node.uid(), changes={PIXELS: ("OW", bytes(400_000))})
+    peer.fragment(LAST_COMMAND, store_request(instance.sop_instance_uid.encode()))
+    peer.send_dataset(instance.dataset, fragment_bytes=longest - 6)
+    assert peer.status() == 0x0000
+    peer.fragment(LAST_COMMAND, store_request(instance.sop_instance_uid.encode()))
+    peer.fragment(0, bytes(longest - 5))
+    assert peer.ending() == ABORTED
+
+
+def _taking(node: ReceivingNode, most: int) -> RawPeer:
+    return node.connect().associate(user_information=item(0x51, struct.pack(">L", most)) + item(0x52, b"1.2.3.4"))
+
+
+def test_a_peer_that_takes_nothing_is_aborted_when_it_asks(node: ReceivingNode) -> None:
+    """One byte is less than the header of a fragment."""
+    peer = _taking(node, 1)
+    peer.fragment(LAST_COMMAND, ECHO_REQUEST, 3)
+    assert peer.ending() == ABORTED
+
+
+@pytest.mark.parametrize("most", [0, 16, 64, 16384, 0xFFFFFFFF])
+def test_answers_are_no_longer_than_the_peer_takes(most: int, node: ReceivingNode) -> None:
+    """In as many PDUs as it needs; 0 is no limit (PS3.8 D.1)."""
+    peer = _taking(node, most)
+    peer.fragment(LAST_COMMAND, ECHO_REQUEST, 3)
+    answer, control = b"", 0
+    while not control & 2:
+        said = peer.read()
+        assert said is not None
+        assert said.kind == P_DATA
+        assert most == 0 or len(said.body) <= most
+        control, answer = said.body[5], answer + said.body[6:]
+    assert answer.endswith(struct.pack("<HHLH", 0, 0x0900, 2, 0x0000))
+
+
+def test_a_request_just_below_the_cap_is_accepted(node: ReceivingNode) -> None:
+    """A megabyte of items that nobody knows."""
+    filler = item(0x77, bytes(60_000)) * 17
+    assert len(associate_request(more=filler)) < 1 << 20
+    node.stores(ct(node.uid()), node.connect().associate(more=filler))
+
+
+@pytest.mark.parametrize(
+    "contexts",
+    [
+        pytest.param([], id="none"),
+        pytest.param([(1, CT, (EXPLICIT,)), (1, CT, (EXPLICIT,))], id="two of one ID"),
+        pytest.param([(1, CT, ())], id="one without transfer syntax"),
+        pytest.param([(0, CT, (EXPLICIT,))], id="the ID 0"),
+        pytest.param([(1, CT, (EXPLICIT,)), (2, CT, (EXPLICIT,))], id="an even ID"),
+    ],
+)
+def test_contexts_that_cannot_be_cost_that_peer_alone(contexts: list[Context], node: ReceivingNode) -> None:
+    """PS3.8 9.3.2.2 asks for at least one, with odd IDs of their own."""
+    peer = node.connect()
+    peer.send(pdu(ASSOCIATE_RQ, associate_request(contexts)))
     assert peer.ending() == ABORTED
 
 
@@ -162,13 +227,6 @@ def test_fragments_of_any_size_in_any_pdu_are_put_together(node: ReceivingNode) 
     peer.fragment(2, instance.dataset[150:])
     assert peer.status() == 0x0000
     assert node.kept(instance.sop_instance_uid) == instance.dataset
-
-
-def test_an_even_context_id_in_the_request_costs_that_peer_alone(node: ReceivingNode) -> None:
-    """PS3.8 9.3.2.2 asks for odd numbers."""
-    peer = node.connect()
-    peer.send(pdu(ASSOCIATE_RQ, associate_request([(2, CT, (EXPLICIT,))])))
-    assert peer.ending() in {ABORTED, CLOSED}
 
 
 @pytest.mark.parametrize(
