@@ -41,8 +41,9 @@ _GRACE_S = 2.0
 #: Connections that wait for the lobby; a PACS opens several at once, and Linux keeps no more than its own limit.
 _BACKLOG = 1024
 
-#: Associations that are being judged or are on their way out, beside those that hold a slot: a thread each.
-_ASIDE = 32
+#: Associations that are being judged, a thread each, in all and from one address: a crowd of strangers, of whom each
+#: is written down before it is rejected, keeps nobody else waiting.
+_JUDGED, _JUDGED_PER_ADDRESS = 64, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ class StorageSCP:
         """Start the association of a visitor, or say with what to send it away; called on the lobby's thread."""
         association = _READERS[self._settings.reader](self._host, visitor)
         with self._changed:
-            if len(self._open) >= len(self._admitted) + _ASIDE:
+            judged = [each.visitor.address[0] for each in self._open - self._admitted]
+            if len(judged) >= _JUDGED or judged.count(visitor.address[0]) >= _JUDGED_PER_ADDRESS:
                 return reject_pdu(Rejection.LOCAL_LIMIT.codes)
             try:
                 association.start()

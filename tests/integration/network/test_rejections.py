@@ -75,6 +75,28 @@ def test_a_report_that_fails_still_rejects(listen: Any, raw: Any) -> None:
     assert (kind, body[1:4]) == (3, b"\1\1\3")
 
 
+def test_strangers_whose_rejection_takes_long_keep_nobody_out(
+    listen: Any, raw: Any, make_request: Callable[..., bytes]
+) -> None:
+    """Those of one address beyond a number are sent away at once; another address is let in meanwhile."""
+    written, strangers = threading.Event(), []
+    node = listen()
+    node.scp._on_refused = lambda _: written.wait(10)
+    try:
+        for _ in range(24):
+            strangers.append(raw(node))
+            strangers[-1].connection.sendall(make_request(calling=b"STRANGER"))
+        with node.scp._changed:
+            while len(node.scp._open) < 24:  # judged, each on its thread
+                node.scp._changed.wait(0.01)
+        kind, body = raw(node).request()
+        assert (kind, body[1:4]) == (3, b"\2\3\2")
+        assert raw(node, "127.0.0.2").request()[0] == 2
+    finally:
+        written.set()
+    assert {peer.read() for peer in strangers} == {(3, b"\0\1\1\3")}
+
+
 def test_a_draining_node_lets_nobody_in_and_its_guests_finish(
     listen: Any, raw: Any, make_store_request: Callable[..., bytes]
 ) -> None:
