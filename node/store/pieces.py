@@ -6,18 +6,18 @@ It knows no thread but the one that runs it; who that is, and when, `node.store.
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store.failures import DatabaseUnavailable, concerns_all, given_up, has_given_up
+from node.store.statement import joined_session
 
 RunsAgain = Callable[[SQLAlchemyError], bool]
 """Whether an error lets the whole group run again."""
 
-_Joins = Literal["rollback_only", "create_savepoint"]
 _Record = Callable[[Session, Sequence[Any]], Sequence[Any]]
 
 
@@ -97,7 +97,7 @@ class Group(list[Piece]):
             Where SQLite gave up the whole transaction in the middle.
         """
         if len(self) == 1:  # its transaction is all that there is to undo
-            _run(connection, self, alone=True)
+            _run(connection, self)
             _require_transaction(connection, None)
             return
         for batch in _batches(self):
@@ -133,17 +133,16 @@ class _Savepoint:
 
 def _attempt(connection: Connection, batch: Sequence[Piece], runs_again: RunsAgain) -> bool:
     """Run a batch in a savepoint; return whether it failed."""
-    with _Savepoint(batch, runs_again) as savepoint:
-        _run(connection, batch, alone=False)
+    with _Savepoint(batch, runs_again) as savepoint, connection.begin_nested():
+        _run(connection, batch)
     _require_transaction(connection, savepoint.error)
     return savepoint.error is not None
 
 
-def _run(connection: Connection, batch: Sequence[Piece], *, alone: bool) -> None:
-    mode: _Joins = "rollback_only" if alone else "create_savepoint"
-    with Session(connection, join_transaction_mode=mode, expire_on_commit=False) as session:
+def _run(connection: Connection, batch: Sequence[Piece]) -> None:
+    with joined_session(connection) as session:
         results = batch[0].record(session, [piece.item for piece in batch])
-        session.flush() if alone else session.commit()  # the savepoint is the session's, the transaction is not
+        session.flush()
     for piece, result in zip(batch, results, strict=True):
         piece.ended(result=result)
 

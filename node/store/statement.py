@@ -137,6 +137,16 @@ def execute(connection: Connection, text: str, values: Any = (), *, many: bool =
         cursor.close()
 
 
+def joined_session(connection: Connection) -> Session:
+    """Return a session in the transaction, or savepoint, that the connection is in; who began it also ends it.
+
+    The statements of this file go past the session, which then has nothing to begin by itself.
+    """
+    return Session(
+        connection, join_transaction_mode="rollback_only", expire_on_commit=False, info={_CONNECTION: connection}
+    )
+
+
 def _connection(tx: Session) -> Connection:
     # a session is one transaction here, and asking it for its connection costs as much as a short statement
     connection: Connection | None = tx.info.get(_CONNECTION)

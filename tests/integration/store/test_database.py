@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from node.domain.errors import OperatorError, Transient
 from node.store import audit, instances, schema
 from node.store.database import Database, DatabaseUnavailable, Transaction
+from node.store.tables import AuditEntry
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
@@ -250,6 +251,22 @@ def test_a_broken_statement_fails_only_its_caller(
     assert isinstance(refused.exception(10), IntegrityError)
     assert kept.result(10) == "kept"
     assert _events(embedded) == ["kept"]
+
+
+def test_an_object_that_cannot_be_written_fails_only_its_caller(
+    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
+) -> None:
+    """What a work leaves to be written at its end is written in its own savepoint."""
+
+    def leaves_half_an_entry(tx: Transaction) -> None:
+        note("half")(tx)
+        tx.add(AuditEntry(event="without a time"))
+
+    before, refused, kept = gathered.run(note("before"), leaves_half_an_entry, note("kept"))
+
+    assert isinstance(refused.exception(10), IntegrityError)
+    assert (before.result(10), kept.result(10)) == ("before", "kept")
+    assert _events(embedded) == ["before", "kept"]
 
 
 def test_nothing_returns_before_the_commit(
