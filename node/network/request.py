@@ -13,12 +13,13 @@ DICOM PS3.8 9.3.1 (unknown items are ignored), 9.3.2 (A-ASSOCIATE-RQ), Annex D.1
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node.domain.identifiers import is_uid
 from node.network.associate import maximum_length
 from node.network.items import MalformedItems, item, items
 from node.network.pdu import ASSOCIATE_RQ, HEADER, BrokenProtocol
-from node.network.presentation import Syntaxes, preferred_transfer_syntax
+from node.network.presentation import TRANSFER_SYNTAXES, Syntaxes, preferred_transfer_syntax
 
 #: PS3.8 Table 9-11: version, reserved, two AE titles and 32 reserved bytes stand before the items.
 ITEMS_START = 68
@@ -30,6 +31,11 @@ _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
 #: Stands for what has not the form of a UID: nobody supports it, and so that context alone is refused.
 _NO_UID = "0"
 _LONGER_THAN_A_UID = 80
+
+#: No request has more contexts than 128, nor a context as many transfer syntaxes as there are twice over: what 1 MiB
+#: could hold of either would keep the processor busy for a third of a second.
+_MOST_ITEMS = 192
+_MOST_SYNTAXES = 2 * len(TRANSFER_SYNTAXES)
 
 #: PS3.8 Table 9-11: bit 0 says version 1, and only that bit is tested.
 _VERSION_1 = 0x0001
@@ -110,7 +116,7 @@ def decode_request(body: memoryview) -> AssociationRequest:
 
 
 def _decoded(body: memoryview) -> AssociationRequest:
-    variable = list(items(body[ITEMS_START:]))
+    variable = _few(body[ITEMS_START:], _MOST_ITEMS)
     user = bytes(next((content for kind, content in variable if kind == _USER_INFORMATION), b""))
     names = (content for kind, content in variable if kind == _APPLICATION_CONTEXT)
     return AssociationRequest(
@@ -118,10 +124,17 @@ def _decoded(body: memoryview) -> AssociationRequest:
         called_ae_title=_title(bytes(body[4:20])),
         calling_ae_title=_title(bytes(body[20:36])),
         application_context=_uid(next(names, b"")),
-        contexts=_checked([_context(content) for kind, content in variable if kind == _CONTEXT]),
+        contexts=tuple(map(_context, _checked([content for kind, content in variable if kind == _CONTEXT]))),
         maximum_pdu_bytes=min(maximum_length(user), 0xFFFFFFFF),
-        roles=tuple(content for kind, content in items(user) if kind == _ROLE_SELECTION),
+        roles=tuple(bytes(content) for kind, content in _few(memoryview(user), _MOST_ITEMS) if kind == _ROLE_SELECTION),
     )
+
+
+def _few(encoded: memoryview, most: int) -> list[tuple[int, memoryview]]:
+    found = list(islice(items(encoded), most + 1))
+    if len(found) > most:
+        raise BrokenProtocol("more items than any A-ASSOCIATE-RQ has")
+    return found
 
 
 def _title(encoded: bytes) -> str:
@@ -136,9 +149,7 @@ def _uid(encoded: bytes | memoryview) -> str:
 
 
 def _context(content: memoryview) -> ProposedContext:
-    if len(content) < 4:
-        raise MalformedItems("a presentation context without an ID")
-    syntaxes = list(items(content[4:]))
+    syntaxes = _few(content[4:], _MOST_SYNTAXES)
     abstract = [_uid(value) for kind, value in syntaxes if kind == _ABSTRACT_SYNTAX]
     transfer = [_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX]
     if not abstract or not transfer:
@@ -147,9 +158,11 @@ def _context(content: memoryview) -> ProposedContext:
     return ProposedContext(content[0], Syntaxes(abstract[0], preferred_transfer_syntax(transfer) or transfer[0]))
 
 
-def _checked(contexts: Sequence[ProposedContext]) -> tuple[ProposedContext, ...]:
+def _checked(contexts: Sequence[memoryview]) -> Sequence[memoryview]:
     """Return the contexts, whose IDs are odd and unique (PS3.8 9.3.2.2); so there are at most 128 of them."""
-    identities = {context.context_id for context in contexts}
+    if not all(len(content) >= 4 for content in contexts):
+        raise BrokenProtocol("a presentation context without an ID")
+    identities = {content[0] for content in contexts}
     if not contexts or len(identities) < len(contexts) or not all(identity % 2 for identity in identities):
         raise BrokenProtocol("no presentation context, or one with an even ID or the ID of another")
-    return tuple(contexts)
+    return contexts
