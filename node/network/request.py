@@ -35,6 +35,7 @@ _LONGER_THAN_A_UID = 80
 #: No request has more contexts than 128, nor a context as many transfer syntaxes as there are twice over: what 1 MiB
 #: could hold of either would keep the processor busy for a third of a second.
 _MOST_ITEMS = 192
+_MOST_NEGOTIATED = 1024  # three kinds of extended negotiation for each context, and more
 _MOST_SYNTAXES = 2 * len(TRANSFER_SYNTAXES)
 
 #: PS3.8 Table 9-11: bit 0 says version 1, and only that bit is tested.
@@ -126,7 +127,9 @@ def _decoded(body: memoryview) -> AssociationRequest:
         application_context=_uid(next(names, b"")),
         contexts=tuple(map(_context, _checked([content for kind, content in variable if kind == _CONTEXT]))),
         maximum_pdu_bytes=min(maximum_length(user), 0xFFFFFFFF),
-        roles=tuple(bytes(content) for kind, content in _few(memoryview(user), _MOST_ITEMS) if kind == _ROLE_SELECTION),
+        roles=tuple(
+            bytes(content) for kind, content in _few(memoryview(user), _MOST_NEGOTIATED) if kind == _ROLE_SELECTION
+        ),
     )
 
 

@@ -83,6 +83,13 @@ def test_the_library_sees_one_transfer_syntax_of_each_context() -> None:
     ]
 
 
+def test_extended_negotiation_for_every_context_is_no_crowd() -> None:
+    """A peer may add three items for each of 128 classes; of them, roles are handed on."""
+    many = [item(kind, b"\0\x051.2.3\1\0") for kind in (0x54, 0x56, 0x57) for _ in range(128)]
+    request = decoded(body(*(context(2 * number + 1) for number in range(128)), user_information(b"".join(many))))
+    assert len(request.contexts) == len(request.roles) == 128
+
+
 def test_what_is_no_uid_costs_its_own_context_alone() -> None:
     """A UID of 70 characters or of letters becomes one that nobody supports, and the library can encode the answer."""
     request = decoded(body(context(1, b"9" * 70), context(3, b"what", (b"\xff",)), context(5)))
