@@ -17,6 +17,9 @@ from node.network.pdu import IS_COMMAND, IS_LAST, AbortReason, BrokenProtocol
 #: Far above any command set (PS3.7 E.1); a peer that sends more is not speaking DICOM.
 _MAXIMUM_COMMAND_BYTES = 64 * 1024
 
+#: How much is handed on at once, of fragments as small as a byte: writev(2) takes no more than 1024.
+_MAXIMUM_PIECES = 512
+
 
 class Exchange(Protocol):
     """One message being served: it takes the dataset and gives the response; ended by `finish` or by `abandon`."""
@@ -86,6 +89,8 @@ class Assembly:
         """Take bytes of the fragment, in order; the view must last until `hand_on`."""
         if self._exchange is not None:
             self._pieces.append(data)
+            if len(self._pieces) >= _MAXIMUM_PIECES:
+                self.hand_on()
         elif len(self._command) + len(data) > _MAXIMUM_COMMAND_BYTES:
             raise BrokenProtocol("the command set is longer than any")
         else:

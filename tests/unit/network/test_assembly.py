@@ -84,6 +84,15 @@ def test_a_second_message_starts_afresh(recorder: Recorder) -> None:
     assert recorder.give((COMMAND | LAST, command()), (LAST, b"two"), context_id=3)[-1] == (3, b"answer")
 
 
+def test_fragments_of_a_byte_are_handed_on_in_handfuls(recorder: Recorder) -> None:
+    """One system call takes no more than 1024 of them."""
+    recorder.give((COMMAND | LAST, command()))
+    events = recorder.give(*[(DATASET, b"x")] * 3000, (LAST, b"y"))
+    taken = [event for event in events if isinstance(event, list)]
+    assert max(map(len, taken)) <= 512
+    assert b"".join(map(b"".join, taken)) == b"x" * 3000 + b"y"
+
+
 def test_a_message_that_never_ends_is_abandoned_once(recorder: Recorder) -> None:
     """What was begun is told that nothing more comes."""
     recorder.give((COMMAND | LAST, command()), (DATASET, b"half"))
