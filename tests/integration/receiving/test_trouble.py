@@ -40,9 +40,10 @@ def _file_in_the_place_of(folder: Path) -> Iterator[None]:
         aside.rename(folder)
 
 
-def test_a_write_that_fails_half_way_is_0xa700_and_leaves_no_part_of_it(node: ReceivingNode) -> None:
-    """The file may not grow beyond 5 MB, as on a disk that fills up; a smaller one is stored meanwhile."""
-    files, peer, large = node.files(), node.associate(), ct(node.uid(), changes={PIXELS: ("OW", bytes(7 * _MB))})
+def test_a_write_that_fails_half_way_is_0xa700_and_leaves_no_part_of_it(crowded_node: ReceivingNode) -> None:
+    """No file may grow beyond 5 MB, as on a disk that fills up; a smaller instance is stored meanwhile."""
+    node, large = crowded_node, ct(crowded_node.uid(), changes={PIXELS: ("OW", bytes(7 * _MB))})
+    files, peer = node.files(), node.associate()
     with _limited(node, resource.RLIMIT_FSIZE, 5 * _MB):
         assert peer.store(large) == _OUT_OF_RESOURCES
         assert node.files() == files
