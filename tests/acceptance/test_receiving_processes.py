@@ -111,6 +111,17 @@ def test_draining_lets_the_associations_of_every_process_finish(home: NodeFolder
     assert _kept(home) == {one.sop_instance_uid: one.dataset for one in instances}
 
 
+def test_a_second_signal_ends_every_process_at_once(home: NodeFolder) -> None:
+    """Even while a peer keeps its association open."""
+    with _started(home) as node, _accepted_by(node, 1):
+        left = _receivers(node).values()
+        os.kill(node.process.pid, signal.SIGTERM)
+        wait_until(lambda: "draining" in node.process.errors(), _PATIENCE_S, "the drain")
+        os.kill(node.process.pid, signal.SIGTERM)
+        assert node.process.process.wait(_PATIENCE_S) == 1
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), _PATIENCE_S, "the end of all")
+
+
 def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_next_node(home: NodeFolder) -> None:
     """On the same port and data folder; what they acknowledge while it waits for them is not lost either."""
     text = home.configuration.read_text(encoding="utf-8").replace("port = 0", f"port = {free_port()}", 1)
