@@ -23,7 +23,7 @@ from node.telemetry import logger
 # thread, and what it imports beforehand lies in memory once for all of its forks
 _FORKS = multiprocessing.get_context("forkserver")
 
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # a start costs little, and a peer that kills all of them keeps others out
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # a start costs little, and while none lives nobody is served
 _LONG_LIFE_S = 60.0  # a process that lived for so long died of something new
 _MOST_DEATHS_AT_START = 3
 _REAP_S = 5.0
