@@ -5,7 +5,6 @@
 
 import os
 import random
-import signal
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ from node.receiving import Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
+from node.runtime.signals import StopSignals
 from node.store import outbox, queue, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -45,7 +45,6 @@ _COMPOSE_LEASE_S = 120.0
 _DELIVERY_LEASE_S = 600.0
 _LEASE_MARGIN_S = 60.0  # a read's lease outlives its deadline, so that a slow read is not done twice
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
-_SIGNAL_SEEN_WITHIN_S = 1.0
 
 
 class Node:
@@ -258,17 +257,14 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         Called at each step of an instance that comes in; for tests that end the process there.
     """
     telemetry.configure(settings.log.level, settings.log.format)
-    stop = threading.Event()
     log = telemetry.logger("app")
     with opened_node(settings, reached) as node:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _end_at_once(node) if stop.is_set() else stop.set())
+        signals = StopSignals(again=partial(_end_at_once, node))
+        signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
         for line in shadow_notes(settings, node.registrations):
             log.warning(line)
-        # the kernel may hand a signal to any thread, and then nothing wakes this one: it looks for itself
-        while not stop.wait(_SIGNAL_SEEN_WITHIN_S):
-            pass
+        signals.wait()
         log.info("draining")
         drained = node.drain(settings.node.drain_timeout_s)
         log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
