@@ -19,12 +19,13 @@ from pathlib import Path
 
 from _cpu import cpu_seconds
 from _receivers import RECEIVERS, Receiver
-from _senders import SENDERS, Measured
+from _senders import PARTS, SENDERS, Measured
 from _stored import datasets_in, removed
 from _workloads import Workload
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory is what is wanted, and nothing there is trusted
 _WARM_UP = 8
+_LONG_RUN = 1000
 _IDLE_OVER_S, _IDLE_CPU_S, _LONGEST_START = 0.25, 0.01, 240
 
 
@@ -88,13 +89,20 @@ def _taking_turns(
     for repetition in range(plan.repetitions):
         turn = repetition % len(names)
         for name in names[turn:] + names[:turn]:
-            run = Run(workload, next(plan.runs), cell.associations, RECEIVERS[name].first(len(workload.templates)))
+            run = Run(workload, next(plan.runs), cell.associations, _first(name, cell.sender, len(workload.templates)))
             done = _run(name, running[name], run, cell.sender)
             measured[name].append(done)
             print(
                 f"  {cell.workload} {cell.associations} {cell.sender} {name}: {done.per_second:.0f}/s", file=sys.stderr
             )
     return measured
+
+
+def _first(name: str, sender: str, instances: int) -> int | None:
+    """Return how many instances a run needs: a slow receiver or sender gets a part; None for all of them."""
+    whole = round(instances * PARTS[sender]) if instances > _LONG_RUN else instances
+    part = RECEIVERS[name].first(whole) or whole
+    return None if part == instances else part
 
 
 @contextlib.contextmanager

@@ -91,3 +91,4 @@ class _Talking:
 
 
 SENDERS: dict[str, Send] = {"lean": lean, "storescu": storescu}
+PARTS = {"lean": 1.0, "storescu": 0.25}  #: of a long run

@@ -56,6 +56,7 @@ class Watch:
     limits: Limits = field(default_factory=Limits)
     first: Vitals | None = None
     most: Vitals | None = None
+    last: Vitals | None = None
     seen: set[Path] = field(default_factory=set)
     sent: set[tuple[str, bytes]] = field(default_factory=set)  #: UID and digest: the node may keep what came last later
 
@@ -65,7 +66,7 @@ class Watch:
             return ["the node has ended"]
         found = [*self._of_temporaries(), *self._of_vitals(), *self._of_files(cases, set(acknowledged))]
         now = vitals(self.node)
-        self.first = self.first or now
+        self.first, self.last = self.first or now, now
         self.most = now if self.most is None else max(self.most, now, key=lambda it: it.pss_mb)
         return found
 

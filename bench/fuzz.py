@@ -59,6 +59,7 @@ def _fuzzed(options: argparse.Namespace, reader: str, seconds: float) -> int:
             cases = [draw(options.seed, number) for number in numbers]
             complaints = _batch(node.port, watch, cases, said, proof_of_life(options.seed, _PROOFS_FROM + batch))
             sent += len(cases)
+            print(f"  {reader} {sent} cases: {watch.last}", file=sys.stderr)
             if complaints:
                 wrong += len(complaints)
                 _save(options, reader, batch, complaints)
@@ -67,7 +68,7 @@ def _fuzzed(options: argparse.Namespace, reader: str, seconds: float) -> int:
         print(
             f"\nreader {reader or 'as it is'}, seed {options.seed}: {sent} cases in {batch + 1} batches, {wrong} wrong"
         )
-        print(f"at first {watch.first}\nat most  {watch.most}")
+        print(f"at first {watch.first}\nat most  {watch.most}\nat last  {watch.last}")
     _print_said(said)
     return wrong
 
