@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := ../shared/data
 NOTE := model card
+# tests run in so many processes; what shares a costly fixture stays in one of them (tests/support/together.py)
+WORKERS := 2
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
 # $(call compared,RECIPE,DATA): a network to compare with, trained, measured, and kept as a row of the model card
 define compared
@@ -23,7 +26,7 @@ help:
 	@echo "make test-peers  install DCMTK, Orthanc, validators and PostgreSQL, and run the tests with them"
 	@echo "make learn       train everything from $(DATA), measure it, write docs/model-card.md and its figures"
 	@echo "make card        measure models/starter again and write docs/model-card.md and its figures"
-	@echo "make bench       side-by-side benchmarks and the kill scenario"
+	@echo "make bench       side-by-side benchmarks, the kill scenario and the fuzz run"
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "pacs-node needs Python 3.11, 3.12 or 3.13: install one, or make PYTHON=/path/to/python3.12 ..."; exit 2; }
@@ -46,7 +49,7 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -m "not peers"
+	$(PYTEST) -m "not peers"
 
 test-peers: $(VENV)/installed
 	tests/peers/install.sh
@@ -67,7 +70,9 @@ card: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/receive.py
+	$(BIN)/python bench/durable_order.py
 	$(BIN)/python bench/chaos.py
+	$(BIN)/python bench/fuzz.py --seed 1 --seconds 120
 	$(BIN)/python bench/inference.py
 	@test ! -d $(DATA) || $(BIN)/python bench/robustness.py
 	@test ! -d $(DATA) || $(BIN)/python bench/synthetic.py --data $(DATA)

@@ -15,6 +15,7 @@ SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 need dcmtk storescu
 need dicom3tools dciodvfy
 need orthanc Orthanc
+need strace strace
 need default-jre-headless java
 [ -e /usr/share/java/pixelmed.jar ] || missing="$missing libpixelmed-java"
 [ -n "$(find /usr/lib/postgresql -name initdb 2>/dev/null)" ] || need postgresql initdb
