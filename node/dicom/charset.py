@@ -62,6 +62,7 @@ def character_set_terms(raw: bytes) -> tuple[str, ...]:
     return tuple(term.strip() for term in text.split("\\")) if text.strip() else ()
 
 
+@lru_cache(maxsize=256)  # most texts stand in every image of a study
 def decode_text(raw: bytes, terms: tuple[str, ...]) -> str:
     """Return the text of a value, cleaned.
 

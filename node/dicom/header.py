@@ -5,10 +5,11 @@ is absent. It knows no database and no model.
 """
 
 import re
+from functools import lru_cache
 
 from node.dicom.charset import character_set_terms, clean, decode_text
 from node.dicom.mapped import Scratch, temporary_file
-from node.dicom.structure import Structure, check_structure
+from node.dicom.structure import Structure, check_structure, structure_of_head
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, is_uid
 from node.domain.instance import InstanceHeader
 
@@ -48,6 +49,22 @@ def inspect(dataset: bytes | memoryview, transfer_syntax_uid: str, scratch: Scra
     """
     with check_structure(dataset, transfer_syntax_uid, scratch) as structure:
         return header_of(structure, transfer_syntax_uid)
+
+
+def inspect_head(head: bytes, size_bytes: int, transfer_syntax_uid: str) -> InstanceHeader | None:
+    """Return what `inspect` returns, where the first bytes of a dataset tell it; None where they do not.
+
+    Parameters
+    ----------
+    head
+        The first bytes of the dataset, or all.
+    size_bytes
+        Of the whole dataset.
+    transfer_syntax_uid
+        Its transfer syntax.
+    """
+    structure = structure_of_head(head, size_bytes, transfer_syntax_uid)
+    return None if structure is None else header_of(structure, transfer_syntax_uid)
 
 
 def pixel_bytes(dataset: bytes | memoryview, transfer_syntax_uid: str, scratch: Scratch = temporary_file) -> memoryview:
@@ -122,7 +139,7 @@ class _Values:
     def code(self, tag: int) -> str:
         """Return a code string, a date, a time or an age: in upper case, as the Standard asks and not all send."""
         raw = self._values.get(tag)
-        return clean(raw.decode("latin_1")).upper()[:MAXIMUM_CHARACTERS] if raw else ""
+        return _code(raw) if raw else ""
 
     def codes(self, tag: int) -> tuple[str, ...]:
         text = self.code(tag)
@@ -138,7 +155,14 @@ class _Values:
         return number if 1 <= number <= _INTEGER_STRING_MAXIMUM else default
 
 
+@lru_cache(maxsize=256)  # most stand in every image of a study
+def _code(raw: bytes) -> str:
+    return clean(raw.decode("latin_1")).upper()[:MAXIMUM_CHARACTERS]
+
+
 def _device_uids(structure: Structure) -> tuple[str, ...]:
+    if not structure.device_uids:
+        return ()
     texts = (raw.decode("latin_1") for raw in structure.device_uids)
     uids = (part.strip("\0 ") for text in texts for part in text.split("\\"))
     return tuple(dict.fromkeys(uid for uid in uids if is_uid(uid)))[:MAXIMUM_DEVICE_UIDS]

@@ -7,7 +7,7 @@ DICOM PS3.5 7.1 (elements), 7.5 (sequences, items, delimiters)
 
 import struct
 
-from node.dicom.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Encoding
+from node.dicom.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Encoding, NotParsable
 from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
 
 # PS3.5 7.1.2: these VRs have a 16-bit length, the others two reserved bytes and a 32-bit length
@@ -58,3 +58,14 @@ LAYOUTS = {encoding: Layout(encoding) for encoding in (IMPLICIT_LITTLE, EXPLICIT
 def named(tag: int) -> str:
     """Return a tag as it is written, such as (0010,0020)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def check_room(tag: int, length: int, room: int) -> None:
+    """Raise `NotParsable` where a value is longer than what is left of what holds it."""
+    if length > room:
+        raise NotParsable(f"{named(tag)} is {length - room} bytes longer than what holds it")
+
+
+def misplaced(tag: int, offset: int) -> NotParsable:
+    """Return the fault of something that stands among the items of a sequence."""
+    return NotParsable(f"{named(tag)} at offset {offset} stands where an item or its delimiter must stand")

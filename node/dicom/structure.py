@@ -11,6 +11,7 @@ Equipment alone is always walked, because the Device UIDs inside it say whether 
 It knows no database, no network and no patient.
 """
 
+import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +30,7 @@ __all__ = [
     "NotParsable",
     "Structure",
     "check_structure",
+    "structure_of_head",
 ]
 
 
@@ -105,7 +107,36 @@ def check_structure(
         )
 
 
-def _check_first_element(data: memoryview, encoding: Encoding) -> None:
+def structure_of_head(head: bytes, size_bytes: int, transfer_syntax_uid: str) -> Structure | None:
+    """Return the structure of a dataset of which the beginning is at hand, where that tells all of it.
+
+    It does where every header stands in the beginning, as it is where nothing but pixels is long. Otherwise the answer
+    is None, and so it is for whatever `check_structure` would refuse: to say why is left to that.
+
+    Parameters
+    ----------
+    head
+        The first bytes of the dataset, or all.
+    size_bytes
+        Of the whole dataset.
+    transfer_syntax_uid
+        The transfer syntax it claims.
+    """
+    if transfer_syntax_uid in DEFLATED:
+        return None
+    encoding = encoding_of(transfer_syntax_uid)
+    walk = Walk(head, encoding, size_bytes=size_bytes)
+    try:
+        _check_first_element(head, encoding)
+        walk.run()
+    except (NotParsable, struct.error):
+        return None
+    return Structure(
+        memoryview(head), encoding, walk.values, walk.device_uids, walk.pixels, steps=walk.steps, opened=ExitStack()
+    )
+
+
+def _check_first_element(data: bytes | memoryview, encoding: Encoding) -> None:
     """Tell a dataset in another transfer syntax by its first element, before a wrong length leads far into it."""
     if len(data) < 8:
         raise NotParsable("it is empty" if not data else f"it ends after {len(data)} bytes, inside its first element")

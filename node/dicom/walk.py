@@ -7,6 +7,7 @@ steps, so that no bytes whatever can hold a receiver: it bounds elements, items,
 It knows no transfer syntax, no database, no network and no patient.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
@@ -25,6 +26,8 @@ from node.dicom.layout import (
     UNDEFINED_LENGTH,
     UNDEFINED_LENGTH_VRS,
     Layout,
+    check_room,
+    misplaced,
     named,
 )
 from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
@@ -53,10 +56,16 @@ class _Open:
 
 
 class Walk:
-    """One walk over a dataset, and what it has found; `run` is the only way in."""
+    """One walk over a dataset, and what it has found; `run` is the only way in.
 
-    def __init__(self, data: memoryview, encoding: Encoding, maximum_steps: int = MAXIMUM_STEPS) -> None:
+    Where `data` is but the beginning of `size_bytes`, a header that stands beyond it raises `struct.error`.
+    """
+
+    def __init__(
+        self, data: bytes | memoryview, encoding: Encoding, maximum_steps: int = MAXIMUM_STEPS, size_bytes: int = -1
+    ) -> None:
         layout = LAYOUTS[encoding]
+        self._size_bytes = len(data) if size_bytes < 0 else size_bytes
         self.values: dict[int, bytes] = {}
         self.pixels: tuple[int, int] | None = None
         self._own_device_uids = b""
@@ -64,7 +73,7 @@ class Walk:
         self._data = data
         self._maximum_steps = maximum_steps
         self._steps: Iterator[None] = repeat(None, maximum_steps)  # the cheapest counter that there is
-        self._open = [_Open(layout, len(data), delimited=False, noticed=layout.noticed)]
+        self._open = [_Open(layout, self._size_bytes, delimited=False, noticed=layout.noticed)]
 
     @property
     def steps(self) -> int:
@@ -84,7 +93,7 @@ class Walk:
         NotParsable
             It is not one whole dataset, or has more in it than the caps allow.
         """
-        if len(self._data) >= UNDEFINED_LENGTH:
+        if self._size_bytes >= UNDEFINED_LENGTH:
             raise NotParsable("it is longer than 4 GiB")  # the loops tell by this that an undefined length is one
         position = 0
         while self._open:
@@ -156,7 +165,7 @@ class Walk:
             vr, length, value = self._vr(here, tag, position)
         if length == UNDEFINED_LENGTH:
             return self._undefined(here, tag, vr, value)
-        _check_room(here, tag, value, length)
+        check_room(tag, length, here.end - value)
         # what fits is left by the loops for one reason alone: it is Contributing Equipment
         end = value + length
         return self._items(self._opened(_equipment(here, vr, end)), value) if vr in ITEM_VRS else end
@@ -217,13 +226,13 @@ class Walk:
         if tag == ITEM and length == UNDEFINED_LENGTH:
             self._opened(_within(sequence, b""))
         elif tag == ITEM:
-            _check_room(sequence, tag, content, length)
+            check_room(tag, length, sequence.end - content)
             noticed = sequence.layout.noticed_in_equipment
             self._opened(_Open(sequence.layout, content + length, delimited=False, noticed=noticed))
         elif tag == SEQUENCE_DELIMITER and sequence.delimited and length == 0:
             self._open.pop()
         else:
-            raise _misplaced(tag, content - 8)
+            raise misplaced(tag, content - 8)
         return content
 
     def _opened(self, inner: _Open) -> _Open:
@@ -248,18 +257,22 @@ class Walk:
         else:
             raise self._too_much()
         if here.layout.swapped(key) != SEQUENCE_DELIMITER or length:
-            raise _misplaced(here.layout.swapped(key), position)
+            raise misplaced(here.layout.swapped(key), position)
         if pixels and fragment_bytes:
             self.pixels = (start, position - start)
         return content
 
     def _kept(self, tag: int, value: int, length: int) -> bool:
         """Keep what is wanted of an element; say no where it must be looked into."""
-        raw = bytes(self._data[value : value + min(length, MAXIMUM_VALUE_BYTES)])
+        if tag in PIXEL_DATA:
+            self.pixels = (value, length) if length else self.pixels
+            return True
+        wanted = min(length, MAXIMUM_VALUE_BYTES)
+        raw = bytes(self._data[value : value + wanted])
+        if len(raw) < wanted:
+            raise struct.error  # as for a header beyond what is at hand
         if tag in WANTED:
             self.values[tag] = raw
-        elif tag in PIXEL_DATA:
-            self.pixels = (value, length) if length else self.pixels
         elif tag == DEVICE_UID and len(self._open) == 1:
             self._own_device_uids = raw
         elif tag == DEVICE_UID and len(self._other_device_uids) < MAXIMUM_DEVICE_UIDS:
@@ -284,13 +297,3 @@ def _equipment(here: _Open, vr: bytes, end: int | None) -> _Open:
     """Return Contributing Equipment, opened; `end` is None where it ends at its delimiter."""
     layout = LAYOUTS[IMPLICIT_LITTLE] if vr == b"UN" else here.layout
     return _Open(layout, here.end if end is None else end, delimited=end is None, noticed=_NOTHING, equipment=True)
-
-
-def _check_room(here: _Open, tag: int, value: int, length: int) -> None:
-    missing = length - (here.end - value)
-    if missing > 0:
-        raise NotParsable(f"{named(tag)} is {missing} bytes longer than what holds it")
-
-
-def _misplaced(tag: int, offset: int) -> NotParsable:
-    return NotParsable(f"{named(tag)} at offset {offset} stands where an item or its delimiter must stand")

@@ -1,7 +1,7 @@
 """Whether an instance is what its command announced, decided on the raw bytes before anything is stored."""
 
 from node.dicom.encoding import InflatesTooLarge, NotParsable
-from node.dicom.header import inspect
+from node.dicom.header import inspect, inspect_head
 from node.dicom.mapped import Scratch
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
@@ -51,6 +51,31 @@ def checked_header(dataset: memoryview, announced: Announced, scratch: Scratch) 
         raise Refused(_OUT_OF_RESOURCES, str(error)) from error
     except NotParsable as error:
         raise Refused(_CANNOT_UNDERSTAND, str(error)) from error
+    return _as_announced(header, announced)
+
+
+def checked_head(head: bytes, size_bytes: int, announced: Announced) -> InstanceHeader | None:
+    """Return what `checked_header` returns, where the first bytes of a dataset tell it; None where they do not.
+
+    Parameters
+    ----------
+    head
+        The first bytes of the encoded dataset, or all.
+    size_bytes
+        Of the whole dataset.
+    announced
+        What the command said; `check_announced` has let it pass.
+
+    Raises
+    ------
+    Refused
+        0xA900, as `checked_header` does.
+    """
+    header = inspect_head(head, size_bytes, announced.transfer_syntax_uid)
+    return None if header is None else _as_announced(header, announced)
+
+
+def _as_announced(header: InstanceHeader, announced: Announced) -> InstanceHeader:
     check_uids(header)
     if header.sop_instance_uid != announced.sop_instance_uid:
         raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")

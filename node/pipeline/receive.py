@@ -13,7 +13,7 @@ from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced, Reception
 from node.pipeline.again import Copies
-from node.pipeline.announced import check_announced, checked_header
+from node.pipeline.announced import check_announced, checked_head, checked_header
 from node.pipeline.arrival import Arrival
 from node.pipeline.congestion import Congestion
 from node.pipeline.recording import Recorder
@@ -93,8 +93,7 @@ class Receiver:
         """
         self._reached(Step.ALL_WRITTEN)
         try:
-            with part.view() as whole:
-                header = checked_header(whole[meta_bytes:], announced, self._files.open_scratch)
+            header = self._checked(announced, part, meta_bytes)
             self._reached(Step.CHECKED)
             path = self._placed(part, header)
             return self._recorded(Arrival(announced, header, path, part.size_bytes - meta_bytes))
@@ -102,6 +101,13 @@ class Receiver:
             raise self.congestion.noticed(error) from error
         finally:
             part.discard()  # which is nothing once it has its place
+
+    def _checked(self, announced: Announced, part: PartFile, meta_bytes: int) -> InstanceHeader:
+        header = checked_head(part.head(meta_bytes), part.size_bytes - meta_bytes, announced)
+        if header is not None:
+            return header
+        with part.view() as whole:
+            return checked_header(whole[meta_bytes:], announced, self._files.open_scratch)
 
     def _placed(self, part: PartFile, header: InstanceHeader) -> str:
         part.sync()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 _READ_BYTES = 64 << 10  # of a small file a copy costs less than a map: 5 us instead of 30
+_HEAD_BYTES = 32 << 10  # a copy of so much costs 3 us; to map a large file and let go of it again, 30
 _MOST_PIECES = os.sysconf("SC_IOV_MAX")
 
 
@@ -68,6 +69,10 @@ class PartFile:
             raise
         self._durable = False
         self.size_bytes += length
+
+    def head(self, offset: int) -> bytes:
+        """Return what was written from `offset` on, as far as most headers reach; all of a small file."""
+        return os.pread(self._descriptor, _HEAD_BYTES, offset)
 
     @contextlib.contextmanager
     def view(self) -> Iterator[memoryview]:

@@ -11,12 +11,12 @@ from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
 from node.dicom.encoding import NotParsable, encoding_of
-from node.dicom.header import header_of, inspect
+from node.dicom.header import header_of, inspect, inspect_head
 from node.dicom.structure import MAXIMUM_VALUE_BYTES, Structure, check_structure
 from node.dicom.tags import WANTED
 from node.domain.identifiers import is_uid
 from tests.unit.dicom.encoder import UIDS, Valid, deflated, valid_datasets
-from tests.unit.dicom.raw import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, JPEG_BASELINE
+from tests.unit.dicom.raw import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, JPEG_BASELINE, SMALL, explicit
 
 _CHARACTER_SET = 0x00080005  # pydicom has decoded it already
 _SYNTAXES = st.sampled_from([EXPLICIT, IMPLICIT, BIG_ENDIAN, JPEG_BASELINE, DEFLATED])
@@ -142,3 +142,30 @@ def test_random_bytes_give_a_header_or_are_refused(noise: bytes, syntax: str, pa
     except NotParsable:
         return
     assert "\0" not in header.patient_name + header.sop_instance_uid
+
+
+@settings(_repeatable, max_examples=200)
+@given(valid_datasets(), _changes, st.integers(0, 400))
+def test_the_beginning_of_a_dataset_tells_what_all_of_it_tells_or_nothing(
+    valid: Valid, changes: list[tuple[int, bytes, bool]], length: int
+) -> None:
+    """Valid or changed, and wherever the beginning ends; of what is not let in it tells nothing."""
+    for dataset in (valid.dataset, _changed(valid.dataset, changes)):
+        try:
+            header = inspect(dataset, valid.transfer_syntax_uid)
+        except NotParsable:
+            header = None
+        assert inspect_head(dataset[:length], len(dataset), valid.transfer_syntax_uid) in (None, header)
+        whole = inspect_head(dataset, len(dataset), valid.transfer_syntax_uid)
+        assert whole == (None if valid.transfer_syntax_uid == DEFLATED else header)
+
+
+def test_the_beginning_tells_the_header_where_nothing_but_pixels_is_beyond() -> None:
+    """A value that is cut off, and an element behind the pixels, leave it to the whole dataset."""
+    pixels = explicit(0x7FE00010, b"OW", bytes(4000))
+    image = SMALL + pixels
+    assert inspect_head(image[: len(SMALL) + 20], len(image), EXPLICIT) == inspect(image, EXPLICIT)
+    assert inspect_head(image[: len(SMALL) - 1], len(image), EXPLICIT) is None
+    assert inspect_head(image[:-1], len(image) + 8, EXPLICIT) is None
+    padded = image + explicit(0xFFFCFFFC, b"OB", bytes(2))
+    assert inspect_head(padded[:-14], len(padded), EXPLICIT) is None
