@@ -1,5 +1,7 @@
 """Callers that were turned away, and what would let them in."""
 
+import json
+
 
 def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
     """Return the lines of config.toml that would let a rejected caller in, or "" where none would.
@@ -18,7 +20,7 @@ def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
         (
             "[[peers]]",
             f'name = "{name}"',
-            f'ae_title = "{calling_ae_title}"',
+            f"ae_title = {json.dumps(calling_ae_title)}",  # a quotation mark in it must not end the string
             f'host = "{address}"',
             "port = 104  # where it listens, if it does",
             "may_send = true",
