@@ -99,6 +99,9 @@ def test_garbage_is_0xc000_in_every_encoding(dataset: bytes, syntax: str, node: 
 
 _OPEN = element(_PRIVATE, "SQ", b"", length=UNDEFINED)
 _OPEN_ITEM = marker(ITEM, UNDEFINED)
+_NAME = element(0x00080070, "LO", b"Acme")
+#: Contributing Equipment, the one sequence that is looked into where its length would let it be skipped.
+_EQUIPMENT = 0x0018A001
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,7 @@ _OPEN_ITEM = marker(ITEM, UNDEFINED)
         pytest.param(_OPEN + _OPEN_ITEM + marker(SEQUENCE_END), id="an open item in a closed sequence"),
         pytest.param(_OPEN + marker(ITEM, 0xFFFFFFF0), id="an item of 4 GiB"),
         pytest.param(_OPEN + element(_PRIVATE, "LO", b"what"), id="an element where an item must stand"),
+        pytest.param(element(_EQUIPMENT, "SQ", _OPEN_ITEM + _NAME), id="an open item in a sequence with a length"),
         pytest.param(marker(ITEM_END), id="an item's end without an item"),
         pytest.param(marker(SEQUENCE_END), id="a sequence's end without a sequence"),
         pytest.param(element(0x00001000, "UI", b"1.2\0"), id="an element of a command"),

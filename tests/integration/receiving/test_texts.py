@@ -1,6 +1,7 @@
 """Text that wants to be something else: kept byte for byte, and harmless wherever an operator reads it."""
 
 import json
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 
@@ -170,7 +171,12 @@ def test_a_title_that_wants_to_be_something_else_is_turned_away_and_shown_safely
     assert answer.codes in {(1, 1, 3), (1, 1, 7)}
     _assert_log_is_harmless(node.log()[before:])
     assert _odd_characters(_shown(node, "check")) == set()
-    json.loads(_shown(node, "check", "--json"))
+    lines = json.loads(_shown(node, "check", "--json"))
+    told = [line["text"] for line in lines if line["subject"] == "refused caller"]
+    assert any(f"rejected: {side} AE title" in one for one in told)
+    for one in told:
+        tables = tomllib.loads(one.partition("let it in with\n")[2])
+        assert [peer["ae_title"] for peer in tables.get("peers", [])] in ([], [one.rsplit(" at ", 1)[0]])
 
 
 def test_a_path_in_the_place_of_a_uid_names_no_file(node: ReceivingNode) -> None:
