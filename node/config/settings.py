@@ -32,7 +32,9 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 Amount = Annotated[int, Field(strict=True, ge=0)]
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 PeerPort = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Seconds = Annotated[float, Field(strict=True, gt=0)]
+# A week: no clock of the system, nor of Python, takes "inf" or what a slip of the finger makes of 60
+_LONGEST_S = 7 * 24 * 3600
+Seconds = Annotated[float, Field(strict=True, gt=0, le=_LONGEST_S)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 OutcomeName = Literal["positive", "negative", "not_assessed"]
 
@@ -96,7 +98,7 @@ class StorageSettings(_Table):
 class StudySettings(_Table):
     """[study]: when a study counts as complete."""
 
-    quiet_period_s: Annotated[float, Field(strict=True, ge=0)] = 60
+    quiet_period_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 60
     max_wait_s: Seconds = 900
 
 

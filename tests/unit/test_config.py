@@ -106,6 +106,26 @@ def test_a_flag_written_as_a_string_is_refused(tmp_path: Path) -> None:
     assert "[receive] max_associations = '9'" in faults
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("receive", "association_timeout_s"),
+        ("receive", "pdu_timeout_s"),
+        ("receive", "idle_timeout_s"),
+        ("node", "drain_timeout_s"),
+        ("study", "quiet_period_s"),
+        ("study", "max_wait_s"),
+        ("work", "deadline_s"),
+    ],
+)
+@pytest.mark.parametrize("value", ["inf", "1e12"])
+def test_a_time_that_no_clock_can_hold_is_refused(tmp_path: Path, table: str, key: str, value: str) -> None:
+    """An infinite one would end the thread that accepts, or break off a drain."""
+    text = MINIMAL.replace("[[peers]]", f"{key} = {value}\n[[peers]]") if table == "node" else MINIMAL
+    faults = _faults(tmp_path, text if table == "node" else f"{text}[{table}]\n{key} = {value}\n")
+    assert f"[{table}] {key} = {float(value)!r}: Input should be less than or equal to 604800" in faults
+
+
 def test_faults_between_tables_are_reported_beside_all_others(tmp_path: Path) -> None:
     """Names used twice, ages the wrong way round, a wait that never comes, a database of another kind."""
     models = '[[models]]\nname = "m"\nage_years = [9, 1]\n[[models]]\nname = "m"\n'
