@@ -154,7 +154,11 @@ class StorageService:
 
 
 def _store_response(command: Command, announced: Announced, status: int, comment: str) -> bytes:
-    """Return the C-STORE-RSP; PS3.7 9.1.1.1 leaves the UIDs in it optional, and a malformed one breaks peers."""
+    """Return the C-STORE-RSP, and log a refusal; PS3.7 9.1.1.1 leaves its UIDs optional, a malformed one breaks peers."""
+    if comment:
+        uid = announced.sop_instance_uid if is_uid(announced.sop_instance_uid) else ""
+        who = {"calling_ae_title": announced.calling_ae_title, "address": announced.address}
+        _log.warning("instance_refused", status=f"0x{status:04X}", reason=comment, sop_instance_uid=uid, **who)
     uids = {
         Element.AFFECTED_SOP_CLASS_UID: announced.sop_class_uid,
         Element.AFFECTED_SOP_INSTANCE_UID: announced.sop_instance_uid,
@@ -176,7 +180,7 @@ class StoreExchange:
     maximum_bytes
         The longest dataset that is let in.
     respond
-        Encodes the response for a status and a comment.
+        Encodes the response for a status and a comment; where there is a comment it is a refusal.
     """
 
     __slots__ = ("_left_bytes", "_reception", "_refused", "_respond")
@@ -214,7 +218,6 @@ class StoreExchange:
         try:
             return self._respond(self._kept(), "")
         except Refused as refused:
-            _log.warning("instance_refused", status=f"0x{refused.status:04X}", reason=refused.reason)
             return self._respond(refused.status, refused.reason)
 
     def _kept(self) -> int:
