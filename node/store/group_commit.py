@@ -83,8 +83,11 @@ class GroupCommitWriter:
                 raise DatabaseUnavailable("the database is closed")
             self._waiting.append(piece)
             piece.leads, self._is_led = not self._is_led, True
-        with self._never_left_behind(piece):
+        try:
             piece.wait()
+        except BaseException:
+            self._never_left_behind(piece)
+            raise
         if piece.leads:
             self._lead()
         return piece.outcome()
@@ -93,39 +96,32 @@ class GroupCommitWriter:
         if self._leader == threading.get_ident():
             raise RuntimeError("a work uses its own transaction; it cannot start another write")
 
-    @contextmanager
-    def _never_left_behind(self, piece: Piece) -> Iterator[None]:
+    def _never_left_behind(self, piece: Piece) -> None:
         """See that an interrupted caller neither leads without knowing it nor leaves its work to be done."""
-        try:
-            yield
-        except BaseException:
-            with self._idle:
-                if piece in self._waiting:
-                    self._waiting.remove(piece)
-                    if piece.leads:
-                        self._hand_on()
-            raise
+        with self._idle:
+            if piece in self._waiting:
+                self._waiting.remove(piece)
+                if piece.leads:
+                    self._hand_on()
 
     def _lead(self) -> None:
-        with self._leadership() as first, Group([first]) as group:
-            try:
-                self._serve(group)
-            except SQLAlchemyError as error:
-                if concerns_all(error):
-                    # each that waits would find the same, after the same wait
-                    group.extend(self._taken(len(self._waiting)))
-                raise
-
-    @contextmanager
-    def _leadership(self) -> Iterator[Piece]:
         self._leader = threading.get_ident()
         try:
-            (first,) = self._taken(1)
-            yield first
+            with Group(self._taken(1)) as group:
+                self._serve_or_tell_all(group)
         finally:
             with self._idle:
                 self._leader = None
                 self._hand_on()
+
+    def _serve_or_tell_all(self, group: Group) -> None:
+        try:
+            self._serve(group)
+        except SQLAlchemyError as error:
+            if concerns_all(error):
+                # each that waits would find the same, after the same wait
+                group.extend(self._taken(len(self._waiting)))
+            raise
 
     def _hand_on(self) -> None:
         if self._waiting:
