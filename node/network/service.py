@@ -154,7 +154,7 @@ class StorageService:
 
 
 def _store_response(command: Command, announced: Announced, status: int, comment: str) -> bytes:
-    """Return the C-STORE-RSP, and log a refusal; PS3.7 9.1.1.1 leaves its UIDs optional, a malformed one breaks peers."""
+    """Return the C-STORE-RSP, and log a refusal; PS3.7 9.1.1.1 leaves the UIDs optional, malformed ones break peers."""
     if comment:
         uid = announced.sop_instance_uid if is_uid(announced.sop_instance_uid) else ""
         who = {"calling_ae_title": announced.calling_ae_title, "address": announced.address}
