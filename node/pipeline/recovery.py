@@ -6,6 +6,7 @@ gone breaks the first promise of the node, and is made known.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -100,9 +101,10 @@ class Recovery:
             with opened(self._files.path(path)) as file:
                 return self._arrival(path, file)
         except (NotPart10, NotParsable, Refused) as error:
-            self._set_aside(path, f"it is no sound instance: {type(error).__name__}", found)
-        except OSError as error:  # a file that cannot be read today may be read another day
-            _log.error("a file without a row cannot be read", path=path, reason=error.strerror)
+            with _another_day(path):
+                self._set_aside(path, f"it is no sound instance: {type(error).__name__}", found)
+        except OSError as error:
+            _cannot_be_settled(path, error)
         return None
 
     def _arrival(self, path: str, file: KeptFile) -> Arrival:
@@ -119,7 +121,8 @@ class Recovery:
         jobs = self._database.write(lambda tx: self._recorder.record(tx, arrivals, ADOPTED))
         for came, caused in zip(arrivals, jobs, strict=True):
             if caused is None:
-                self._settle_copy(came, found)
+                with _another_day(came.path):
+                    self._settle_copy(came, found)
             else:
                 found.adopted += 1
 
@@ -139,6 +142,19 @@ class Recovery:
         found.set_aside += 1
         uids = (came.header.study_instance_uid, came.sop_instance_uid) if came else ("", "")
         self._database.write(lambda tx: audit.add(tx, self._clock(), SET_ASIDE, *uids, path=aside, reason=reason))
+
+
+@contextmanager
+def _another_day(path: str) -> Iterator[None]:
+    """Let a file stay where it is when it, or what it is compared with, cannot be read or moved today."""
+    try:
+        yield
+    except OSError as error:
+        _cannot_be_settled(path, error)
+
+
+def _cannot_be_settled(path: str, error: OSError) -> None:
+    _log.error("a file without a row cannot be settled; it stays for the next start", path=path, reason=error.strerror)
 
 
 def _lines(differences: Iterator[Alone], found: Recovered) -> Iterator[str]:

@@ -83,6 +83,33 @@ def test_a_file_that_is_no_sound_instance_is_set_aside(house: House, spoilt: byt
     assert not house.rows("SELECT * FROM instances")
 
 
+@pytest.mark.parametrize("spoilt", [b"", radiograph(patient_name="Roe^Jane").dataset])
+def test_a_file_that_cannot_be_set_aside_holds_up_no_start(house: House, spoilt: bytes) -> None:
+    """No sound instance, or another copy of a held UID: it stays for the next start, and the others are settled."""
+    house.receive(radiograph())
+    path = house.files.path(_unrecorded(house, replace(radiograph(), dataset=spoilt)))
+    _unrecorded(house, radiograph(sop_instance_uid="1.2.3.1.2"))
+    (house.folder / "quarantine").rmdir()
+    (house.folder / "quarantine").touch()
+    assert house.recovery.run() == Recovered(adopted=1)
+    assert path.is_file()
+    (house.folder / "quarantine").unlink()
+    (house.folder / "quarantine").mkdir()
+    assert house.recovery.run() == Recovered(set_aside=1)
+
+
+def test_a_held_file_that_cannot_be_read_holds_up_no_start(house: House) -> None:
+    """One bad file of thousands: what came again beside it waits, and the others are settled."""
+    house.receive(radiograph())
+    (held,) = _kept(house)
+    held.unlink()
+    held.mkdir()  # to open it fails, for root too
+    again = house.files.path(_unrecorded(house, radiograph()))
+    _unrecorded(house, radiograph(sop_instance_uid="1.2.3.1.2"))
+    assert house.recovery.run() == Recovered(adopted=1)
+    assert again.is_file()
+
+
 def test_two_files_of_one_uid_are_adopted_once(house: House) -> None:
     """The same instance was under way on two associations."""
     for _ in range(2):
