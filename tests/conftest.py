@@ -1,15 +1,21 @@
 """What every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from tests.support.postgres import empty_postgres_url, postgres_database, postgres_server, postgres_url
+from tests.support.together import Together
 
 __all__ = ["empty_postgres_url", "postgres_database", "postgres_server", "postgres_url"]  # one server for all tests
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_DATA = ROOT.parent / "shared" / "data"
+
+# threads of linear algebra spin while they wait: where processors are few, a test takes ten times as long by them
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data"):
             item.add_marker(pytest.mark.skip(reason=f"the public data sets are not at {PUBLIC_DATA}"))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Keep tests together that share what is costly to make, where they run in several processes."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
