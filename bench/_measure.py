@@ -19,6 +19,7 @@ from pathlib import Path
 
 from _cpu import cpu_seconds
 from _receivers import RECEIVERS, Receiver
+from _rows import recorded
 from _senders import PARTS, SENDERS, Measured
 from _stored import datasets_in, removed
 from _workloads import Workload
@@ -160,12 +161,20 @@ def compare(name: str, receiver: Receiver, sent: Iterator[tuple[str, bytes]]) ->
     Raises
     ------
     AssertionError
-        Naming how many datasets are missing or differ.
+        Naming how many datasets are missing or differ, or have no row in the database of a node.
     """
     kept = datasets_in(receiver.folder)
-    wrong = [uid for uid, dataset in sent if kept.pop(uid, None) != dataset]
+    uids: set[str] = set()
+    wrong: list[str] = []
+    for uid, dataset in sent:
+        uids.add(uid)
+        if kept.pop(uid, None) != dataset:
+            wrong.append(uid)
     if wrong or kept:
         raise AssertionError(
             f"{name}: {len(wrong)} datasets are not stored byte for byte, {len(kept)} were never sent: {wrong[:3]}"
         )
+    unrecorded = uids - recorded(receiver.database) if receiver.database else set()
+    if unrecorded:
+        raise AssertionError(f"{name}: {len(unrecorded)} instances have no row: {sorted(unrecorded)[:3]}")
     removed(receiver.folder)

@@ -1,4 +1,4 @@
-"""The receivers that are compared: the node in three forms, and what others wrote."""
+"""The receivers that are compared: the node in four forms, and what others wrote."""
 
 import contextlib
 import sys
@@ -28,6 +28,7 @@ class Receiver:
     group: int
     folder: Path
     speaks_dicom: bool = True
+    database: Path | None = None  #: of a node, on SQLite
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,14 @@ class LaunchedFolder(NodeFolder):
         return [sys.executable, *self.launcher, "--config", str(self.configuration), *arguments]
 
 
-class UndurableFolder(LaunchedFolder):
+class UnsyncedFolder(LaunchedFolder):
     """A node's folder in which nothing is brought to the disk."""
+
+    launcher = (str(_HERE / "_unsynced.py"),)
+
+
+class UndurableFolder(LaunchedFolder):
+    """A node's folder in which nothing is brought to the disk, and rows are written after the answer."""
 
     launcher = (str(_HERE / "_undurable.py"),)
 
@@ -97,25 +104,33 @@ def node_tables(reader: str = "", receive: str = "") -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def node(folder: Path, _associations: int, *, durable: bool = True, reader: str = "") -> Iterator[Receiver]:
+def node(
+    folder: Path, _associations: int, *, made: type[NodeFolder] = NodeFolder, reader: str = ""
+) -> Iterator[Receiver]:
     """Run the node on SQLite, as it ships; no rule of its model reads what is sent, so it receives and nothing else."""
-    made = NodeFolder if durable else UndurableFolder
     home = made(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables=node_tables(reader))
     with serving(home) as running:
-        yield Receiver(AE_TITLE, running.port, running.process.pid, home.data)
+        yield Receiver(AE_TITLE, running.port, running.process.pid, home.data, database=home.data / "node.db")
 
 
 @contextlib.contextmanager
 def undurable(folder: Path, associations: int) -> Iterator[Receiver]:
-    """Run the node with nothing brought to the disk."""
-    with node(folder, associations, durable=False) as running:
+    """Run the node without durability: nothing is brought to the disk, and the answer does not wait for the rows."""
+    with node(folder, associations, made=UndurableFolder) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def unsynced(folder: Path, associations: int) -> Iterator[Receiver]:
+    """Run the node with nothing brought to the disk, and rows committed before the answer."""
+    with node(folder, associations, made=UnsyncedFolder) as running:
         yield running
 
 
 @contextlib.contextmanager
 def fallback(folder: Path, associations: int) -> Iterator[Receiver]:
-    """Run the node with pynetdicom's reader and nothing brought to the disk."""
-    with node(folder, associations, durable=False, reader="pynetdicom") as running:
+    """Run the node with pynetdicom's reader and without durability."""
+    with node(folder, associations, made=UndurableFolder, reader="pynetdicom") as running:
         yield running
 
 
@@ -180,6 +195,7 @@ def _listening(folder: Path, command: Sequence[str], *, port_first: bool = False
 RECEIVERS: dict[str, Kind] = {
     "node": Kind(node, on_disk=True),
     "node-undurable": Kind(undurable),
+    "node-unsynced": Kind(unsynced),
     **({"node-fallback": Kind(fallback, part=0.25)} if readers() else {}),
     "storescp": Kind(dcmtk),
     "orthanc": Kind(orthanc_pacs, on_disk=True, part=0.5),

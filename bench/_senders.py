@@ -11,6 +11,8 @@ from pathlib import Path
 
 from _cpu import cpu_seconds
 from _receivers import CALLING, LARGEST_PDU, Receiver
+from _rows import count as count_rows
+from _rows import wait_recorded
 
 from tests.support.dcmtk import NO_DELAY
 from tests.support.programs import LOOPBACK, program
@@ -38,10 +40,12 @@ def lean(receiver: Receiver, folders: Sequence[Path], sop_class_uid: str) -> Mea
     try:
         for sender in senders:
             sender.hear("ready")
-        before = cpu_seconds(receiver.group)
+        rows, before = count_rows(receiver.database), cpu_seconds(receiver.group)
         for sender in senders:
             sender.tell("go")
         said = [json.loads(sender.hear("{")) for sender in senders]
+        count = sum(it["instances"] for it in said)
+        wait_recorded(receiver.database, rows + count)
         used = cpu_seconds(receiver.group) - before
         for sender in senders:
             sender.tell("release")
@@ -49,7 +53,6 @@ def lean(receiver: Receiver, folders: Sequence[Path], sop_class_uid: str) -> Mea
     finally:
         for sender in senders:
             sender.process.kill()
-    count = sum(it["instances"] for it in said)
     elapsed = max(it["ended"] for it in said) - min(it["began"] for it in said)
     return Measured(count / elapsed, used * 1000 / count)
 
@@ -59,6 +62,7 @@ def storescu(receiver: Receiver, folders: Sequence[Path], _sop_class_uid: str) -
     pdu = ["--max-pdu", str(LARGEST_PDU), "--max-send-pdu", str(LARGEST_PDU)]
     command = [program("storescu"), "-aet", CALLING, "-aec", receiver.ae_title, *pdu, "+sd", LOOPBACK]
     count = sum(len(list(folder.glob("*.dcm"))) for folder in folders)
+    rows = count_rows(receiver.database)
     before, began = cpu_seconds(receiver.group), time.monotonic()
     senders = [
         subprocess.Popen([*command, str(receiver.port), str(folder)], env=os.environ | NO_DELAY) for folder in folders
@@ -67,6 +71,7 @@ def storescu(receiver: Receiver, folders: Sequence[Path], _sop_class_uid: str) -
     elapsed = time.monotonic() - began
     if any(statuses):
         raise ConnectionError(f"storescu ended with {statuses} at {receiver.ae_title}")
+    wait_recorded(receiver.database, rows + count)
     return Measured(count / elapsed, (cpu_seconds(receiver.group) - before) * 1000 / count)
 
 

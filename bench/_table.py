@@ -41,6 +41,8 @@ class Aim:
 AIMS = (
     Aim("node without durability / storescp +B, rate", "node-undurable", "storescp", "rate", 0.8, 1.1),
     Aim("node without durability / storescp +B, CPU", "node-undurable", "storescp", "CPU", 1.5, 1.0),
+    Aim("node unsynced / storescp +B, rate", "node-unsynced", "storescp", "rate", 0.8, 1.1),
+    Aim("node unsynced / storescp +B, CPU", "node-unsynced", "storescp", "CPU", 1.5, 1.0),
     Aim("node / Orthanc with SyncStorageArea, rate", "node", "orthanc", "rate", 2.0, 3.5, (8,)),
     Aim("node without durability / pynetdicom's app, rate", "node-undurable", "pynetdicom-app", "rate", 8.0, 12.0),
 )

@@ -1,48 +1,86 @@
-"""Start the node with nothing brought to the disk: for the benchmark alone, the product has no such setting.
+"""Start the node without durability, as other receivers run: for the benchmark alone, the product has no such setting.
 
-``_undurable.py --config FILE serve``. In this process and its children `os.fsync` and `os.fdatasync` do nothing and
-SQLite runs with ``synchronous=OFF``; everything else is done as ever, rows included. What it shows is the cost of
-receiving without that of the disk, beside receivers that promise nothing.
+``_undurable.py --config FILE serve``. As ``_unsynced.py``, and an instance is answered once its file has its name: its
+rows are written afterwards, with those that came within `_EVERY_S`, by a thread of their own. Nothing of what is
+recorded is left out, and the benchmark looks for every row.
 """
 
-import os
-import sqlite3
-from sqlite3 import dbapi2
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-_connect = sqlite3.connect
+import _unsynced  # noqa: F401 - imported for what it does
+
+from node.store.database import Database, Transaction
+
+_EVERY_S = 0.05
+_LARGEST_GROUP = 128  # as large as the node's own
+_NO_JOBS = 0  # what a record returns of an instance that is new and that no model reads, as all of the benchmark's are
+
+_Record = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+
+_close = Database.close
 
 
-class _Cursor(sqlite3.Cursor):
-    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        return super().execute(_without_sync(statement), *parameters)
+class _Later:
+    """Records what came in a database, a moment after it was answered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[tuple[_Record, Any]] = deque()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def add(self, record: _Record, item: Any) -> None:
+        self._waiting.append((record, item))
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.wait(_EVERY_S):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        while self._waiting:
+            count = min(len(self._waiting), _LARGEST_GROUP)
+            came = [self._waiting.popleft() for _ in range(count)]
+            for record, items in _by_record(came):
+                self._database.write(lambda tx, record=record, items=items: record(tx, items))  # type: ignore[misc]
 
 
-class _Connection(sqlite3.Connection):
-    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        return super().execute(_without_sync(statement), *parameters)
-
-    def cursor(self, factory: type[sqlite3.Cursor] = _Cursor) -> sqlite3.Cursor:
-        return super().cursor(factory)
+def _by_record(came: Sequence[tuple[_Record, Any]]) -> Iterator[tuple[_Record, list[Any]]]:
+    for record, pairs in groupby(came, key=itemgetter(0)):
+        yield record, [item for _, item in pairs]
 
 
-def _without_sync(statement: str) -> str:
-    is_asked = statement[:6].upper() == "PRAGMA" and "synchronous" in statement.lower() and "=" in statement
-    return "PRAGMA synchronous=OFF" if is_asked else statement
+_later: dict[Database, _Later] = {}
+_starting = threading.Lock()
 
 
-def _connect_without_sync(*arguments: Any, **options: Any) -> sqlite3.Connection:
-    connection: sqlite3.Connection = _connect(*arguments, **{"factory": _Connection, **options})
-    connection.execute("PRAGMA synchronous=OFF")
-    return connection
+def _write_later(database: Database, record: _Record, item: Any) -> int:
+    later = _later.get(database)
+    if later is None:
+        with _starting:
+            later = _later.get(database) or _later.setdefault(database, _Later(database))
+    later.add(record, item)
+    return _NO_JOBS
 
 
-def _nothing(_descriptor: int) -> None:
-    return None
+def _close_after_writing(database: Database) -> None:
+    if database in _later:
+        _later.pop(database).close()
+    _close(database)
 
 
-os.fsync = os.fdatasync = _nothing
-sqlite3.connect = dbapi2.connect = _connect_without_sync
+Database.write_together = _write_later  # type: ignore[assignment, method-assign]
+Database.close = _close_after_writing  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     from node.__main__ import main

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from _kills import Phase, Victim, draw_kills
@@ -87,12 +88,13 @@ def test_the_process_behind_a_port_is_found_and_weighed() -> None:
     assert held.whole > 1_000_000
 
 
-def test_without_durability_nothing_is_synced() -> None:
+@pytest.mark.parametrize("launcher", ["_unsynced", "_undurable"])
+def test_without_durability_nothing_is_synced(launcher: str, tmp_path: Path) -> None:
     """Neither files nor SQLite, whatever the node asks for."""
     asked = (
-        "import _undurable, os, sqlite3; connection = sqlite3.connect(':memory:');"
-        "connection.execute('PRAGMA synchronous=FULL'); connection.cursor().execute('PRAGMA synchronous=FULL');"
-        "print(connection.execute('PRAGMA synchronous').fetchone()[0], os.fsync(-1), os.fdatasync(-1))"
+        f"import {launcher}, os; from node.store import engines;"
+        f"connection = engines.sqlite_writer('sqlite:///{tmp_path}/node.db', 1).connect();"
+        "print(connection.exec_driver_sql('PRAGMA synchronous').scalar(), os.fsync(-1), os.fdatasync(-1))"
     )
     done = subprocess.run(
         [sys.executable, "-c", asked], cwd=CHECKOUT / "bench", capture_output=True, text=True, check=True
