@@ -87,7 +87,7 @@ def test_each_way_out_of_a_lost_table_is_one(configure: Configure, database: Dat
     database.write(lambda tx: registry.set_mode(tx, "chest", Mode.OFF))
     catalogue = Catalogue(seeded(configure(), database, lambda: NOW))
     database.write(lambda tx: registry.set_mode(tx, "chest", Mode.SHADOW))
-    assert (catalogue.bundles, database.read(catalogue.rules)) == ((), {})
+    assert (catalogue.bundles, database.read(catalogue.served_models.rules)) == ((), {})
     bare = {key: value for key, value in signed.items() if key != "public_key"}
     assert [row.name for row in seeded(configure(bare), database, lambda: NOW)] == ["chest"]
     assert [row.name for row in seeded(configure(), database, lambda: NOW)] == ["chest"]

@@ -3,9 +3,11 @@
 import pytest
 
 from node import config
+from node.dicom.mapped import temporary_file
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.callers import let_in_with
 from node.pipeline.failure import described, is_permanent
+from node.pipeline.kept import KeptFile
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.send import peer_address
 from tests.support.house import radiograph
@@ -29,15 +31,21 @@ def test_a_caller_rejected_for_another_reason_gets_no_such_lines() -> None:
     assert let_in_with("called AE title not recognised", "CT1", "10.0.0.7") == ""
 
 
-def test_the_same_uid_again_is_one_of_four_things() -> None:
-    """Equal bytes, changed header, other transfer syntax, other pixels."""
+def test_the_same_uid_again_is_one_of_five_things() -> None:
+    """Equal bytes, changed header, other pixels; other transfer syntax, of the same patient and study or of another."""
     held = radiograph().dataset
     renamed = radiograph(patient_name="Roe^Jane").dataset
     other = held[:-2] + b"\xff\xff"
-    assert compare(held, EXPLICIT, held, EXPLICIT) is Repeat.EQUAL
-    assert compare(held, EXPLICIT, renamed, EXPLICIT) is Repeat.REVISION
-    assert compare(held, EXPLICIT, held, JPEG) is Repeat.OTHER_TRANSFER_SYNTAX
-    assert compare(held, EXPLICIT, other, EXPLICIT) is Repeat.OTHER_PIXELS
+    assert _compared(held, held) is Repeat.EQUAL
+    assert _compared(held, renamed) is Repeat.REVISION
+    assert _compared(held, other) is Repeat.OTHER_PIXELS
+    assert _compared(held, held, JPEG) is Repeat.OTHER_TRANSFER_SYNTAX
+    assert _compared(held, renamed, JPEG, same_identity=False) is Repeat.OTHER_IDENTITY
+
+
+def _compared(held: bytes, came: bytes, came_in: str = EXPLICIT, *, same_identity: bool = True) -> Repeat:
+    files = (KeptFile(EXPLICIT, "CR1", memoryview(held)), KeptFile(came_in, "CR1", memoryview(came)))
+    return compare(*files, temporary_file, same_identity=same_identity)
 
 
 def test_errors_of_the_house_speak_and_foreign_ones_tell_only_their_place() -> None:
