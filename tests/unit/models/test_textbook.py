@@ -120,6 +120,7 @@ def test_the_manifest_of_several_classes_says_accuracies(strokes_bundle: Path) -
         "manifest.json",
         "training-curves.png",
         "training-log.csv",
+        "training.json",
     ]
 
 
