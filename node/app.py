@@ -5,6 +5,7 @@
 
 import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -235,7 +236,7 @@ def opened_node(settings: Settings, reached: Reached = unobserved) -> Iterator[N
         Where another node works on the folder, it cannot be written, the database is at another schema version or
         cannot be reached, or a bundle cannot be used.
     """
-    with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url):
+    with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url, _give_way):
         wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url)) as database:
@@ -268,6 +269,12 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         log.info("draining")
         drained = node.drain(settings.node.drain_timeout_s)
         log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
+
+
+def _give_way() -> None:
+    """Stop, as at a signal, because another node works on the database by now."""
+    telemetry.logger("app").error("another node took the database while its server was away: this one stops")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_at_once(node: Node) -> None:

@@ -2,22 +2,22 @@
 
 import fcntl
 import os
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import text
-
 from node.domain.errors import OperatorError
 from node.store import engines
 from node.store.failures import translated
+from node.store.server_lock import ServerLock
 
-_ONE_NODE_AT_A_TIME = 0x6E6F6465  # a PostgreSQL advisory lock; the number is ours alone
 _RECEIVERS = "receivers.lock"
 _LOOK_AGAIN_S = 0.05  # the system's call for such a lock has no time limit
+_LOOK_S = 5.0  # at the lock on a server's database
 
 
 class DataFolderLock:
@@ -128,11 +128,22 @@ def _opened(data_dir: Path, name: str) -> int:
 
 
 @contextmanager
-def database_lock(url: str) -> Iterator[None]:
+def database_lock(url: str, lost: Callable[[], None], look_s: float = _LOOK_S) -> Iterator[None]:
     """Keep a second node off the same database while this one works on it, wherever its data folder is.
 
-    On PostgreSQL an advisory lock of a session of its own, which the server lets go of when the process ends. An
-    SQLite file lies in one place, and the lock file beside it is held like the data folder's.
+    On PostgreSQL an advisory lock of a session of its own, which the server lets go of when the process ends. It also
+    lets go when it is started again or ends an idle session, so the session is used every `look_s`, and the lock taken
+    again where it is gone. An SQLite file lies in one place, and the lock file beside it is held like the data
+    folder's.
+
+    Parameters
+    ----------
+    url
+        The database URL.
+    lost
+        Called once, on a thread of its own, where another node took the lock while the server had let go of it.
+    look_s
+        How often that is looked at.
 
     Raises
     ------
@@ -146,13 +157,29 @@ def database_lock(url: str) -> Iterator[None]:
         with DataFolderLock(file.parent, name=f"{file.name}.lock"):
             yield
         return
-    engine = engines.postgresql_engine(url)
-    try:
+    with closing(ServerLock(url)) as lock:
         with translated():
-            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ONE_NODE_AT_A_TIME})
+            taken = lock.take()
         if not taken:
             raise OperatorError("another node works on this database: stop it, or give this node one of its own")
+        with _watched(lock, lost, look_s):
+            yield
+
+
+@contextmanager
+def _watched(lock: ServerLock, lost: Callable[[], None], look_s: float) -> Iterator[None]:
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(look_s):
+            if not lock.is_ours():
+                lost()
+                return
+
+    watching = threading.Thread(target=watch, name="database lock", daemon=True)
+    watching.start()
+    try:
         yield
     finally:
-        engine.dispose()
+        over.set()
+        watching.join()
