@@ -46,7 +46,7 @@ _BAD_UIDS = {
     "two dots": "..",
     "a dot at the end": "1.2.",
     "a dot at the beginning": ".1.2",
-    "a path upwards": "../../../../tmp/x",
+    "a path upwards": "../../../../etc/x",
     "an absolute path": "/etc/passwd",
     "two values": "1.2\\1.3",
     "a space within": "1.2 .3",

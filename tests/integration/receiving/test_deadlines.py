@@ -88,6 +88,7 @@ _SLOW: dict[str, Slow] = {
     "all but the last byte of a request": _saying(_REQUEST[:-1]),
     "a request in drips": _dripping(b"", _REQUEST, _OFTEN_S),
     "a request in drips that come just often enough": _dripping(b"", _REQUEST, _JUST_OFTEN_ENOUGH_S),
+    "nothing on an association": _associated(b""),
     "one byte of data": _associated(_DATA[:1]),
     "the header of data": _associated(_DATA[:6]),
     "half a fragment's header": _associated(_DATA[:9]),
@@ -120,13 +121,10 @@ def test_every_slow_peer_is_let_go_at_its_deadline_while_others_are_served(hasty
     failed = {name: repr(error) for name, ending in endings.items() if (error := ending.exception()) is not None}
     assert failed == {}
     assert {ending.result() for ending in endings.values()} <= {ABORTED, CLOSED}
+    # the peer is told, for it may think that the association stands
+    assert endings["nothing on an association"].result() == ABORTED
     assert hasty_node.kept("1.2.826.3.1") is None
     assert {file for file in hasty_node.files() - files if file.suffix != ".dcm"} == set()
-
-
-def test_an_idle_association_is_aborted(hasty_node: ReceivingNode) -> None:
-    """The peer is told, for it may think that the association stands."""
-    assert hasty_node.associate().ending() == ABORTED
 
 
 def test_an_association_that_is_used_now_and_then_is_not_idle(hasty_node: ReceivingNode) -> None:

@@ -21,7 +21,6 @@ from tests.support.raw_dataset import (
     text,
     uid,
 )
-from tests.support.raw_peer import ASSOCIATE_RJ
 from tests.support.receiving_node import ReceivingNode
 
 _STUDY_DESCRIPTION, _MODALITY, _BODY_PART, _MANUFACTURER = 0x00081030, 0x00080060, 0x00180015, 0x00080070
@@ -159,21 +158,20 @@ def _shown(node: ReceivingNode, *verb: str) -> str:
         pytest.param(b"a\\b", id="a backslash"),
     ],
 )
-@pytest.mark.parametrize("side", ["calling", "called"])
 def test_a_title_that_wants_to_be_something_else_is_turned_away_and_shown_safely(
-    side: str, title: bytes, node: ReceivingNode
+    title: bytes, node: ReceivingNode
 ) -> None:
     """It is in the log, in the database and in `check`, which tells how to let a caller in."""
     before = len(node.log())
-    answer = node.connect().request(**{side: title})
-    assert answer is not None
-    assert answer.kind == ASSOCIATE_RJ
-    assert answer.codes in {(1, 1, 3), (1, 1, 7)}
+    for side, codes in (("calling", (1, 1, 3)), ("called", (1, 1, 7))):
+        answer = node.connect().request(**{side: title})
+        assert answer is not None
+        assert answer.codes == codes
     _assert_log_is_harmless(node.log()[before:])
     assert _odd_characters(_shown(node, "check")) == set()
     lines = json.loads(_shown(node, "check", "--json"))
     told = [line["text"] for line in lines if line["subject"] == "refused caller"]
-    assert any(f"rejected: {side} AE title" in one for one in told)
+    assert {one.split("rejected: ", 1)[1].split(" ", 1)[0] for one in told} >= {"calling", "called"}
     for one in told:
         tables = tomllib.loads(one.partition("let it in with\n")[2])
         assert [peer["ae_title"] for peer in tables.get("peers", [])] in ([], [one.rsplit(" at ", 1)[0]])
@@ -182,7 +180,7 @@ def test_a_title_that_wants_to_be_something_else_is_turned_away_and_shown_safely
 def test_a_path_in_the_place_of_a_uid_names_no_file(node: ReceivingNode) -> None:
     """Neither in a command nor in a dataset; nothing appears outside the store, or in it."""
     files, outside = node.files(), node.everything()
-    for said in ("../../../../../../tmp/pacs-node-was-here", "/tmp/pacs-node-was-here", "..", "a/../../b"):  # noqa: S108 - what is sent
+    for said in ("../../../../../../etc/pacs-node-was-here", "/etc/pacs-node-was-here", "..", "a/../../b"):
         assert node.status_of(Instance(said, ct(said).dataset)) == 0xA900
         assert node.status_of(ct(node.uid(), changes={STUDY: uid(said)})) == 0xA900
     assert (node.files(), node.everything()) == (files, outside)
