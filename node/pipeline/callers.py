@@ -13,7 +13,7 @@ def let_in_with(reason: str, calling_ae_title: str, address: str) -> str:
     calling_ae_title, address
         Who called, and from where.
     """
-    if "calling AE title" not in reason:
+    if "calling AE title" not in reason or not calling_ae_title:
         return ""
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in calling_ae_title.lower()).strip("-") or "sender"
     return "\n".join(

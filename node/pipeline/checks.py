@@ -32,6 +32,8 @@ Verdict = Literal["ok", "note", "fault"]
 _ECHO_TIMEOUT_S = 5.0
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
 _MISSING_SHOWN = 5
+_CALLERS_SHOWN = 20
+_NO_TITLE = "(no AE title)"
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -225,10 +227,17 @@ def _missing(settings: Settings, database: Database) -> Iterator[CheckLine]:
 
 
 def _callers(database: Database) -> Iterator[CheckLine]:
-    for caller in database.read(callers.all):
-        way_in = let_in_with(caller.reason, caller.calling_ae_title, caller.address)
-        text = (
-            f"{caller.calling_ae_title} at {caller.address} called {caller.called_ae_title} {caller.times} times, last "
-            f"{caller.last_at:%Y-%m-%d %H:%M:%S} UTC, and was rejected: {caller.reason}"
-        )
-        yield CheckLine("refused caller", "note", text + (f"; let it in with\n{way_in}" if way_in else ""))
+    refused = database.read(callers.all)
+    yield from map(_caller, refused[:_CALLERS_SHOWN])
+    if len(refused) > _CALLERS_SHOWN:
+        text = f"{len(refused) - _CALLERS_SHOWN} more were rejected before these; the log has them"
+        yield CheckLine("refused callers", "note", text)
+
+
+def _caller(caller: callers.Caller) -> CheckLine:
+    way_in = let_in_with(caller.reason, caller.calling_ae_title, caller.address)
+    text = (
+        f"{caller.calling_ae_title or _NO_TITLE} at {caller.address} called {caller.called_ae_title or _NO_TITLE} "
+        f"{caller.times} times, last {caller.last_at:%Y-%m-%d %H:%M:%S} UTC, and was rejected: {caller.reason}"
+    )
+    return CheckLine("refused caller", "note", text + (f"; let it in with\n{way_in}" if way_in else ""))
