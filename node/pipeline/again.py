@@ -158,7 +158,7 @@ class Copies:
         return status
 
     def _named(self, came: Arrival, record: Callable[[Transaction], bool]) -> bool:
-        with removed_on_failure(self._files, came.path, self._database):
+        with removed_on_failure(self._files, came.path):
             return self._database.write(record)
 
     def _revise(self, tx: Transaction, came: Arrival, gone: str | None) -> bool:

@@ -117,7 +117,7 @@ class Receiver:
         return path
 
     def _recorded(self, came: Arrival) -> int:
-        with removed_on_failure(self._files, came.path, self._database):
+        with removed_on_failure(self._files, came.path):
             jobs = self._database.write_together(self._record_together, came)
         self._reached(Step.COMMITTED)
         if jobs is None:

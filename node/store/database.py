@@ -20,11 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store import engines
-from node.store.failures import DatabaseUnavailable, translated, worth_another_run
+from node.store.failures import CommitUncertain, DatabaseUnavailable, in_commit, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
 from node.store.statement import execute
 
-__all__ = ["Database", "DatabaseUnavailable", "Transaction"]
+__all__ = ["CommitUncertain", "Database", "DatabaseUnavailable", "Transaction"]
 
 Transaction = Session
 """What a work gets, and what every repository function takes first."""
@@ -86,14 +86,6 @@ class Database:
         return cls(reader, GroupCommitWriter(writer, keeps_connection=True), (reader, writer))
 
     @property
-    def failed_writes_are_certain(self) -> bool:
-        """Whether a write that raised has surely kept nothing.
-
-        True for the embedded database. A server that is lost during COMMIT may have committed.
-        """
-        return isinstance(self._writer, GroupCommitWriter)
-
-    @property
     def commits(self) -> int:
         """How many write transactions were committed so far; on SQLite fewer than works, when they came together."""
         return self._writer.commits
@@ -117,7 +109,8 @@ class Database:
         Raises
         ------
         DatabaseUnavailable
-            Where the database cannot be reached, is locked beyond the timeout or has no room. Nothing was kept.
+            Where the database cannot be reached, is locked beyond the timeout or has no room. Nothing was kept, unless
+            it is a `CommitUncertain`: then a server was lost during COMMIT and may have kept all.
         """
         with translated():
             return self._writer.write(work)
@@ -194,8 +187,10 @@ class _PerCallWriter:
         self._together.close()
 
     def _run(self, work: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with Session(self._engine, expire_on_commit=False) as session, in_commit() as progress, session.begin():
             result = work(session)
+            session.flush()
+            progress.commits = True
         with self._counting:
             self._commits += 1
         return result

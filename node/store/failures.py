@@ -44,6 +44,14 @@ class DatabaseUnavailable(Transient):
     """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
 
 
+class CommitUncertain(DatabaseUnavailable):
+    """The server was lost during COMMIT, and may have committed: the one failure after which rows may be there."""
+
+
+class LostInCommitError(DBAPIError):
+    """What the driver raised when a server was lost during COMMIT; inside of this room alone."""
+
+
 class DatabaseDamaged(OperatorError):  # noqa: N818 - it names a finding about a file
     """The database file cannot be read as one."""
 
@@ -96,6 +104,34 @@ def worth_another_run(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
 
 
+class Progress:
+    """How far a transaction has come."""
+
+    __slots__ = ("commits",)
+
+    def __init__(self) -> None:
+        self.commits = False  #: whether nothing but its COMMIT is left
+
+
+@contextmanager
+def in_commit() -> Iterator[Progress]:
+    """Tell a server that was lost during COMMIT from all that fails for certain; around a transaction.
+
+    An embedded database that raises has not committed, and neither has a server that says that a race was lost.
+    """
+    progress = Progress()
+    try:
+        yield progress
+    except DBAPIError as error:
+        is_embedded = isinstance(error.orig, sqlite3.Error)
+        if not progress.commits or is_embedded or worth_another_run(error) or not may_pass(error):
+            raise
+        lost = error.connection_invalidated
+        raise LostInCommitError(
+            None, None, error.orig or error, hide_parameters=True, connection_invalidated=lost
+        ) from error
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise what may pass as `DatabaseUnavailable`, without statement and parameters; let the rest through."""
@@ -108,7 +144,8 @@ def translated() -> Iterator[None]:
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error
         first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-        raise DatabaseUnavailable(f"the database is not available: {first_line}") from error
+        kind = CommitUncertain if isinstance(error, LostInCommitError) else DatabaseUnavailable
+        raise kind(f"the database is not available: {first_line}") from error
 
 
 def given_up(error: BaseException | None) -> DatabaseUnavailable:

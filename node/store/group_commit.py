@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store.failures import DatabaseUnavailable, concerns_all, worth_another_run
+from node.store.failures import DatabaseUnavailable, concerns_all, in_commit, worth_another_run
 from node.store.pieces import Group, Piece, RunsAgain, each
 
 T = TypeVar("T")
@@ -142,10 +142,11 @@ class GroupCommitWriter:
         self._commit(group, lambda _error: False)  # what fails now fails for its caller alone
 
     def _commit(self, group: Group, runs_again: RunsAgain) -> None:
-        with self._connected() as connection, connection.begin():
+        with self._connected() as connection, in_commit() as progress, connection.begin():
             # gathered only now: while another process held the lock, more has come
             group.extend(self._taken(_LARGEST_GROUP - len(group)))
             group.run(connection, runs_again)
+            progress.commits = True
         self.commits += 1
 
     @contextmanager

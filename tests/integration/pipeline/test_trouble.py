@@ -5,10 +5,11 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from node.domain.errors import Refused
@@ -17,6 +18,8 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import PeerAddress, open_association
 from node.pipeline.receive import Receiver
 from node.pipeline.steps import Step
+from node.store import engines
+from node.store.database import Database
 from tests.support.house import PIXELS, House, announced, radiograph, receive
 from tests.support.postgres import PostgresServer
 
@@ -150,6 +153,48 @@ def test_a_second_copy_that_cannot_be_recorded_leaves_nothing(house: House, chan
     assert not house.rows("SELECT * FROM instance_copies")
     assert house.receive(radiograph(**changes)) in {0x0000, 0x0111}
     assert len(house.rows("SELECT * FROM instance_copies")) == 1
+
+
+@ONLY_POSTGRESQL
+def test_a_row_that_stays_locked_leaves_no_file_however_often_a_peer_tries(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is there and answers a ping, so each try comes as far as the transaction, which is undone."""
+    monkeypatch.setattr(engines, "LONGEST_WAIT_S", 1.0)
+    with closing(Database.open(house.url)) as database, psycopg.connect(house.url.replace("+psycopg", "")) as other:
+        impatient = replace(house, database=database)
+        receiver = impatient.receiver
+        other.execute("LOCK TABLE studies IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2):
+            with pytest.raises(Refused) as caught:
+                _brought(receiver)
+            assert caught.value.status == 0xA700
+            assert receiver.congestion.reason() is None
+        assert not _left(house)
+        other.rollback()
+        _works_again(impatient, receiver)
+
+
+@ONLY_POSTGRESQL
+def test_a_server_that_is_lost_in_the_commit_leaves_the_file_to_the_next_start(
+    house: House, postgres_server: PostgresServer
+) -> None:
+    """It may have committed, and then the row names the file."""
+    me: list[int] = []
+
+    def cut_off(step: Step) -> None:
+        if step is Step.RECORDED:
+            with psycopg.connect(house.url.replace("+psycopg", ""), autocommit=True) as other:
+                busy = (
+                    "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()"
+                )
+                me.extend(pid for (pid,) in other.execute(busy))
+            postgres_server.execute(f"SELECT pg_terminate_backend({me[0]}, 5000)")
+
+    with pytest.raises(Refused):
+        receive(house.receiver_that_tells(cut_off), radiograph())
+    assert len(_left(house)) == 1
+    assert house.recovery.run().adopted == 1
 
 
 @ONLY_POSTGRESQL

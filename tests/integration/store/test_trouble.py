@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from node.store import audit, engines, schema
-from node.store.database import Database, DatabaseUnavailable, Transaction
+from node.store.database import CommitUncertain, Database, DatabaseUnavailable, Transaction
 from node.store.group_commit import GroupCommitWriter
 from node.store.pieces import Group, RunsAgain
 from tests.support.postgres import PostgresServer
@@ -144,10 +144,14 @@ def test_a_connection_that_is_lost_fails_for_all(
         postgres_server.execute(f"SELECT pg_terminate_backend({me}, 5000)")
         return recorded if in_commit else record(tx, events)
 
-    with pytest.raises(DatabaseUnavailable):
-        database.write_together(cut_off, "lost")
+    for write in (
+        lambda: database.write_together(cut_off, "lost"),
+        lambda: database.write(lambda tx: cut_off(tx, ["lost"])),
+    ):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            write()
+        assert isinstance(caught.value, CommitUncertain) is in_commit
 
-    assert not database.failed_writes_are_certain
     assert database.write_together(record, "after") == "after"
     assert _events(database) == ["after"]
     database.close()
