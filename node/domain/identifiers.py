@@ -7,6 +7,7 @@ DICOM PS3.5 9.1 (UID encoding rules) and B.2 (UUID derived UID).
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NewType
 
 StudyInstanceUID = NewType("StudyInstanceUID", str)
@@ -23,7 +24,12 @@ def is_uid(text: str) -> bool:
     Leading zeros in a component are let in: they break PS3.5 9.1, but scanners in use send them. An empty component
     (``1..2``) is not, so that no UID can ever name a folder above.
     """
-    return len(text) <= _UID_MAXIMUM_LENGTH and _UID_FORM.fullmatch(text) is not None
+    return len(text) <= _UID_MAXIMUM_LENGTH and _has_uid_form(text)
+
+
+@lru_cache(maxsize=1024)  # each UID of an instance is asked for several times, those of its study for every image
+def _has_uid_form(text: str) -> bool:
+    return _UID_FORM.fullmatch(text) is not None
 
 
 def derived_uid(*parts: str) -> str:

@@ -18,6 +18,9 @@ from enum import IntEnum
 NO_DATASET = 0x0101
 WITH_DATASET = 0x0001
 
+_ELEMENT_HEADER = struct.Struct("<HHL")
+_GROUP_LENGTH = struct.Struct("<HHLL")
+_NUMBER = struct.Struct("<HHLH")
 _RESPONSE_BIT = 0x8000
 _COMMENT_MAXIMUM_LENGTH = 64  # VR LO, PS3.5 6.2
 
@@ -101,12 +104,13 @@ def decode_command(encoded: bytes) -> Command:
     """
     elements: dict[int, bytes] = {}
     position = 0
-    while position < len(encoded):
-        if position + 8 > len(encoded):
+    whole = len(encoded)
+    while position < whole:
+        if position + 8 > whole:
             raise MalformedCommand("the command set ends within an element's header")
-        group, number, length = struct.unpack_from("<HHL", encoded, position)
+        group, number, length = _ELEMENT_HEADER.unpack_from(encoded, position)
         end = position + 8 + length
-        if group != 0 or end > len(encoded):
+        if group != 0 or end > whole:
             raise MalformedCommand("an element is not of group 0000 or overruns the command set")
         elements[number] = encoded[position + 8 : end]
         position = end
@@ -121,17 +125,17 @@ def encode_command(values: Mapping[Element, int | str]) -> bytes:
     Numbers are 16-bit; text is padded to an even length; an Error Comment is cut to the 64 characters of its VR.
     """
     body = b"".join(_encode_element(element, values[element]) for element in sorted(values))
-    return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
+    return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
 
 
 def _encode_element(element: Element, value: int | str) -> bytes:
     if isinstance(value, int):
-        encoded = struct.pack("<H", value)
-    elif element is Element.ERROR_COMMENT:
+        return _NUMBER.pack(0, element, 2, value)
+    if element is Element.ERROR_COMMENT:
         encoded = _padded(value[:_COMMENT_MAXIMUM_LENGTH], b" ")
     else:
         encoded = _padded(value, b"\0")
-    return struct.pack("<HHL", 0, element, len(encoded)) + encoded
+    return _ELEMENT_HEADER.pack(0, element, len(encoded)) + encoded
 
 
 def _padded(text: str, padding: bytes) -> bytes:

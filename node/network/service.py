@@ -190,7 +190,7 @@ class StoreExchange:
     ) -> None:
         self._respond, self._left_bytes = respond, maximum_bytes
         self._reception: Reception | None = None
-        self._refused = Refused(_OUT_OF_RESOURCES, "the reception was given up")
+        self._refused: Refused | None = None
         try:
             self._reception = contained(begin, announced)
         except Refused as refused:
@@ -223,7 +223,7 @@ class StoreExchange:
     def _kept(self) -> int:
         reception, self._reception = self._reception, None
         if reception is None:
-            raise self._refused
+            raise self._refused or Refused(_OUT_OF_RESOURCES, "the reception was given up")
         return contained(reception.finish)
 
     def abandon(self) -> None:
