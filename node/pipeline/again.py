@@ -18,7 +18,7 @@ from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
 from node.pipeline.unrecorded import removed_on_failure
-from node.store import instances, paths, synthetic
+from node.store import findings, instances, paths, synthetic
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.instances import HeldInstance
@@ -45,6 +45,7 @@ class _Verdict:
     repeat: Repeat
     same: str | None = None  #: path of a kept copy with these very bytes: two senders may take turns for days
     gone: str | None = None  #: path of the newest copy where its file is gone: this copy takes its place
+    heals: bool = False  #: whether that file is gone or spoilt, so that nothing was compared
 
 
 class Copies:
@@ -106,7 +107,7 @@ class Copies:
     def _verdict(self, came: Arrival, known: _Known) -> _Verdict:
         held, alike = known.held, patient_key(came.header) == patient_key(known.held.header)
         with opened(self._files.path(came.path)) as file:
-            gone = None
+            gone, heals = None, False
             try:
                 with opened(self._files.path(held.newest_path)) as newest:
                     repeat = compare(newest, file, self._files.open_scratch, same_identity=alike)
@@ -114,9 +115,9 @@ class Copies:
                 reason = type(error).__name__
                 _log.error("a stored file is gone or spoilt, and came again", path=held.newest_path, reason=reason)
                 repeat = Repeat.REVISION if alike else Repeat.OTHER_IDENTITY
-                gone = held.newest_path if isinstance(error, FileNotFoundError) else None
+                gone, heals = held.newest_path if isinstance(error, FileNotFoundError) else None, True
             others = [path for path in known.copies if path != held.newest_path]
-            return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others), gone)
+            return _Verdict(repeat, None if repeat is Repeat.EQUAL else self._same(file, others), gone, heals)
 
     def _same(self, file: KeptFile, copies: Sequence[str]) -> str | None:
         for path in copies:
@@ -137,7 +138,7 @@ class Copies:
 
     def _revised(self, came: Arrival, known: _Known, verdict: _Verdict) -> int:
         newest = came if verdict.same is None else replace(came, path=verdict.same)
-        if not self._named(came, lambda tx: _is_still(tx, known) and self._revise(tx, newest, verdict.gone)):
+        if not self._named(came, lambda tx: _is_still(tx, known) and self._revise(tx, newest, verdict)):
             return self.settle(came)
         if newest is not came:
             self._files.remove(came.path)
@@ -161,11 +162,11 @@ class Copies:
         with removed_on_failure(self._files, came.path):
             return self._database.write(record)
 
-    def _revise(self, tx: Transaction, came: Arrival, gone: str | None) -> bool:
+    def _revise(self, tx: Transaction, came: Arrival, verdict: _Verdict) -> bool:
         """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
         now, header = self._recorder.clock(), came.header
-        if gone is not None:
-            paths.replace(tx, header.sop_instance_uid, gone, came.path)
+        if verdict.gone is not None:
+            paths.replace(tx, header.sop_instance_uid, verdict.gone, came.path)
         held = instances.held(tx, header.sop_instance_uid)
         studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
         with watched(tx, now, studies, self._recorder.test_peers) as turned:
@@ -174,6 +175,8 @@ class Copies:
         changed = held is not None and patient_key(header) != patient_key(held.header)
         if held is not None and held.kind is InstanceKind.IMAGE:
             self._compose_again(tx, held, studies if changed else turned)
+        if verdict.heals:
+            findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
         note(tx, now, "revision stored", came, identity_changed=changed)
         return True
 

@@ -1,10 +1,13 @@
 """What models said of instances."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.lifecycle import State
+from node.store import queue
 from node.store.codec import reading_from_json, reading_to_json
 from node.store.database import Transaction
 from node.store.tables import Instance, InstanceReading, Job, JobKind
@@ -50,6 +53,13 @@ def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, 
         .order_by(Job.subject_uid)
     )
     return {SOPInstanceUID(sop_uid): error for sop_uid, error in rows}
+
+
+def read_again(tx: Transaction, sop_uid: str, study_uid: str, now: datetime) -> None:
+    """Let every model that read an instance of this study read it again, and compose the study afterwards."""
+    models = tx.scalars(select(Job.model).where(Job.kind == JobKind.READ, Job.subject_uid == sop_uid)).all()
+    queue.enqueue_reads(tx, [queue.NewRead(sop_uid, study_uid, model) for model in models], now, again=True)
+    queue.schedule_composes(tx, {(study_uid, model): now for model in models})
 
 
 def outdated(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:

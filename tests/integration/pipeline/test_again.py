@@ -169,6 +169,27 @@ def test_a_lost_file_is_not_replaced_by_another_patients(house: House) -> None:
     assert len(_files(house)) == 1
 
 
+@pytest.mark.parametrize("settled", ["buried", "done"])
+def test_what_heals_a_lost_file_is_read_again(house: House, settled: str) -> None:
+    """The read failed of the file, or found nothing in it that could be decoded; nobody should have to ask for more."""
+    house.receive(radiograph())
+    _files(house)[0].unlink()
+    house.execute(f"UPDATE jobs SET state = '{settled}'")  # noqa: S608 - one of two words
+    assert house.receive(radiograph()) == 0x0000
+    assert house.rows("SELECT kind, state, model FROM jobs ORDER BY kind") == [
+        ("compose", "waiting", "starter"),
+        ("read", "waiting", "starter"),
+    ]
+
+
+def test_a_corrected_header_is_no_reason_to_read_again(house: House) -> None:
+    """The pixels were compared, and are the same."""
+    house.receive(radiograph())
+    house.execute("UPDATE jobs SET state = 'done'")
+    assert house.receive(radiograph(patient_name="Roe^Jane")) == 0x0000
+    assert house.rows("SELECT state FROM jobs WHERE kind = 'read'") == [("done",)]
+
+
 def test_a_spoilt_file_is_healed_by_the_next_copy(house: House) -> None:
     """Bytes that are no DICOM file any more cannot be compared with; the copy takes their place."""
     house.receive(radiograph())
