@@ -22,7 +22,6 @@ from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_
 from tests.support.house import SUBJECT, radiograph
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving
 from tests.support.reports import read_report
-from tests.support.waiting import wait_until
 from tests.test_docs import documented_json_keys
 
 STARTER = CHECKOUT / "models" / "starter"
@@ -193,7 +192,8 @@ def test_the_node_starts_only_with_a_bundle_that_its_key_signed(home: NodeFolder
     with serving(_Fixed(home.folder, PEERS)) as node:
         assert home.configuration.read_text(encoding="utf-8") == written
         assert _store(node.port, radiograph()) == 0x0000
-        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the reading")
+        node.wait_said("report composed")
+        assert home.listing("studies")[0]["state"] == "reported"
 
 
 class _Fixed(NodeFolder):

@@ -62,7 +62,8 @@ def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> N
     """Decoding and inference are a child's business; its death is not the node's."""
     with serving(home) as node:
         assert _store(node.port, radiograph()) == 0x0000
-        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the reading")
+        node.wait_said("report composed")
+        assert home.listing("studies")[0]["state"] == "reported"
         mapped = Path(f"/proc/{node.process.pid}/maps").read_text(encoding="utf-8")
         assert "tensorflow" not in mapped
 
@@ -72,7 +73,7 @@ def test_the_log_as_json_is_one_object_a_line(tmp_path: Path) -> None:
     home = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"log": 'format = "json"'})
     with serving(home) as node:
         assert _store(node.port, radiograph()) == 0x0000
-        wait_until(lambda: "report composed" in node.process.errors(), 90, "the report")
+        node.wait_said("report composed")
     lines = node.process.errors().splitlines()
     assert all("event" in json.loads(line) for line in lines), lines
 
@@ -176,7 +177,7 @@ def test_a_bundle_that_opens_and_does_not_load_keeps_its_reads_waiting(home: Nod
     node = start(home)
     try:
         assert _store(node.port, radiograph()) == 0x0000
-        wait_until(lambda: "reading waits" in node.process.errors(), 60, "the word that reading waits")
+        node.wait_said("reading waits")
         assert [job["state"] for job in home.listing("queue")] == ["waiting", "waiting"]
         assert home.listing("deliveries") == []
     finally:
@@ -228,6 +229,7 @@ def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
         home.write()
         node = start(home)
         assert _store(node.port, radiograph()) == 0x0000
+        node.wait_said("report composed")
         wait_until(lambda: any(row["state"] == "running" for row in home.listing("deliveries")), 90, "the sending")
         node.process.process.terminate()
         wait_until(lambda: "draining" in node.process.errors(), 20, "the drain")
@@ -275,7 +277,8 @@ def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:
     node.process.kill()
     second = start(home)
     try:
-        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the report after the restart")
+        second.wait_said("report composed")
+        assert home.listing("studies")[0]["state"] == "reported"
         assert len(home.listing("deliveries")) == 1
     finally:
         second.process.kill()
@@ -285,6 +288,7 @@ def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFo
     """In `deliveries` and in `check`."""
     with serving(home) as node:
         assert _store(node.port, radiograph()) == 0x0000
+        node.wait_said("work failed")
         wait_until(lambda: any(row["last_error"] for row in home.listing("deliveries")), 90, "a failed attempt")
         (delivery,) = home.listing("deliveries")
         assert delivery["state"] in {"waiting", "running"}
@@ -294,12 +298,12 @@ def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFo
 
 def test_the_json_of_every_listing_has_the_documented_keys(home: NodeFolder) -> None:
     """With a job in its quiet period, and later a delivery that waits."""
-    home = replace(home, quiet_period_s=15)
+    home = replace(home, quiet_period_s=8)
     with serving(home) as node:
         assert _store(node.port, radiograph()) == 0x0000
         for verb in ("queue", "studies", "instances", "models"):
             assert set(home.listing(verb)[0]) == set(documented_json_keys(verb)), verb
-        wait_until(lambda: home.listing("deliveries"), 90, "the delivery")
+        node.wait_said("report composed")
         assert set(home.listing("deliveries")[0]) == set(documented_json_keys("deliveries"))
         (study,) = home.listing("studies", "1.2.3")
         assert set(study) == {*documented_json_keys("studies"), *documented_json_keys("studies UID")}
@@ -314,7 +318,8 @@ def test_the_node_works_on_postgresql_by_url_alone(home: NodeFolder, empty_postg
     node = start(home)
     try:
         assert _store(node.port, radiograph()) == 0x0000
-        wait_until(lambda: home.listing("studies")[0]["state"] == "reported", 90, "the report")
+        node.wait_said("report composed")
+        assert home.listing("studies")[0]["state"] == "reported"
         assert len(home.listing("deliveries")) == 1
         assert not (home.data / "node.db").exists()
     finally:

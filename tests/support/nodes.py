@@ -113,6 +113,10 @@ class Node:
     port: int
     process: Program
 
+    def wait_said(self, words: str, timeout_s: float = 90) -> None:
+        """Wait until its log holds these words; to ask a command again and again would take the processors from it."""
+        wait_until(lambda: words in self.process.errors(), timeout_s, f"the words {words!r}")
+
 
 def launch(home: NodeFolder, command: Sequence[str] = ()) -> Program:
     """Start the node in its folder, by another command where one is given, and wait for nothing."""
