@@ -145,15 +145,15 @@ def _hold(descriptor: int) -> None:
 
 
 def swept(path: str) -> bool:
-    """Remove a temporary file that no process holds any more; return whether that was so."""
+    """Remove a temporary file that no process holds any more; return whether that was so and it could be done."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(path)  # noqa: PTH108 - under the lock: who has made it a moment ago finds that out
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:  # held, gone, or not to be removed today
         return False
     finally:
         os.close(descriptor)

@@ -345,6 +345,16 @@ def test_sweeping_removes_what_a_killed_process_left_and_nothing_else(
     living.discard()
 
 
+def test_what_cannot_be_swept_holds_up_no_start(kept_in: InstanceFiles, tmp_path: Path) -> None:
+    """It lies there until it can be removed, and whatever else was left goes."""
+    (tmp_path / "incoming" / "foreign.part").mkdir()
+    (tmp_path / "incoming" / "left.part").touch()
+
+    assert kept_in.sweep() == 1
+
+    assert [left.name for left in (tmp_path / "incoming").iterdir()] == ["foreign.part"]
+
+
 def test_kept_files_come_in_the_order_of_their_paths(
     kept_in: InstanceFiles, written: Callable[..., PartFile], tmp_path: Path
 ) -> None:
