@@ -175,6 +175,20 @@ def test_a_server_that_takes_no_writes_is_transient(
     database.close()
 
 
+def test_a_commit_waits_for_the_disk_where_the_server_would_not(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """A server set to lose its last commits would lose what a peer was told is stored."""
+    name = make_url(postgres_url).database
+    postgres_server.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    try:
+        database = Database.open(postgres_url)
+        assert database.write(lambda tx: tx.scalar(text("SHOW synchronous_commit"))) == "on"
+        database.close()
+    finally:
+        postgres_server.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+
+
 @pytest.fixture
 def foreign_file() -> Iterator[Path]:
     """Return a SQLite file at the newest revision in a folder that another user may enter."""
