@@ -33,6 +33,7 @@ _ECHO_TIMEOUT_S = 5.0
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
 _MISSING_SHOWN = 5
 _CALLERS_SHOWN = 20
+_STUDIES_SHOWN = 5
 _NO_TITLE = "(no AE title)"
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -210,8 +211,9 @@ def _buried(database: Database) -> Iterator[CheckLine]:
 def _quarantined(database: Database) -> Iterator[CheckLine]:
     count = database.read(instances.count_quarantined)
     if count:
+        named = ", ".join(database.read(lambda tx: instances.quarantined_studies(tx, _STUDIES_SHOWN)))
         text = f"{count} copies that contradict a held instance: `pacs-node studies UID` names them; the first stays"
-        yield CheckLine("quarantine", "note", text)
+        yield CheckLine("quarantine", "note", f"{text} (the latest in {named})")
 
 
 def _missing(settings: Settings, database: Database) -> Iterator[CheckLine]:

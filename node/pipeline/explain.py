@@ -9,6 +9,7 @@ def explain(study: dict[str, Any]) -> str:
     return "\n".join(
         [
             *_summary(study),
+            *(_copy(copy) for copy in study["copies"] if copy["kind"] == "quarantined"),
             "",
             "Readings",
             *(_reading(reading) for reading in study["readings"]),
@@ -37,6 +38,13 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
         yield f"  Synthetic: {_said_by(study['objects'])}, so reports go only to peers with test = true"
     if study["standing"]:
         yield f"  A report about this synthetic study stands at {', '.join(study['standing'])}: have it removed there"
+
+
+def _copy(copy: dict[str, Any]) -> str:
+    return (
+        f"  Quarantined: a copy of {copy['sop_instance_uid']} from {copy['calling_ae_title']}, "
+        f"{copy['received_at']}, {copy['reason']}: {copy['path']}"
+    )
 
 
 def _said_by(objects: list[dict[str, Any]]) -> str:

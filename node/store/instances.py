@@ -95,6 +95,13 @@ def count_quarantined(tx: Transaction) -> int:
     return tx.execute(query).scalar_one()
 
 
+def quarantined_studies(tx: Transaction, limit: int) -> list[str]:
+    """Return the UIDs of the studies that hold the instances of quarantined copies, the latest copy's first."""
+    newest = func.max(InstanceCopy.id).desc()
+    query = select(Instance.study_instance_uid).join(InstanceCopy).where(InstanceCopy.kind == CopyKind.QUARANTINED)
+    return list(tx.scalars(query.group_by(Instance.study_instance_uid).order_by(newest).limit(limit)))
+
+
 def newest_received_at(tx: Transaction) -> datetime | None:
     """Return when the newest instance came, or None where none is stored."""
     return tx.scalar(select(func.max(Instance.received_at)))

@@ -1,0 +1,31 @@
+"""A copy in the quarantine: what an operator is shown of it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from node import config
+from node.config.settings import DatabaseSettings
+from node.pipeline import operate
+from node.pipeline.checks import check
+from node.pipeline.explain import explain
+from tests.support.house import PIXELS, House, radiograph
+
+
+def _settings(house: House) -> config.Settings:
+    node = config.NodeSettings(ae_title="NODE", data_dir=house.folder)
+    return config.Settings(node=node, database=DatabaseSettings(url=house.url))
+
+
+def test_check_names_the_study_and_the_study_names_the_file(house: House) -> None:
+    """Otherwise nobody finds out which of thousands of studies it is about, nor where the copy lies."""
+    house.receive(radiograph())
+    assert house.receive(radiograph(np.flipud(PIXELS).copy())) == 0x0111
+    lines = check(_settings(house), Path("config.toml"), house.clock())
+    (told,) = (line.text for line in lines if line.subject == "quarantine")
+    assert told.startswith("1 copies that contradict")
+    assert told.endswith("(the latest in 1.2.3)")
+    (copy,) = house.rows("SELECT path FROM instance_copies")[0]
+    said = explain(operate.study(_settings(house), "1.2.3", house.clock()))
+    assert "Quarantined: a copy of 1.2.3.1.1 from " in said
+    assert f"other pixels under the same UID: {copy}" in said
