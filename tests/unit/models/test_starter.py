@@ -1,5 +1,6 @@
 """The bundle that ships keeps what its manifest promises, and the card is about that bundle."""
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -62,6 +63,23 @@ def test_the_card_is_about_the_bundle_that_ships() -> None:
         assert f"bundle {manifest.manifest_digest}, data {measured_on(text)}" in (DOCS / picture).read_text("utf-8")
 
 
+def test_the_first_seeds_ship_and_all_of_them_are_measured() -> None:
+    """Their mean on the public test split is at least 0.975."""
+    manifest = open_bundle(STARTER).manifest
+    seeds = manifest.measures["seeds"]
+    assert [row["member"] for row in seeds] == [True] * 3 + [False] * 2
+    assert [row["seed"] for row in seeds] == list(range(manifest.seed, manifest.seed + 5))
+    assert np.mean([row["test"] for row in seeds]) >= 0.975
+
+
+def test_the_training_of_what_ships_takes_at_most_half_an_hour_of_two_cores() -> None:
+    """By processor time, as the training measured it; the card shows it."""
+    spent = json.loads((STARTER / "training.json").read_text(encoding="utf-8"))
+    minutes = sum(stage["cpu"] for stage in spent["ships"].values()) / 60
+    assert minutes <= 2 * 30
+    assert re.search(rf"\| \*\*all that ships\*\* \| yes \| [\d.]+ \| {minutes:.1f} \|", CARD.read_text("utf-8"))
+
+
 def test_the_cards_look_at_the_test_split_is_in_the_log() -> None:
     """With the figures that stand on the card."""
     text, digest = CARD.read_text(encoding="utf-8"), open_bundle(STARTER).manifest.manifest_digest
@@ -110,7 +128,6 @@ def test_the_shipped_bundle_reaches_what_its_card_says_on_the_public_test_split(
 
 
 @pytest.mark.data
-@pytest.mark.xfail(strict=True, reason="starter 1.1.0 reaches 0.8794 at its operating point: the floor is missed")
 def test_the_shipped_operating_point_reaches_its_floor_on_the_public_test_split(measured: dict[str, Any]) -> None:
     """A balanced accuracy of 0.88."""
     assert measured["balanced_accuracy"] >= 0.88
