@@ -51,6 +51,7 @@ def compare(held: KeptFile, came: KeptFile, scratch: Scratch, *, same_identity: 
         A scratch file cannot be written.
     """
     if held.transfer_syntax_uid != came.transfer_syntax_uid:
+        pixel_bytes(held.dataset, held.transfer_syntax_uid, scratch)  # of a torn file, this copy would be the only one
         return Repeat.OTHER_TRANSFER_SYNTAX if same_identity else Repeat.OTHER_IDENTITY
     if same_bytes(held.dataset, came.dataset):
         return Repeat.EQUAL

@@ -1,6 +1,7 @@
 """The same SOP Instance UID again, in each of the ways in which it comes; also twice at once."""
 
 import json
+import os
 import threading
 import zlib
 from collections.abc import Callable, Sequence
@@ -180,6 +181,18 @@ def test_what_heals_a_lost_file_is_read_again(house: House, settled: str) -> Non
         ("compose", "waiting", "starter"),
         ("read", "waiting", "starter"),
     ]
+
+
+def test_a_torn_file_is_healed_by_a_copy_in_another_transfer_syntax(house: House) -> None:
+    """That copy is the only whole one, so it is not left as one that is held already."""
+    came = radiograph()
+    house.receive(came)
+    (held,) = _files(house)
+    os.truncate(held, held.stat().st_size - 100)
+    again = _deflated(came)
+    assert house.receive(again) == 0x0000
+    (newest,) = house.rows("SELECT newest_path FROM instances")
+    assert read_part10(house.folder / newest[0]).dataset == again.dataset
 
 
 def test_a_corrected_header_is_no_reason_to_read_again(house: House) -> None:
