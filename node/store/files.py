@@ -5,6 +5,7 @@ brought to the disk too. Only then may a row refer to it. Names come from digest
 becomes part of a path, and folders of one study each lie spread over 256 others.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -45,6 +46,8 @@ class InstanceFiles:
         for name in (_INCOMING, _INSTANCES, _QUARANTINE):
             (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync_folder(self._at)
+        with contextlib.suppress(PermissionError):  # what this user may not read, it has not made
+            _sync_folder(str(data_dir.absolute().parent))
 
     def open_part(self) -> PartFile:
         """Open a file for an instance that begins to come in.

@@ -95,6 +95,16 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(
     ]
 
 
+def test_a_new_data_folder_is_on_the_disk_with_what_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a power cut after the first start could take the whole folder along, and all that was acknowledged."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(_opened(descriptor)))
+
+    InstanceFiles(tmp_path / "var")
+
+    assert synced == [str(tmp_path / "var"), str(tmp_path)]
+
+
 def test_a_folder_that_someone_else_made_is_synced_before_it_is_relied_on(
     kept_in: InstanceFiles, written: Callable[..., PartFile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
