@@ -53,6 +53,7 @@ class Child:
         self._threads = threads
         self._memory_mb = memory_mb
         self._turn = threading.Lock()
+        self._changing = threading.RLock()  # a process that is just being started cannot be killed yet
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._stopped = False
@@ -97,11 +98,15 @@ class Child:
         raise ChildFailed(f"the child process took longer than {self._deadline_s:g} s and was killed")
 
     def _started(self) -> Connection:
-        if self._stopped:
-            raise ChildFailed("the node is stopping")
-        if self._process is not None and self._process.is_alive() and self._connection is not None:
-            return self._connection
-        self._kill()
+        with self._changing:
+            if self._stopped:
+                raise ChildFailed("the node is stopping")
+            if self._process is not None and self._process.is_alive() and self._connection is not None:
+                return self._connection
+            self._kill()
+            return self._start()
+
+    def _start(self) -> Connection:
         self._connection, theirs = _SPAWN.Pipe()
         arguments = (theirs, self._threads, self._memory_mb)
         self._process = _SPAWN.Process(target=_serve, args=arguments, daemon=True, name="child")
@@ -121,7 +126,8 @@ class Child:
         return f" with exit code {code}"
 
     def _kill(self) -> None:
-        process, connection, self._process, self._connection = self._process, self._connection, None, None
+        with self._changing:
+            process, connection, self._process, self._connection = self._process, self._connection, None, None
         if process is not None:
             process.kill()
             process.join(_STOP_WAIT_S)

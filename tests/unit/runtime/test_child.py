@@ -1,10 +1,14 @@
 """The disposable child process: values in, values out, and its death is one failed call."""
 
+import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -61,6 +65,19 @@ def test_a_stopped_child_is_not_started_again(child: Child) -> None:
     child.stop()
     with pytest.raises(ChildFailed, match="stopping"):
         child.call(abs, -3)
+
+
+def test_a_child_that_is_stopped_while_it_is_started_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a signal that comes while the node warms up its first bundle; until it has started, it cannot be killed."""
+    child, before = Child(deadline_s=20), set(multiprocessing.active_children())
+    starting, start = threading.Event(), SpawnProcess._Popen
+    monkeypatch.setattr(SpawnProcess, "_Popen", staticmethod(lambda process: (starting.set(), start(process))[1]))
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(child.call, time.sleep, 60)
+        assert starting.wait(10)
+        child.stop()
+        assert isinstance(answer.exception(), ChildFailed)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_a_call_past_its_deadline_is_killed() -> None:
