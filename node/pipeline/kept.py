@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from node.dicom.mapped import mapped
 from node.dicom.part10 import file_meta
 
+_PIECE_BYTES = 1 << 20
 _META_BYTES = 4096  # our own preamble and file meta information take up less than 1000
 
 
@@ -33,7 +35,16 @@ def opened(path: Path) -> Iterator[KeptFile]:
     NotPart10
         It is no DICOM file.
     """
-    with path.open("rb") as file, mapped(file) as whole:
+    with path.open("rb", buffering=0) as file, _readable(file) as whole:
         meta = file_meta(bytes(whole[:_META_BYTES]))
         with whole[meta.end :] as dataset:
             yield KeptFile(meta.transfer_syntax_uid, meta.source_ae_title, dataset)
+
+
+@contextmanager
+def _readable(file: BinaryIO) -> Iterator[memoryview]:
+    """Map a file that has been read through: what the disk cannot give is an error then, and under a map a SIGBUS."""
+    while file.read(_PIECE_BYTES):
+        pass
+    with mapped(file) as whole:
+        yield whole

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from node.domain.errors import OperatorError
 from node.store.part import PartFile, SweptAway, remove_quietly, swept
 
 _INCOMING, _INSTANCES, _QUARANTINE = "incoming", "instances", "quarantine"
@@ -37,6 +38,11 @@ class InstanceFiles:
     ----------
     data_dir
         The data folder.
+
+    Raises
+    ------
+    OperatorError
+        Where its folders lie on several file systems.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -45,6 +51,7 @@ class InstanceFiles:
         self._durable: set[str] = set()
         for name in (_INCOMING, _INSTANCES, _QUARANTINE):
             (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_one_file_system(data_dir)
         _sync_folder(self._at)
         with contextlib.suppress(PermissionError):  # what this user may not read, it has not made
             _sync_folder(str(data_dir.absolute().parent))
@@ -186,6 +193,16 @@ class InstanceFiles:
         if len(self._durable) >= _MOST_REMEMBERED_FOLDERS:
             self._durable.clear()
         self._durable.add(folder)
+
+
+def _require_one_file_system(data_dir: Path) -> None:
+    """Refuse folders between which a file cannot be renamed: every instance would be turned down, for ever."""
+    devices = {name: (data_dir / name).stat().st_dev for name in (_INCOMING, _INSTANCES, _QUARANTINE)}
+    if len(set(devices.values())) > 1:
+        raise OperatorError(
+            f"{', '.join(devices)} in {data_dir} lie on several file systems, and an instance is renamed from one to "
+            "the other: let [node] data_dir as a whole lie on one, or be one mount"
+        )
 
 
 def _digest(uid: str) -> str:

@@ -4,12 +4,14 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from node.domain.errors import OperatorError
 from node.store import files
 from node.store.files import InstanceFiles
 from node.store.part import PartFile
@@ -453,3 +455,11 @@ def test_a_sweep_never_takes_a_file_that_has_just_been_opened(tmp_path: Path) ->
     finally:
         is_over.set()
         sweeper.join()
+
+
+def test_folders_on_several_file_systems_are_refused(tmp_path: Path) -> None:
+    """A rename between them fails for every instance, so a node must not begin to receive there."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (tmp_path / "instances").symlink_to(elsewhere)
+        with pytest.raises(OperatorError, match="several file systems"):
+            InstanceFiles(tmp_path)
