@@ -30,6 +30,7 @@ from node.receiving import Receiving
 from node.runtime.child import Child
 from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
+from node.runtime.memory import share_arenas
 from node.runtime.signals import StopSignals
 from node.store import outbox, queue, schema
 from node.store.database import Database, Transaction
@@ -257,6 +258,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
     reached
         Called at each step of an instance that comes in; for tests that end the process there.
     """
+    share_arenas()
     telemetry.configure(settings.log.level, settings.log.format)
     log = telemetry.logger("app")
     with opened_node(settings, reached) as node:

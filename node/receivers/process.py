@@ -13,6 +13,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError, Transient
 from node.pipeline.served import Served
 from node.runtime.line import Line
+from node.runtime.memory import share_arenas
 
 
 def receive(line: Line, listener: socket.socket, settings: Settings, served: Served) -> None:
@@ -30,6 +31,7 @@ def receive(line: Line, listener: socket.socket, settings: Settings, served: Ser
     from node.receivers import preload  # noqa: F401, PLC0415 - here already, but where the server could not import it
     from node.receivers.serving import receive_until_told  # noqa: PLC0415 - after that
 
+    share_arenas()
     telemetry.configure(settings.log.level, settings.log.format)
     try:
         receive_until_told(line, listener, settings, served)
