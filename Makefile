@@ -53,7 +53,7 @@ test: lint
 
 test-peers: $(VENV)/installed
 	tests/peers/install.sh
-	$(BIN)/pytest -m peers
+	$(PYTEST) -m peers
 
 learn: $(VENV)/installed
 	@test -d $(DATA)/chest_kermany || { echo "$(DATA)/chest_kermany is not there: make learn needs the public data sets"; exit 1; }
