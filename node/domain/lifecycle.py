@@ -8,6 +8,7 @@
        |<--lease ran out (rescued by the next claim)                      |
        '<------------------------- retry, by an operator -----------------'
     waiting | running --cancel--> cancelled
+    waiting | running --keep back--> held --release, by an operator--> waiting
 """
 
 import random
@@ -39,6 +40,10 @@ class State(StrEnum):
 
     CANCELLED = "cancelled"
     """No longer wanted, by an operator or because something newer took its place. It is kept for the timeline."""
+
+    HELD = "held"
+    """Kept back until an operator decides, with the reason in `last_error`: a result that came too late, or a patient
+    who does not match. ``deliveries`` lists it; ``release`` sends or discards it."""
 
 
 OPEN_STATES = (State.WAITING, State.RUNNING)

@@ -108,4 +108,8 @@ def _first_images(among: Among) -> ClauseElement:
 
 _KNOWN = Lookup(_known)
 _FIRST_IMAGES = Lookup(_first_images)
-_ADD = Statement(lambda dialect: insert_for(dialect, Instance), tuple(Instance.__table__.columns.keys()))
+_LATER = ("removed_at",)  # columns that an arrival leaves empty
+_ADD = Statement(
+    lambda dialect: insert_for(dialect, Instance),
+    tuple(name for name in Instance.__table__.columns.keys() if name not in _LATER),  # noqa: SIM118 - not a dict
+)

@@ -19,7 +19,7 @@ from node.store.tables import Analysis, Delivery, Instance, InstanceKind, Job, J
 
 NEWEST_FIRST = (Study.first_received_at.desc(), Study.study_instance_uid)
 
-_WORST_FIRST = (State.BURIED, State.RUNNING, State.WAITING, State.CANCELLED, State.DONE)
+_WORST_FIRST = (State.BURIED, State.HELD, State.RUNNING, State.WAITING, State.CANCELLED, State.DONE)
 
 Chosen = Select[str]
 """The studies of a listing, as a query: a long listing would not fit into the parameters of one."""

@@ -1,7 +1,6 @@
 """The tables, typed. The migrations create them; a test proves that both say the same."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false
@@ -9,53 +8,31 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.domain.finding import Outcome
 from node.domain.lifecycle import State
+from node.store.choices import Commitment, CopyKind, DeliveryKind, InstanceKind, JobKind, Mode, Origin
 from node.store.columns import NUMBER, UID, PlainText, UTCDateTime, choice
 
-
-class InstanceKind(StrEnum):
-    """What a stored instance is to this node."""
-
-    IMAGE = "image"
-    """An image that a rule may read; it starts, extends or reopens its study."""
-
-    OWN = "own"
-    """An object that this node made and a peer sent back; it moves nothing."""
-
-    OTHER = "other"
-    """Anything else: no pixels, made by another AI, or of a SOP class that no rule reads; it moves nothing."""
-
-
-class CopyKind(StrEnum):
-    """Why a second copy of a held SOP Instance UID was kept."""
-
-    REVISION = "revision"
-    """The same pixels under a changed header."""
-
-    QUARANTINED = "quarantined"
-    """Other pixels under the same UID; the first copy stands until an operator decides."""
-
-
-class JobKind(StrEnum):
-    """The two kinds of job."""
-
-    READ = "read"
-    """Decode one instance and run one model on it."""
-
-    COMPOSE = "compose"
-    """Make one study's result of one model out of its readings."""
-
-
-class Mode(StrEnum):
-    """Whether a model works, and whom its reports reach."""
-
-    SHADOW = "shadow"
-    """Runs and is recorded; reports only to peers marked as test."""
-
-    ACTIVE = "active"
-    """Runs and reports to every peer that gets reports."""
-
-    OFF = "off"
-    """Does not run."""
+__all__ = [
+    "Analysis",
+    "AuditEntry",
+    "Base",
+    "Commitment",
+    "CopyKind",
+    "Delivery",
+    "DeliveryKind",
+    "Instance",
+    "InstanceCopy",
+    "InstanceKind",
+    "InstanceReading",
+    "Job",
+    "JobKind",
+    "Lifecycle",
+    "Mode",
+    "Origin",
+    "RefusedCaller",
+    "RegisteredModel",
+    "Rendition",
+    "Study",
+]
 
 
 class Base(DeclarativeBase):
@@ -110,6 +87,9 @@ class Study(Base):
     study_description: Mapped[str]
     first_received_at: Mapped[datetime] = mapped_column(index=True)
     last_received_at: Mapped[datetime | None]  #: of an image; None while only other objects came
+    closed_by: Mapped[str] = mapped_column(server_default="")  #: the signal that completed it last; "" while it is open
+    closed_at: Mapped[datetime | None]
+    origin: Mapped[Origin] = mapped_column(choice(Origin, "origin"), server_default=Origin.LIVE)
 
 
 class Instance(Base):
@@ -138,6 +118,7 @@ class Instance(Base):
     called_ae_title: Mapped[str]
     address: Mapped[str]
     received_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]  #: when retention took its file away; the row stays
 
 
 class InstanceCopy(Base):
@@ -174,6 +155,7 @@ class Job(Lifecycle, Base):
     study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
     model: Mapped[str]
     again_due_at: Mapped[datetime | None]  #: set while running: something new came, so settling puts it back
+    signal: Mapped[str] = mapped_column(server_default="")  #: of a compose: what made it due when it is
 
 
 class InstanceReading(Base):
@@ -235,7 +217,13 @@ class Delivery(Lifecycle, Base):
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
     peer: Mapped[str]
     rendition_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Rendition.id))
+    kind: Mapped[DeliveryKind] = mapped_column(choice(DeliveryKind, "kind"), server_default=DeliveryKind.REPORT)
     last_status: Mapped[int | None]  #: the peer's last DIMSE status
+    last_comment: Mapped[str] = mapped_column(server_default="")  #: (0000,0902) Error Comment beside it
+    sent_at: Mapped[datetime | None]  #: when the peer answered that it has it
+    released_at: Mapped[datetime | None]  #: when an operator let it go although it was held
+    commitment: Mapped[Commitment] = mapped_column(choice(Commitment, "commitment"), server_default=Commitment.NONE)
+    commitment_id: Mapped[int | None] = mapped_column(NUMBER, index=True)  #: of the request that asks for it
 
 
 class RegisteredModel(Base):

@@ -23,7 +23,7 @@ from node.store.tables import (
     Study,
 )
 
-NOT_SETTLED = (State.WAITING, State.RUNNING, State.BURIED)
+NOT_SETTLED = (State.WAITING, State.RUNNING, State.BURIED, State.HELD)
 """What `jobs` and `deliveries` list unless told otherwise."""
 
 

@@ -1,0 +1,145 @@
+"""The tables of running a node: what holds it, what was rejected, asked, fetched, merged and approved.
+
+Those of images, work and results are in `node.store.tables`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from node.store.columns import NUMBER, UID
+from node.store.tables import Base, Lifecycle
+
+
+class Hold(Base):
+    """An operator's word that nothing leaves, of all models or of one, until it is released."""
+
+    __tablename__ = "holds"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    model: Mapped[str]  #: "" for all
+    reason: Mapped[str]
+    held_by: Mapped[str]
+    held_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]  #: None while it holds
+    released_by: Mapped[str]
+    released_how: Mapped[str]  #: "" while it holds; "sent" or "discarded"
+
+
+class Rejection(Base):
+    """One instance that a rejection note named (IHE IOCM); what is rejected is neither read nor reported."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (UniqueConstraint("sop_instance_uid", "note_sop_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(UID, index=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
+    code_value: Mapped[str]  #: 113001, 113037, 113038 or 113039 (DICOM PS3.16 CID 7011)
+    note_sop_instance_uid: Mapped[str] = mapped_column(UID)
+    calling_ae_title: Mapped[str]
+    rejected_at: Mapped[datetime]
+
+
+class PatientMerge(Base):
+    """An operator's word that two patient IDs are one patient, where no DICOM object says so."""
+
+    __tablename__ = "patient_merges"
+    __table_args__ = (UniqueConstraint("patient_id", "issuer_of_patient_id"),)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    patient_id: Mapped[str]
+    issuer_of_patient_id: Mapped[str]
+    into_patient_id: Mapped[str]
+    into_issuer_of_patient_id: Mapped[str]
+    merged_by: Mapped[str]
+    merged_at: Mapped[datetime]
+
+
+class Validation(Base):
+    """A site's approval of one version of one model, which lets it become active."""
+
+    __tablename__ = "validations"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    model: Mapped[str]
+    version: Mapped[str]
+    approved_by: Mapped[str]
+    approved_at: Mapped[datetime]
+    page_digest: Mapped[str]  #: SHA-256 of the page that was signed
+    figures: Mapped[dict[str, Any]]
+
+
+class Destination(Base):
+    """How a peer that gets results has answered lately: the circuit breaker's memory."""
+
+    __tablename__ = "destinations"
+
+    peer: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]  #: in a row
+    open_until: Mapped[datetime | None]  #: nothing is tried before
+    last_error: Mapped[str]
+    last_failure_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+
+
+class SenderHabit(Base):
+    """What a calling AE title was seen to do, from which its quiet period is learnt."""
+
+    __tablename__ = "sender_habits"
+
+    calling_ae_title: Mapped[str] = mapped_column(primary_key=True)
+    gaps_s: Mapped[list[float]] = mapped_column(JSON)  #: the latest gaps between images of one study
+    updated_at: Mapped[datetime]
+
+
+class CommitmentAsked(Lifecycle, Base):
+    """One storage commitment request of this node to a peer, for the reports that it was sent."""
+
+    __tablename__ = "commitments_asked"
+
+    peer: Mapped[str]
+    transaction_uid: Mapped[str] = mapped_column(UID, unique=True)
+    asked_at: Mapped[datetime | None]  #: when the peer took the request
+    answered_at: Mapped[datetime | None]
+
+
+class CommitmentRequested(Lifecycle, Base):
+    """One storage commitment request of a peer to this node, until its result has reached the peer."""
+
+    __tablename__ = "commitments_requested"
+    __table_args__ = (UniqueConstraint("calling_ae_title", "transaction_uid"),)
+
+    calling_ae_title: Mapped[str]
+    address: Mapped[str]
+    transaction_uid: Mapped[str] = mapped_column(UID)
+    instances: Mapped[list[list[str]]] = mapped_column(JSON)  #: SOP Class UID and SOP Instance UID of each
+    requested_at: Mapped[datetime]
+
+
+class Backfill(Base):
+    """A search in an archive whose studies this node fetches."""
+
+    __tablename__ = "backfills"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    peer: Mapped[str]
+    query: Mapped[dict[str, str]]
+    sends: Mapped[bool]  #: whether results of what it fetches leave
+    created_at: Mapped[datetime]
+    searched_at: Mapped[datetime | None]  #: None until the archive has listed what matches
+    ended_at: Mapped[datetime | None]
+
+
+class BackfillStudy(Lifecycle, Base):
+    """One study that a backfill fetches."""
+
+    __tablename__ = "backfill_studies"
+    __table_args__ = (UniqueConstraint("backfill_id", "study_instance_uid"),)
+
+    backfill_id: Mapped[int] = mapped_column(NUMBER, index=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
+    expected: Mapped[int | None]  #: instances that the archive says it holds
+    fetched: Mapped[int | None]  #: instances that it says it has sent
