@@ -35,7 +35,8 @@ from node.runtime.signals import StopSignals
 from node.store import outbox, queue, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.lock import DataFolderLock, database_lock, wait_for_receivers
+from node.store.folder_lock import DataFolderLock, wait_for_receivers
+from node.store.lock import database_lock
 from node.store.outbox import ClaimedDelivery
 from node.store.queue import ClaimedJob
 from node.store.registry import Registration

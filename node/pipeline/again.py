@@ -6,22 +6,24 @@ the comparison still holds is asked inside of the one that records it, because a
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from node.dicom.encoding import NotParsable
 from node.dicom.mapped import same_bytes
 from node.dicom.part10 import NotPart10
 from node.domain.errors import Refused
-from node.pipeline.arrival import Arrival, copy_of, note
+from node.pipeline.arrival import Arrival, noted
 from node.pipeline.conclude import patient_key
 from node.pipeline.kept import KeptFile, opened
 from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
 from node.pipeline.unrecorded import removed_on_failure
-from node.store import findings, instances, paths, synthetic
+from node.store import audit, findings, instances, paths, synthetic
+from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.instances import HeldInstance
+from node.store.instances import HeldInstance, NewCopy
 from node.store.tables import InstanceKind
 from node.telemetry import logger
 
@@ -170,26 +172,26 @@ class Copies:
         held = instances.held(tx, header.sop_instance_uid)
         studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
         with watched(tx, now, studies, self._recorder.test_peers) as turned:
-            instances.add_revision(tx, copy_of(came, now, "changed header"))
+            instances.add_revision(tx, _copy_of(came, now, "changed header"))
             instances.update_header(tx, header.sop_instance_uid, header, path=came.path)
         changed = held is not None and patient_key(header) != patient_key(held.header)
         if held is not None and held.kind is InstanceKind.IMAGE:
             self._compose_again(tx, held, studies if changed else turned)
         if verdict.heals:
             findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
-        note(tx, now, "revision stored", came, identity_changed=changed)
+        _note(tx, now, "revision stored", came, identity_changed=changed)
         return True
 
     def _quarantine(self, tx: Transaction, came: Arrival, known: _Known, reason: str) -> bool:
         now = self._recorder.clock()
-        instances.add_quarantined(tx, copy_of(came, now, reason))
+        instances.add_quarantined(tx, _copy_of(came, now, reason))
         self._mark(tx, came)
-        note(tx, now, "instance quarantined", came, known.held.header.study_instance_uid, reason=reason)
+        _note(tx, now, "instance quarantined", came, known.held.header.study_instance_uid, reason=reason)
         return True
 
     def _note_left(self, tx: Transaction, came: Arrival) -> None:
         self._mark(tx, came)
-        note(tx, self._recorder.clock(), "other transfer syntax", came, kept="the first copy")
+        _note(tx, self._recorder.clock(), "other transfer syntax", came, kept="the first copy")
 
     def _mark(self, tx: Transaction, came: Arrival) -> None:
         """Let a copy whose header does not count say all the same that the image under its UID is synthetic."""
@@ -216,3 +218,18 @@ def _is_still(tx: Transaction, known: _Known) -> bool:
     held = instances.held(tx, uid, locked=True)
     copies = tuple(instances.copies(tx, uid))
     return held is not None and (held.newest_path, copies) == (known.held.newest_path, known.copies)
+
+
+def _copy_of(came: Arrival, now: datetime, reason: str) -> NewCopy:
+    """Return the later copy of a held UID that came in."""
+    said = came.announced
+    caller = (said.calling_ae_title, said.called_ae_title, said.address)
+    return NewCopy(came.header, came.path, came.size_bytes, *caller, now, reason)
+
+
+def _note(
+    tx: Transaction, now: datetime, event: str, came: Arrival, also_of: str | None = None, **detail: object
+) -> None:
+    """Add the entry of an instance that came in to the timeline of its study, and of the study `also_of`."""
+    uid, studies = came.sop_instance_uid, dict.fromkeys((came.header.study_instance_uid, also_of))
+    audit.add_all(tx, [Entry(now, event, study, uid, noted(came) | detail) for study in studies if study])

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from node.store.database import CommitUncertain
 from node.store.files import InstanceFiles
+from node.store.unavailable import CommitUncertain
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from node.runtime.clock import utc_now
 from node.runtime.line import Line
 from node.store.database import Database
 from node.store.files import InstanceFiles
-from node.store.lock import receiving
+from node.store.folder_lock import receiving
 
 _LEFT_BEHIND_S = 5.0  # a node that starts again waits for this process to be gone
 _SLOTS = "associations.lock"

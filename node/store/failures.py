@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from node.domain.errors import OperatorError, Transient
+from node.domain.errors import OperatorError
+from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 _SQLITE_MAY_PASS = {
     sqlite3.SQLITE_BUSY,
@@ -38,14 +39,6 @@ _POSTGRESQL_MAY_PASS = (
 
 _POSTGRESQL_CONCERNS_ALL = ("08", "25006", "53", "55P03", "57", "58")
 """SQLSTATEs: no connection, read-only, no room, a lock not granted in time, shut down by someone, broken disk."""
-
-
-class DatabaseUnavailable(Transient):
-    """The database cannot be reached, is locked by another process, or has no room; nothing was committed."""
-
-
-class CommitUncertain(DatabaseUnavailable):
-    """The server was lost during COMMIT, and may have committed: the one failure after which rows may be there."""
 
 
 class LostInCommitError(DBAPIError):

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store.failures import DatabaseUnavailable, concerns_all, in_commit, worth_another_run
+from node.store.failures import concerns_all, in_commit, worth_another_run
 from node.store.pieces import Group, Piece, RunsAgain, each
+from node.store.unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
 Item = TypeVar("Item")

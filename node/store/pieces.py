@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store.failures import DatabaseUnavailable, concerns_all, given_up, has_given_up
+from node.store.failures import concerns_all, given_up, has_given_up
 from node.store.statement import joined_session
+from node.store.unavailable import DatabaseUnavailable
 
 RunsAgain = Callable[[SQLAlchemyError], bool]
 """Whether an error lets the whole group run again."""

@@ -18,7 +18,7 @@ from node.receivers.serving import receive_until_told
 from node.runtime.line import DRAIN, READY, WAKE, Line
 from node.store import registry, schema
 from node.store.database import Database
-from node.store.lock import wait_for_receivers
+from node.store.folder_lock import wait_for_receivers
 from node.store.registry import Registration
 from node.store.tables import Mode
 from tests.support.nodes import NodeFolder, Peer

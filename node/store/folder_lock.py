@@ -1,0 +1,125 @@
+"""One node for one data folder, and nobody who still receives for a node that is gone.
+
+The locks are the system's: it lets go of them when a process ends, however it ends. It knows no database.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from node.domain.errors import OperatorError
+
+_RECEIVERS = "receivers.lock"
+_LOOK_AGAIN_S = 0.05  # the system's call for such a lock has no time limit
+
+
+class DataFolderLock:
+    """Held while a node works on a data folder; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    data_dir
+        The data folder; it is made where it is missing, readable by its owner alone.
+    name
+        Of the lock file in it.
+    """
+
+    def __init__(self, data_dir: Path, name: str = "node.lock") -> None:
+        self._data_dir, self._name = data_dir, name
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        OperatorError
+            Where another process holds it, or the folder cannot be written.
+        """
+        descriptor = _opened(self._data_dir, self._name)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise OperatorError(
+                f"another node (process {holder or 'unknown'}) works on the data folder {self._data_dir}: "
+                "stop it, or give this node a [node] data_dir of its own"
+            ) from error
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; harmless where it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # the file stays: removing it could take a lock away from the next holder
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+@contextmanager
+def receiving(data_dir: Path) -> Iterator[None]:
+    """Let the next node see, as long as the block runs, that this process receives into the data folder.
+
+    Several processes may do so at once. A node that was killed leaves them behind for a moment, and what they are
+    about to record would look to the next node like files without rows.
+    """
+    descriptor = _opened(data_dir, _RECEIVERS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_receivers(data_dir: Path, timeout_s: float) -> None:
+    """Wait until no process receives into the data folder any more; for the holder of its `DataFolderLock`.
+
+    Raises
+    ------
+    OperatorError
+        Where one still does after `timeout_s`.
+    """
+    descriptor = _opened(data_dir, _RECEIVERS)
+    deadline = time.monotonic() + timeout_s
+    try:
+        while not _is_free(descriptor):
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"a receiving process of a node that was killed still works on the data folder {data_dir} after "
+                    f"{timeout_s:g} s: end it (`fuser {data_dir / _RECEIVERS}` shows which), then start again"
+                )
+            time.sleep(_LOOK_AGAIN_S)
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _opened(data_dir: Path, name: str) -> int:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(
+            f"the data folder {data_dir} cannot be written ({error.strerror}): "
+            "make it writable for this user, or set another [node] data_dir"
+        ) from error
