@@ -35,6 +35,7 @@ DELIVERIES_COLUMNS = ("id", "peer", "model", "study_instance_uid", "state", "due
 MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
 
 _EVERYTHING = tuple(State)
+_ANSWER_WITHIN_S = 600.0  # a listing of years may take its time: an operator waits, and no peer does
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
             "the database is empty: start the node once with `pacs-node serve`, or run `pacs-node migrate`"
         )
     schema.check(url)
-    with closing(Database.open(url)) as database:
+    with closing(Database.open(url, answer_within_s=_ANSWER_WITHIN_S)) as database:
         yield database
 
 

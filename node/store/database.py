@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store import engines
-from node.store.failures import CommitUncertain, DatabaseUnavailable, in_commit, translated, worth_another_run
+from node.store.failures import in_commit, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
 from node.store.statement import execute
+from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 __all__ = ["CommitUncertain", "Database", "DatabaseUnavailable", "Transaction"]
 
@@ -57,7 +58,13 @@ class Database:
         self._engines = engines_
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout_s: float = engines.LONGEST_WAIT_S) -> Self:
+    def open(
+        cls,
+        url: str,
+        *,
+        busy_timeout_s: float = engines.LONGEST_WAIT_S,
+        answer_within_s: float = engines.ANSWER_WITHIN_S,
+    ) -> Self:
         """Open a database. Whether its schema fits is `node.store.schema.check`'s business.
 
         Parameters
@@ -66,6 +73,8 @@ class Database:
             ``sqlite:///path`` or ``postgresql+psycopg://...``.
         busy_timeout_s
             SQLite only: how long to wait for another process that writes.
+        answer_within_s
+            PostgreSQL only: how long one statement may take, and how long the server may say nothing.
 
         Raises
         ------
@@ -76,7 +85,7 @@ class Database:
         """
         file = engines.sqlite_file(url)
         if file is None:
-            engine = engines.postgresql_engine(url)
+            engine = engines.postgresql_engine(url, answer_within_s=answer_within_s)
             # a listing is several queries, and only this isolation shows them all the same moment
             snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             return cls(snapshot, _PerCallWriter(engine), (engine,))

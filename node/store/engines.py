@@ -1,6 +1,7 @@
 """How a database is reached: one place for URLs, pragmas and time limits."""
 
 import json
+import math
 import os
 import sqlite3
 from pathlib import Path
@@ -10,10 +11,19 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from node.domain.errors import OperatorError
+from node.store.patience import ImpatientConnection
 from node.store.statement import execute
 
 LONGEST_WAIT_S = 5.0
 """How long a statement waits for a lock or a connection before the database counts as unavailable."""
+
+ANSWER_WITHIN_S = 15.0
+"""How long a server may compute one statement, or say nothing during a commit, before it counts as unavailable.
+
+Beyond `LONGEST_WAIT_S`, so that of a lock the server itself speaks first, and below the time-outs of senders, which
+wait 30 s and more for the response to a C-STORE."""
+
+_SPOKEN_FIRST = 1.2  # this side waits longer by so much than the server may take: a server that lives says why
 
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LONGEST_WAIT_S}
 
@@ -107,24 +117,51 @@ def sqlite_reader(url: str, busy_timeout_s: float) -> Engine:
     return sqlite_engine(url, begin="BEGIN", pragmas={"query_only": "ON"}, busy_timeout_s=busy_timeout_s)
 
 
-def postgresql_engine(url: str) -> Engine:
-    """Return an engine on a PostgreSQL server that gives up waiting after `LONGEST_WAIT_S`.
+def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN_S) -> Engine:
+    """Return an engine on a PostgreSQL server that gives up waiting: for a connection, a lock, and an answer.
 
     A commit returns once it is on the disk, and on that of a synchronous standby, whatever the server's own setting.
+
+    Parameters
+    ----------
+    url
+        The database URL.
+    answer_within_s
+        How long a statement may take, and the server be silent in a commit; None for ever, as migrations may take.
     """
-    wait_s = round(LONGEST_WAIT_S)
-    return create_engine(
+    engine = create_engine(
         parse(url),
         hide_parameters=True,  # they hold patient data
         json_serializer=_dumps,
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": wait_s,
-            "tcp_user_timeout": wait_s * 1000,  # a server that vanished without a word is noticed
-            "options": f"-c lock_timeout={wait_s}s -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on",
-        },
+        connect_args=_reaching(answer_within_s),
         **_POOL,
     )
+
+    def connect(_dialect: Any, _record: Any, arguments: Any, named: dict[str, Any]) -> ImpatientConnection:
+        connection = ImpatientConnection.connect(*arguments, **named)
+        connection.answer_within_s = math.inf if answer_within_s is None else answer_within_s * _SPOKEN_FIRST
+        return connection
+
+    event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def _reaching(answer_within_s: float | None) -> dict[str, Any]:
+    """Return how a server is reached, and what is asked of each of its sessions."""
+    wait_s = round(LONGEST_WAIT_S)
+    limits = f"-c lock_timeout={wait_s}s -c idle_in_transaction_session_timeout=60s"
+    if answer_within_s is not None:
+        limits += f" -c statement_timeout={round(answer_within_s * 1000)}"
+    return {
+        "connect_timeout": wait_s,
+        # a host that vanished without a word is noticed: by what is sent, and by what is waited for
+        "tcp_user_timeout": wait_s * 1000,
+        "keepalives_idle": wait_s,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": f"{limits} -c synchronous_commit=on",
+    }
 
 
 def create_private_file(path: Path) -> None:

@@ -143,7 +143,8 @@ def _transaction(url: str, *, exclusive: bool) -> Iterator[Connection]:
 
 def _engine(url: str, *, exclusive: bool) -> Engine:
     if not engines.is_sqlite(url):
-        return engines.postgresql_engine(url)
+        # a migration may rewrite a table of any size
+        return engines.postgresql_engine(url, answer_within_s=None if exclusive else engines.ANSWER_WITHIN_S)
     # a migration may rebuild a table, and with references enforced dropping the old one would empty its children
     return engines.sqlite_engine(
         url, begin="BEGIN IMMEDIATE" if exclusive else "BEGIN", pragmas={"foreign_keys": "OFF"}

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -38,6 +39,20 @@ class PostgresServer:
     def stop(self) -> None:
         """End it as a power cut does: every connection is lost, and the next start recovers from the log."""
         _run(self.control, "-D", self.data, "-m", "immediate", "-w", "stop")
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Stop all its processes where they are: connections stay, and nothing is answered; then let them go on."""
+        main = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)
+        all_of_it = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+        try:
+            for process in all_of_it:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in all_of_it:
+                os.kill(process, signal.SIGCONT)
 
     @property
     def data(self) -> Path:
