@@ -32,13 +32,13 @@ from node.runtime.clock import Clock, utc_now
 from node.runtime.loop import WorkLoop
 from node.runtime.memory import share_arenas
 from node.runtime.signals import StopSignals
-from node.store import outbox, queue, schema
+from node.store import job_claims, outbox, schema
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.folder_lock import DataFolderLock, wait_for_receivers
+from node.store.job_claims import ClaimedJob
 from node.store.lock import database_lock
 from node.store.outbox import ClaimedDelivery
-from node.store.queue import ClaimedJob
 from node.store.registry import Registration
 from node.store.tables import JobKind
 
@@ -101,7 +101,7 @@ class Node:
         ask_files(self._database, self._files, test_peers(self._settings), self._clock())
         # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
         attempts = self._settings.work.attempts
-        self._database.write(lambda tx: queue.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
+        self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         port = self._receiving.start()
         for loop in self._others:
@@ -176,20 +176,20 @@ class Node:
         attempts = self._settings.work.attempts
 
         def claim(tx: Transaction) -> ClaimedJob | None:
-            return queue.claim(tx, [kind], self._clock(), lease_s, worker, max_attempts=attempts)
+            return job_claims.claim(tx, [kind], self._clock(), lease_s, worker, max_attempts=attempts)
 
         return WorkLoop(
             name,
             lambda: self._database.write(claim),
             handle,
             self._fail_job,
-            lambda: self._database.read(lambda tx: queue.next_due(tx, [kind])),
+            lambda: self._database.read(lambda tx: job_claims.next_due(tx, [kind])),
             self._clock,
         )
 
     def _fail_job(self, job: ClaimedJob, error: Exception) -> None:
         self._database.write(
-            lambda tx: queue.fail(
+            lambda tx: job_claims.fail(
                 tx, job, self._clock(), described(error), permanent=is_permanent(error), jitter=self._jitter
             )
         )

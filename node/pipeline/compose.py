@@ -21,12 +21,13 @@ from node.pipeline.conclude import (
     says_the_same,
 )
 from node.pipeline.reading import not_read
-from node.store import analyses, audit, findings, instances, outbox, queue, registry, synthetic
+from node.store import analyses, audit, findings, instances, job_claims, outbox, queue, registry, synthetic
 from node.store.analyses import Analysis, NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.instances import HeldInstance
-from node.store.queue import ClaimedJob, NewRead
+from node.store.job_claims import ClaimedJob
+from node.store.queue import NewRead
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")
@@ -105,7 +106,7 @@ class Composer:
         queue.enqueue_reads(tx, reads, now, again=True)
         if outdated:
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
-        queue.finish(tx, job, now)
+        job_claims.finish(tx, job, now)
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:
         return NewAnalysis(
@@ -152,7 +153,7 @@ class Composer:
 
     def _settle(self, tx: Transaction, job: ClaimedJob, analysis: NewAnalysis, rendition: NewRendition) -> None:
         now = self._clock()
-        if not queue.finish(tx, job, now):
+        if not job_claims.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
         analysis_id = analyses.add(tx, analysis)
         rendition_id = analyses.add_rendition(tx, analysis_id, rendition)

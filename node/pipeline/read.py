@@ -7,10 +7,10 @@ from pathlib import Path
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.catalogue import Catalogue
-from node.store import audit, findings, instances, queue
+from node.store import audit, findings, instances, job_claims
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.queue import ClaimedJob
+from node.store.job_claims import ClaimedJob
 
 ReadFile = Callable[[Path, SOPInstanceUID, Path, Path | None], Reading]
 """`node.pipeline.reading.read_file`, run where it can do no harm."""
@@ -56,7 +56,7 @@ class InstanceReader:
 
     def _settle(self, tx: Transaction, job: ClaimedJob, reading: Reading, version: str) -> None:
         now = self._clock()
-        if not queue.finish(tx, job, now):
+        if not job_claims.finish(tx, job, now):
             return  # the lease ran out and another worker holds the job: its reading counts, not this one
         findings.put(tx, reading.sop_instance_uid, job.model, version, reading)
         audit.add(

@@ -74,7 +74,7 @@ def claim(
 
 
 def rescue(tx: Transaction, now: datetime, *, everything: bool = False) -> int:
-    """Take back the deliveries whose lease ran out, or all that are running; `node.store.queue.rescue` says when."""
+    """Take back deliveries whose lease ran out, or all that are running; `node.store.job_claims.rescue` says when."""
     lapses = work.rescue(tx, Delivery, now, max_attempts=None, everything=everything)
     for lapse in lapses:
         _note(tx, lapse.id, "delivery rescued", now, attempt=lapse.attempt, state=lapse.state, error=lapse.error)

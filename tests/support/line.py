@@ -19,10 +19,10 @@ from node.pipeline.deliver import Deliverer
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import not_read
-from node.store import analyses, outbox, queue, registry, views
+from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
+from node.store.job_claims import ClaimedJob
 from node.store.outbox import ClaimedDelivery
-from node.store.queue import ClaimedJob
 from node.store.tables import JobKind, Mode
 from tests.support.house import House
 
@@ -142,13 +142,13 @@ class Line:
     def _claim(self, kind: JobKind) -> ClaimedJob | None:
         now = self.house.clock()
         return self.house.database.write(
-            lambda tx: queue.claim(tx, [kind], now, 60, "test", max_attempts=self.attempts)
+            lambda tx: job_claims.claim(tx, [kind], now, 60, "test", max_attempts=self.attempts)
         )
 
     def _fail(self, job: ClaimedJob, error: Exception) -> None:
         arguments = (job, self.house.clock(), described(error))
         self.house.database.write(
-            lambda tx: queue.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))
+            lambda tx: job_claims.fail(tx, *arguments, permanent=is_permanent(error), jitter=random.Random(1))
         )
 
     def claim_delivery(self) -> ClaimedDelivery | None:

@@ -8,7 +8,7 @@ from pydicom import Dataset
 from node.domain.errors import Permanent, Transient
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.store import operator, queue
+from node.store import job_claims, operator
 from node.store.tables import JobKind, Mode
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
@@ -286,7 +286,7 @@ def test_restarts_do_not_use_up_a_jobs_attempts(house: House) -> None:
     house.receive(radiograph())
     for _ in range(6):
         assert line._claim(JobKind.READ) is not None
-        house.database.write(lambda tx: queue.rescue(tx, house.clock(), everything=True))
+        house.database.write(lambda tx: job_claims.rescue(tx, house.clock(), everything=True))
 
     def fails(_: SOPInstanceUID) -> Reading:
         raise Transient("the child process died")

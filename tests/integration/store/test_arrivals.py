@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, arrivals, audit, instances, queue
+from node.store import analyses, arrivals, audit, instances, job_claims, queue
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.instances import NewInstance
@@ -221,18 +221,18 @@ def test_a_uid_that_is_held_is_refused_with_its_whole_group(database: Database, 
 def test_reads_and_composes_of_a_running_study_are_put_back(database: Database, arrival: Arrive, later: Later) -> None:
     """As one by one: what a compose in hand does not hold yet is composed after it."""
     _together(database, [arrival("1.1")], later(0))
-    read = database.write(lambda tx: queue.claim(tx, ["read"], later(0), 60, "w"))
+    read = database.write(lambda tx: job_claims.claim(tx, ["read"], later(0), 60, "w"))
     assert read is not None
-    database.write(lambda tx: queue.finish(tx, read, later(0)))
-    compose = database.write(lambda tx: queue.claim(tx, ["compose"], later(1), 60, "w"))
+    database.write(lambda tx: job_claims.finish(tx, read, later(0)))
+    compose = database.write(lambda tx: job_claims.claim(tx, ["compose"], later(1), 60, "w"))
     assert compose is not None
 
     _together(database, [replace(arrival("1.2"), received_at=later(2))], later(90))
-    database.write(lambda tx: queue.finish(tx, compose, later(3)))
+    database.write(lambda tx: job_claims.finish(tx, compose, later(3)))
 
     jobs = [(row["kind"], row["subject_uid"], row["state"]) for row in _rows(database)["jobs"]]
     assert jobs == [("compose", "1.2.3", "waiting"), ("read", "1.1", "done"), ("read", "1.2", "waiting")]
-    assert database.read(lambda tx: queue.next_due(tx, ["read"])) == later(2)
+    assert database.read(lambda tx: job_claims.next_due(tx, ["read"])) == later(2)
 
 
 def test_the_first_image_of_a_study_is_found_without_counting_the_others(database: Database, arrival: Arrive) -> None:

@@ -9,7 +9,7 @@ import pytest
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import State
-from node.store import analyses, operator, outbox, queue, views
+from node.store import analyses, job_claims, operator, outbox, queue, views
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.queue import NewRead
@@ -35,14 +35,14 @@ def buried_reads(
         for number in (1, 2):
             add_instance(tx, f"1.2.3.{number}")
             queue.enqueue_reads(tx, [NewRead(f"1.2.3.{number}", "1.2.3", "starter")], now)
-            job = queue.claim(tx, (JobKind.READ,), now, 60, "w")
+            job = job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
             assert job is not None
-            assert queue.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=jitter)
+            assert job_claims.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=jitter)
             buried.append(job.id)
         queue.schedule_composes(tx, {("1.2.3", "starter"): now})
-        compose = queue.claim(tx, (JobKind.COMPOSE,), now, 60, "w")
+        compose = job_claims.claim(tx, (JobKind.COMPOSE,), now, 60, "w")
         assert compose is not None
-        assert queue.finish(tx, compose, now)
+        assert job_claims.finish(tx, compose, now)
         return buried
 
     return database.write(work)
@@ -57,7 +57,7 @@ def test_all_buried_jobs_are_put_back(database: Database, buried_reads: list[int
     assert database.write(lambda tx: operator.retry(tx, "job", None, later(100))) == 2
 
     assert sorted(_states(database)) == [("compose", "waiting"), ("read", "waiting"), ("read", "waiting")]
-    job = database.write(lambda tx: queue.claim(tx, tuple(JobKind), later(100), 60, "w"))
+    job = database.write(lambda tx: job_claims.claim(tx, tuple(JobKind), later(100), 60, "w"))
     assert job is not None
     assert (job.kind, job.attempt, job.failures) == (JobKind.READ, 2, 0)
 
@@ -78,7 +78,7 @@ def test_what_is_not_buried_is_left_alone(
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
-        queue.claim(tx, (JobKind.READ,), now, 60, "w")
+        job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
 
     database.write(fill)
 
@@ -92,19 +92,19 @@ def test_a_worker_from_before_the_retry_settles_nothing(
 ) -> None:
     """Its attempt number is never given out again, though the count of failures starts anew."""
 
-    def fill(tx: Transaction) -> queue.ClaimedJob | None:
+    def fill(tx: Transaction) -> job_claims.ClaimedJob | None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
-        return queue.claim(tx, (JobKind.READ,), later(0), 60, "slow")
+        return job_claims.claim(tx, (JobKind.READ,), later(0), 60, "slow")
 
     slow = database.write(fill)
     assert slow is not None
-    database.write(lambda tx: queue.rescue(tx, later(100), max_attempts=1))
+    database.write(lambda tx: job_claims.rescue(tx, later(100), max_attempts=1))
     database.write(lambda tx: operator.retry(tx, "job", None, later(101)))
-    current = database.write(lambda tx: queue.claim(tx, (JobKind.READ,), later(101), 60, "w"))
+    current = database.write(lambda tx: job_claims.claim(tx, (JobKind.READ,), later(101), 60, "w"))
     assert current is not None
 
-    assert not database.write(lambda tx: queue.finish(tx, slow, later(102)))
+    assert not database.write(lambda tx: job_claims.finish(tx, slow, later(102)))
     assert current.attempt > slow.attempt
     assert current.failures == 0
 

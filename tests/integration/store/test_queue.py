@@ -13,10 +13,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from node.domain.lifecycle import State
-from node.store import queue, views
+from node.store import job_claims, queue, views
 from node.store.database import Database, Transaction
+from node.store.job_claims import ClaimedJob
 from node.store.listings import Listed
-from node.store.queue import ClaimedJob, NewRead
+from node.store.queue import NewRead
 from node.store.tables import JobKind
 
 READ, COMPOSE = JobKind.READ, JobKind.COMPOSE
@@ -40,7 +41,7 @@ def claim(database: Database, now: datetime) -> Claim:
     def one(
         kinds: tuple[str, ...] = (READ, COMPOSE), at: datetime = now, worker: str = "w1", max_attempts: int = 5
     ) -> ClaimedJob | None:
-        return database.write(lambda tx: queue.claim(tx, kinds, at, LEASE_S, worker, max_attempts=max_attempts))
+        return database.write(lambda tx: job_claims.claim(tx, kinds, at, LEASE_S, worker, max_attempts=max_attempts))
 
     return one
 
@@ -122,7 +123,7 @@ def test_the_same_read_is_enqueued_once(database: Database, image: None, claim: 
     job = claim()
     assert job is not None
     database.write(lambda tx: queue.enqueue_reads(tx, [read], now, again=True))
-    database.write(lambda tx: queue.finish(tx, job, now))
+    database.write(lambda tx: job_claims.finish(tx, job, now))
     database.write(lambda tx: queue.enqueue_reads(tx, [read], now))
     assert claim() is None
 
@@ -150,13 +151,13 @@ def test_a_late_worker_settles_nothing(
     assert (current.id, current.attempt) == (late.id, late.attempt + 1)
     at = later(LEASE_S + 2)
 
-    assert not database.write(lambda tx: queue.finish(tx, late, at))
-    assert not database.write(lambda tx: queue.fail(tx, late, at, "late", permanent=True, jitter=jitter))
-    assert not database.write(lambda tx: queue.extend(tx, late, at, LEASE_S))
-    assert not database.write(lambda tx: queue.release(tx, late, at))
+    assert not database.write(lambda tx: job_claims.finish(tx, late, at))
+    assert not database.write(lambda tx: job_claims.fail(tx, late, at, "late", permanent=True, jitter=jitter))
+    assert not database.write(lambda tx: job_claims.extend(tx, late, at, LEASE_S))
+    assert not database.write(lambda tx: job_claims.release(tx, late, at))
 
     assert [(job["state"], job["worker"]) for job in _jobs(database)] == [("running", "w2")]
-    assert database.write(lambda tx: queue.finish(tx, current, at))
+    assert database.write(lambda tx: job_claims.finish(tx, current, at))
 
 
 def test_a_settled_job_cannot_be_settled_again(
@@ -165,10 +166,10 @@ def test_a_settled_job_cannot_be_settled_again(
     """Done stays done, also for the worker that did it."""
     job = claim()
     assert job is not None
-    assert database.write(lambda tx: queue.finish(tx, job, later(1)))
+    assert database.write(lambda tx: job_claims.finish(tx, job, later(1)))
 
-    assert not database.write(lambda tx: queue.finish(tx, job, later(2)))
-    assert not database.write(lambda tx: queue.fail(tx, job, later(2), "no", permanent=True, jitter=jitter))
+    assert not database.write(lambda tx: job_claims.finish(tx, job, later(2)))
+    assert not database.write(lambda tx: job_claims.fail(tx, job, later(2), "no", permanent=True, jitter=jitter))
 
     assert [job["state"] for job in _jobs(database)] == ["done"]
 
@@ -181,7 +182,7 @@ def test_a_result_and_its_end_are_kept_together_or_not_at_all(
     assert job is not None
 
     def dies(tx: Transaction) -> None:
-        assert queue.finish(tx, job, later(1))
+        assert job_claims.finish(tx, job, later(1))
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -195,7 +196,7 @@ def test_an_extended_lease_is_not_taken_over(database: Database, image: None, cl
     """A worker that says in time that it lives keeps its job."""
     job = claim()
     assert job is not None
-    assert database.write(lambda tx: queue.extend(tx, job, later(50), LEASE_S))
+    assert database.write(lambda tx: job_claims.extend(tx, job, later(50), LEASE_S))
 
     assert claim(at=later(LEASE_S + 1), worker="w2") is None
     assert claim(at=later(50 + LEASE_S + 1), worker="w2") is not None
@@ -207,7 +208,7 @@ def test_a_failed_job_comes_back_after_its_backoff(
     """Not at once, then under the next attempt, with what went wrong."""
     job = claim()
     assert job is not None
-    assert database.write(lambda tx: queue.fail(tx, job, later(0), "no memory", permanent=False, jitter=jitter))
+    assert database.write(lambda tx: job_claims.fail(tx, job, later(0), "no memory", permanent=False, jitter=jitter))
 
     assert claim(at=later(1)) is None
     again = claim(at=later(3))
@@ -223,7 +224,9 @@ def test_a_permanent_failure_is_buried_with_its_reason(
     job = claim()
     assert job is not None
 
-    assert database.write(lambda tx: queue.fail(tx, job, later(1), "pixels unreadable", permanent=True, jitter=jitter))
+    assert database.write(
+        lambda tx: job_claims.fail(tx, job, later(1), "pixels unreadable", permanent=True, jitter=jitter)
+    )
 
     assert [(job["state"], job["last_error"]) for job in _jobs(database)] == [("buried", "pixels unreadable")]
     assert claim(at=later(10_000)) is None
@@ -238,7 +241,9 @@ def test_attempts_that_are_used_up_bury_the_job(
         job = claim(at=later(1000.0 * number), max_attempts=3)
         assert job is not None
         at = later(1000.0 * number + 1)
-        database.write(lambda tx, job=job, at=at: queue.fail(tx, job, at, "no memory", permanent=False, jitter=jitter))
+        database.write(
+            lambda tx, job=job, at=at: job_claims.fail(tx, job, at, "no memory", permanent=False, jitter=jitter)
+        )
 
     assert [(job["state"], job["failures"], job["last_error"]) for job in _jobs(database)] == [
         ("buried", 3, "attempts used up: last error: no memory")
@@ -264,7 +269,7 @@ def test_errors_and_dead_workers_count_together(
     """A job that fails in more than one way is given up after as many attempts."""
     job = claim(max_attempts=2)
     assert job is not None
-    database.write(lambda tx: queue.fail(tx, job, later(0), "no memory", permanent=False, jitter=jitter))
+    database.write(lambda tx: job_claims.fail(tx, job, later(0), "no memory", permanent=False, jitter=jitter))
     assert claim(at=later(100), max_attempts=2) is not None
 
     assert claim(at=later(200), max_attempts=2) is None
@@ -279,8 +284,8 @@ def test_a_node_that_starts_alone_takes_back_everything_that_ran(
     """What a killed process held need not wait for its lease."""
     assert claim() is not None
 
-    assert database.write(lambda tx: queue.rescue(tx, later(1))) == 0
-    assert database.write(lambda tx: queue.rescue(tx, later(1), everything=True)) == 1
+    assert database.write(lambda tx: job_claims.rescue(tx, later(1))) == 0
+    assert database.write(lambda tx: job_claims.rescue(tx, later(1), everything=True)) == 1
 
     again = claim(at=later(1))
     assert again is not None
@@ -293,7 +298,7 @@ def test_a_released_job_comes_back_at_once_without_a_failure(
     """A node that drains puts back what it has not begun."""
     job = claim()
     assert job is not None
-    assert database.write(lambda tx: queue.release(tx, job, later(1)))
+    assert database.write(lambda tx: job_claims.release(tx, job, later(1)))
 
     again = claim(at=later(1))
 
@@ -337,8 +342,8 @@ def test_a_smaller_priority_comes_first(
 def test_a_worker_claims_only_its_kinds(database: Database, image: None, claim: Claim, now: datetime) -> None:
     """A process that only composes leaves reads alone, and its next due time too."""
     assert claim(kinds=(COMPOSE,)) is None
-    assert database.read(lambda tx: queue.next_due(tx, (COMPOSE,))) is None
-    assert database.read(lambda tx: queue.next_due(tx, (READ,))) == now
+    assert database.read(lambda tx: job_claims.next_due(tx, (COMPOSE,))) is None
+    assert database.read(lambda tx: job_claims.next_due(tx, (READ,))) == now
 
 
 def test_a_compose_waits_until_it_is_due(database: Database, compose: None, claim: Claim, later: Later) -> None:
@@ -360,10 +365,10 @@ def test_a_compose_waits_for_the_reads_of_its_study(
     assert read.kind is READ
     assert claim(kinds=(COMPOSE,)) is None
     if end == "done":
-        database.write(lambda tx: queue.finish(tx, read, later(1)))
+        database.write(lambda tx: job_claims.finish(tx, read, later(1)))
     else:
         permanent = end == "buried"
-        database.write(lambda tx: queue.fail(tx, read, later(1), "no", permanent=permanent, jitter=jitter))
+        database.write(lambda tx: job_claims.fail(tx, read, later(1), "no", permanent=permanent, jitter=jitter))
 
     assert (claim(kinds=(COMPOSE,), at=later(1)) is not None) == (end != "failed once")
 
@@ -401,9 +406,9 @@ def test_a_late_image_puts_a_settled_compose_back_to_waiting(
     job = claim()
     assert job is not None
     if settled == "done":
-        database.write(lambda tx: queue.finish(tx, job, later(1)))
+        database.write(lambda tx: job_claims.finish(tx, job, later(1)))
     else:
-        database.write(lambda tx: queue.fail(tx, job, later(1), "no", permanent=True, jitter=jitter))
+        database.write(lambda tx: job_claims.fail(tx, job, later(1), "no", permanent=True, jitter=jitter))
 
     database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(60)}))
 
@@ -423,17 +428,17 @@ def test_an_image_that_comes_while_the_compose_runs_is_not_lost(
     database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(90)}))
     assert claim(at=later(30)) is None
     if end == "finish":
-        assert database.write(lambda tx: queue.finish(tx, job, later(1)))
+        assert database.write(lambda tx: job_claims.finish(tx, job, later(1)))
     elif end == "bury":
-        assert database.write(lambda tx: queue.fail(tx, job, later(1), "no", permanent=True, jitter=jitter))
+        assert database.write(lambda tx: job_claims.fail(tx, job, later(1), "no", permanent=True, jitter=jitter))
     elif end == "release":
-        assert database.write(lambda tx: queue.release(tx, job, later(1)))
+        assert database.write(lambda tx: job_claims.release(tx, job, later(1)))
 
     assert claim(at=later(89), max_attempts=1) is None
     again = claim(at=later(90), max_attempts=1)
     assert again is not None
     assert (again.id, again.attempt, again.failures) == (job.id, 2, 0)
-    assert database.write(lambda tx: queue.finish(tx, again, later(91)))
+    assert database.write(lambda tx: job_claims.finish(tx, again, later(91)))
     assert [job["state"] for job in _jobs(database)] == ["done"]
 
 
@@ -464,14 +469,14 @@ def test_an_image_that_comes_at_the_moment_of_the_claim_is_in_this_report_or_the
             claiming = pool.submit(lambda together=together: (together.wait(10), claim(kinds=(COMPOSE,)))[1])
             arriving.result(10)
             if (early := claiming.result(10)) is not None:
-                database.write(lambda tx, early=early: queue.finish(tx, early, later(1)))
+                database.write(lambda tx, early=early: job_claims.finish(tx, early, later(1)))
             assert claim(kinds=(COMPOSE,), at=later(1)) is None
             read = claim(kinds=(READ,), at=later(1))
             assert read is not None
-            database.write(lambda tx, read=read: queue.finish(tx, read, later(2)))
+            database.write(lambda tx, read=read: job_claims.finish(tx, read, later(2)))
             last = claim(kinds=(COMPOSE,), at=later(2))
             assert last is not None
-            database.write(lambda tx, last=last: queue.finish(tx, last, later(3)))
+            database.write(lambda tx, last=last: job_claims.finish(tx, last, later(3)))
 
 
 def test_a_failing_compose_keeps_its_backoff_when_an_image_comes(
@@ -481,7 +486,7 @@ def test_a_failing_compose_keeps_its_backoff_when_an_image_comes(
     job = claim()
     assert job is not None
     database.write(lambda tx: queue.schedule_composes(tx, {(STUDY, MODEL): later(60)}))
-    database.write(lambda tx: queue.fail(tx, job, later(1), "no", permanent=False, jitter=jitter))
+    database.write(lambda tx: job_claims.fail(tx, job, later(1), "no", permanent=False, jitter=jitter))
 
     assert claim(at=later(59)) is None
     again = claim(at=later(60))
@@ -495,17 +500,17 @@ def test_next_due_bounds_the_sleep_of_a_worker(
     """The next due time, or the end of a lease; a compose that waits for a read counts only after it."""
 
     def next_due() -> datetime | None:
-        return database.read(queue.next_due)
+        return database.read(job_claims.next_due)
 
     assert next_due() == later(0)
     read = claim()
     assert read is not None
     assert next_due() == later(LEASE_S)
-    database.write(lambda tx: queue.finish(tx, read, later(1)))
+    database.write(lambda tx: job_claims.finish(tx, read, later(1)))
     assert next_due() == later(0)
     job = claim()
     assert job is not None
-    database.write(lambda tx: queue.finish(tx, job, later(1)))
+    database.write(lambda tx: job_claims.finish(tx, job, later(1)))
     assert next_due() is None
 
 
@@ -527,7 +532,7 @@ def test_what_an_error_says_cannot_harm_the_database(
     assert job is not None
     error = "\0'; DROP TABLE jobs; --\ud800" + "x" * 1_000_000
 
-    assert database.write(lambda tx: queue.fail(tx, job, later(1), error, permanent=True, jitter=jitter))
+    assert database.write(lambda tx: job_claims.fail(tx, job, later(1), error, permanent=True, jitter=jitter))
 
     (buried,) = _jobs(database)
     assert "DROP TABLE" in buried["last_error"]
@@ -541,9 +546,9 @@ def test_a_claim_by_its_number_alone_settles_nothing(
     job = claim()
     assert job is not None
 
-    assert not database.write(lambda tx: queue.finish(tx, replace(job, attempt=0), later(1)))
-    assert not database.write(lambda tx: queue.finish(tx, replace(job, attempt=2), later(1)))
-    assert database.write(lambda tx: queue.finish(tx, job, later(1)))
+    assert not database.write(lambda tx: job_claims.finish(tx, replace(job, attempt=0), later(1)))
+    assert not database.write(lambda tx: job_claims.finish(tx, replace(job, attempt=2), later(1)))
+    assert database.write(lambda tx: job_claims.finish(tx, job, later(1)))
 
 
 def test_claiming_reads_only_what_the_indices_point_at(sqlite_template: Path, now: datetime) -> None:
@@ -553,8 +558,8 @@ def test_claiming_reads_only_what_the_indices_point_at(sqlite_template: Path, no
     asked: list[tuple[str, tuple[object, ...]]] = []
     event.listen(writer, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
 
-    database.write(lambda tx: queue.claim(tx, (READ, COMPOSE), now, LEASE_S, "w"))
-    database.write(queue.next_due)
+    database.write(lambda tx: job_claims.claim(tx, (READ, COMPOSE), now, LEASE_S, "w"))
+    database.write(job_claims.next_due)
 
     plans: dict[str, list[str]] = {}
     with writer.connect() as connection:

@@ -11,7 +11,7 @@ from node.domain.errors import OperatorError
 from node.domain.finding import Admission, Anomaly, Code, Finding, Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.rule import Rule
-from node.store import analyses, audit, callers, findings, queue, registry, views
+from node.store import analyses, audit, callers, findings, job_claims, queue, registry, views
 from node.store.analyses import NewAnalysis
 from node.store.database import Database, Transaction
 from node.store.queue import NewRead
@@ -87,9 +87,9 @@ def test_instances_whose_read_was_given_up_are_told_with_their_error(
         for uid in ("1.2.3.1", "1.2.3.2"):
             add_instance(tx, uid)
             queue.enqueue_reads(tx, [NewRead(uid, "1.2.3", "starter")], now)
-        job = queue.claim(tx, (JobKind.READ,), now, 60, "w")
+        job = job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
         assert job is not None
-        queue.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=random.Random(7))
+        job_claims.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=random.Random(7))
 
     database.write(fill)
 

@@ -11,7 +11,7 @@ import pytest
 from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import State
-from node.store import analyses, findings, instances, outbox, queue, views
+from node.store import analyses, findings, instances, job_claims, outbox, queue, views
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.instances import NewCopy
@@ -97,8 +97,8 @@ def test_a_study_shows_where_it_stands(database: Database, add_instance: Add, la
     def state(at: float) -> object:
         return _studies(database, later(at))[0]["state"]
 
-    def claim(at: float) -> queue.ClaimedJob:
-        job = database.write(lambda tx: queue.claim(tx, tuple(JobKind), later(at), 60, "w"))
+    def claim(at: float) -> job_claims.ClaimedJob:
+        job = database.write(lambda tx: job_claims.claim(tx, tuple(JobKind), later(at), 60, "w"))
         assert job is not None
         return job
 
@@ -109,14 +109,14 @@ def test_a_study_shows_where_it_stands(database: Database, add_instance: Add, la
     assert state(1) == "receiving"
     read = claim(1)
     assert state(1) == "reading"
-    database.write(lambda tx: queue.finish(tx, read, later(2)))
+    database.write(lambda tx: job_claims.finish(tx, read, later(2)))
     assert state(59) == "receiving"
     assert state(60) == "waiting"
     compose = claim(60)
     assert state(61) == "reading"
 
     def composed(tx: Transaction) -> None:
-        assert queue.finish(tx, compose, later(61))
+        assert job_claims.finish(tx, compose, later(61))
         _report(tx, later(61), "2.25.1", ("pacs", "archive"), Outcome.POSITIVE)
 
     database.write(composed)
@@ -133,9 +133,9 @@ def test_a_study_with_a_buried_job_is_shown_as_buried(database: Database, add_in
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
-        job = queue.claim(tx, tuple(JobKind), later(0), 60, "w")
+        job = job_claims.claim(tx, tuple(JobKind), later(0), 60, "w")
         assert job is not None
-        queue.fail(tx, job, later(0), "no", permanent=True, jitter=random.Random(7))
+        job_claims.fail(tx, job, later(0), "no", permanent=True, jitter=random.Random(7))
         _report(tx, later(1), "2.25.1", (), Outcome.NOT_ASSESSED)
 
     database.write(fill)
