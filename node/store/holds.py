@@ -1,0 +1,111 @@
+"""Holds: an operator's word that nothing leaves, of all models or of one.
+
+A hold is a row, so it survives any restart and binds every process on the database at once: what sends asks for it
+before it claims and before it sends. Nothing else asks: receiving, reading and composing go on.
+
+A rejection note that an operator ordered while the hold was in force is the one thing that leaves under it: its
+delivery was let go (`released_at`) at or after the time of the hold.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy.orm import aliased
+
+from node.store.choices import DeliveryKind
+from node.store.database import Transaction
+from node.store.operation_tables import Hold
+from node.store.tables import Analysis, Delivery
+
+ALL_MODELS = ""
+"""What stands for a model's name in a hold of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldInForce:
+    """A hold that nobody has released."""
+
+    id: int
+    model: str  #: "" for all
+    reason: str
+    held_by: str  #: user of the operating system
+    held_at: datetime
+
+    @property
+    def said(self) -> str:
+        """One sentence for a listing, a log line or a delivery that waits for it."""
+        what = f"model {self.model}" if self.model else "everything"
+        return f"{what} is held since {self.held_at:%Y-%m-%d %H:%M:%S} UTC by {self.held_by}: {self.reason}"
+
+
+def in_force(tx: Transaction) -> list[HoldInForce]:
+    """Return the holds that are in force, the oldest first."""
+    return _found(tx, Hold.released_at.is_(None))
+
+
+def holding(tx: Transaction, model: str) -> HoldInForce | None:
+    """Return the hold that keeps a model's results back, the oldest of several, or None."""
+    found = _found(tx, Hold.released_at.is_(None), Hold.model.in_((ALL_MODELS, model)))
+    return found[0] if found else None
+
+
+def holding_delivery(tx: Transaction, delivery_id: int) -> HoldInForce | None:
+    """Return the hold that keeps a delivery back, the oldest of several, or None; `not_held` of one delivery.
+
+    What is sending asks this before every single C-STORE, and every second or so while a slow one goes on.
+    """
+    holds = select(Hold).join(Delivery, Delivery.id == delivery_id).where(_covers()).order_by(Hold.id).limit(1)
+    row = tx.scalar(holds)
+    return None if row is None else _hold(row)
+
+
+def not_held() -> ColumnElement[bool]:
+    """Return the condition for deliveries that no hold keeps back; `Delivery` is all that its query needs to name."""
+    return ~exists().where(_covers()).correlate(Delivery)
+
+
+def place(tx: Transaction, model: str, reason: str, who: str, now: datetime) -> HoldInForce:
+    """Hold a model's results, or with `ALL_MODELS` everything; one that is held already is held twice."""
+    row = Hold(model=model, reason=reason, held_by=who, held_at=now, released_at=None, released_by="", released_how="")
+    tx.add(row)
+    tx.flush()
+    return _hold(row)
+
+
+def lift(tx: Transaction, model: str, how: str, who: str, now: datetime) -> list[HoldInForce]:
+    """Release the holds that were placed on exactly this model, or with `ALL_MODELS` on everything; return them.
+
+    Parameters
+    ----------
+    tx, model, now
+        As for `place`.
+    how
+        "sent" or "discarded": what becomes of what gathered, which is for the caller to do.
+    who
+        Who releases it.
+    """
+    lifted = _found(tx, Hold.released_at.is_(None), Hold.model == model)
+    released = {"released_at": now, "released_by": who, "released_how": how}
+    tx.execute(update(Hold).where(Hold.id.in_([hold.id for hold in lifted])).values(**released))
+    return lifted
+
+
+def _covers() -> ColumnElement[bool]:
+    """Return the condition for a hold that keeps a delivery back."""
+    analysis = aliased(Analysis)
+    model = select(analysis.model).where(analysis.id == Delivery.analysis_id).correlate(Delivery).scalar_subquery()
+    ordered_since = and_(Delivery.kind == DeliveryKind.REJECTION_NOTE, Delivery.released_at >= Hold.held_at)
+    return and_(
+        Hold.released_at.is_(None),
+        or_(Hold.model == ALL_MODELS, Hold.model == model),
+        or_(Delivery.released_at.is_(None), ~ordered_since),
+    )
+
+
+def _found(tx: Transaction, *where: ColumnElement[bool]) -> list[HoldInForce]:
+    return [_hold(row) for row in tx.scalars(select(Hold).where(*where).order_by(Hold.id))]
+
+
+def _hold(row: Hold) -> HoldInForce:
+    return HoldInForce(row.id, row.model, row.reason, row.held_by, row.held_at)
