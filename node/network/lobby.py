@@ -5,6 +5,9 @@ come whole. So whoever stays silent, drips, scans the port or speaks something e
 that came, no thread and no slot of the associations; and how many of them there may be is bounded. It knows no
 library, and of an A-ASSOCIATE-RQ its type and length alone.
 
+What it foresees (no descriptors left, a connection that is gone before it was accepted) it says, and goes on. Anything
+else ends its thread, and then it tells whoever runs it: a node that is ready and hears nobody looks alive to all.
+
 References
 ----------
 DICOM PS3.8 9.1.4 and 9.1.5 (connections, the ARTIM timer), 9.2 (Sta2 and Sta13).
@@ -14,22 +17,20 @@ import contextlib
 import errno
 import selectors
 import socket
+import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from node.network.connection import PDU_CAP_BYTES, close_after
-from node.network.pdu import ABORT, ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol, abort_pdu
-from node.network.request import ITEMS_START
-from node.telemetry import logger
-
-#: Half-open connections and those on their way out, together. Each costs a descriptor and what it has sent so far.
-MAXIMUM_GUESTS = 128
-MAXIMUM_GATHERED_BYTES = 16 << 20
+from node.network.connection import close_after
+from node.network.guests import Guest, Guests
+from node.network.pdu import HEADER, BrokenProtocol, abort_pdu
+from node.network.request import AbortedEarly, claimed_length
+from node.telemetry import logger, place_of
 
 #: How long a peer has to close a connection that is over for us, before we do (PS3.8 9.2, Sta13).
 _LEAVE_S = 1.0
@@ -39,6 +40,9 @@ _PAUSE_S = 0.5
 
 _READ_BYTES = 1 << 16
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+#: The listening socket is none any more, and no pause mends it.
+_NEVER_AGAIN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 _log = logger("network.lobby")
 
@@ -60,20 +64,6 @@ class Visitor:
     request: bytes
 
 
-@dataclass(eq=False, slots=True)
-class _Guest:
-    connection: socket.socket
-    address: tuple[Any, ...]
-    deadline: float
-    wanted_bytes: int = HEADER.size
-    gathered: bytearray = field(default_factory=bytearray)
-    is_leaving: bool = False
-
-
-class _Aborted(Exception):  # noqa: N818 - a way to end, not an error
-    """The peer aborts before it has asked for anything."""
-
-
 class Lobby:
     """Accepts on a listening socket until it is stopped.
 
@@ -85,11 +75,22 @@ class Lobby:
         From the connection to the end of the A-ASSOCIATE-RQ, however it comes.
     receive
         Called with each visitor, on the lobby's thread; returns None, or the bytes to send away with.
+    lost
+        Called once, on the lobby's thread, where it ends without having been stopped: nobody is accepted any more.
+    known_addresses
+        IP addresses of peers that are expected: they keep their places when the lobby is full.
     """
 
-    def __init__(self, listener: socket.socket, timeout_s: float, receive: Callable[[Visitor], bytes | None]) -> None:
-        self._listener, self._timeout_s, self._receive = listener, timeout_s, receive
-        self._guests: dict[_Guest, None] = {}  # in the order of their coming
+    def __init__(
+        self,
+        listener: socket.socket,
+        timeout_s: float,
+        receive: Callable[[Visitor], bytes | None],
+        lost: Callable[[], None],
+        known_addresses: frozenset[str] = frozenset(),
+    ) -> None:
+        self._listener, self._timeout_s, self._receive, self._lost = listener, timeout_s, receive, lost
+        self._guests = Guests(known_addresses)
         self._leaving: deque[tuple[socket.socket, bytes]] = deque()
         self._is_stopped = self._is_closed = False
         self._closing = threading.Lock()
@@ -111,6 +112,10 @@ class Lobby:
         self._is_stopped = True
         self._ring()
         self._thread.join()
+
+    def remember(self, address: str) -> None:
+        """Take an address from which an association was let in for a peer's; from any thread."""
+        self._guests.remember(address)
 
     def see_off(self, connection: socket.socket, farewell: bytes) -> None:
         """Send the last bytes, let the peer close the connection or close it soon; from any thread, without waiting.
@@ -137,7 +142,12 @@ class Lobby:
                 self._let_out()
                 self._send_overdue_away()
         finally:
-            self._close()
+            try:
+                if not self._is_stopped:
+                    _tell_end(sys.exception())
+                    self._lost()
+            finally:
+                self._close()
 
     def _wait_s(self) -> float | None:
         deadlines = [guest.deadline for guest in self._guests]
@@ -153,12 +163,21 @@ class Lobby:
         """Accept one: of many that come at once, other processes on the same listening socket get their share."""
         try:
             connection, address = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # another process took it, or it went again
+        except BlockingIOError:
+            return  # another process took it
+        except ConnectionAbortedError:
+            _log.info("connection_gone", reason="it ended before it was accepted")
+            return
         except OSError as error:
+            if error.errno in _NEVER_AGAIN:
+                raise
             self._pause(error)
             return
-        self._take_in(connection, address, self._timeout_s)
+        try:
+            self._take_in(connection, address, self._timeout_s)
+        except OSError as error:  # the system watches no more descriptors
+            connection.close()
+            self._pause(error)
 
     def _pause(self, error: OSError) -> None:
         """Accept nothing for a moment: the listening socket stays ready, and the thread would spin."""
@@ -166,20 +185,20 @@ class Lobby:
         way_out = "raise the limit of open files of this process" if is_full else "it is tried again"
         _log.error("not_accepted", error=error.strerror, way_out=way_out)
         if is_full:
-            self._send_away_one()
+            self._make_room(self._guests.least())
         self._selector.unregister(self._listener)
         self._accepts_again_at = time.monotonic() + _PAUSE_S
 
-    def _take_in(self, connection: socket.socket, address: tuple[Any, ...], stay_s: float) -> _Guest:
+    def _take_in(self, connection: socket.socket, address: tuple[Any, ...], stay_s: float) -> Guest:
         connection.setblocking(False)
-        guest = _Guest(connection, address, time.monotonic() + stay_s)
-        self._guests[guest] = None
+        now = time.monotonic()
+        guest = Guest(connection, address, now + stay_s, now)
         self._selector.register(connection, selectors.EVENT_READ, partial(self._read, guest))
-        while len(self._guests) > MAXIMUM_GUESTS:
-            self._send_away_one()
+        self._guests.add(guest)
+        self._make_room(self._guests.one_too_many())
         return guest
 
-    def _read(self, guest: _Guest) -> None:
+    def _read(self, guest: Guest) -> None:
         if guest not in self._guests:
             return  # sent away between the event and now
         wanted = _READ_BYTES if guest.is_leaving else min(guest.wanted_bytes - len(guest.gathered), _READ_BYTES)
@@ -193,23 +212,24 @@ class Lobby:
             self._drop(guest)
         elif not guest.is_leaving:
             guest.gathered += received
+            guest.heard_at = time.monotonic()
             self._look_at(guest)
 
-    def _look_at(self, guest: _Guest) -> None:
+    def _look_at(self, guest: Guest) -> None:
         try:
             if len(guest.gathered) == HEADER.size:
-                guest.wanted_bytes += _length_of_request(bytes(guest.gathered))
+                guest.wanted_bytes += claimed_length(bytes(guest.gathered))
             elif len(guest.gathered) == guest.wanted_bytes:
                 self._hand_on(guest)
-        except _Aborted:
+        except AbortedEarly:
             self._drop(guest)  # PS3.8 9.2.3, AA-2: nothing is answered
         except BrokenProtocol as broken:
             _log.info("connection_aborted", reason=str(broken), address=guest.address[0])
             self._bid_farewell(guest, abort_pdu(broken.reason))
-        while sum(len(each.gathered) for each in self._guests) > MAXIMUM_GATHERED_BYTES:
-            self._send_away_one()
+        while (heaviest := self._guests.one_too_heavy()) is not None:
+            self._drop(heaviest)
 
-    def _hand_on(self, guest: _Guest) -> None:
+    def _hand_on(self, guest: Guest) -> None:
         self._forget(guest)
         guest.connection.setblocking(True)
         farewell = self._receive(Visitor(guest.connection, guest.address, bytes(guest.gathered)))
@@ -225,7 +245,7 @@ class Lobby:
                 continue
             connection.close()  # the peer has gone
 
-    def _bid_farewell(self, guest: _Guest, farewell: bytes) -> None:
+    def _bid_farewell(self, guest: Guest, farewell: bytes) -> None:
         guest.is_leaving, guest.deadline = True, time.monotonic() + _LEAVE_S
         guest.gathered.clear()
         close_after(guest.connection, farewell)
@@ -238,20 +258,15 @@ class Lobby:
             self._accepts_again_at = None
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
-    def _send_away_one(self) -> None:
-        """Drop one that leaves, or else the oldest of the address that holds most: none locks others out."""
-        if not self._guests:
-            return
-        held = Counter(guest.address[0] for guest in self._guests)
-        most = max(held.values())
-        crowd = (guest for guest in self._guests if held[guest.address[0]] == most)
-        self._drop(next((guest for guest in self._guests if guest.is_leaving), None) or next(crowd))
+    def _make_room(self, guest: Guest | None) -> None:
+        if guest is not None:
+            self._drop(guest)
 
-    def _forget(self, guest: _Guest) -> None:
-        del self._guests[guest]
+    def _forget(self, guest: Guest) -> None:
+        self._guests.remove(guest)
         self._selector.unregister(guest.connection)
 
-    def _drop(self, guest: _Guest) -> None:
+    def _drop(self, guest: Guest) -> None:
         self._forget(guest)
         guest.connection.close()
 
@@ -266,15 +281,6 @@ class Lobby:
             one.close()
 
 
-def _length_of_request(header: bytes) -> int:
-    """Return the length that an A-ASSOCIATE-RQ claims, before any of it is read."""
-    kind, length = HEADER.unpack(header)
-    if kind == ABORT:
-        raise _Aborted
-    if kind not in TYPES:
-        raise BrokenProtocol("what came is no PDU", AbortReason.UNRECOGNISED_PDU)
-    if kind != ASSOCIATE_RQ:
-        raise BrokenProtocol("the first PDU is no A-ASSOCIATE-RQ", AbortReason.UNEXPECTED_PDU)
-    if not ITEMS_START <= length <= PDU_CAP_BYTES:
-        raise BrokenProtocol(f"an A-ASSOCIATE-RQ claims {length} bytes")
-    return int(length)
+def _tell_end(error: BaseException | None) -> None:
+    kind, place = (type(error).__qualname__, place_of(error)) if error is not None else ("none", "an unknown place")
+    _log.error("accepting_ended", error=kind, place=place)

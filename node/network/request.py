@@ -17,8 +17,9 @@ from itertools import islice
 
 from node.domain.identifiers import is_uid
 from node.network.associate import maximum_length
+from node.network.connection import PDU_CAP_BYTES
 from node.network.items import MalformedItems, item, items
-from node.network.pdu import ASSOCIATE_RQ, HEADER, BrokenProtocol
+from node.network.pdu import ABORT, ASSOCIATE_RQ, HEADER, TYPES, AbortReason, BrokenProtocol
 from node.network.presentation import TRANSFER_SYNTAXES, Syntaxes, preferred_transfer_syntax
 
 #: PS3.8 Table 9-11: version, reserved, two AE titles and 32 reserved bytes stand before the items.
@@ -40,6 +41,10 @@ _MOST_SYNTAXES = 2 * len(TRANSFER_SYNTAXES)
 
 #: PS3.8 Table 9-11: bit 0 says version 1, and only that bit is tested.
 _VERSION_1 = 0x0001
+
+
+class AbortedEarly(Exception):  # noqa: N818 - a way to end, not an error
+    """The peer aborts before it has asked for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,28 @@ def _encoded_context(context: ProposedContext) -> bytes:
     abstract = item(_ABSTRACT_SYNTAX, context.syntaxes.abstract_syntax.encode())
     transfer = item(_TRANSFER_SYNTAX, context.syntaxes.transfer_syntax.encode())
     return item(_CONTEXT, bytes([context.context_id, 0, 0, 0]) + abstract + transfer)
+
+
+def claimed_length(header: bytes) -> int:
+    """Return the length that an A-ASSOCIATE-RQ claims, before any of it is read.
+
+    Raises
+    ------
+    BrokenProtocol
+        When the first PDU on a connection is another one, or longer or shorter than any.
+    AbortedEarly
+        When it is an A-ABORT.
+    """
+    kind, length = HEADER.unpack(header)
+    if kind == ABORT:
+        raise AbortedEarly
+    if kind not in TYPES:
+        raise BrokenProtocol("what came is no PDU", AbortReason.UNRECOGNISED_PDU)
+    if kind != ASSOCIATE_RQ:
+        raise BrokenProtocol("the first PDU is no A-ASSOCIATE-RQ", AbortReason.UNEXPECTED_PDU)
+    if not ITEMS_START <= length <= PDU_CAP_BYTES:
+        raise BrokenProtocol(f"an A-ASSOCIATE-RQ claims {length} bytes")
+    return int(length)
 
 
 def decode_request(body: memoryview) -> AssociationRequest:

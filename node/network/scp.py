@@ -11,8 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from pynetdicom.ae import ApplicationEntity
 
@@ -28,6 +26,7 @@ from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
 from node.network.reception import Begin
 from node.network.rejection import RefusedAssociation, Rejection
 from node.network.request import AssociationRequest
+from node.network.scp_settings import ScpSettings
 from node.network.service import StorageService, contained
 from node.network.slots import LocalSlots, Slots
 
@@ -46,48 +45,6 @@ _BACKLOG = 1024
 _JUDGED, _JUDGED_PER_ADDRESS = 64, 24
 
 
-@dataclass(frozen=True, slots=True)
-class ScpSettings:
-    """Where the SCP listens, whom it lets in, and its limits.
-
-    Parameters
-    ----------
-    ae_title
-        The called AE title that it answers to, 1 to 16 characters.
-    bind, port
-        Where it listens; port 0 takes a free one.
-    accept_any_calling_ae
-        Whether every calling AE title is let in.
-    calling_ae_titles
-        The calling AE titles that are let in otherwise.
-    max_associations, max_associations_per_address
-        How many associations run at once, in all and from one IP address.
-    association_timeout_s
-        From the connection to the end of the A-ASSOCIATE-RQ (the ARTIM timer, PS3.8 9.1.5).
-    pdu_timeout_s
-        From the first byte of a PDU to its last, and for a write that stands still; the association is then aborted.
-    idle_timeout_s
-        Between two PDUs; likewise.
-    max_instance_mb
-        A dataset above this, in units of 1 000 000 bytes, is refused with 0xA700.
-    reader
-        What moves the bytes of an association: this node's own reader, or pynetdicom's with guards around it.
-    """
-
-    ae_title: str
-    bind: str = "0.0.0.0"  # noqa: S104 - a DICOM node listens to the network; the operator narrows it
-    port: int = 11112
-    accept_any_calling_ae: bool = False
-    calling_ae_titles: frozenset[str] = frozenset()
-    max_associations: int = 20
-    max_associations_per_address: int = 16
-    association_timeout_s: float = 30.0
-    pdu_timeout_s: float = 60.0
-    idle_timeout_s: float = 120.0
-    max_instance_mb: int = 2048
-    reader: Literal["fast", "pynetdicom"] = "fast"
-
-
 class StorageSCP:
     """Accepts associations on one port and serves C-ECHO and C-STORE on them, one thread an association.
 
@@ -103,6 +60,8 @@ class StorageSCP:
         Asked for each association; a reason in words has it rejected with (2,3,1), None lets it in.
     slots
         Counts the associations; those of this process alone where it is left out.
+    lost
+        Called once where this SCP accepts nobody any more though nobody stopped it; see `lobby.Lobby`.
     """
 
     def __init__(
@@ -112,8 +71,10 @@ class StorageSCP:
         on_refused: Callable[[RefusedAssociation], None],
         congested: Callable[[], str | None] = lambda: None,
         slots: Slots | None = None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings, self._on_refused, self._congested = settings, on_refused, congested
+        self._lost = lost
         self._slots = slots or LocalSlots(settings.max_associations, settings.max_associations_per_address)
         self._service = StorageService(begin, settings.max_instance_mb * 1_000_000)
         self._changed = threading.Condition()
@@ -143,7 +104,9 @@ class StorageSCP:
         quieten()
         listener = listener or listening(self._settings.bind, self._settings.port)
         port = int(listener.getsockname()[1])
-        lobby = self._lobby = Lobby(listener, self._settings.association_timeout_s, self._welcome)
+        settings = self._settings
+        lobby = Lobby(listener, settings.association_timeout_s, self._welcome, self._lost, settings.known_addresses)
+        self._lobby = lobby
         self._host = Host(
             _entity(self._settings),
             list(acceptor_contexts()),
@@ -255,6 +218,8 @@ class StorageSCP:
             rejection = self._slots.take(association.introduction.address)
             if rejection is None:
                 self._admitted.add(association)
+                if self._lobby is not None:
+                    self._lobby.remember(association.introduction.address)
         return rejection
 
 

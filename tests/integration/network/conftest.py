@@ -196,6 +196,7 @@ def listen(reader: str) -> Iterator[Callable[..., Listening]]:
         begin: Begin | None = None,
         congested: Callable[[], str | None] = lambda: None,
         listener: socket.socket | None = None,
+        lost: Callable[[], None] = lambda: None,
         **settings: Any,
     ) -> Listening:
         received: list[IncomingInstance] = []
@@ -207,7 +208,7 @@ def listen(reader: str) -> Iterator[Callable[..., Listening]]:
 
         chosen = {"bind": "127.0.0.1", "port": 0, "calling_ae_titles": frozenset({"SCANNER"})} | settings
         chosen.setdefault("reader", reader)
-        scp = StorageSCP(ScpSettings("NODE", **chosen), begin or gathered(keep), refused.append, congested)
+        scp = StorageSCP(ScpSettings("NODE", **chosen), begin or gathered(keep), refused.append, congested, lost=lost)
         running.append(Listening(scp, scp.start(listener), received, refused))
         return running[-1]
 

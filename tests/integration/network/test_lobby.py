@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from node.network import lobby
+from node.network import guests, lobby
 
 DESCRIPTORS = Path("/proc/self/fd")
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -38,8 +38,9 @@ def test_silent_connections_take_no_slot_and_no_thread(listen: Any, raw: Any) ->
 
 
 def test_a_crowd_from_one_address_locks_nobody_else_out(listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the lobby is full, the oldest of the address that holds most goes; the others stay and are served."""
-    monkeypatch.setattr(lobby, "MAXIMUM_GUESTS", 8)
+    """When the lobby is full, the oldest of an address with more than its share goes; the others are served."""
+    monkeypatch.setattr(guests, "MAXIMUM_GUESTS", 8)
+    monkeypatch.setattr(guests, "_SHARE", 4)
     node = listen()
     first_of_another = raw(node, ADDRESSES[1])
     crowd = [raw(node, ADDRESSES[0]) for _ in range(30)]
@@ -49,6 +50,80 @@ def test_a_crowd_from_one_address_locks_nobody_else_out(listen: Any, raw: Any, m
     assert [peer.read() for peer in crowd[:20]] == [None] * 20
     assert not is_closed(crowd[-1])
     assert crowd[-1].request()[0] == 2
+
+
+def _addresses(count: int) -> list[str]:
+    """Return addresses of this machine that nothing has called from yet."""
+    return [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count)]
+
+
+def test_a_flood_from_many_addresses_leaves_a_request_that_is_on_its_way(
+    listen: Any, raw: Any, make_request: Callable[..., bytes]
+) -> None:
+    """Three hundred addresses that only connect make way for each other, not a stranger who is slow and honest."""
+    node, request = listen(), make_request()
+    slow = raw(node, ADDRESSES[1])
+    slow.connection.sendall(request[:100])
+    for address in _addresses(300):
+        raw(node, address)
+    slow.connection.sendall(request[100:])
+    assert slow.read()[0] == 2
+
+
+@pytest.mark.parametrize("is_configured", [True, False])
+def test_a_flood_of_requests_that_never_end_leaves_a_known_peer(
+    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, *, is_configured: bool
+) -> None:
+    """A peer's address, as configured or as one that was let in before, keeps its place whatever strangers send."""
+    monkeypatch.setattr(guests, "MAXIMUM_GUESTS", 16)
+    known = ADDRESSES[1]
+    node, request = listen(known_addresses=frozenset({known} if is_configured else ())), make_request()
+    if not is_configured:
+        assert raw(node, known).request()[0] == 2
+    slow = raw(node, known)
+    for address in _addresses(60):
+        raw(node, address).connection.sendall(request[:100])
+    slow.connection.sendall(request)
+    assert slow.read()[0] == 2
+
+
+def test_strangers_are_served_while_requests_that_never_end_fill_the_lobby(
+    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so many of them keep their places: a newcomer gets one."""
+    monkeypatch.setattr(guests, "MAXIMUM_GUESTS", 16)
+    monkeypatch.setattr(guests, "_ON_THEIR_WAY", 8)
+    node, request = listen(), make_request()
+    for address in _addresses(60):
+        raw(node, address).connection.sendall(request[:100])
+    assert raw(node, ADDRESSES[1]).request()[0] == 2
+
+
+def test_a_lobby_that_can_accept_nobody_any_more_tells_so(
+    listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its listening socket is shut under it, as no pause mends: whoever runs it is told once, with the place."""
+    lost, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
+    with socket.create_server(("127.0.0.1", 0)) as listener, capture_logs() as events:
+        node = listen(listener=listener.dup(), lost=lost.set)
+        guest = raw(node)
+        assert guest.request()[0] == 2
+        listener.shutdown(socket.SHUT_RDWR)
+        assert lost.wait(10)
+        assert ended.wait(10)
+        assert guest.echo() == 0  # who is in is served to the end
+    (told,) = [event for event in events if event["event"] == "accepting_ended"]
+    assert (told["error"], told["log_level"]) == ("OSError", "error")
+
+
+def test_a_stop_is_no_loss(listen: Any, raw: Any) -> None:
+    """Whoever stopped it knows."""
+    lost = threading.Event()
+    node = listen(lost=lost.set)
+    raw(node)
+    node.scp.stop()
+    assert not lost.is_set()
 
 
 def test_a_request_may_come_in_any_pieces(listen: Any, raw: Any, make_request: Callable[..., bytes]) -> None:
@@ -79,7 +154,7 @@ def test_long_requests_that_do_not_end_are_kept_within_a_budget(
     listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each may come to 1 MiB, but not all at once."""
-    monkeypatch.setattr(lobby, "MAXIMUM_GATHERED_BYTES", 300_000)
+    monkeypatch.setattr(guests, "MAXIMUM_GATHERED_BYTES", 300_000)
     node = listen()
     heavy = [raw(node) for _ in range(5)]
     for peer in heavy:
