@@ -1,0 +1,102 @@
+"""A running node: its parts joined, started and drained."""
+
+import random
+import time
+from typing import Any
+
+from node.app.composing import compose_loops
+from node.app.delivering import deliver_loops
+from node.app.parts import Parts
+from node.app.reading import Readers
+from node.config import Settings
+from node.pipeline.asking import ask_files, test_peers
+from node.pipeline.catalogue import Catalogue, public_keys, seeded
+from node.pipeline.steps import Reached, unobserved
+from node.receivers.bookkeeping import recover
+from node.receivers.choosing import receiving_for
+from node.runtime.clock import Clock
+from node.runtime.loop import WorkLoop
+from node.store import job_claims, outbox
+from node.store.database import Database
+from node.store.files import InstanceFiles
+from node.store.registry import Registration
+
+
+class Node:
+    """A running node on one data folder.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    database
+        Open, at this program's schema.
+    clock
+        The time now, aware.
+    jitter
+        Random source of the backoffs.
+    reached
+        Called at each step of an instance that comes in; for tests that end the process there.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        jitter: random.Random,
+        reached: Reached = unobserved,
+    ) -> None:
+        self._settings, self._database, self._clock = settings, database, clock
+        self._files = InstanceFiles(settings.node.data_dir)
+        self._registrations = seeded(settings, database, clock)
+        catalogue = Catalogue(self._registrations, public_keys(settings))
+        parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake)
+        self._readers = Readers(parts)
+        self._others = [*compose_loops(parts), *deliver_loops(parts)]
+        self._served = catalogue.served_models
+        self._receiving = receiving_for(settings, database, self._files, self._served, clock, self._wake, reached)
+
+    @property
+    def registrations(self) -> list[Registration]:
+        """The registry's rows at the start."""
+        return self._registrations
+
+    def start(self) -> str:
+        """Take back what a killed process held, accept associations, begin to work; return the ready line."""
+        recover(self._settings, self._database, self._files, self._served, self._clock)
+        ask_files(self._database, self._files, test_peers(self._settings), self._clock())
+        # the lock on the data folder is held: no other worker lives, so every lease is a dead process's
+        attempts = self._settings.work.attempts
+        self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
+        self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
+        port = self._receiving.start()
+        for loop in self._others:
+            loop.start()
+        self._readers.start()
+        models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
+        return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
+
+    def drain(self, timeout_s: float) -> bool:
+        """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
+        deadline = time.monotonic() + timeout_s
+        self._readers.finish()
+        for loop in self._loops:
+            loop.finish()
+        finished = self._receiving.drain(timeout_s)
+        ended = [loop.ended(deadline - time.monotonic()) for loop in self._loops]
+        self.abandon()
+        return finished and all(ended)
+
+    def abandon(self) -> None:
+        """End the child processes, whatever they do."""
+        self._readers.stop()
+        self._receiving.abandon()
+
+    def _wake(self) -> None:
+        for loop in self._loops:
+            loop.wake()
+
+    @property
+    def _loops(self) -> list[WorkLoop[Any]]:
+        return [*self._readers.loops, *self._others]
