@@ -6,7 +6,7 @@ Those of images, work and results are in `node.store.tables`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, UniqueConstraint
+from sqlalchemy import JSON, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.store.columns import NUMBER, UID
@@ -37,10 +37,24 @@ class Rejection(Base):
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     sop_instance_uid: Mapped[str] = mapped_column(UID, index=True)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
-    code_value: Mapped[str]  #: 113001, 113037, 113038 or 113039 (DICOM PS3.16 CID 7011)
+    code_value: Mapped[str]  #: 113001, 113037, 113038 or 113039 (DICOM PS3.16 CID 7010)
     note_sop_instance_uid: Mapped[str] = mapped_column(UID)
     calling_ae_title: Mapped[str]
     rejected_at: Mapped[datetime]
+
+
+class RejectionNote(Lifecycle, Base):
+    """One Key Object Selection that came, until it is known what it takes back; settled once that has happened.
+
+    It is written with the row of the instance, so none is forgotten. It is buried where it cannot be read, and
+    `last_error` says why: then it moves nothing.
+    """
+
+    __tablename__ = "rejection_notes"
+    __table_args__ = (Index(None, "state", "priority", "due_at", "id"),)
+
+    sop_instance_uid: Mapped[str] = mapped_column(UID, unique=True)
+    code_value: Mapped[str]  #: of its title; "" until it is read, and where it is no rejection note
 
 
 class PatientMerge(Base):
