@@ -127,22 +127,31 @@ def fail(
     *,
     permanent: bool,
     jitter: random.Random,
+    not_before: datetime | None = None,
     **values: Any,
 ) -> State | None:
-    """Settle as failed: back to waiting after a backoff, or buried; None where the claim no longer holds."""
+    """Settle as failed: back to waiting after a backoff, or buried; None where the claim no longer holds.
+
+    With `not_before` it is not due earlier, whatever the backoff.
+    """
     failures = claim.failures + 1
     used_up = claim.max_attempts is not None and failures >= claim.max_attempts
     state = State.BURIED if permanent or used_up else State.WAITING
     reason = error if permanent or not used_up else f"attempts used up: last error: {error}"
     settled = _settled(state, now) | {"failures": failures, "last_error": reason[:_LONGEST_ERROR]} | values
     if state is State.WAITING:
-        settled["due_at"] = next_due(now, failures, jitter)
+        settled["due_at"] = max(next_due(now, failures, jitter), not_before or now)
     return state if _settles(tx, table, claim, settled) else None
 
 
 def withdraw(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, reason: str) -> bool:
     """Settle as cancelled what was claimed and is no longer wanted; False where the claim no longer holds."""
     return _settles(tx, table, claim, _settled(State.CANCELLED, now) | {"last_error": reason})
+
+
+def hold(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, reason: str) -> bool:
+    """Keep back what was claimed until an operator decides; False where the claim no longer holds."""
+    return _settles(tx, table, claim, _settled(State.HELD, now) | {"last_error": reason[:_LONGEST_ERROR]})
 
 
 def release(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime) -> bool:
@@ -165,8 +174,9 @@ def put_back(tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool]
 
 
 def cancel(tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool], now: datetime) -> list[int]:
-    """Cancel the waiting rows among `which`; return their numbers. What is running is left to its worker."""
-    return _changed(tx, table, and_(which, table.state == State.WAITING), _settled(State.CANCELLED, now))
+    """Cancel what waits or is held among `which`; return the numbers. What is running is left to its worker."""
+    not_begun = table.state.in_((State.WAITING, State.HELD))
+    return _changed(tx, table, and_(which, not_begun), _settled(State.CANCELLED, now))
 
 
 def next_wake(tx: Transaction, table: type[Lifecycle], eligible: ColumnElement[bool] | None = None) -> datetime | None:
