@@ -34,6 +34,48 @@ class ContextNotAccepted(Permanent):
     """The peer takes instances of this SOP class in this transfer syntax on no presentation context."""
 
 
+class PeerRefused(Transient):
+    """The peer answered a request with a failure status.
+
+    Parameters
+    ----------
+    peer
+        Who refused.
+    asked
+        What it was asked, such as ``C-FIND``.
+    status
+        The (0000,0900) Status.
+    comment
+        The (0000,0902) Error Comment, empty where there is none.
+    """
+
+    def __init__(self, peer: PeerAddress, asked: str, status: int, comment: str = "") -> None:
+        said = f" ({comment})" if comment else ""
+        super().__init__(f"{peer} answered {asked} with status 0x{status:04X}, {_status_in_words(status)}{said}")
+        self.status = status
+        self.comment = comment
+
+
+def _status_in_words(status: int) -> str:
+    """Return what a failure means (PS3.4 C.4.1.1.4, C.4.2.1.5; PS3.7 Annex C)."""
+    words = {
+        0xFE00: "it cut its answers short",
+        0xA701: "out of resources: it cannot count the matches",
+        0xA702: "out of resources: it cannot send them",
+        0xA801: "it does not know where to send: add this node's AE title, host and port on the peer",
+        0xA900: "the identifier does not match the SOP class",
+        0xB000: "some of the instances could not be sent",
+        0x0110: "processing failure",
+        0x0112: "no such SOP instance",
+        0x0122: "SOP class not supported",
+        0x0124: "not authorised",
+        0x0131: "duplicate transaction UID",
+        0x0211: "unrecognised operation",
+        0x0213: "resource limitation",
+    }
+    return words.get(status, "unable to process" if 0xC000 <= status <= 0xCFFF else "a failure")
+
+
 class Rejected(PeerUnreachable):
     """The peer answered the association request with an A-ASSOCIATE-RJ.
 

@@ -9,8 +9,10 @@ DICOM PS3.8 9.3 (PDU structure), Annex E (message control header).
 """
 
 import contextlib
+import select
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from node.network import pdu
@@ -45,6 +47,7 @@ class Requestor:
     ) -> None:
         self._peer, self._timeouts = peer, timeouts
         self._connection = _connected(peer, timeouts.connect_s)
+        self._come: deque[tuple[int, int, bytes]] = deque()
         try:
             self._negotiate(calling_ae_title, proposals)
         except BaseException:
@@ -98,24 +101,44 @@ class Requestor:
         """
         gathered = bytearray()
         while True:
+            _, control, data = self.receive_fragment()
+            if control & pdu.IS_COMMAND:
+                gathered += data
+                if control & pdu.IS_LAST:
+                    return bytes(gathered)
+
+    def receive_fragment(self) -> tuple[int, int, bytes]:
+        """Return context ID, control header and content of the next fragment that the peer sends (PS3.8 E.2).
+
+        Raises
+        ------
+        PeerUnreachable
+            As `receive_command`.
+        """
+        while not self._come:
             kind, body = self._read_pdu(self._timeouts.answer_s)
             if kind != pdu.DATA:
                 self._connection.close()
                 raise PeerUnreachable(f"{self._peer} {_ending(kind)} before it answered")
-            for control, data in self._fragments(body):
-                if control & pdu.IS_COMMAND:
-                    gathered += data
-                    if control & pdu.IS_LAST:
-                        return bytes(gathered)
+            self._come.extend(self._fragments(body))
+        return self._come.popleft()
 
-    def _fragments(self, body: bytes) -> Iterator[tuple[int, bytes]]:
+    def has_come(self, timeout_s: float) -> bool:
+        """Wait so long for something to be read, and return whether it is there; an end of the connection counts."""
+        if self._come:
+            return True
+        poller = select.poll()
+        poller.register(self._connection, select.POLLIN)
+        return bool(poller.poll(timeout_s * 1000))
+
+    def _fragments(self, body: bytes) -> Iterator[tuple[int, int, bytes]]:
         position = 0
         while position < len(body):
             length = int.from_bytes(body[position : position + 4], "big")
             end = position + 4 + length
             if length < 2 or end > len(body):
                 raise PeerUnreachable(f"{self._peer} sent a fragment that overruns its PDU")
-            yield body[position + 5], body[position + 6 : end]
+            yield body[position + 4], body[position + 5], body[position + 6 : end]
             position = end
 
     def release(self) -> None:

@@ -1,0 +1,133 @@
+"""The Query SCU (C-FIND, Study Root): what a peer says that it holds.
+
+It knows keys and values by keyword; what is done with them is not decided here.
+
+References
+----------
+DICOM PS3.4 C.4.1 (C-FIND), C.6.2 (Study Root), PS3.7 9.1.2 and 9.3.2 (C-FIND).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from node.network.command import CommandField, Element
+from node.network.conversation import Conversation, open_conversation, readable
+from node.network.identifier import encode_keys, texts_of
+from node.network.peer import ContextNotAccepted, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
+
+__all__ = ["ContextNotAccepted", "PeerRefused", "PeerUnreachable", "Search", "find", "open_search"]
+
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+
+Level = Literal["STUDY", "SERIES", "IMAGE"]
+
+_SUCCESS, _CANCELLED = 0x0000, 0xFE00
+_PENDING = frozenset({0xFF00, 0xFF01})
+_MEDIUM_PRIORITY = 0x0000
+
+#: PS3.4 C.4.1.2.1: without relational queries, the unique keys of all levels above are single values.
+_KEYS_ABOVE: dict[Level, tuple[str, ...]] = {
+    "STUDY": (),
+    "SERIES": ("StudyInstanceUID",),
+    "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID"),
+}
+
+
+class Search:
+    """An open association on which a peer is asked one thing after another; for one thread."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._context = conversation.context(STUDY_ROOT_FIND)
+
+    def find(self, level: Level, keys: Mapping[str, str], limit: int | None = None) -> list[dict[str, str]]:
+        r"""Return what matches.
+
+        Parameters
+        ----------
+        level
+            Whether studies, series or images are asked for.
+        keys
+            Values to match by keyword, several of a UID joined by ``\\``; an empty value asks for what it is.
+        limit
+            The most answers that are wanted, 1 or more; the peer is then asked to stop.
+
+        Returns
+        -------
+        list
+            A match each: its values by keyword, text decoded by (0008,0005); what the peer does not tell is absent or
+            empty.
+
+        Raises
+        ------
+        ValueError
+            When a key is no keyword, its value not what its VR asks for, or the UID of a level above is missing.
+        PeerRefused
+            When the peer answers with a failure, or cuts its answers short.
+        PeerUnreachable
+            When it aborts, breaks off, does not answer in time, or its answer cannot be read.
+        """
+        if missing := [key for key in _KEYS_ABOVE[level] if not keys.get(key)]:
+            raise ValueError(f"a query for {level} needs {' and '.join(missing)}")
+        syntax = self._context.transfer_syntax_uid
+        message_id = self._conversation.request(
+            self._context,
+            {
+                Element.COMMAND_FIELD: CommandField.C_FIND_RQ,
+                Element.AFFECTED_SOP_CLASS_UID: STUDY_ROOT_FIND,
+                Element.PRIORITY: _MEDIUM_PRIORITY,
+            },
+            encode_keys({"QueryRetrieveLevel": level, **keys}, syntax),
+        )
+        return self._matches(message_id, limit)
+
+    def _matches(self, message_id: int, limit: int | None) -> list[dict[str, str]]:
+        peer, found = self._conversation.peer, list[dict[str, str]]()
+        while True:
+            message = self._conversation.answer(CommandField.C_FIND_RQ, message_id)
+            if message.status not in _PENDING:
+                break
+            if limit is None or len(found) < limit:
+                with readable(peer):
+                    found.append(texts_of(message.dataset, self._context.transfer_syntax_uid))
+                if len(found) == limit:
+                    self._conversation.cancel(self._context, message_id)
+        is_enough = limit is not None and len(found) >= limit
+        if message.status != _SUCCESS and not (message.status == _CANCELLED and is_enough):
+            raise PeerRefused(peer, "C-FIND", message.status, message.comment)
+        return found
+
+
+@contextmanager
+def open_search(peer: PeerAddress, calling_ae_title: str, timeouts: Timeouts | None = None) -> Iterator[Search]:
+    """Open an association for queries; release it at the end, abort it on error.
+
+    Raises
+    ------
+    PeerUnreachable
+        When no association comes about.
+    ContextNotAccepted
+        When the peer takes the association but no Study Root queries.
+    """
+    with open_conversation(peer, calling_ae_title, [STUDY_ROOT_FIND], timeouts) as conversation:
+        yield Search(conversation)
+
+
+def find(
+    peer: PeerAddress,
+    calling_ae_title: str,
+    level: Level,
+    keys: Mapping[str, str],
+    timeouts: Timeouts | None = None,
+    limit: int | None = None,
+) -> list[dict[str, str]]:
+    """Ask a peer one thing on an association of its own: `open_search` and `Search.find` say how.
+
+    Raises
+    ------
+    ValueError, PeerUnreachable, ContextNotAccepted, PeerRefused
+        As of those two.
+    """
+    with open_search(peer, calling_ae_title, timeouts) as search:
+        return search.find(level, keys, limit)
