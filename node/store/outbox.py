@@ -45,7 +45,8 @@ def add(
     bool
         Whether it is a new delivery.
     """
-    values = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id} | work.fresh(now, priority)
+    what = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id, "created_at": now}
+    values = what | work.fresh(now, priority)
     added = insert_into(tx, Delivery).values(**values).on_conflict_do_nothing().returning(Delivery.id)
     return tx.scalar(added) is not None
 

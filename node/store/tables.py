@@ -211,9 +211,12 @@ class Delivery(Lifecycle, Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("rendition_id", "peer"),
-        Index(None, "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
+        Index(None, "state", "priority", "due_at", "id"),
+        # a claim takes the first entry and sorts nothing, however much waits for other peers
+        Index(None, "peer", "state", "priority", "due_at", "id"),
     )
 
+    created_at: Mapped[datetime]
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
     peer: Mapped[str]
     rendition_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Rendition.id))

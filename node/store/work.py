@@ -118,7 +118,7 @@ def finish(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime,
     return _settles(tx, table, claim, _settled(State.DONE, now) | values)
 
 
-def fail(
+def fail(  # noqa: PLR0913 - how it failed is exactly this
     tx: Transaction,
     table: type[Lifecycle],
     claim: Claim,
