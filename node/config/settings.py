@@ -111,6 +111,16 @@ class WorkSettings(_Table):
     memory_mb: Annotated[int, Field(strict=True, ge=1024)] = 4096  # libraries and a bundle take up half of the least
 
 
+class DeliverSettings(_Table):
+    """[deliver]: how long results wait, and when nothing is tried at a peer that does not answer."""
+
+    max_result_age_s: Seconds = 14400
+    age_alarm_s: Seconds = 3600
+    identity_wait_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 900
+    breaker_failures: Count = 3
+    breaker_pause_s: Seconds = 10
+
+
 class ModelSettings(_Table):
     """[[models]]: seeds a name that the registry does not know yet."""
 
@@ -147,6 +157,7 @@ class Settings(_Table):
     storage: StorageSettings = StorageSettings()
     study: StudySettings = StudySettings()
     work: WorkSettings = WorkSettings()
+    deliver: DeliverSettings = DeliverSettings()
     models: tuple[ModelSettings, ...] = ()
     go_live: GoLiveSettings = GoLiveSettings()
     log: LogSettings = LogSettings()
