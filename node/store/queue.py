@@ -2,7 +2,8 @@
 
 A `read` job belongs to one instance and one model, a `compose` job to one study and one model. A compose is due when
 its study is complete; that time stands in the row, so it survives any restart, and it waits for the reads of its
-study and model. An image that comes while the compose runs is not lost: settling puts the job back.
+study and model, but not beyond the longest wait. An image that comes while the compose runs is not lost: settling puts
+the job back.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,17 +11,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, null, or_
+from sqlalchemy import and_, bindparam, case, null, or_, update
+from sqlalchemy.sql import Update
 
+from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import work
+from node.store.columns import UID, UTCDateTime
 from node.store.database import Transaction
 from node.store.statement import Statement
 from node.store.tables import Job, JobKind
 from node.store.upsert import Insert, insert_for
 
-READ_PRIORITY = 100
-"""Smaller is claimed first."""
+URGENT = 10
+"""Priority of what an urgent sender brings; smaller is claimed first."""
+
+LIVE = 100
+"""Priority of what anybody else sends."""
+
+BACKFILL = 1000
+"""Priority of what this node fetched from an archive."""
+
+READ_PRIORITY = LIVE
+"""What a read has unless somebody says otherwise."""
 
 COMPOSE_AFTER_READ = 1  # added to a priority: reads before the composes of the same urgency
 
@@ -32,6 +45,17 @@ class NewRead:
     sop_instance_uid: str
     study_instance_uid: str
     model: str
+    priority: int | None = None  #: smaller is claimed first; None: as that of all that are enqueued together
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long the compose of a study waits for more images."""
+
+    until: datetime  #: nothing more is expected by then
+    latest_at: datetime  #: it is due by then, whatever comes; of one that waits already, its own counts
+    ask_at: datetime | None = None  #: when the sender is asked whether that was all
+    priority: int = LIVE  #: of the reads
 
 
 def enqueue_reads(
@@ -53,8 +77,7 @@ def enqueue_reads(
         Put those that are settled back to waiting, for a new version of the model.
     """
     fresh = work.fresh(now, priority)
-    new = [_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model) for read in reads]
-    _ADD.run(tx, [values | fresh for values in new])
+    _ADD.run(tx, [_read(read, fresh) for read in reads])
     for read in reads if again else ():
         this = and_(Job.kind == JobKind.READ, Job.subject_uid == read.sop_instance_uid, Job.model == read.model)
         work.put_back(tx, Job, and_(this, Job.state.not_in(OPEN_STATES)), now)
@@ -69,7 +92,7 @@ def schedule_composes(
     """See that studies are composed when they are due: by a new job, or the one there is, put back to waiting.
 
     A running job stays with its worker and is put back when it settles, because what has just come is not in the
-    result that is being made.
+    result that is being made. One that waits for more images goes on counting as waiting for them.
 
     Parameters
     ----------
@@ -80,11 +103,49 @@ def schedule_composes(
     priority
         Smaller is claimed first.
     """
-    composes = [
-        _new(JobKind.COMPOSE, study, study, model) | work.fresh(due[study, model], priority)
-        for study, model in sorted(due)  # the same order in every process, so that none waits in a circle
-    ]
-    _ADD_OR_PUT_BACK.run(tx, composes)
+    nothing: dict[str, Any] = {"signal": "", "latest_at": None, "ask_at": None}
+    # the same order in every process, so that none waits in a circle
+    _ADD_OR_PUT_BACK.run(tx, [_compose(*pair, due[pair], priority) | nothing for pair in sorted(due)])
+
+
+def await_completion(tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> None:
+    """See that studies to which images came are composed once they are complete.
+
+    Parameters
+    ----------
+    tx
+        The transaction that stores the images.
+    waits
+        How long, by Study Instance UID and model.
+    """
+    _ADD_OR_PUT_BACK.run(tx, [_awaiting(*pair, waits[pair]) for pair in sorted(waits)])
+
+
+def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal) -> None:
+    """Let a study count as complete at a time, by a signal, where it would wait for longer.
+
+    Only what waits for more images is moved: neither a compose that waits after a failure, nor one that waits for its
+    images to be read. Where nothing waits, nothing happens.
+    """
+    values = {"study": study_uid, "at": at, "signal_given": signal.value}
+    _BRING_FORWARD.run(tx, [values])
+    _BRING_FORWARD_AGAIN.run(tx, [values])
+
+
+def _read(read: NewRead, fresh: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model), **fresh}
+    return values if read.priority is None else {**values, "priority": read.priority}
+
+
+def _compose(study_uid: str, model: str, due_at: datetime, priority: int) -> dict[str, Any]:
+    return _new(JobKind.COMPOSE, study_uid, study_uid, model) | work.fresh(due_at, priority)
+
+
+def _awaiting(study_uid: str, model: str, wait: Wait) -> dict[str, Any]:
+    signal = Signal.QUIET_PERIOD if wait.until <= wait.latest_at else Signal.LONGEST_WAIT
+    compose = _compose(study_uid, model, min(wait.until, wait.latest_at), wait.priority + COMPOSE_AFTER_READ)
+    asks: dict[str, Any] = {"signal": signal.value, "latest_at": wait.latest_at, "ask_at": wait.ask_at}
+    return compose | asks
 
 
 def _new(kind: JobKind, subject_uid: str, study_uid: str, model: str) -> dict[str, Any]:
@@ -92,15 +153,25 @@ def _new(kind: JobKind, subject_uid: str, study_uid: str, model: str) -> dict[st
 
 
 def _put_back(insert: Insert) -> Insert:
-    running = Job.state == State.RUNNING
+    new = insert.excluded
+    running, waiting = Job.state == State.RUNNING, Job.state == State.WAITING
     is_open = or_(*(Job.state == state for state in OPEN_STATES))  # each a parameter of its own: compiled ahead
-    wanted_at = insert.excluded.due_at
+    # the wait began with the first image that no result holds; what a running compose waited for, its result holds
+    goes_on = and_(Job.latest_at.is_not(None), or_(waiting, and_(running, Job.again_due_at.is_not(None))))
+    latest_at = case((goes_on, Job.latest_at), else_=new.latest_at)
+    is_last = latest_at < new.due_at
+    due_at = case((is_last, latest_at), else_=new.due_at)
+    signal = case((new.signal == "", Job.signal), (is_last, Signal.LONGEST_WAIT.value), else_=new.signal)
     return insert.on_conflict_do_update(
         index_elements=["kind", "subject_uid", "model"],
         set_={
-            "state": case((running, Job.state), else_=insert.excluded.state),
-            "due_at": case((running, Job.due_at), else_=wanted_at),
-            "again_due_at": case((running, wanted_at), else_=null()),
+            "state": case((running, Job.state), else_=new.state),
+            "priority": case((and_(is_open, Job.priority < new.priority), Job.priority), else_=new.priority),
+            "due_at": case((running, Job.due_at), else_=due_at),
+            "again_due_at": case((running, due_at), else_=null()),
+            "latest_at": latest_at,
+            "ask_at": new.ask_at,
+            "signal": signal,
             "failures": case((is_open, Job.failures), else_=0),
             "lapses": case((is_open, Job.lapses), else_=0),
             "settled_at": null(),
@@ -108,6 +179,21 @@ def _put_back(insert: Insert) -> Insert:
     )
 
 
+def _brought_forward(*, running: bool) -> Update:
+    due = Job.again_due_at if running else Job.due_at
+    at = bindparam("at", type_=UTCDateTime)
+    compose = and_(Job.study_instance_uid == bindparam("study", type_=UID), Job.kind == JobKind.COMPOSE)
+    waits = and_(Job.state == (State.RUNNING if running else State.WAITING), due > at)
+    # `due_at` after a failure is its backoff
+    waits = waits if running else and_(waits, Job.failures == 0)
+    values = {due.key: at, "signal": bindparam("signal_given"), "ask_at": null()}
+    return update(Job.__table__).where(compose, waits).values(values)  # type: ignore[arg-type]
+
+
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
 _ADD = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
-_ADD_OR_PUT_BACK = Statement(lambda dialect: _put_back(insert_for(dialect, Job)), _COLUMNS)
+_ADD_OR_PUT_BACK = Statement(
+    lambda dialect: _put_back(insert_for(dialect, Job)), (*_COLUMNS, "signal", "latest_at", "ask_at")
+)
+_BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
+_BRING_FORWARD_AGAIN = Statement(lambda _: _brought_forward(running=True), ())

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.domain.finding import Outcome
@@ -148,6 +148,7 @@ class Job(Lifecycle, Base):
         UniqueConstraint("kind", "subject_uid", "model"),
         Index(None, "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
         Index(None, "study_instance_uid", "model", "kind", "state"),
+        Index(None, "ask_at", sqlite_where=text("ask_at IS NOT NULL"), postgresql_where=text("ask_at IS NOT NULL")),
     )
 
     kind: Mapped[JobKind] = mapped_column(choice(JobKind, "kind"))
@@ -156,6 +157,8 @@ class Job(Lifecycle, Base):
     model: Mapped[str]
     again_due_at: Mapped[datetime | None]  #: set while running: something new came, so settling puts it back
     signal: Mapped[str] = mapped_column(server_default="")  #: of a compose: what made it due when it is
+    latest_at: Mapped[datetime | None]  #: of a compose: it is done by then, with what has been read
+    ask_at: Mapped[datetime | None]  #: of a compose that waits: when its study's sender is asked for its counts
 
 
 class InstanceReading(Base):
