@@ -1,9 +1,9 @@
 """The tables of config.toml as frozen settings; units stand in the names."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def _ae_title(value: str) -> str:
@@ -87,6 +87,11 @@ class DatabaseSettings(_Table):
     url: Annotated[str, AfterValidator(_supported)] = ""
     password_file: Path | None = None
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a file that one process alone writes, and not a server."""
+        return not self.url or self.url.startswith("sqlite:")
+
 
 class StorageSettings(_Table):
     """[storage]: what must stay free on the disk."""
@@ -131,7 +136,24 @@ class ModelSettings(_Table):
     body_parts: tuple[str, ...] = ("CHEST",)
     senders: tuple[str, ...] = ()
     age_years: Annotated[tuple[float, float], AfterValidator(_youngest_first)] | None = None
+    views: tuple[str, ...] = ()
+    manufacturers: tuple[str, ...] = ()
+    institutions: tuple[str, ...] = ()
+    presentation_intents: tuple[Literal["FOR PRESENTATION", "FOR PROCESSING"], ...] = ("FOR PRESENTATION",)
+    min_images: Count = 1
+    max_images: Count | None = None
+    max_frames: Count = 1
+    aggregation: Literal["any", "maximum", "mean", "top-k"] = "any"
+    top_k: Count = 3
     mode: Literal["shadow", "active", "off"] = "shadow"
+
+    @model_validator(mode="after")
+    def _fewest_first(self) -> Self:
+        if self.max_images is not None and self.max_images < self.min_images:
+            raise ValueError(
+                f"max_images {self.max_images} is below min_images {self.min_images}: no study has so many"
+            )
+        return self
 
 
 class GoLiveSettings(_Table):

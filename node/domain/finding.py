@@ -71,10 +71,47 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameReading:
+    """What one model says of one frame of an image; `findings` are there only where the frame was admitted."""
+
+    number: int  #: from 1, as (0008,1160) Referenced Frame Number counts
+    admitted: bool
+    findings: tuple[Finding, ...] = ()
+    anomaly: Anomaly | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """All that one model says of one image; `findings` and `anomaly` are there only where it was admitted."""
+    """All that one model says of one image; `findings` and `anomaly` are there only where it was admitted.
+
+    Of an image that was read frame by frame they are each the highest of an admitted frame, and `frames` holds all.
+    """
 
     sop_instance_uid: SOPInstanceUID
     admission: Admission
     findings: tuple[Finding, ...] = ()
     anomaly: Anomaly | None = None
+    frames: tuple[FrameReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyImage:
+    """An image, or one frame of it, that decided a study's result."""
+
+    sop_instance_uid: SOPInstanceUID
+    frame: int | None = None  #: from 1; None where the image as a whole was read
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFinding:
+    """What a model says of one class of a whole study."""
+
+    name: str  #: the class's key in the bundle
+    finding: Code
+    aggregation: str  #: how it was made of images, a value of `node.domain.rule.Aggregation`
+    score: float | None  #: in [0, 1]; None where no one figure stands for the study
+    threshold: float
+    present: bool
+    assessed: int  #: images and frames that it was made of
+    reached: int  #: of them, those whose own score reaches the threshold
+    key_images: tuple[KeyImage, ...] = ()  #: those that decided, the highest first; none where the class is absent

@@ -1,14 +1,35 @@
-"""Which images a model reads: the operator's rule, applied to a header.
+"""Which images a model reads, and how they become one result: the operator's rule, applied to a header.
 
 A rule decides on what the header says, before any pixel is seen. What it turns away is listed with the reason and
-gets no object; what it lets through may still be not admitted by the pixels.
+gets no object; what it lets through may still be not admitted by the pixels. How many images a study must have is
+asked when the study is complete, of all that the rule has let through.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from node.domain.instance import InstanceHeader, age_of
 
 _LATERAL_VIEWS = ("LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL", "LAT")
+_CHEST = "CHEST"
+
+
+class Aggregation(StrEnum):
+    """How what a model says of images becomes what it says of their study, for each class by itself."""
+
+    ANY = "any"
+    """The class is present where one image reaches its threshold; no figure stands for the study."""
+
+    MAXIMUM = "maximum"
+    """As any, with the highest score as the study's figure."""
+
+    MEAN = "mean"
+    """The mean score of all assessed images, against the threshold."""
+
+    TOP_K = "top-k"
+    """The mean of the `top_k` highest scores, or of all where there are fewer, against the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +37,25 @@ class Rule:
     """What one model reads; an empty tuple (or None) asks for nothing."""
 
     modalities: tuple[str, ...] = ("CR", "DX")
-    body_parts: tuple[str, ...] = ("CHEST",)
+    body_parts: tuple[str, ...] = (_CHEST,)
     senders: tuple[str, ...] = ()  #: calling AE titles
     age_years: tuple[float, float] | None = None  #: youngest and oldest, both included
+    views: tuple[str, ...] = ()  #: View Positions; where none is named, all but the lateral ones of a chest
+    manufacturers: tuple[str, ...] = ()  #: whatever the case; * stands for any characters
+    institutions: tuple[str, ...] = ()  #: likewise
+    presentation_intents: tuple[str, ...] = ("FOR PRESENTATION",)
+    min_images: int = 1  #: of a study, let through by all of the above
+    max_images: int | None = None
+    max_frames: int = 1  #: of one image; 1: the model reads single images
+    aggregation: Aggregation = Aggregation.ANY
+    top_k: int = 3  #: of TOP_K
 
 
 def turned_away(rule: Rule, header: InstanceHeader, sender: str) -> str | None:
     """Return why `rule` does not read this image, or None where it does.
 
-    An absent body part or age turns nothing away: there the pixels decide.
+    An absent body part, view, age or Presentation Intent turns nothing away: there the pixels decide. An absent
+    manufacturer or institution does where the rule names some: no pixel tells them.
 
     Parameters
     ----------
@@ -37,23 +68,74 @@ def turned_away(rule: Rule, header: InstanceHeader, sender: str) -> str | None:
     """
     if not header.has_pixels:
         return "it has no pixels"
-    if header.presentation_intent == "FOR PROCESSING":
-        return "presentation intent is FOR PROCESSING"
-    if header.modality not in rule.modalities:
-        return f"modality {header.modality or 'absent'} is not in modalities {_listed(rule.modalities)}"
-    if rule.body_parts and header.body_part_examined and header.body_part_examined not in rule.body_parts:
-        return f"body part {header.body_part_examined} is not in body_parts {_listed(rule.body_parts)}"
-    if rule.senders and sender not in rule.senders:
-        return f"sender {sender} is not in senders {_listed(rule.senders)}"
-    return _turned_away_by_view(header.view_position) or _turned_away_by_age(rule, age_of(header))
+    return next((reason for ask in _QUESTIONS if (reason := ask(rule, header, sender)) is not None), None)
 
 
-def _turned_away_by_view(view_position: str) -> str | None:
-    # frontal images are all that any bundle was trained on; an absent view is left to the pixels
-    return f"view position {view_position} is not frontal" if view_position in _LATERAL_VIEWS else None
+def count_turned_away(rule: Rule, images: int) -> str | None:
+    """Return why a study of so many images that the model reads gets no result, or None where it gets one."""
+    if images < rule.min_images:
+        return f"{_images(images)}, fewer than min_images {rule.min_images}"
+    if rule.max_images is not None and images > rule.max_images:
+        return f"{_images(images)}, more than max_images {rule.max_images}"
+    return None
 
 
-def _turned_away_by_age(rule: Rule, age: float | None) -> str | None:
+def _by_intent(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    intent = header.presentation_intent
+    return f"presentation intent is {intent}" if intent and intent not in rule.presentation_intents else None
+
+
+def _by_modality(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    if header.modality in rule.modalities:
+        return None
+    return f"modality {header.modality or 'absent'} is not in modalities {_listed(rule.modalities)}"
+
+
+def _by_body_part(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    part = header.body_part_examined
+    if not rule.body_parts or not part or part in rule.body_parts:
+        return None
+    return f"body part {part} is not in body_parts {_listed(rule.body_parts)}"
+
+
+def _by_sender(rule: Rule, _: InstanceHeader, sender: str) -> str | None:
+    if not rule.senders or sender in rule.senders:
+        return None
+    return f"sender {sender} is not in senders {_listed(rule.senders)}"
+
+
+def _by_manufacturer(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    return _by_name("manufacturer", rule.manufacturers, header.manufacturer)
+
+
+def _by_institution(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    return _by_name("institution", rule.institutions, header.institution_name)
+
+
+def _by_name(what: str, patterns: Iterable[str], name: str) -> str | None:
+    named = tuple(patterns)
+    if not named or any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in named):
+        return None
+    return f"{what} {name or 'absent'} is not in {what}s {_listed(named)}"
+
+
+def _by_view(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    view = header.view_position
+    if rule.views:
+        wanted = not view or view in rule.views
+        return None if wanted else f"view position {view} is not in views {_listed(rule.views)}"
+    # models of the chest know frontal images, unless their rule says otherwise
+    lateral = view in _LATERAL_VIEWS and _may_be_a_chest(rule, header)
+    return f"view position {view} is not frontal" if lateral else None
+
+
+def _may_be_a_chest(rule: Rule, header: InstanceHeader) -> bool:
+    part = header.body_part_examined
+    return part == _CHEST if part else not rule.body_parts or _CHEST in rule.body_parts
+
+
+def _by_age(rule: Rule, header: InstanceHeader, _: str) -> str | None:
+    age = None if rule.age_years is None else age_of(header)
     if rule.age_years is None or age is None:
         return None
     youngest, oldest = rule.age_years
@@ -63,5 +145,21 @@ def _turned_away_by_age(rule: Rule, age: float | None) -> str | None:
     return f"age {age:.1f} is not within age_years {youngest:g} to {oldest:g}"
 
 
+_QUESTIONS: tuple[Callable[[Rule, InstanceHeader, str], str | None], ...] = (
+    _by_intent,
+    _by_modality,
+    _by_body_part,
+    _by_sender,
+    _by_manufacturer,
+    _by_institution,
+    _by_view,
+    _by_age,
+)
+
+
 def _listed(values: tuple[str, ...]) -> str:
     return ", ".join(values) or "(none)"
+
+
+def _images(count: int) -> str:
+    return f"it has {count} image{'' if count == 1 else 's'} that the model reads"

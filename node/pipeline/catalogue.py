@@ -8,7 +8,7 @@ and its signature where [[models]] names a public_key: that is the configuration
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from node.config import ModelSettings, Settings
 from node.domain.errors import OperatorError, Permanent
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
-from node.domain.rule import Rule
+from node.domain.rule import Aggregation, Rule
 from node.pipeline import signers
 from node.pipeline.served import Served
 from node.store import audit, registry
@@ -196,7 +196,8 @@ def registration_of(model: ModelSettings, *, require_validation: bool) -> Regist
     A model that the configuration calls active starts in shadow where its local validation must be recorded first.
     """
     mode = Mode.SHADOW if model.mode == "active" and require_validation else Mode(model.mode)
-    rule = Rule(model.modalities, model.body_parts, model.senders, model.age_years)
+    values = model.model_dump(include={field.name for field in fields(Rule)})
+    rule = Rule(**values | {"aggregation": Aggregation(model.aggregation)})
     return Registration(model.name, version_of(opened(model.bundle, model.public_key)), model.bundle, mode, rule)
 
 

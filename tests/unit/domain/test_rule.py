@@ -6,7 +6,7 @@ import pytest
 
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader, age_in_years
-from node.domain.rule import Rule, turned_away
+from node.domain.rule import Rule, count_turned_away, turned_away
 
 CHEST = InstanceHeader(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1",
@@ -83,3 +83,57 @@ def test_age_strings_are_read_in_their_unit() -> None:
     assert age_in_years("002Y") == 2
     assert age_in_years("024M") == 2
     assert age_in_years("12") is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "reason"),
+    [
+        (Rule(views=("PA",)), {"view_position": "AP"}, "view position AP is not in views PA"),
+        (Rule(views=("LL", "RL")), {"view_position": "LL"}, None),
+        (Rule(views=("PA",)), {"view_position": ""}, None),
+        (Rule(body_parts=("HAND",)), {"view_position": "LL", "body_part_examined": "HAND"}, None),
+        (Rule(body_parts=()), {"view_position": "LL", "body_part_examined": ""}, "view position LL is not frontal"),
+        (Rule(manufacturers=("siemens*",)), {"manufacturer": "SIEMENS Healthineers"}, None),
+        (
+            Rule(manufacturers=("siemens*", "GE*")),
+            {"manufacturer": "Philips"},
+            "manufacturer Philips is not in manufacturers siemens*, GE*",
+        ),
+        (Rule(manufacturers=("GE*",)), {}, "manufacturer absent is not in manufacturers GE*"),
+        (Rule(institutions=("St. Mary",)), {"institution_name": "ST. MARY"}, None),
+        (
+            Rule(institutions=("St. Mary",)),
+            {"institution_name": "Elsewhere"},
+            "institution Elsewhere is not in institutions St. Mary",
+        ),
+        (Rule(presentation_intents=("FOR PROCESSING",)), {"presentation_intent": "FOR PROCESSING"}, None),
+        (
+            Rule(presentation_intents=("FOR PROCESSING",)),
+            {"presentation_intent": "FOR PRESENTATION"},
+            "presentation intent is FOR PRESENTATION",
+        ),
+        (Rule(presentation_intents=("FOR PROCESSING",)), {"presentation_intent": ""}, None),
+    ],
+)
+def test_each_further_word_of_a_rule_is_asked_of_the_header(
+    rule: Rule, changes: dict[str, object], reason: str | None
+) -> None:
+    """View, manufacturer, institution, Presentation Intent; a lateral view is read where a rule says so."""
+    assert turned_away(rule, replace(CHEST, **changes), "CR1") == reason
+
+
+@pytest.mark.parametrize(("modality", "part"), [("CT", "CHEST"), ("MR", "BRAIN"), ("MG", "BREAST"), ("US", "ABDOMEN")])
+def test_other_modalities_are_read_where_a_rule_names_them(modality: str, part: str) -> None:
+    """A rule without body parts reads whatever the header says of them."""
+    header = replace(CHEST, modality=modality, body_part_examined=part)
+    assert turned_away(Rule(modalities=(modality,), body_parts=()), header, "CT1") is None
+    assert turned_away(Rule(modalities=(modality,), body_parts=(part,)), header, "CT1") is None
+    assert turned_away(Rule(), header, "CT1") == f"modality {modality} is not in modalities CR, DX"
+
+
+def test_the_number_of_images_is_asked_of_the_whole_study() -> None:
+    """Between the fewest and the most, both included."""
+    rule = Rule(min_images=2, max_images=3)
+    assert count_turned_away(rule, 1) == "it has 1 image that the model reads, fewer than min_images 2"
+    assert count_turned_away(rule, 4) == "it has 4 images that the model reads, more than max_images 3"
+    assert count_turned_away(rule, 2) is count_turned_away(rule, 3) is count_turned_away(Rule(), 5000) is None
