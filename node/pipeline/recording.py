@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.domain.instance import InstanceHeader
+from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.rule import Rule, turned_away
 from node.pipeline.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.standing import watched
-from node.store import audit, queue
+from node.store import audit, queue, rejections
 from node.store.arrivals import Known, add_all, known_among, waiting_since
 from node.store.audit import Entry
 from node.store.database import Transaction
 from node.store.instances import NewInstance
 from node.store.queue import NewRead
+from node.store.rejections import Rejected
 from node.store.tables import InstanceKind
 
 STORED = "instance stored"
@@ -64,15 +66,15 @@ class Recorder:
             For each arrival how many jobs it caused, None where its UID is held already and nothing was written.
         """
         known = known_among(tx, [came.sop_instance_uid for came in arrivals])
-        rules = self.rules(tx)
+        rules, wrong = self.rules(tx), rejections.wrong_among(tx, known.rejected)
         fresh: dict[str, _Decision] = {}
         jobs: list[int | None] = []
         for came in arrivals:
             if came.sop_instance_uid in known.held or came.sop_instance_uid in fresh:
                 jobs.append(None)
                 continue
-            decision = fresh[came.sop_instance_uid] = self._decided(came, rules, known)
-            jobs.append(len(decision.reading))
+            decision = fresh[came.sop_instance_uid] = self._decided(came, rules, known, wrong)
+            jobs.append(len(decision.reading) + decision.may_reject)
         if fresh:
             self._write(tx, list(fresh.values()), event)
         return jobs
@@ -84,9 +86,13 @@ class Recorder:
         models = self.rules(tx).keys() - turned_away
         self._schedule(tx, {(study, model) for study in studies for model in models}, now)
 
-    def _decided(self, came: Arrival, rules: Mapping[str, Rule | None], known: Known) -> "_Decision":
+    def _decided(
+        self, came: Arrival, rules: Mapping[str, Rule | None], known: Known, wrong: Mapping[str, Rejected]
+    ) -> "_Decision":
         header, said, kind = came.header, came.announced, self._kind(came.header, known)
         refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, [])
+        if header.sop_instance_uid in wrong:  # its note came before it, or it was removed since and is sent again
+            refused, reading = dict.fromkeys(rules, wrong[header.sop_instance_uid].said), []
         new = NewInstance(
             header,
             came.path,
@@ -111,6 +117,7 @@ class Recorder:
         with watched(tx, now, synthetic, self.test_peers):
             add_all(tx, [one.new for one in decisions])
             queue.enqueue_reads(tx, [read for one in decisions for read in one.reads()], now)
+            rejections.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
             work = {(one.new.header.study_instance_uid, model) for one in decisions for model in one.reading}
             self._schedule(tx, work, now)
         audit.add_all(tx, [one.entry(event) for one in decisions])
@@ -133,6 +140,11 @@ class _Decision:
     came: Arrival
     new: NewInstance
     reading: Collection[str]  #: the models that read it
+
+    @property
+    def may_reject(self) -> bool:
+        """Whether it is to be opened, because it may be a rejection note; one of this node's own is none."""
+        return self.new.header.sop_class_uid == KEY_OBJECT_SELECTION and self.new.kind is InstanceKind.OTHER
 
     def reads(self) -> Iterator[NewRead]:
         header = self.new.header

@@ -11,12 +11,16 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, exists, func, literal, select, union_all
 
+from node.domain.rejection import RejectionCode
 from node.store import instances, studies
 from node.store.database import Transaction
 from node.store.instances import NewInstance
+from node.store.operation_tables import Rejection
 from node.store.statement import Among, Lookup, Statement
 from node.store.tables import Analysis, Instance, InstanceKind, Rendition, Study
 from node.store.upsert import insert_for
+
+_HELD, _OWN, _REJECTED = range(3)  # what a UID is known as
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +29,13 @@ class Known:
 
     held: frozenset[str]  #: those under which an instance is stored
     own: frozenset[str]  #: those of reports that this node made
+    rejected: frozenset[str] = frozenset()  #: those that a rejection note called wrong, whether they are stored or not
 
 
 def known_among(tx: Transaction, sop_uids: Collection[str]) -> Known:
-    """Return which of these UIDs are stored, and which are those of this node's own reports."""
+    """Return which of these UIDs are stored, which are those of this node's own reports, and which are rejected."""
     found = _KNOWN.rows(tx, list(sop_uids))
-    return Known(
-        frozenset(uid for uid, is_own in found if not is_own),
-        frozenset(uid for uid, is_own in found if is_own),
-    )
+    return Known(*(frozenset(uid for uid, kind in found if kind == wanted) for wanted in (_HELD, _OWN, _REJECTED)))
 
 
 def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
@@ -93,9 +95,11 @@ def _received_at(arrival: NewInstance) -> datetime:
 
 
 def _known(among: Among) -> ClauseElement:
-    held = select(Instance.sop_instance_uid, literal(0)).where(among(Instance.sop_instance_uid))
-    own = select(Rendition.sop_instance_uid, literal(1)).where(among(Rendition.sop_instance_uid))
-    return union_all(held, own)
+    held = select(Instance.sop_instance_uid, literal(_HELD)).where(among(Instance.sop_instance_uid))
+    own = select(Rendition.sop_instance_uid, literal(_OWN)).where(among(Rendition.sop_instance_uid))
+    called_wrong = Rejection.code_value != RejectionCode.RETENTION.value
+    rejected = select(Rejection.sop_instance_uid, literal(_REJECTED)).where(among(Rejection.sop_instance_uid))
+    return union_all(held, own, rejected.where(called_wrong))
 
 
 def _first_images(among: Among) -> ClauseElement:

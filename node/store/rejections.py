@@ -1,0 +1,221 @@
+"""Rejection notes that came, and what of this node's work rests on what they take back.
+
+A note is a row from the moment its instance is recorded, so that none is forgotten. What it names is kept whether it
+is here or not: an image that comes after its note is not read.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import aliased
+
+from node.domain.lifecycle import State
+from node.domain.rejection import Named, RejectionCode
+from node.store import work
+from node.store.database import Transaction
+from node.store.operation_tables import Rejection, RejectionNote
+from node.store.statement import Statement
+from node.store.tables import Analysis, Instance, InstanceKind, Job, JobKind
+from node.store.upsert import insert_for, insert_into
+
+_PRIORITY = 0
+_LEASE_S = 60.0
+_ATTEMPTS = 20  # a file that cannot be read for so long is gone
+_WRONG = [code.value for code in RejectionCode if code.is_wrong]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedNote(work.Claim):
+    """A rejection note that this worker applies, with all that reading it needs."""
+
+    sop_instance_uid: str
+    path: str  #: relative to the data folder
+    study_instance_uid: str
+    calling_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why an instance is rejected."""
+
+    code: RejectionCode
+    note_sop_instance_uid: str
+
+    @property
+    def said(self) -> str:
+        """A few words for a listing."""
+        return f"rejected: {self.code.meaning} ({self.code}), by the note {self.note_sop_instance_uid}"
+
+
+def add_notes(tx: Transaction, sop_uids: Collection[str], now: datetime) -> None:
+    """Let Key Object Selections that are recorded in this transaction be read; the same one twice is one."""
+    fresh = work.fresh(now, _PRIORITY)
+    _ADD.run(tx, [{"sop_instance_uid": uid, "code_value": ""} | fresh for uid in sop_uids])
+
+
+def claim_note(tx: Transaction, now: datetime, worker: str) -> ClaimedNote | None:
+    """Take the next note that is to be read, or None."""
+    work.rescue(tx, RejectionNote, now, _ATTEMPTS)
+    waits = RejectionNote.state == State.WAITING
+    taken = work.claim(tx, RejectionNote, waits, now, _LEASE_S, worker)
+    return None if taken is None else _claimed(tx, taken)
+
+
+def next_due(tx: Transaction) -> datetime | None:
+    """Return when a note may next be read, or None where none waits."""
+    return work.next_wake(tx, RejectionNote)
+
+
+def settle(tx: Transaction, claimed: ClaimedNote, now: datetime, code: RejectionCode | None) -> bool:
+    """Settle a note as read; False where the lease was lost, and nothing may be changed by it then."""
+    return bool(work.finish(tx, RejectionNote, claimed, now, code_value=code or ""))
+
+
+def put(
+    tx: Transaction, note_uid: str, code: RejectionCode, named: Collection[Named], caller: str, now: datetime
+) -> None:
+    """Keep what a note names; the same twice is harmless.
+
+    Parameters
+    ----------
+    tx
+        The transaction that also cancels what rests on it.
+    note_uid
+        SOP Instance UID of the note.
+    code
+        Its title.
+    named
+        The instances; of one that is held, its own study counts.
+    caller
+        Calling AE title of who sent it.
+    now
+        Aware.
+    """
+    held = dict(
+        tx.execute(
+            select(Instance.sop_instance_uid, Instance.study_instance_uid).where(
+                Instance.sop_instance_uid.in_([one.sop_instance_uid for one in named])
+            )
+        )
+        .tuples()
+        .all()
+    )
+    same = {"code_value": code.value, "note_sop_instance_uid": note_uid, "calling_ae_title": caller, "rejected_at": now}
+    rows = [
+        same
+        | {
+            "sop_instance_uid": one.sop_instance_uid,
+            "study_instance_uid": held.get(one.sop_instance_uid, one.study_instance_uid),
+        }
+        for one in named
+    ]
+    tx.execute(insert_into(tx, Rejection).on_conflict_do_nothing(), rows)
+
+
+def rejected_among(tx: Transaction, sop_uids: Collection[str]) -> frozenset[str]:
+    """Return those of these stored instances that are rejected.
+
+    Those that were removed for their age count until they are sent again.
+    """
+    among = select(Instance.sop_instance_uid).where(Instance.sop_instance_uid.in_(sop_uids))
+    return frozenset(tx.scalars(among.where(~not_rejected())))
+
+
+def wrong_among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, Rejected]:
+    """Return what must not be read of these UIDs, stored or not, and why; those removed for their age may be."""
+    if not sop_uids:
+        return {}
+    columns = Rejection.sop_instance_uid, Rejection.code_value, Rejection.note_sop_instance_uid
+    wrong = and_(Rejection.sop_instance_uid.in_(sop_uids), Rejection.code_value.in_(_WRONG))
+    found = tx.execute(select(*columns).where(wrong).order_by(Rejection.id))
+    return {uid: Rejected(RejectionCode(code), note) for uid, code, note in found}
+
+
+def restore(tx: Transaction, sop_uid: str) -> bool:
+    """Forget that an instance was removed for its age, because it has come again; return whether it was."""
+    expired = and_(Rejection.sop_instance_uid == sop_uid, Rejection.code_value == RejectionCode.RETENTION)
+    was = tx.scalars(select(Rejection).where(expired)).all()
+    for row in was:
+        tx.delete(row)
+    return bool(was)
+
+
+def not_rejected() -> ColumnElement[bool]:
+    """Return the condition for stored instances that are not rejected; its query names `Instance`."""
+    taken_back = Rejection.code_value.in_(_WRONG)
+    removed = Rejection.rejected_at >= Instance.received_at  # what comes after its note was restored
+    names = Rejection.sop_instance_uid == Instance.sop_instance_uid
+    return ~exists().where(names, or_(taken_back, removed)).correlate(Instance)
+
+
+def rests_on_rejected() -> ColumnElement[bool]:
+    """Return the condition for analyses that were made from an image which has been called wrong since.
+
+    Which images an analysis holds stands in its digest alone; every image that its model was to read and that was here
+    when it was made counts as one of them.
+    """
+    image, read = aliased(Instance), aliased(Job)
+    is_read = exists().where(
+        read.kind == JobKind.READ, read.subject_uid == Rejection.sop_instance_uid, read.model == Analysis.model
+    )
+    return (
+        exists()
+        .where(
+            image.study_instance_uid == Analysis.study_instance_uid,
+            image.sop_instance_uid == Rejection.sop_instance_uid,
+            image.received_at <= Analysis.created_at,
+            Rejection.rejected_at >= Analysis.created_at,
+            Rejection.code_value.in_(_WRONG),
+            is_read,
+        )
+        .correlate(Analysis)
+    )
+
+
+def is_untrue(tx: Transaction, analysis_id: int) -> bool:
+    """Return whether an analysis rests on an image that was called wrong since."""
+    return tx.scalar(select(Analysis.id).where(Analysis.id == analysis_id, rests_on_rejected())) is not None
+
+
+def code_for(tx: Transaction, study_uid: str) -> RejectionCode:
+    """Return the title under which this node's reports of a study are taken back: that of the latest note."""
+    latest = (
+        select(Rejection.code_value)
+        .join(Instance, Instance.sop_instance_uid == Rejection.sop_instance_uid)
+        .where(Instance.study_instance_uid == study_uid, Rejection.code_value.in_(_WRONG))
+        .order_by(Rejection.id.desc())
+        .limit(1)
+    )
+    return RejectionCode(tx.execute(latest).scalar_one())
+
+
+def has_images_left(tx: Transaction, study_uid: str) -> bool:
+    """Return whether a study holds an image that is not rejected."""
+    image = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
+    left = select(Instance.sop_instance_uid).where(image, not_rejected()).limit(1)
+    return tx.scalar(left) is not None
+
+
+def _claimed(tx: Transaction, identity: int) -> ClaimedNote:
+    note = tx.get_one(RejectionNote, identity, populate_existing=True)
+    instance = tx.get_one(Instance, note.sop_instance_uid)
+    return ClaimedNote(
+        id=note.id,
+        attempt=note.attempt,
+        failures=note.failures,
+        max_attempts=_ATTEMPTS,
+        lease_until=work.lease_end(note),
+        last_error=note.last_error,
+        sop_instance_uid=note.sop_instance_uid,
+        path=instance.newest_path,
+        study_instance_uid=instance.study_instance_uid,
+        calling_ae_title=instance.calling_ae_title,
+    )
+
+
+_ADD = Statement(
+    lambda dialect: insert_for(dialect, RejectionNote).on_conflict_do_nothing(),
+    ("sop_instance_uid", "code_value", *work.FRESH),
+)
