@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from node.domain.finding import Outcome
+from node.domain.finding import Outcome, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ReportIdentity
 from node.store import tables
+from node.store.codec import study_findings_from_json, study_findings_to_json
 from node.store.database import Transaction
 from node.store.upsert import insert_into
 
@@ -26,6 +27,7 @@ class NewAnalysis:
     patient_key: str  #: what identifies patient and study in the sources
     created_at: datetime
     predecessor_id: int | None = None
+    findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def get(tx: Transaction, analysis_id: int) -> Analysis:
 def add(tx: Transaction, analysis: NewAnalysis) -> int:
     """Add an analysis and return its number."""
     values = {field.name: getattr(analysis, field.name) for field in fields(NewAnalysis)}
+    values["findings"] = study_findings_to_json(analysis.findings)
     return tx.execute(insert(tables.Analysis).values(**values).returning(tables.Analysis.id)).scalar_one()
 
 
@@ -120,6 +123,7 @@ def _analysis(row: tables.Analysis) -> Analysis:
         patient_key=row.patient_key,
         created_at=row.created_at,
         predecessor_id=row.predecessor_id,
+        findings=study_findings_from_json(row.findings),
     )
 
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from node.domain.finding import Reading
+from node.domain.finding import Reading, StudyFinding
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule
 
 _HEADER = TypeAdapter(InstanceHeader)
 _READING = TypeAdapter(Reading)
 _RULE = TypeAdapter(Rule)
+_STUDY_FINDINGS = TypeAdapter(tuple[StudyFinding, ...])
 
 
 def header_to_json(header: InstanceHeader) -> dict[str, Any]:
@@ -39,8 +40,18 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
 
 
 def rule_from_json(value: dict[str, Any]) -> Rule:
-    """Return the rule that was stored."""
+    """Return the rule that was stored; what an older version did not ask has its default."""
     return _RULE.validate_python(value)
+
+
+def study_findings_to_json(findings: tuple[StudyFinding, ...]) -> list[dict[str, Any]]:
+    """Return what is said of a study's classes as JSON objects."""
+    return [_as_object(finding) for finding in _STUDY_FINDINGS.dump_python(findings, mode="json")]
+
+
+def study_findings_from_json(value: list[dict[str, Any]]) -> tuple[StudyFinding, ...]:
+    """Return what was stored of a study's classes; nothing of a result that an older version stored."""
+    return _STUDY_FINDINGS.validate_python(value)
 
 
 def _as_object(value: Any) -> dict[str, Any]:

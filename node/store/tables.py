@@ -32,6 +32,7 @@ __all__ = [
     "RegisteredModel",
     "Rendition",
     "Study",
+    "TurnedAwayStudy",
 ]
 
 
@@ -190,6 +191,18 @@ class Analysis(Base):
     patient_key: Mapped[str]
     created_at: Mapped[datetime]
     predecessor_id: Mapped[int | None] = mapped_column(NUMBER, ForeignKey("analyses.id"))
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")  #: of the study, by class
+
+
+class TurnedAwayStudy(Base):
+    """A complete study that gets no result of a model, because its rule asks for another number of images."""
+
+    __tablename__ = "studies_turned_away"
+
+    study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    at: Mapped[datetime]
 
 
 class Rendition(Base):

@@ -1,0 +1,38 @@
+"""Complete studies that get no result of a model because of the number of their images, each with the reason.
+
+What a rule says of one image stands in the instance's row; this is of the study as a whole.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Select, delete, select
+
+from node.store.database import Transaction
+from node.store.tables import TurnedAwayStudy
+from node.store.upsert import insert_into
+
+
+def put(tx: Transaction, study_uid: str, model: str, reason: str, now: datetime) -> bool:
+    """Note why a study gets no result of a model; return whether that is news."""
+    before = tx.get(TurnedAwayStudy, (study_uid, model), populate_existing=True)
+    if before is not None and before.reason == reason:
+        return False
+    new = insert_into(tx, TurnedAwayStudy).values(study_instance_uid=study_uid, model=model, reason=reason, at=now)
+    key = [TurnedAwayStudy.study_instance_uid, TurnedAwayStudy.model]
+    tx.execute(new.on_conflict_do_update(index_elements=key, set_={"reason": reason, "at": now}))
+    return True
+
+
+def clear(tx: Transaction, study_uid: str, model: str) -> None:
+    """Forget it: the study gets a result of the model."""
+    this = (TurnedAwayStudy.study_instance_uid == study_uid, TurnedAwayStudy.model == model)
+    tx.execute(delete(TurnedAwayStudy).where(*this), execution_options={"synchronize_session": False})
+
+
+def among(tx: Transaction, chosen: Select[str]) -> dict[str, dict[str, str]]:
+    """Return {study: {model: reason}} of those of the chosen studies that get no result of a model."""
+    found: dict[str, dict[str, str]] = {}
+    chosen_rows = select(TurnedAwayStudy).where(TurnedAwayStudy.study_instance_uid.in_(chosen))
+    for row in tx.scalars(chosen_rows.order_by(TurnedAwayStudy.model)):
+        found.setdefault(row.study_instance_uid, {})[row.model] = row.reason
+    return found
