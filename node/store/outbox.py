@@ -1,7 +1,8 @@
 """The outbox: each report on its way to each destination.
 
 A delivery pins the rendition that its peer was first offered; retries send the same bytes. Transient failures are
-tried again for as long as it takes; permanent ones are buried where the operator sees them.
+tried again for as long as it takes; permanent ones are buried where the operator sees them. What is to wait for an
+operator's word is held.
 """
 
 import random
@@ -10,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select
 
 from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import analyses, audit, work
+from node.store import analyses, audit, holds, work
 from node.store.analyses import Rendition, rendition
 from node.store.database import Transaction
-from node.store.tables import Analysis, Delivery
+from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
 from node.store.upsert import insert_into
 
 PRIORITY = 100
@@ -32,11 +33,21 @@ class ClaimedDelivery(work.Claim):
     analysis_id: int
     study_instance_uid: StudyInstanceUID
     model: str
+    kind: DeliveryKind
     rendition: Rendition
+    created_at: datetime
+    released_at: datetime | None  #: when an operator let it go although it was held
 
 
 def add(
-    tx: Transaction, analysis_id: int, peer: str, rendition_id: int, now: datetime, *, priority: int = PRIORITY
+    tx: Transaction,
+    analysis_id: int,
+    peer: str,
+    rendition_id: int,
+    now: datetime,
+    *,
+    kind: DeliveryKind = DeliveryKind.REPORT,
+    priority: int = PRIORITY,
 ) -> bool:
     """Send a rendition to a peer; the same one twice is one delivery.
 
@@ -45,7 +56,7 @@ def add(
     bool
         Whether it is a new delivery.
     """
-    what = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id, "created_at": now}
+    what = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id, "kind": kind, "created_at": now}
     values = what | work.fresh(now, priority)
     added = insert_into(tx, Delivery).values(**values).on_conflict_do_nothing().returning(Delivery.id)
     return tx.scalar(added) is not None
@@ -54,7 +65,7 @@ def add(
 def claim(
     tx: Transaction, now: datetime, lease_s: float, worker: str, peers: Collection[str]
 ) -> ClaimedDelivery | None:
-    """Take the next delivery to one of these peers, or None where nothing is due.
+    """Take the next delivery to one of these peers that no hold keeps back, or None where nothing is due.
 
     Parameters
     ----------
@@ -70,7 +81,7 @@ def claim(
         Names of the peers that may be sent to now.
     """
     rescue(tx, now)
-    taken = work.claim(tx, Delivery, Delivery.peer.in_(peers), now, lease_s, worker)
+    taken = work.claim(tx, Delivery, and_(_to(peers), holds.not_held()), now, lease_s, worker)
     return None if taken is None else _claimed(tx, taken)
 
 
@@ -82,12 +93,31 @@ def rescue(tx: Transaction, now: datetime, *, everything: bool = False) -> int:
     return len(lapses)
 
 
-def finish(tx: Transaction, claimed: ClaimedDelivery, now: datetime, status: int) -> bool:
-    """Settle a delivery as sent, with the peer's status; False where the lease was lost."""
-    return bool(work.finish(tx, Delivery, claimed, now, last_status=status))
+def finish(
+    tx: Transaction,
+    claimed: ClaimedDelivery,
+    now: datetime,
+    status: int,
+    *,
+    comment: str = "",
+    commitment: Commitment = Commitment.NONE,
+) -> bool:
+    """Settle a delivery as sent; False where the lease was lost.
+
+    Parameters
+    ----------
+    tx, claimed, now
+        The transaction, what is settled, and when.
+    status, comment
+        What the peer answered: the DIMSE status and the (0000,0902) Error Comment.
+    commitment
+        `Commitment.ASKED` where the peer is to be asked for storage commitment.
+    """
+    answer = {"last_status": status, "last_comment": comment}
+    return bool(work.finish(tx, Delivery, claimed, now, sent_at=now, commitment=commitment, **answer))
 
 
-def fail(
+def fail(  # noqa: PLR0913 - how it failed is exactly this
     tx: Transaction,
     claimed: ClaimedDelivery,
     now: datetime,
@@ -95,7 +125,9 @@ def fail(
     *,
     permanent: bool,
     jitter: random.Random,
+    not_before: datetime | None = None,
     status: int | None = None,
+    comment: str = "",
 ) -> bool:
     """Settle a delivery as failed: tried again after a backoff, or buried; False where the lease was lost.
 
@@ -109,17 +141,36 @@ def fail(
         Whether trying again is of no use.
     jitter
         The random source of the backoff.
-    status
-        The peer's status, where it answered with one.
+    not_before
+        Where nothing is tried at the peer before, the end of that pause.
+    status, comment
+        What the peer answered, where it did.
     """
-    values = {} if status is None else {"last_status": status}
-    state = work.fail(tx, Delivery, claimed, now, error, permanent=permanent, jitter=jitter, **values)
+    values: dict[str, Any] = {} if status is None else {"last_status": status, "last_comment": comment}
+    values |= {"permanent": permanent, "jitter": jitter, "not_before": not_before}
+    state = work.fail(tx, Delivery, claimed, now, error, **values)
     if state is None:
         return False
     # a peer that is down for days fails each delivery hundreds of times in the same words: one entry tells it
     if state is State.BURIED or error != claimed.last_error:
         _note(tx, claimed.id, "delivery failed", now, attempt=claimed.attempt, state=state, error=error, status=status)
     return True
+
+
+def hold(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str) -> bool:
+    """Keep a delivery back until an operator decides; False where the lease was lost.
+
+    Parameters
+    ----------
+    tx, claimed, now
+        As for `finish`.
+    reason
+        One sentence for the operator, without patient data.
+    """
+    held = work.hold(tx, Delivery, claimed, now, reason)
+    if held:
+        _note(tx, claimed.id, "delivery held", now, attempt=claimed.attempt, reason=reason)
+    return held
 
 
 def release(tx: Transaction, claimed: ClaimedDelivery, now: datetime) -> bool:
@@ -140,13 +191,19 @@ def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: s
     return withdrawn
 
 
+def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
+    """Return whether a delivery may still leave: its lease stands, nobody cancelled it, and no hold keeps it back."""
+    mine = and_(Delivery.id == claimed.id, Delivery.state == State.RUNNING, Delivery.attempt == claimed.attempt)
+    return tx.scalar(select(Delivery.id).where(mine, holds.not_held())) is not None
+
+
 def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: datetime) -> int:
-    """Cancel what waits of a study's and model's reports to a peer; return how many.
+    """Cancel what waits or is held of a study's and model's reports to a peer; return how many.
 
     What is under way is left to its worker, which asks before it sends whether the report is still the current one.
     """
     of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
-    which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer)
+    which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
     cancelled = work.cancel(tx, Delivery, which, now)
     for identity in cancelled:
         _note(tx, identity, "delivery cancelled", now, reason="a newer report takes its place")
@@ -154,13 +211,16 @@ def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: 
 
 
 def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:
-    """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none."""
-    counts = (State.DONE, *OPEN_STATES)
+    """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none.
+
+    One that is held counts: an operator lets it go or discards it, and what says the same is no news until then.
+    """
+    counts = (State.DONE, State.HELD, *OPEN_STATES)
     newest = (
         select(Analysis.id)
         .join(Delivery, Delivery.analysis_id == Analysis.id)
         .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
-        .where(Delivery.peer == peer, Delivery.state.in_(counts))
+        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, Delivery.state.in_(counts))
         .order_by(Analysis.id.desc())
         .limit(1)
     )
@@ -169,8 +229,17 @@ def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Ana
 
 
 def next_due(tx: Transaction, peers: Collection[str] | None = None) -> datetime | None:
-    """Return when a claim may next find a delivery (to one of `peers`), or None where only a new one can help."""
-    return work.next_wake(tx, Delivery, None if peers is None else Delivery.peer.in_(peers))
+    """Return when a claim may next find a delivery (to one of `peers`), or None where only a new one can help.
+
+    What a hold keeps back is left out: letting it go is new.
+    """
+    of_peers = holds.not_held() if peers is None else and_(_to(peers), holds.not_held())
+    return work.next_wake(tx, Delivery, of_peers)
+
+
+def _to(peers: Collection[str]) -> ColumnElement[bool]:
+    # one peer is asked for as such: then the index gives its rows in the order of claiming
+    return Delivery.peer == next(iter(peers)) if len(peers) == 1 else Delivery.peer.in_(peers)
 
 
 def _claimed(tx: Transaction, identity: int) -> ClaimedDelivery:
@@ -187,7 +256,10 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedDelivery:
         analysis_id=analysis.id,
         study_instance_uid=StudyInstanceUID(analysis.study_instance_uid),
         model=analysis.model,
+        kind=delivery.kind,
         rendition=rendition(tx, delivery.rendition_id),
+        created_at=delivery.created_at,
+        released_at=delivery.released_at,
     )
 
 
