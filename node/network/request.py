@@ -11,7 +11,7 @@ DICOM PS3.8 9.3.1 (unknown items are ignored), 9.3.2 (A-ASSOCIATE-RQ), Annex D.1
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -28,6 +28,7 @@ ITEMS_START = 68
 _APPLICATION_CONTEXT, _CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
 _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
+_ROLES_BYTES = 4  # of a role selection, besides its UID: the length of that, and the two roles
 
 #: Stands for what has not the form of a UID: nobody supports it, and so that context alone is refused.
 _NO_UID = "0"
@@ -68,6 +69,8 @@ class AssociationRequest:
         Whether it speaks the one protocol version that there is.
     called_ae_title, calling_ae_title
         Without padding; what no AE title may hold is replaced by a question mark.
+    is_calling_title_sound
+        Whether the calling AE title holds nothing else (PS3.5 6.2: no backslash, no control character, not empty).
     application_context
         The application context name; empty where there is none.
     contexts
@@ -75,12 +78,13 @@ class AssociationRequest:
     maximum_pdu_bytes
         The longest P-DATA-TF content that the peer takes; 0 where it sets no limit.
     roles
-        The contents of its SCP/SCU Role Selection items (PS3.7 D.3.3.4).
+        The contents of its SCP/SCU Role Selection items (PS3.7 D.3.3.4); those that are none are left out.
     """
 
     is_version_1: bool
     called_ae_title: str
     calling_ae_title: str
+    is_calling_title_sound: bool
     application_context: str
     contexts: tuple[ProposedContext, ...]
     maximum_pdu_bytes: int
@@ -151,13 +155,27 @@ def _decoded(body: memoryview) -> AssociationRequest:
         is_version_1=bool(int.from_bytes(body[:2], "big") & _VERSION_1),
         called_ae_title=_title(bytes(body[4:20])),
         calling_ae_title=_title(bytes(body[20:36])),
+        is_calling_title_sound=_unpadded(bytes(body[20:36])) == _title(bytes(body[20:36])) != "",
         application_context=_uid(next(names, b"")),
         contexts=tuple(map(_context, _checked([content for kind, content in variable if kind == _CONTEXT]))),
         maximum_pdu_bytes=min(maximum_length(user), 0xFFFFFFFF),
-        roles=tuple(
-            bytes(content) for kind, content in _few(memoryview(user), _MOST_NEGOTIATED) if kind == _ROLE_SELECTION
-        ),
+        roles=tuple(_roles(user)),
     )
+
+
+def _roles(user: bytes) -> Iterator[bytes]:
+    """Yield the role selections that are whole, each SOP class once (PS3.7 Table D.3-9).
+
+    One that is not proposes nothing that could be answered, and without an answer the default roles stand (D.3.3.4);
+    the library would raise at it, and so end an association that needs no roles.
+    """
+    seen = set()
+    for kind, content in _few(memoryview(user), _MOST_NEGOTIATED):
+        uid = _uid(content[2:-2]) if kind == _ROLE_SELECTION and len(content) > _ROLES_BYTES else _NO_UID
+        is_whole = uid not in (_NO_UID, *seen) and int.from_bytes(content[:2], "big") == len(content) - _ROLES_BYTES
+        if is_whole and max(content[-2:]) <= 1:
+            seen.add(uid)
+            yield struct.pack(">H", len(uid)) + uid.encode() + bytes(content[-2:])
 
 
 def _few(encoded: memoryview, most: int) -> list[tuple[int, memoryview]]:
@@ -169,8 +187,12 @@ def _few(encoded: memoryview, most: int) -> list[tuple[int, memoryview]]:
 
 def _title(encoded: bytes) -> str:
     """Return an AE title without its padding; some pad with NUL, and PS3.5 6.2 lets neither backslash nor control."""
-    text = encoded.decode("ascii", "replace").strip("\0 ")
+    text = _unpadded(encoded)
     return "".join(sign if sign.isascii() and sign.isprintable() and sign != "\\" else "?" for sign in text)
+
+
+def _unpadded(encoded: bytes) -> str:
+    return encoded.decode("ascii", "replace").strip("\0 ")
 
 
 def _uid(encoded: bytes | memoryview) -> str:

@@ -201,7 +201,8 @@ class StorageSCP:
             return Rejection.PROTOCOL_VERSION
         if request.application_context != APPLICATION_CONTEXT:
             return Rejection.APPLICATION_CONTEXT
-        if not calling or not (settings.accept_any_calling_ae or calling in settings.calling_ae_titles):
+        is_known = settings.accept_any_calling_ae or calling in settings.calling_ae_titles
+        if not is_known or not request.is_calling_title_sound:
             return Rejection.CALLING_AE_TITLE
         return None if request.called_ae_title == settings.ae_title else Rejection.CALLED_AE_TITLE
 

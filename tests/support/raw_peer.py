@@ -7,7 +7,7 @@ import contextlib
 import select
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -158,12 +158,18 @@ class RawPeer:
             return False
         return True
 
-    def drip(self, data: bytes, every_s: float) -> int:
+    def drip(self, data: bytes, every_s: float, meanwhile: Callable[[], object] = lambda: None) -> int:
         """Send a byte at a time until all is sent or the node says anything; return how many were sent."""
         for sent, byte in enumerate(data):
+            meanwhile()
             if select.select([self.connection], [], [], every_s)[0] or not self.send(bytes([byte])):
                 return sent
         return len(data)
+
+    def flood(self, data: bytes) -> None:
+        """Send on and on without reading; ends with the exception that the connection ends with."""
+        while True:
+            self.connection.sendall(data)
 
     def fragment(self, control: int, data: bytes, context_id: int = 1) -> bool:
         """Send a P-DATA-TF with one fragment."""

@@ -15,6 +15,21 @@ from node.network.lobby import Visitor
 from node.network.presentation import acceptor_contexts
 from node.network.reception import gathered
 from node.network.service import StorageService
+from tests.support.raw_dataset import Instance
+from tests.support.raw_peer import (
+    ABORT,
+    ASSOCIATE_AC,
+    ASSOCIATE_RQ,
+    DATASET,
+    LAST_COMMAND,
+    LAST_DATASET,
+    USER_INFORMATION,
+    Answer,
+    associate_request,
+    command,
+    pdu,
+    store_request,
+)
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 BAD_UIDS = [
@@ -33,96 +48,99 @@ BAD_UIDS = [
 
 @pytest.mark.parametrize("uid", [*BAD_UIDS, None])
 def test_an_instance_without_a_proper_uid_is_0xa900_and_the_association_lives(
-    uid: bytes | None, listen: Any, raw: Any, make_store_request: Callable[..., bytes]
+    uid: bytes | None, listen: Any, raw: Any
 ) -> None:
     """A malformed, missing or long UID is refused before anybody sees it, and the same association goes on."""
     node = listen()
     peer = raw(node)
     peer.request()
-    peer.fragment(3, make_store_request(uid))
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_COMMAND, store_request(uid))
+    peer.fragment(LAST_DATASET, b"dataset")
     response = peer.response()
     assert response[0x0900] == b"\x00\xa9"
     assert 0x1000 not in response
     assert peer.echo() == 0x0000
-    assert peer.store(make_store_request(b"1.2.3")) == 0x0000
+    assert peer.store(Instance("1.2.3", b"dataset")) == 0x0000
     assert [one.sop_instance_uid for one in node.received] == ["1.2.3"]
     peer.release()
-    assert raw(node).request()[0] == 2
+    assert raw(node).request().kind == ASSOCIATE_AC
 
 
-def test_a_store_without_a_dataset_is_0xa900(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_a_store_without_a_dataset_is_0xa900(listen: Any, raw: Any) -> None:
     """The command says that nothing follows; there is nothing to store."""
     node = listen()
     peer = raw(node)
     peer.request()
-    assert peer.store(make_store_request(b"1.2.3", dataset=False), None) == 0xA900
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3", e0800=b"\1\1"))
+    assert peer.status() == 0xA900
     assert peer.echo() == 0x0000
     assert node.received == []
 
 
-def test_an_instance_over_the_limit_is_0xa700(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_an_instance_over_the_limit_is_0xa700(listen: Any, raw: Any) -> None:
     """It is taken off the wire, not kept, and answered; the next instance is stored."""
     node = listen(max_instance_mb=1)
     peer = raw(node)
     peer.request()
-    peer.fragment(3, make_store_request(b"1.2.3"))
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3"))
     for _ in range(10):
-        peer.fragment(0, b"x" * 100_000)
-    peer.fragment(2, b"x")
+        peer.fragment(DATASET, b"x" * 100_000)
+    peer.fragment(LAST_DATASET, b"x")
     assert peer.status() == 0xA700
-    assert peer.store(make_store_request(b"1.2.4")) == 0x0000
+    assert peer.store(Instance("1.2.4", b"dataset")) == 0x0000
     assert [one.sop_instance_uid for one in node.received] == ["1.2.4"]
 
 
 @pytest.mark.parametrize("field", [b"\x20\0", b"\x21\0", b"\x10\0", b"\x30\x01", b"\x40\x01", b"\x77\x07"])
-def test_an_operation_that_is_not_offered_is_0x0211(field: bytes, listen: Any, raw: Any, make_command: Any) -> None:
+def test_an_operation_that_is_not_offered_is_0x0211(field: bytes, listen: Any, raw: Any) -> None:
     """C-FIND, C-MOVE, C-GET, N-ACTION, N-CREATE and what nobody knows are unrecognised operations."""
     peer = raw(listen())
     peer.request()
-    peer.fragment(3, make_command(e0002=b"1.2.840.10008.1.1\0", e0100=field, e0110=b"\7\0", e0800=b"\1\1"))
+    peer.fragment(
+        LAST_COMMAND, command({0x0002: b"1.2.840.10008.1.1\0", 0x0100: field, 0x0110: b"\7\0", 0x0800: b"\1\1"})
+    )
     assert peer.status() == 0x0211
     assert peer.echo() == 0x0000
 
 
 @pytest.mark.parametrize("field", [b"\xff\x0f", b"\x01\x80", b"\x30\x80"])
-def test_a_stray_cancel_or_response_is_let_pass(field: bytes, listen: Any, raw: Any, make_command: Any) -> None:
+def test_a_stray_cancel_or_response_is_let_pass(field: bytes, listen: Any, raw: Any) -> None:
     """Neither has a response; the association goes on."""
     peer = raw(listen())
     peer.request()
-    peer.fragment(3, make_command(e0100=field, e0120=b"\1\0", e0800=b"\1\1", e0900=b"\0\0"))
+    peer.fragment(LAST_COMMAND, command({0x0100: field, 0x0120: b"\1\0", 0x0800: b"\1\1", 0x0900: b"\0\0"}))
     assert peer.echo() == 0x0000
 
 
 def _garbage(peer: Any, request: bytes) -> None:
-    peer.fragment(3, b"no command set")
+    peer.fragment(LAST_COMMAND, b"no command set")
 
 
 def _dataset_first(peer: Any, request: bytes) -> None:
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_DATASET, b"dataset")
 
 
 def _interleaved(peer: Any, request: bytes) -> None:
-    peer.fragment(3, request)
-    peer.fragment(2, b"dataset", 3)
+    peer.fragment(LAST_COMMAND, request)
+    peer.fragment(LAST_DATASET, b"dataset", 3)
 
 
 def _unknown_context(peer: Any, request: bytes) -> None:
-    peer.fragment(3, request, 99)
-    peer.fragment(2, b"dataset", 99)
+    peer.fragment(LAST_COMMAND, request, 99)
+    peer.fragment(LAST_DATASET, b"dataset", 99)
 
 
 def _second_request(peer: Any, request: bytes) -> None:
-    peer.pdu(1, bytes(68))
+    peer.send(pdu(1, bytes(68)))
 
 
 def _unknown_pdu(peer: Any, request: bytes) -> None:
-    peer.pdu(0x42, b"what")
+    peer.send(pdu(0x42, b"what"))
 
 
 def _no_message_id(peer: Any, request: bytes) -> None:
-    peer.fragment(3, request.replace(b"\x10\x01\2\0\0\0\5\0", b"\x11\x01\2\0\0\0\5\0"))
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_COMMAND, request.replace(b"\x10\x01\2\0\0\0\5\0", b"\x11\x01\2\0\0\0\5\0"))
+    peer.fragment(LAST_DATASET, b"dataset")
 
 
 @pytest.mark.parametrize(
@@ -130,16 +148,16 @@ def _no_message_id(peer: Any, request: bytes) -> None:
     [_garbage, _dataset_first, _interleaved, _unknown_context, _second_request, _unknown_pdu, _no_message_id],
 )
 def test_what_breaks_the_protocol_is_aborted_and_the_next_is_served(
-    break_rules: Callable[[Any, bytes], None], listen: Any, raw: Any, make_store_request: Any
+    break_rules: Callable[[Any, bytes], None], listen: Any, raw: Any
 ) -> None:
     """A-ABORT for the one who breaks it, an association for the next."""
     node = listen()
     peer = raw(node)
     peer.request()
-    break_rules(peer, make_store_request(b"1.2.3"))
+    break_rules(peer, store_request(b"1.2.3"))
     answer = peer.read()
     assert answer is not None
-    assert answer[0] == 7
+    assert answer.kind == ABORT
     assert peer.read() is None
     assert node.received == []
     other = raw(node)
@@ -161,16 +179,16 @@ def test_what_is_no_dicom_holds_nothing(hello: bytes, listen: Any, raw: Any) -> 
         pass
     with node.scp._changed:
         assert node.scp._changed.wait_for(lambda: not node.scp._open, 5)
-    assert raw(node).request()[0] == 2
+    assert raw(node).request().kind == ASSOCIATE_AC
 
 
 def test_an_even_context_id_is_aborted(listen: Any, raw: Any) -> None:
     """The library's thread would die of it; the peer is told at once, and the next one is served."""
     node = listen()
-    assert raw(node).request(contexts=((2, CT, (EXPLICIT,)),)) == (7, b"\0\0\2\6")
+    assert raw(node).request((2, CT, (EXPLICIT,))) == Answer(ABORT, b"\0\0\2\6")
     with node.scp._changed:
         assert node.scp._changed.wait_for(lambda: not node.scp._open, 5)
-    assert raw(node).request()[0] == 2
+    assert raw(node).request().kind == ASSOCIATE_AC
 
 
 def test_one_byte_and_silence_is_let_go(listen: Any, raw: Any) -> None:
@@ -189,7 +207,7 @@ def test_an_idle_association_is_aborted(listen: Any, raw: Any) -> None:
     peer.request()
     answer = peer.read()
     assert answer is not None
-    assert answer[0] == 7
+    assert answer.kind == ABORT
 
 
 def test_a_connection_without_a_request_is_let_go(listen: Any, raw: Any) -> None:
@@ -198,18 +216,18 @@ def test_a_connection_without_a_request_is_let_go(listen: Any, raw: Any) -> None
     assert raw(node).read() is None
 
 
-def test_a_peer_that_leaves_half_way_costs_nothing(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_a_peer_that_leaves_half_way_costs_nothing(listen: Any, raw: Any) -> None:
     """A connection that breaks within a dataset stores nothing and frees its place."""
     node = listen(max_associations=1)
     peer = raw(node)
     peer.request()
-    peer.fragment(3, make_store_request(b"1.2.3"))
-    peer.fragment(0, b"half")
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3"))
+    peer.fragment(DATASET, b"half")
     peer.connection.close()
     with node.scp._changed:
         assert node.scp._changed.wait_for(lambda: not node.scp._admitted, 5)
     assert node.received == []
-    assert raw(node).request()[0] == 2
+    assert raw(node).request().kind == ASSOCIATE_AC
 
 
 @settings(
@@ -219,12 +237,10 @@ def test_a_peer_that_leaves_half_way_costs_nothing(listen: Any, raw: Any, make_s
     st.lists(st.tuples(st.integers(68, 400), st.integers(0, 255)), min_size=1, max_size=6),
     st.sampled_from([b"", b"\x54\0\0\x0d\0\x091.2.3.4.5\1\0", b"\x54\0\0\2\0\0", b"\x58\0\0\4\1\0\0\0", b"\x56\0\0\0"]),
 )
-def test_any_change_of_a_request_is_answered_or_aborted(
-    make_request: Callable[..., bytes], changes: list[tuple[int, int]], more: bytes
-) -> None:
+def test_any_change_of_a_request_is_answered_or_aborted(changes: list[tuple[int, int]], more: bytes) -> None:
     """Whatever its items hold, the library is given what it can read, and raises nothing."""
     contexts = ((1, CT, (EXPLICIT, "1.2.840.10008.1.2")), (3, "1.2.3", ("1.2.3",)), (5, CT, (EXPLICIT,)))
-    encoded = bytearray(make_request(contexts=contexts, more=more))
+    encoded = bytearray(pdu(ASSOCIATE_RQ, associate_request(contexts, user_information=USER_INFORMATION + more)))
     for place, value in changes:
         encoded[6 + place % (len(encoded) - 6)] = value
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -234,7 +250,7 @@ def test_any_change_of_a_request_is_answered_or_aborted(
         theirs.shutdown(socket.SHUT_WR)
         farewells: list[bytes] = []
         host = Host(
-            ApplicationEntity("NODE"),
+            ApplicationEntity("PACSNODE"),
             list(acceptor_contexts()),
             lambda _: None,
             lambda _: None,

@@ -5,7 +5,7 @@ import resource
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.network import guests, lobby
+from tests.support.raw_peer import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Answer, associate_request, pdu
 
 DESCRIPTORS = Path("/proc/self/fd")
+REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -32,7 +34,7 @@ def test_silent_connections_take_no_slot_and_no_thread(listen: Any, raw: Any) ->
     for peer in silent[::2]:
         peer.connection.sendall(b"\1\0\0")
     guest = raw(node)
-    assert guest.request()[0] == 2
+    assert guest.request().kind == ASSOCIATE_AC
     assert guest.echo() == 0
     assert threading.active_count() <= before + 2
 
@@ -45,11 +47,11 @@ def test_a_crowd_from_one_address_locks_nobody_else_out(listen: Any, raw: Any, m
     first_of_another = raw(node, ADDRESSES[1])
     crowd = [raw(node, ADDRESSES[0]) for _ in range(30)]
     late = raw(node, ADDRESSES[2])
-    assert late.request()[0] == 2
-    assert first_of_another.request()[0] == 2
+    assert late.request().kind == ASSOCIATE_AC
+    assert first_of_another.request().kind == ASSOCIATE_AC
     assert [peer.read() for peer in crowd[:20]] == [None] * 20
     assert not is_closed(crowd[-1])
-    assert crowd[-1].request()[0] == 2
+    assert crowd[-1].request().kind == ASSOCIATE_AC
 
 
 def _addresses(count: int) -> list[str]:
@@ -57,46 +59,44 @@ def _addresses(count: int) -> list[str]:
     return [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count)]
 
 
-def test_a_flood_from_many_addresses_leaves_a_request_that_is_on_its_way(
-    listen: Any, raw: Any, make_request: Callable[..., bytes]
-) -> None:
+def test_a_flood_from_many_addresses_leaves_a_request_that_is_on_its_way(listen: Any, raw: Any) -> None:
     """Three hundred addresses that only connect make way for each other, not a stranger who is slow and honest."""
-    node, request = listen(), make_request()
+    node = listen()
     slow = raw(node, ADDRESSES[1])
-    slow.connection.sendall(request[:100])
+    slow.connection.sendall(REQUEST[:100])
     for address in _addresses(300):
         raw(node, address)
-    slow.connection.sendall(request[100:])
-    assert slow.read()[0] == 2
+    slow.connection.sendall(REQUEST[100:])
+    assert slow.read().kind == ASSOCIATE_AC
 
 
 @pytest.mark.parametrize("is_configured", [True, False])
 def test_a_flood_of_requests_that_never_end_leaves_a_known_peer(
-    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, *, is_configured: bool
+    listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch, *, is_configured: bool
 ) -> None:
     """A peer's address, as configured or as one that was let in before, keeps its place whatever strangers send."""
     monkeypatch.setattr(guests, "MAXIMUM_GUESTS", 16)
     known = ADDRESSES[1]
-    node, request = listen(known_addresses=frozenset({known} if is_configured else ())), make_request()
+    node = listen(known_addresses=frozenset({known} if is_configured else ()))
     if not is_configured:
-        assert raw(node, known).request()[0] == 2
+        assert raw(node, known).request().kind == ASSOCIATE_AC
     slow = raw(node, known)
     for address in _addresses(60):
-        raw(node, address).connection.sendall(request[:100])
-    slow.connection.sendall(request)
-    assert slow.read()[0] == 2
+        raw(node, address).connection.sendall(REQUEST[:100])
+    slow.connection.sendall(REQUEST)
+    assert slow.read().kind == ASSOCIATE_AC
 
 
 def test_strangers_are_served_while_requests_that_never_end_fill_the_lobby(
-    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+    listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only so many of them keep their places: a newcomer gets one."""
     monkeypatch.setattr(guests, "MAXIMUM_GUESTS", 16)
     monkeypatch.setattr(guests, "_ON_THEIR_WAY", 8)
-    node, request = listen(), make_request()
+    node = listen()
     for address in _addresses(60):
-        raw(node, address).connection.sendall(request[:100])
-    assert raw(node, ADDRESSES[1]).request()[0] == 2
+        raw(node, address).connection.sendall(REQUEST[:100])
+    assert raw(node, ADDRESSES[1]).request().kind == ASSOCIATE_AC
 
 
 def test_a_lobby_that_can_accept_nobody_any_more_tells_so(
@@ -108,7 +108,7 @@ def test_a_lobby_that_can_accept_nobody_any_more_tells_so(
     with socket.create_server(("127.0.0.1", 0)) as listener, capture_logs() as events:
         node = listen(listener=listener.dup(), lost=lost.set)
         guest = raw(node)
-        assert guest.request()[0] == 2
+        assert guest.request().kind == ASSOCIATE_AC
         listener.shutdown(socket.SHUT_RDWR)
         assert lost.wait(10)
         assert ended.wait(10)
@@ -126,19 +126,19 @@ def test_a_stop_is_no_loss(listen: Any, raw: Any) -> None:
     assert not lost.is_set()
 
 
-def test_a_request_may_come_in_any_pieces(listen: Any, raw: Any, make_request: Callable[..., bytes]) -> None:
+def test_a_request_may_come_in_any_pieces(listen: Any, raw: Any) -> None:
     """Byte by byte it is a request all the same."""
     peer = raw(listen())
     peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for one in make_request():
+    for one in REQUEST:
         peer.connection.sendall(bytes([one]))
-    assert peer.read()[0] == 2
+    assert peer.read().kind == ASSOCIATE_AC
 
 
-def test_a_request_that_drips_is_cut_at_its_deadline(listen: Any, raw: Any, make_request: Callable[..., bytes]) -> None:
+def test_a_request_that_drips_is_cut_at_its_deadline(listen: Any, raw: Any) -> None:
     """Each byte buys no time: the deadline runs from the connection."""
     peer = raw(listen(association_timeout_s=0.4))
-    assert 0 < peer.drip(make_request()) < 60
+    assert 0 < peer.drip(REQUEST, 0.02) < 60
 
 
 @pytest.mark.parametrize("length", [(1 << 20) + 1, 300_000_000, 0xFFFFFFFF, 67, 0])
@@ -146,7 +146,7 @@ def test_a_request_of_an_impossible_length_is_aborted_before_it_comes(length: in
     """What it claims is refused, and nothing of it waited for or kept."""
     peer = raw(listen())
     peer.connection.sendall(b"\1\0" + length.to_bytes(4, "big"))
-    assert peer.read() == (7, b"\0\0\2\6")
+    assert peer.read() == Answer(ABORT, b"\0\0\2\6")
     assert peer.read() is None
 
 
@@ -160,7 +160,7 @@ def test_long_requests_that_do_not_end_are_kept_within_a_budget(
     for peer in heavy:
         peer.connection.sendall(b"\1\0\0\x0f\xff\xff" + bytes(100_000))
     other = raw(node, ADDRESSES[1])
-    assert other.request()[0] == 2
+    assert other.request().kind == ASSOCIATE_AC
     assert heavy[0].read() is None
     assert not is_closed(heavy[-1])
 
@@ -180,14 +180,14 @@ def test_what_is_no_request_is_told_so_and_let_go(hello: bytes, reason: int, lis
     """An A-ABORT of the provider: unrecognised or unexpected PDU (PS3.8 Table 9-26)."""
     peer = raw(listen())
     peer.connection.sendall(hello)
-    assert peer.read() == (7, bytes([0, 0, 2, reason]))
+    assert peer.read() == Answer(ABORT, bytes([0, 0, 2, reason]))
     assert peer.read() is None
 
 
 def test_an_abort_instead_of_a_request_is_not_answered(listen: Any, raw: Any) -> None:
     """PS3.8 9.2.3, AA-2: the connection is closed."""
     peer = raw(listen())
-    peer.pdu(7, bytes(4))
+    peer.send(pdu(7, bytes(4)))
     assert peer.read() is None
 
 
@@ -200,7 +200,7 @@ def test_a_peer_that_does_not_close_is_closed(listen: Any, raw: Any, monkeypatch
     peer.release()
     with node.scp._changed:
         assert node.scp._changed.wait_for(lambda: not node.scp._admitted, 10)
-    assert raw(node).request()[0] == 2
+    assert raw(node).request().kind == ASSOCIATE_AC
     with pytest.raises(ConnectionError):
         peer.flood(bytes(100_000))
 
@@ -225,7 +225,7 @@ def no_more_descriptors() -> Iterator[None]:
 
 
 def test_running_out_of_descriptors_neither_spins_nor_deafens(
-    listen: Any, raw: Any, make_request: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+    listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits in the kernel's queue is let in as soon as there is room; until then it is tried now and then."""
     monkeypatch.setattr(lobby, "_PAUSE_S", 0.2)
@@ -235,7 +235,7 @@ def test_running_out_of_descriptors_neither_spins_nor_deafens(
     with socket.socket() as late, capture_logs() as events:
         with no_more_descriptors():
             late.connect(("127.0.0.1", node.port))
-            late.sendall(make_request())
+            late.sendall(REQUEST)
             assert guest.echo() == 0  # who is in is served
             late.settimeout(0.5)
             with pytest.raises(TimeoutError):
@@ -253,7 +253,7 @@ def test_a_listening_socket_may_be_shared(listen: Any, raw: Any) -> None:
         first, second = listen(listener=listener.dup()), listen(listener=listener.dup())
         assert first.port == second.port
         first.scp.stop()
-        assert all(raw(second).request()[0] == 2 for _ in range(5))
+        assert all(raw(second).request().kind == ASSOCIATE_AC for _ in range(5))
 
 
 def test_a_stop_leaves_no_thread_and_no_descriptor(listen: Any, raw: Any) -> None:
@@ -262,7 +262,7 @@ def test_a_stop_leaves_no_thread_and_no_descriptor(listen: Any, raw: Any) -> Non
     node = listen()
     peers = [raw(node) for _ in range(5)]
     for peer in peers[:3]:
-        assert peer.request()[0] == 2
+        assert peer.request().kind == ASSOCIATE_AC
     peers[1].connection.sendall(b"\4\0\0\0\1\0abc")
     peers[2].release()
     peers[3].connection.sendall(b"\1\0\0")

@@ -171,6 +171,6 @@ def test_a_question_that_cannot_be_put_is_the_callers_fault(archive: Any) -> Non
 
 def test_a_peer_without_queries_is_told_from_one_that_is_away(listen: Any) -> None:
     """A storage SCP takes the association and not the context."""
-    peer = PeerAddress("NODE", "127.0.0.1", listen().port)
+    peer = PeerAddress("PACSNODE", "127.0.0.1", listen().port)
     with pytest.raises(ContextNotAccepted, match="does not accept Study Root"):
-        find(peer, "SCANNER", "STUDY", {}, Timeouts(answer_s=5))
+        find(peer, "MODALITY", "STUDY", {}, Timeouts(answer_s=5))

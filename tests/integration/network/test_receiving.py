@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from pynetdicom.dsutils import split_dataset
 from structlog.testing import capture_logs
 
 from node.domain.errors import Refused
+from tests.support.raw_dataset import Instance
+from tests.support.raw_peer import LAST_COMMAND, LAST_DATASET, store_request
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -33,10 +34,10 @@ FILES = (
 
 def associated(port: int, *contexts: tuple[str, str]) -> Any:
     """Return an association of the library's own SCU with the node."""
-    entity = AE("SCANNER")
+    entity = AE("MODALITY")
     for abstract, transfer in contexts:
         entity.add_requested_context(abstract, transfer)
-    association = entity.associate("127.0.0.1", port, ae_title="NODE")
+    association = entity.associate("127.0.0.1", port, ae_title="PACSNODE")
     assert association.is_established
     return association
 
@@ -63,58 +64,46 @@ def test_the_bytes_handed_on_are_those_that_were_sent(name: str, listen: Any, mo
     assert instance.sop_class_uid == instance.context_sop_class_uid == meta.MediaStorageSOPClassUID
     assert instance.sop_instance_uid == meta.MediaStorageSOPInstanceUID
     assert instance.transfer_syntax_uid == meta.TransferSyntaxUID
-    assert (instance.calling_ae_title, instance.called_ae_title) == ("SCANNER", "NODE")
+    assert (instance.calling_ae_title, instance.called_ae_title) == ("MODALITY", "PACSNODE")
     assert instance.address == "127.0.0.1"
 
 
-def test_a_retired_sop_class_is_stored(listen: Any, raw: Any, make_store_request: Callable[..., bytes]) -> None:
+def test_a_retired_sop_class_is_stored(listen: Any, raw: Any) -> None:
     """Standalone Overlay Storage, which the library does not serve, reaches the callback like any other."""
     retired = "1.2.840.10008.5.1.4.1.1.8"
     node = listen()
     peer = raw(node)
-    peer.request(contexts=((1, retired, (EXPLICIT,)),))
-    assert peer.store(make_store_request(b"1.2.3", e0002=retired.encode() + b"\0")) == 0x0000
+    peer.request((1, retired, (EXPLICIT,)))
+    assert peer.store(Instance("1.2.3", b"dataset", sop_class_uid=retired)) == 0x0000
     assert node.received[0].sop_class_uid == retired
 
 
 def test_contexts_that_are_not_known_are_refused_one_by_one(listen: Any, raw: Any) -> None:
     """An unknown SOP class gives result 3, an unknown transfer syntax 4, and the context beside them lives."""
     peer = raw(listen())
-    kind, body = peer.request(
-        contexts=((1, "1.2.3.4.5", (EXPLICIT,)), (3, CT, ("1.2.3.4.6",)), (5, CT, ("1.2.3.4.6", EXPLICIT)))
-    )
-    assert kind == 2
-    results = {}
-    position = 68
-    while position < len(body):
-        length = int.from_bytes(body[position + 2 : position + 4], "big")
-        if body[position] == 0x21:
-            results[body[position + 4]] = body[position + 6]
-        position += 4 + length
-    assert results == {1: 3, 3: 4, 5: 0}
+    answer = peer.request((1, "1.2.3.4.5", (EXPLICIT,)), (3, CT, ("1.2.3.4.6",)), (5, CT, ("1.2.3.4.6", EXPLICIT)))
+    assert answer.results == {1: 3, 3: 4, 5: 0}
 
 
-def test_a_context_of_several_transfer_syntaxes_keeps_the_senders_compression(
-    listen: Any, raw: Any, make_store_request: Any
-) -> None:
+def test_a_context_of_several_transfer_syntaxes_keeps_the_senders_compression(listen: Any, raw: Any) -> None:
     """A sender that lists RLE before the uncompressed syntaxes need not convert."""
     rle = "1.2.840.10008.1.2.5"
     node = listen()
     peer = raw(node)
-    peer.request(contexts=((1, CT, (rle, IMPLICIT, EXPLICIT)), (3, CT, (IMPLICIT, EXPLICIT))))
-    assert peer.store(make_store_request(b"1.2.3")) == 0x0000
-    peer.fragment(3, make_store_request(b"1.2.4"), 3)
-    peer.fragment(2, b"dataset", 3)
+    peer.request((1, CT, (rle, IMPLICIT, EXPLICIT)), (3, CT, (IMPLICIT, EXPLICIT)))
+    assert peer.store(Instance("1.2.3", b"dataset")) == 0x0000
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.4"), 3)
+    peer.fragment(LAST_DATASET, b"dataset", 3)
     assert peer.status() == 0x0000
     assert [one.transfer_syntax_uid for one in node.received] == [rle, EXPLICIT]
 
 
-def test_the_status_that_was_decided_is_answered(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_the_status_that_was_decided_is_answered(listen: Any, raw: Any) -> None:
     """The number that the callback returns is the number on the wire, with the request's message ID and UIDs."""
     peer = raw(listen(lambda _: 0x0111))
     peer.request()
-    peer.fragment(3, make_store_request(b"1.2.3"))
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3"))
+    peer.fragment(LAST_DATASET, b"dataset")
     response = peer.response()
     assert response[0x0900] == b"\x11\x01"
     assert response[0x0120] == b"\5\0"
@@ -122,7 +111,7 @@ def test_the_status_that_was_decided_is_answered(listen: Any, raw: Any, make_sto
     assert response[0x0100] == b"\x01\x80"
 
 
-def test_a_refusal_gives_its_status_and_a_short_comment(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_a_refusal_gives_its_status_and_a_short_comment(listen: Any, raw: Any) -> None:
     """What the pipeline refuses is answered with its status and its reason, cut to 64 characters."""
 
     def refuse(_: Any) -> int:
@@ -130,17 +119,15 @@ def test_a_refusal_gives_its_status_and_a_short_comment(listen: Any, raw: Any, m
 
     peer = raw(listen(refuse))
     peer.request()
-    peer.fragment(3, make_store_request(b"1.2.3"))
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3"))
+    peer.fragment(LAST_DATASET, b"dataset")
     response = peer.response()
     assert response[0x0900] == b"\x00\xc0"
     assert response[0x0902].startswith(b"the dataset ends within an element ")
     assert len(response[0x0902]) == 64
 
 
-def test_a_defect_of_ours_is_0xa700_and_says_nothing_of_the_patient(
-    listen: Any, raw: Any, make_store_request: Any
-) -> None:
+def test_a_defect_of_ours_is_0xa700_and_says_nothing_of_the_patient(listen: Any, raw: Any) -> None:
     """An unexpected exception costs neither the association nor a secret: type and place are logged, its words not."""
 
     def fail(_: Any) -> int:
@@ -149,7 +136,7 @@ def test_a_defect_of_ours_is_0xa700_and_says_nothing_of_the_patient(
     peer = raw(listen(fail))
     peer.request()
     with capture_logs() as events:
-        assert peer.store(make_store_request(b"1.2.3")) == 0xA700
+        assert peer.store(Instance("1.2.3", b"dataset")) == 0xA700
     assert peer.echo() == 0x0000
     assert "DOE" not in str(events)
     (failure,) = [event for event in events if event["event"] == "store_failed"]
@@ -157,7 +144,7 @@ def test_a_defect_of_ours_is_0xa700_and_says_nothing_of_the_patient(
     assert failure["file"].endswith("test_receiving.py")
 
 
-def test_nothing_is_acknowledged_before_the_callback_returns(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_nothing_is_acknowledged_before_the_callback_returns(listen: Any, raw: Any) -> None:
     """While the callback runs, no byte of a response is on the wire."""
     begun, allowed = threading.Event(), threading.Event()
 
@@ -168,8 +155,8 @@ def test_nothing_is_acknowledged_before_the_callback_returns(listen: Any, raw: A
 
     peer = raw(listen(hold))
     peer.request()
-    peer.fragment(3, make_store_request(b"1.2.3"))
-    peer.fragment(2, b"dataset")
+    peer.fragment(LAST_COMMAND, store_request(b"1.2.3"))
+    peer.fragment(LAST_DATASET, b"dataset")
     assert begun.wait(10)
     peer.connection.settimeout(0.1)
     with pytest.raises(TimeoutError):
@@ -179,7 +166,7 @@ def test_nothing_is_acknowledged_before_the_callback_returns(listen: Any, raw: A
     assert peer.status() == 0x0000
 
 
-def test_parallel_associations_are_served_side_by_side(listen: Any, raw: Any, make_store_request: Any) -> None:
+def test_parallel_associations_are_served_side_by_side(listen: Any, raw: Any) -> None:
     """Four callbacks run at once: each waits for the other three."""
     together = threading.Barrier(4)
 
@@ -192,7 +179,7 @@ def test_parallel_associations_are_served_side_by_side(listen: Any, raw: Any, ma
     def send(number: int) -> int:
         peer = raw(node)
         peer.request()
-        return int(peer.store(make_store_request(b"1.2.%d" % number), b"dataset %d" % number))
+        return int(peer.store(Instance(f"1.2.{number}", b"dataset %d" % number)))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(send, range(4))) == [0, 0, 0, 0]

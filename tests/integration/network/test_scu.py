@@ -33,7 +33,7 @@ CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT, IMPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
 INSTANCE = OutgoingInstance(CT, "1.2.3", EXPLICIT, b"\x08\0\x18\0UI\x06\x001.2.3\0")
 SHORT = Timeouts(connect_s=5, association_s=0.3, answer_s=0.3)
-AE_TITLE = "SCANNER"
+AE_TITLE = "MODALITY"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def node(listen: Any) -> Any:
     return listen()
 
 
-def at(port: int, ae_title: str = "NODE") -> PeerAddress:
+def at(port: int, ae_title: str = "PACSNODE") -> PeerAddress:
     """Return the address of a peer on this machine."""
     return PeerAddress(ae_title, "127.0.0.1", port)
 
@@ -203,10 +203,10 @@ def test_nobody_there_is_one_clear_sentence() -> None:
     """A closed port and a name that nobody knows are told apart."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(PeerUnreachable, match=f"NODE at 127.0.0.1:{port} refused the connection"):
+    with pytest.raises(PeerUnreachable, match=f"PACSNODE at 127.0.0.1:{port} refused the connection"):
         echo(at(port), AE_TITLE)
     with pytest.raises(PeerUnreachable, match="host name that cannot be resolved"):
-        echo(PeerAddress("NODE", "nowhere.invalid", 104), AE_TITLE)
+        echo(PeerAddress("PACSNODE", "nowhere.invalid", 104), AE_TITLE)
 
 
 Script = Callable[[socket.socket], None]
@@ -250,7 +250,7 @@ def accept(connection: socket.socket) -> None:
     read_pdu(connection)
     items = item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x21, bytes([1, 0, 0, 0]) + item(0x40, EXPLICIT.encode()))
     items += item(0x50, item(0x51, struct.pack(">L", 0)) + item(0x52, b"1.2"))
-    body = struct.pack(">HH", 1, 0) + b"NODE".ljust(16) + b"SCANNER".ljust(16) + bytes(32) + items
+    body = struct.pack(">HH", 1, 0) + b"PACSNODE".ljust(16) + b"MODALITY".ljust(16) + bytes(32) + items
     connection.sendall(struct.pack(">BxL", 2, len(body)) + body)
 
 

@@ -85,9 +85,35 @@ def test_the_library_sees_one_transfer_syntax_of_each_context() -> None:
 
 def test_extended_negotiation_for_every_context_is_no_crowd() -> None:
     """A peer may add three items for each of 128 classes; of them, roles are handed on."""
-    many = [item(kind, b"\0\x051.2.3\1\0") for kind in (0x54, 0x56, 0x57) for _ in range(128)]
+    many = [
+        item(kind, b"\0\x07" + f"1.2.{number}".encode() + b"\1\0")
+        for kind in (0x54, 0x56, 0x57)
+        for number in range(100, 228)
+    ]
     request = decoded(body(*(context(2 * number + 1) for number in range(128)), user_information(b"".join(many))))
     assert len(request.contexts) == len(request.roles) == 128
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        b"",
+        b"\0\5",
+        b"\0\0\1\0",
+        b"\0\x051.2.3\1",
+        b"\0\x061.2.3\1\0",
+        b"\xff\xff1.2.3\1\0",
+        b"\0\x051.2.3\2\0",
+        b"\0\x041.x3\1\0",
+        b"\0\x46" + b"9" * 70 + b"\1\0",
+    ],
+)
+def test_a_role_selection_that_is_none_is_left_out(role: bytes) -> None:
+    """The association stands, with the default roles of that class (PS3.7 D.3.3.4); the sound ones are handed on."""
+    sound = item(0x54, b"\0\x051.2.9\1\1")
+    request = decoded(body(context(1), user_information(item(0x54, role) + sound + sound)))
+    assert request.roles == (b"\0\x051.2.9\1\1",)
+    assert library_reads(request).to_primitive()
 
 
 def test_what_is_no_uid_costs_its_own_context_alone() -> None:
@@ -102,6 +128,16 @@ def test_titles_with_what_no_title_may_hold_are_made_harmless() -> None:
     request = decoded(body(context(1), calling=b"A\\B\n\xe9", called=b"\0" * 16))
     assert request.calling_ae_title == "A?B??"
     assert request.called_ae_title == ""
+    assert not request.is_calling_title_sound
+
+
+@pytest.mark.parametrize(
+    ("calling", "is_sound"),
+    [(b"CT 1", True), (b"CT?1\0\0", True), (b"", False), (b"CT\0001", False), (b"CT\\1", False)],
+)
+def test_a_calling_title_is_told_from_what_is_none(calling: bytes, *, is_sound: bool) -> None:
+    """A NUL within, a backslash or nothing at all names nobody."""
+    assert decoded(body(context(1), calling=calling)).is_calling_title_sound is is_sound
 
 
 def test_a_limit_of_the_peers_that_is_no_number_is_none() -> None:

@@ -78,6 +78,14 @@ def test_the_limit_for_an_address_counts_them_too_and_leaves_the_others_alone(sh
     assert here.take("a") is None
 
 
+def test_a_rejection_of_an_address_keeps_no_slot_of_all(shared: Make) -> None:
+    """Whoever asks again and again in vain takes no place from the others."""
+    first, second = shared(3, 1)
+    assert first.take("10.0.0.1") is None
+    assert [second.take("10.0.0.1") for _ in range(5)] == [Rejection.ADDRESS_LIMIT] * 5
+    assert [second.take(address) for address in ("10.0.0.2", "10.0.0.3")] == [None, None]
+
+
 def test_a_rejection_in_all_keeps_no_slot_of_the_address(shared: Make) -> None:
     """Or an address would be kept out for what it was refused."""
     here, there = shared(1, 1)
