@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from node.config.settings import ReceiveSettings
@@ -93,9 +94,11 @@ def short_deadlines() -> str:
     return "\n".join(f"{key} = {value}" for key, value in wanted.items() if key in ReceiveSettings.model_fields)
 
 
-def node_tables(reader: str = "", receive: str = "") -> dict[str, str]:
+def node_tables(reader: str = "", receive: str = "", processes: int | None = None) -> dict[str, str]:
     """Return tables of config.toml for many associations from one address, and few words."""
     lines = [f"max_associations = {_MOST_ASSOCIATIONS}", receive]
+    if processes is not None:
+        lines.append(f"processes = {processes}")
     if "max_associations_per_address" in ReceiveSettings.model_fields:
         lines.append(f"max_associations_per_address = {_MOST_ASSOCIATIONS}")
     if reader:
@@ -105,18 +108,24 @@ def node_tables(reader: str = "", receive: str = "") -> dict[str, str]:
 
 @contextlib.contextmanager
 def node(
-    folder: Path, _associations: int, *, made: type[NodeFolder] = NodeFolder, reader: str = ""
+    folder: Path,
+    _associations: int,
+    *,
+    made: type[NodeFolder] = NodeFolder,
+    reader: str = "",
+    processes: int | None = None,
 ) -> Iterator[Receiver]:
     """Run the node on SQLite, as it ships; no rule of its model reads what is sent, so it receives and nothing else."""
-    home = made(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables=node_tables(reader))
+    tables = node_tables(reader, processes=processes)
+    home = made(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables=tables)
     with serving(home) as running:
         yield Receiver(AE_TITLE, running.port, running.process.pid, home.data, database=home.data / "node.db")
 
 
 @contextlib.contextmanager
-def undurable(folder: Path, associations: int) -> Iterator[Receiver]:
+def undurable(folder: Path, associations: int, *, processes: int | None = None) -> Iterator[Receiver]:
     """Run the node without durability: nothing is brought to the disk, and the answer does not wait for the rows."""
-    with node(folder, associations, made=UndurableFolder) as running:
+    with node(folder, associations, made=UndurableFolder, processes=processes) as running:
         yield running
 
 
@@ -194,7 +203,9 @@ def _listening(folder: Path, command: Sequence[str], *, port_first: bool = False
 
 RECEIVERS: dict[str, Kind] = {
     "node": Kind(node, on_disk=True),
+    **{f"node-{count}": Kind(partial(node, processes=count), on_disk=True) for count in (1, 2, 3, 4)},
     "node-undurable": Kind(undurable),
+    **{f"node-undurable-{count}": Kind(partial(undurable, processes=count)) for count in (1, 2, 3, 4)},
     "node-unsynced": Kind(unsynced),
     **({"node-fallback": Kind(fallback, part=0.25)} if readers() else {}),
     "storescp": Kind(dcmtk),
@@ -203,3 +214,6 @@ RECEIVERS: dict[str, Kind] = {
     "bare-loop": Kind(bare),
     "sender-alone": Kind(discarded),
 }
+
+#: Those that are compared unless others are asked for: of the node each form once, with as many processes as it ships.
+COMPARED = tuple(name for name in RECEIVERS if not name[-1].isdigit())

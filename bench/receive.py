@@ -18,14 +18,14 @@ from pathlib import Path
 
 from _measure import Plan, Results, measure, started
 from _memory import Peak
-from _receivers import CALLING, RECEIVERS
+from _receivers import CALLING, COMPARED, RECEIVERS
 from _senders import SENDERS, lean
 from _table import print_aims, print_cell
 from _workloads import COUNTS, WORKLOADS, largest_cr
 
 _MEGABYTE = 1_000_000
 _STORESCU_TO = ("node", "node-undurable", "storescp", "orthanc")
-_MEMORY_OF = ("node", "node-undurable", "storescp", "orthanc")
+_MEMORY_OF = ("node", "node-1", "node-2", "node-3", "node-4", "node-undurable", "storescp", "orthanc")
 
 
 def main() -> int:
@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--associations", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--receivers", nargs="+", choices=list(RECEIVERS), default=list(RECEIVERS))
+    parser.add_argument("--receivers", nargs="+", choices=list(RECEIVERS), default=list(COMPARED))
     parser.add_argument("--senders", nargs="+", choices=list(SENDERS), default=list(SENDERS))
     parser.add_argument("--memory", type=int, default=50, help="associations that send 18 MB at once; 0: not measured")
     parser.add_argument("--divide", type=int, default=1, help="so many times fewer instances")

@@ -1,10 +1,10 @@
-"""The SCP, the receiver and the store, joined: what receives, alone or beside others.
+"""The SCP and the receiver, joined: what receives, alone or beside others, whoever writes the rows.
 
-It stands below app, which runs everything else, and knows nothing of reading, composing and delivering.
+It stands below app, which runs everything else, and knows nothing of reading, composing and delivering; nor of a
+database, so that a process that has none need not import one.
 """
 
 import socket
-from collections.abc import Callable
 
 from node import telemetry
 from node.config import Settings
@@ -12,19 +12,12 @@ from node.domain.errors import Transient
 from node.network.rejection import RefusedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.slots import Slots
-from node.pipeline.asking import test_peers
 from node.pipeline.callers import let_in_with
 from node.pipeline.congestion import Congestion
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.ledger import Ledger
 from node.pipeline.receive import Receiver
-from node.pipeline.recording import Recorder
-from node.pipeline.recovery import Recovery
-from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
-from node.runtime.clock import Clock
-from node.store import callers
-from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.files import Free, InstanceFiles
 
 _log = telemetry.logger("receiving")
 
@@ -36,39 +29,20 @@ class Receiving:
     ----------
     settings
         The checked configuration.
-    database, files
-        Where rows and bytes are kept.
-    served
-        What the models ask for.
-    clock
-        The time now, aware.
-    wake
-        Called after the commit of an instance that caused work.
+    files
+        Where bytes are kept.
+    ledger
+        Keeps the rows.
     reached
         Called at each step of an instance; for tests that end the process there.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        files: InstanceFiles,
-        served: Served,
-        clock: Clock,
-        wake: Callable[[], None],
-        reached: Reached = unobserved,
-    ) -> None:
-        self._database, self._clock = database, clock
-        policy = _policy(settings)
-        recorder = Recorder(served.rules, served.device_uids, policy, clock)
-        self._recovery = Recovery(database, files, recorder, clock)
-        self._receiver = Receiver(database, files, recorder, Congestion(database, files, policy), wake, reached)
+    def __init__(self, settings: Settings, files: InstanceFiles, ledger: Ledger, reached: Reached = unobserved) -> None:
+        self._ledger = ledger
+        congestion = Congestion(ledger.ping, files, _least(settings))
+        self._receiver = Receiver(files, ledger, congestion, reached)
         self._scp_settings = _scp_settings(settings)
         self._scp: StorageSCP | None = None
-
-    def recover(self) -> None:
-        """Settle what a kill left behind; for one process, before any receives."""
-        self._recovery.run()
 
     def start(self, listener: socket.socket | None = None, slots: Slots | None = None) -> int:
         """Accept associations from now on; return the port.
@@ -102,19 +76,13 @@ class Receiving:
         log = _log.bind(calling_ae_title=who[0], called_ae_title=who[1], address=who[2])
         log.warning("association rejected", reason=who[3], let_in_with=let_in_with(who[3], who[0], who[2]))
         try:
-            self._database.write(lambda tx: callers.refused(tx, *who, self._clock()))
+            self._ledger.refused(refused)
         except Transient as error:  # it is in the log, and the peer is answered all the same
             log.warning("rejected association not recorded", reason=str(error))
 
 
-def _policy(settings: Settings) -> ReceivePolicy:
-    return ReceivePolicy(
-        settings.study.quiet_period_s,
-        settings.study.max_wait_s,
-        settings.storage.min_free_mb * 1_000_000,
-        settings.storage.min_free_inodes,
-        test_peers(settings),
-    )
+def _least(settings: Settings) -> Free:
+    return Free(settings.storage.min_free_mb * 1_000_000, settings.storage.min_free_inodes)
 
 
 def _scp_settings(settings: Settings) -> ScpSettings:

@@ -40,19 +40,10 @@ def faults_between_tables(raw: dict[str, Any]) -> Iterator[str]:
             "[[peers]] nobody may send: give at least one peer may_send = true (or, on a closed network, set "
             "[receive] accept_any_calling_ae = true)"
         )
-    yield from _faults_of_processes(_table(raw, "receive").get("processes"), _table(raw, "database").get("url"))
     study = _table(raw, "study")
     quiet, longest = study.get("quiet_period_s", 60), study.get("max_wait_s", 900)
     if isinstance(quiet, int | float) and isinstance(longest, int | float) and quiet > longest:
         yield f"[study] quiet_period_s = {quiet} is longer than max_wait_s = {longest}: it would never be waited for"
-
-
-def _faults_of_processes(processes: Any, url: Any) -> Iterator[str]:
-    if isinstance(processes, int) and processes > 1 and str(url or "sqlite:").startswith("sqlite:"):
-        yield (
-            f"[receive] processes = {processes} needs PostgreSQL: one process alone writes to an SQLite file (give "
-            '[database] url = "postgresql+psycopg://USER@HOST/NAME", or leave it at processes = 1)'
-        )
 
 
 def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class PeerSettings(_Table):
     outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
     profile: Literal["default"] = "default"
     test: Flag = False
+    quiet_period_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] | Literal["learnt"] | None = None
+    one_study_per_association: Flag = False
+    query: Flag = False
+    urgent: Flag = False
 
 
 class DatabaseSettings(_Table):
@@ -105,6 +109,7 @@ class StudySettings(_Table):
 
     quiet_period_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 60
     max_wait_s: Seconds = 900
+    release_grace_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 5
 
 
 class WorkSettings(_Table):

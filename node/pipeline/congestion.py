@@ -4,10 +4,10 @@ What failed once is tried again, cheaply, before the next association or instanc
 the first try that succeeds: nothing has to be restarted.
 """
 
+from collections.abc import Callable
+
 from node.domain.errors import OperatorError, Refused, Transient
-from node.pipeline.policy import ReceivePolicy
-from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.files import Free, InstanceFiles
 from node.telemetry import logger
 
 _OUT_OF_RESOURCES = 0xA700
@@ -24,14 +24,16 @@ class Congestion:
 
     Parameters
     ----------
-    database, files
-        What is asked.
-    policy
+    ping
+        Sees that a row would be written, or raises.
+    files
+        Where instances are kept.
+    least
         What must stay free.
     """
 
-    def __init__(self, database: Database, files: InstanceFiles, policy: ReceivePolicy) -> None:
-        self._database, self._files, self._policy = database, files, policy
+    def __init__(self, ping: Callable[[], None], files: InstanceFiles, least: Free) -> None:
+        self._ping, self._files, self._least = ping, files, least
         self._in_trouble = False
 
     def reason(self) -> str | None:
@@ -62,15 +64,15 @@ class Congestion:
         return Refused(_OUT_OF_RESOURCES, reason)
 
     def _reason(self) -> str | None:
-        free, least = self._files.free(), self._policy
-        if free.bytes < least.min_free_bytes or free.inodes < least.min_free_inodes:
+        free, least = self._files.free(), self._least
+        if free.bytes < least.bytes or free.inodes < least.inodes:
             return "the disk is at its watermark ([storage] min_free_mb, min_free_inodes)"
         return self._probed() if self._in_trouble else None
 
     def _probed(self) -> str | None:
         try:
             self._try_files()
-            self._database.ping()
+            self._ping()
         except (OSError, Transient, OperatorError) as error:
             return _described(error)
         self._in_trouble = False

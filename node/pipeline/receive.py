@@ -5,25 +5,21 @@ The order is the promise: temporary file, fsync, rename, fsync of the folder, on
 returns. Of a dataset there is never more in memory than the fragments that are being written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced, Reception
-from node.pipeline.again import Copies
 from node.pipeline.announced import check_announced, checked_head, checked_header
 from node.pipeline.arrival import Arrival
 from node.pipeline.congestion import Congestion
-from node.pipeline.recording import Recorder
+from node.pipeline.ledger import Ledger
 from node.pipeline.steps import Reached, Step, unobserved
-from node.pipeline.unrecorded import removed_on_failure
-from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.part import PartFile
 
-_SUCCESS = 0x0000
 _ROOM_ASKED_EVERY_BYTES = 64 << 20  # so that many large instances at once do not run far past the watermark
 
 
@@ -32,32 +28,25 @@ class Receiver:
 
     Parameters
     ----------
-    database, files
-        Where rows and bytes are kept.
-    recorder
-        Decides what an instance is and what it causes.
+    files
+        Where bytes are kept.
+    ledger
+        Keeps the rows.
     congestion
         Asked before anything is written, told of what fails.
-    wake
-        Called after the commit of an instance that caused work.
     reached
         Called at each step; for tests that end the process there.
     """
 
     def __init__(
         self,
-        database: Database,
         files: InstanceFiles,
-        recorder: Recorder,
+        ledger: Ledger,
         congestion: Congestion,
-        wake: Callable[[], None],
         reached: Reached = unobserved,
     ) -> None:
-        self._database, self._files, self._recorder = database, files, recorder
-        self._wake, self._reached = wake, reached
-        self._copies = Copies(database, files, recorder, wake)
+        self._files, self._ledger, self._reached = files, ledger, reached
         self._renamed = partial(reached, Step.RENAMED)
-        self._record_together = self._record  # what comes with this very function is recorded together
         self.congestion = congestion  #: asked for each association, too
 
     def begin(self, announced: Announced) -> Reception:
@@ -96,7 +85,7 @@ class Receiver:
             header = self._checked(announced, part, meta_bytes)
             self._reached(Step.CHECKED)
             path = self._placed(part, header)
-            return self._recorded(Arrival(announced, header, path, part.size_bytes - meta_bytes))
+            return self._ledger.record(Arrival(announced, header, path, part.size_bytes - meta_bytes))
         except (OSError, Transient, OperatorError) as error:
             raise self.congestion.noticed(error) from error
         finally:
@@ -115,21 +104,6 @@ class Receiver:
         path = self._files.keep(part, header.study_instance_uid, header.sop_instance_uid, self._renamed)
         self._reached(Step.FOLDER_SYNCED)
         return path
-
-    def _recorded(self, came: Arrival) -> int:
-        with removed_on_failure(self._files, came.path):
-            jobs = self._database.write_together(self._record_together, came)
-        self._reached(Step.COMMITTED)
-        if jobs is None:
-            return self._copies.settle(came)
-        if jobs:
-            self._wake()
-        return _SUCCESS
-
-    def _record(self, tx: Transaction, arrivals: Sequence[Arrival]) -> list[int | None]:
-        jobs = self._recorder.record(tx, arrivals)
-        self._reached(Step.RECORDED)
-        return jobs
 
 
 class _Incoming:

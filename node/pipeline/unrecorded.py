@@ -11,9 +11,6 @@ from node.store.unavailable import CommitUncertain
 def removed_on_failure(files: InstanceFiles, path: str) -> Iterator[None]:
     """Remove a kept file where the block raises, so that no row has come to name it.
 
-    A server that was lost during COMMIT may have committed: then the file stays, and the next start adopts it, or
-    removes it as a second copy.
-
     Parameters
     ----------
     files
@@ -23,9 +20,17 @@ def removed_on_failure(files: InstanceFiles, path: str) -> Iterator[None]:
     """
     try:
         yield
-    except CommitUncertain:
+    except BaseException as error:
+        remove_after(error, files, path)
         raise
-    except BaseException:
+
+
+def remove_after(error: BaseException, files: InstanceFiles, path: str) -> None:
+    """Remove a kept file that was not recorded for this reason.
+
+    A server that was lost during COMMIT may have committed: then the file stays, and the next start adopts it, or
+    removes it as a second copy.
+    """
+    if not isinstance(error, CommitUncertain):
         with suppress(OSError):  # of a file system that turned read-only, the next start settles it
             files.remove(path)
-        raise

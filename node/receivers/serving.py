@@ -1,16 +1,14 @@
 """What a receiving process does: it receives beside others, from its start until it is told to end, or left behind."""
 
 import socket
-from contextlib import closing
 
 from node import telemetry
 from node.config import Settings
 from node.network.shared_slots import SharedSlots
-from node.pipeline.served import Served
+from node.pipeline.ledger import Ledger
+from node.pipeline.steps import Reached, unobserved
 from node.receiving import Receiving
-from node.runtime.clock import utc_now
 from node.runtime.line import Line
-from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.folder_lock import receiving
 
@@ -20,20 +18,38 @@ _SLOTS = "associations.lock"
 _log = telemetry.logger("receiving")
 
 
-def receive_until_told(line: Line, listener: socket.socket, settings: Settings, served: Served) -> None:
-    """Receive in this process; the parameters are those of `node.receivers.process.receive`.
+def receive_until_told(
+    line: Line,
+    listener: socket.socket,
+    settings: Settings,
+    files: InstanceFiles,
+    ledger: Ledger,
+    reached: Reached = unobserved,
+) -> None:
+    """Receive in this process, on a listening socket that others share.
+
+    Parameters
+    ----------
+    line
+        To the process that started this one.
+    listener
+        It listens already.
+    settings
+        As the first process has them.
+    files, ledger
+        Where bytes and rows are kept.
+    reached
+        Called at each step of an instance; for tests that end the process there.
 
     Raises
     ------
     OperatorError
         Where the data folder cannot be written.
     """
-    data_dir = settings.node.data_dir
-    with receiving(data_dir), closing(Database.open(settings.database.url)) as database:
+    with receiving(settings.node.data_dir):
         if line.is_cut():  # the next node may have looked for receiving processes before this one could be seen
             return
-        files = InstanceFiles(data_dir)
-        received = Receiving(settings, database, files, served, utc_now, line.wake)
+        received = Receiving(settings, files, ledger, reached)
         received.start(listener, _slots(settings))
         line.ready()
         if line.told_to_drain():

@@ -7,7 +7,9 @@ from node import telemetry
 from node.config import Settings
 from node.network.scp import listening
 from node.pipeline.served import Served
-from node.receivers.process import receive
+from node.pipeline.steps import Reached, unobserved
+from node.receivers.process import HANDS_OVER, WRITES, hand_over, write
+from node.receivers.recording import Recording
 from node.runtime.receivers import Receivers
 from node.store.files import InstanceFiles
 
@@ -28,17 +30,33 @@ class ReceivingProcesses:
     Parameters
     ----------
     settings
-        The checked configuration; `receive.processes` says how many.
-    served
-        What the models ask for.
+        The checked configuration.
+    count
+        How many.
     files
         To sweep what a process that died was writing.
+    writer
+        Writes the rows of all processes in this one; None where each writes its own to a database server.
+    served
+        What the models ask for.
     wake
-        Called after the commit of an instance that caused work, in whichever process.
+        Called after the commit of an instance that caused work in another process.
+    reached
+        Called at each step of an instance in those processes, so it can be pickled; for tests that end them there.
     """
 
-    def __init__(self, settings: Settings, served: Served, files: InstanceFiles, wake: Callable[[], None]) -> None:
-        self._settings, self._served, self._files, self._wake = settings, served, files, wake
+    def __init__(
+        self,
+        settings: Settings,
+        count: int,
+        files: InstanceFiles,
+        writer: Recording | None,
+        served: Served,
+        wake: Callable[[], None],
+        reached: Reached = unobserved,
+    ) -> None:
+        self._settings, self._count, self._files, self._served = settings, count, files, served
+        self._writer, self._wake, self._reached = writer, wake, reached
         self._listener: socket.socket | None = None
         self._receivers: Receivers | None = None
 
@@ -50,14 +68,21 @@ class ReceivingProcesses:
         OperatorError
             Where the port cannot be opened, or a process does not start.
         """
-        settings = self._settings
-        listener = self._listener = listening(settings.node.bind, settings.node.port)
-        arguments = (listener, settings, self._served)
-        self._receivers = Receivers(
-            settings.receive.processes, receive, arguments, self._wake, self._sweep, ["node.receivers.preload"]
-        )
+        node = self._settings.node
+        listener = self._listener = listening(node.bind, node.port)
+        self._receivers = self._those_that(listener)
         self._receivers.start(_START_S)
         return int(listener.getsockname()[1])
+
+    def _those_that(self, listener: socket.socket) -> Receivers:
+        """Return the processes, which hand over or write."""
+        arguments = (listener, self._settings, self._reached)
+        if self._writer is None:
+            given = (*arguments, self._served)
+            return Receivers(self._count, write, given, self._wake, socket.socket.close, self._sweep, WRITES)
+        self._writer.start()
+        hear = self._writer.hear
+        return Receivers(self._count, hand_over, arguments, self._wake, hear, self._sweep, HANDS_OVER)
 
     def drain(self, timeout_s: float) -> bool:
         """Let every process reject new associations and finish the current ones; return whether all did in time."""
@@ -65,13 +90,20 @@ class ReceivingProcesses:
             return True
         self._receivers.finish()
         self._close()
-        return self._receivers.ended(timeout_s + _GRACE_S)
+        ended = self._receivers.ended(timeout_s + _GRACE_S)
+        self._stop_writing()
+        return ended
 
     def abandon(self) -> None:
         """End the processes, whatever they do."""
         if self._receivers is not None:
             self._receivers.kill()
         self._close()
+        self._stop_writing()
+
+    def _stop_writing(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
 
     def _close(self) -> None:
         """Close the port in this process: it stays open as long as one accepts on it, and no longer."""

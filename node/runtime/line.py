@@ -1,12 +1,16 @@
 """A line between a process and the one that keeps it up: a pair of connected sockets, and words of one byte.
 
-The system cuts it when either side dies, however it dies, so each learns of the other's end at once.
+The system cuts it when either side dies, however it dies, so each learns of the other's end at once. One of the words
+takes a new channel along, on which the process may ask (`node.runtime.channels`).
 """
 
 import contextlib
 import socket
 
-READY, WAKE, END, DRAIN = b"r", b"w", b"e", b"d"
+from node.runtime.channels import greeted
+
+READY, WAKE, END, DRAIN, CHANNEL = b"r", b"w", b"e", b"d", b"c"
+_WORDS = 4096
 
 
 class Line:
@@ -33,6 +37,23 @@ class Line:
         """Say that this process ends by itself: whoever forked it, and so would know, may be gone by then."""
         self._say(END)
 
+    def channel(self) -> socket.socket:
+        """Return a new channel to the other side, which hears it.
+
+        Raises
+        ------
+        OSError
+            Where the other side is gone, or has no room for one.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                socket.send_fds(self._connection, [CHANNEL], [theirs.fileno()])
+            return greeted(ours)
+        except BaseException:
+            ours.close()
+            raise
+
     def is_cut(self) -> bool:
         """Return whether the process on the other side is gone."""
         try:
@@ -53,3 +74,12 @@ class Line:
         # a line that is full holds wakes enough; of one that is cut `told_to_drain` tells
         with contextlib.suppress(OSError):
             self._connection.send(word, socket.MSG_DONTWAIT)
+
+
+def heard(line: socket.socket) -> tuple[bytes, list[socket.socket]]:
+    """Return the words that came on the other end of a line, and the channels; no words where it is cut."""
+    try:
+        words, numbers, _, _ = socket.recv_fds(line, _WORDS, 1, socket.MSG_CMSG_CLOEXEC)
+    except OSError:
+        return b"", []
+    return words, [socket.socket(fileno=number) for number in numbers]

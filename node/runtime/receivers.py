@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from node.domain.errors import OperatorError
-from node.runtime.line import DRAIN, END, READY, WAKE, Line
+from node.runtime.line import DRAIN, END, READY, WAKE, Line, heard
 from node.telemetry import logger
 
 # a forked copy of a process with threads inherits their locks in whatever state they are; the server that forks has one
@@ -48,6 +48,8 @@ class Receivers:
         What can be pickled; sockets too, which are then shared with this process.
     on_wake
         Called when a process says that there is work.
+    on_channel
+        Called with each channel that a process opens, to hear what is asked on it.
     on_death
         Called after a death, before the next start of that process; it may not raise.
     preload
@@ -60,12 +62,13 @@ class Receivers:
         target: Callable[..., None],
         arguments: tuple[Any, ...],
         on_wake: Callable[[], None],
+        on_channel: Callable[[socket.socket], None],
         on_death: Callable[[], None],
         preload: Sequence[str] = (),
     ) -> None:
         _FORKS.set_forkserver_preload(list(preload))
         self._changed = threading.Condition()
-        kept = (target, arguments, on_wake, on_death, self._changed)
+        kept = (target, arguments, on_wake, on_channel, on_death, self._changed)
         self._kept = [_Kept(number, *kept) for number in range(1, count + 1)]
 
     @property
@@ -123,12 +126,13 @@ class _Kept:
         target: Callable[..., None],
         arguments: tuple[Any, ...],
         on_wake: Callable[[], None],
+        on_channel: Callable[[socket.socket], None],
         on_death: Callable[[], None],
         changed: threading.Condition,
     ) -> None:
         self.number, self.deaths, self.last_end, self.is_ready = number, 0, "", False
         self._target, self._arguments = target, arguments
-        self._on_wake, self._on_death, self._changed = on_wake, on_death, changed
+        self._on_wake, self._on_channel, self._on_death, self._changed = on_wake, on_channel, on_death, changed
         self._turn = threading.RLock()  # a signal handler that kills may interrupt its own thread in here
         self._stopping = threading.Event()
         self._process: BaseProcess | None = None
@@ -205,7 +209,10 @@ class _Kept:
     def _listen(self, line: socket.socket) -> None:
         """Hear what the process says until its line is cut."""
         pid = self._process.pid if self._process is not None else None
-        while words := _heard(line):
+        while (said := heard(line))[0]:
+            words, channels = said
+            for channel in channels:
+                self._on_channel(channel)
             if READY in words:
                 self._log.info("receiving process ready", pid=pid)
                 self._set_ready(is_ready=True)
@@ -243,13 +250,6 @@ class _Kept:
 
 def _is_hopeless(one: _Kept) -> bool:
     return one.deaths >= _MOST_DEATHS_AT_START
-
-
-def _heard(line: socket.socket) -> bytes:
-    try:
-        return line.recv(4096)
-    except OSError:
-        return b""
 
 
 def _end_of(code: int | None) -> str:

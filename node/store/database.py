@@ -20,12 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store import engines
-from node.store.failures import in_commit, translated, worth_another_run
+from node.store.failures import as_seen, in_commit, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
+from node.store.pieces import Ended, Work
 from node.store.statement import execute
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
-__all__ = ["CommitUncertain", "Database", "DatabaseUnavailable", "Transaction"]
+__all__ = ["CommitUncertain", "Database", "DatabaseUnavailable", "Ended", "Transaction", "Work", "writes_nothing"]
 
 Transaction = Session
 """What a work gets, and what every repository function takes first."""
@@ -45,6 +46,8 @@ class _Writer(Protocol):
     def write(self, work: Callable[[Session], T]) -> T: ...
 
     def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T: ...
+
+    def write_all(self, works: Sequence[Work]) -> list[Ended]: ...
 
     def close(self) -> None: ...
 
@@ -144,6 +147,28 @@ class Database:
         with translated():
             return self._writer.write_together(record, item)
 
+    def write_all(self, works: Sequence[Work]) -> list[Ended]:
+        """Do many works as if as many threads had called `write_together` at the same moment.
+
+        Parameters
+        ----------
+        works
+            Pairs of what `write_together` is given.
+
+        Returns
+        -------
+        list of Ended
+            How each ended, with what `write_together` would have returned or raised.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            After `close`, for all of them.
+        """
+        return [
+            end if end.error is None else Ended(end.result, as_seen(end.error)) for end in self._writer.write_all(works)
+        ]
+
     def ping(self) -> None:
         """See that a write would be taken now: what a node asks before it lets a peer in.
 
@@ -152,7 +177,7 @@ class Database:
         DatabaseUnavailable
             Where the database cannot be reached, is locked beyond the timeout or is read-only.
         """
-        self.write_together(_nothing, None)
+        self.write_together(writes_nothing, None)
 
     def close(self) -> None:
         """Commit what is under way and let go of all connections."""
@@ -181,6 +206,10 @@ class _PerCallWriter:
         """Run `record` for all items that gathered in this process, again where it lost a race."""
         return self._together.write_together(record, item)
 
+    def write_all(self, works: Sequence[Work]) -> list[Ended]:
+        """Do many works together, again where they lost a race."""
+        return self._together.write_all(works)
+
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a transaction of its own, again where it lost a race."""
         for _ in range(_RUNS - 1):
@@ -205,7 +234,8 @@ class _PerCallWriter:
         return result
 
 
-def _nothing(tx: Session, items: Sequence[None]) -> Sequence[None]:
+def writes_nothing(tx: Session, items: Sequence[None]) -> Sequence[None]:
+    """Write nothing, in a way that fails where something could not be written: a `Work` that asks."""
     execute(tx.connection(), _WRITES_NOTHING)
     return items
 

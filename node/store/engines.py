@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from node.domain.errors import OperatorError
+from node.store.header_text import HeaderText
 from node.store.patience import ImpatientConnection
 from node.store.statement import execute
 
@@ -27,7 +28,11 @@ _SPOKEN_FIRST = 1.2  # this side waits longer by so much than the server may tak
 
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LONGEST_WAIT_S}
 
-_dumps = json.JSONEncoder(allow_nan=False, ensure_ascii=True).encode  # PostgreSQL refuses NaN and lone surrogates
+_encoded = json.JSONEncoder(allow_nan=False, ensure_ascii=True).encode  # PostgreSQL refuses NaN and lone surrogates
+
+
+def _dumps(value: Any) -> str:
+    return str(value) if isinstance(value, HeaderText) else _encoded(value)
 
 
 def parse(url: str) -> URL:

@@ -131,14 +131,24 @@ def translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        if is_damaged(error):
-            raise DatabaseDamaged from error
-        if not may_pass(error):
+        seen = as_seen(error)
+        if seen is error:
             raise
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-        kind = CommitUncertain if isinstance(error, LostInCommitError) else DatabaseUnavailable
-        raise kind(f"the database is not available: {first_line}") from error
+        raise seen from error
+
+
+def as_seen(error: BaseException) -> BaseException:
+    """Return an error as other rooms see it: one of a database in trouble as `translated` raises it, others as is."""
+    if not isinstance(error, SQLAlchemyError):
+        return error
+    if is_damaged(error):
+        return DatabaseDamaged()
+    if not may_pass(error):
+        return error
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    kind = CommitUncertain if isinstance(error, LostInCommitError) else DatabaseUnavailable
+    return kind(f"the database is not available: {first_line}")
 
 
 def given_up(error: BaseException | None) -> DatabaseUnavailable:

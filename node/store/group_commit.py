@@ -12,14 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store.failures import concerns_all, in_commit, worth_another_run
-from node.store.pieces import Group, Piece, RunsAgain, each
+from node.store.pieces import Ended, Group, Piece, RunsAgain, Work, each
 from node.store.unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -61,13 +61,29 @@ class GroupCommitWriter:
         RuntimeError
             Where a work asks for a write of its own: it would wait for itself.
         """
-        result: T = self._done(Piece(each, work, shared=False))
+        piece = Piece(each, work, shared=False)
+        self._do([piece])
+        result: T = piece.outcome()
         return result
 
     def write_together(self, record: Callable[[Session, Sequence[Item]], Sequence[T]], item: Item) -> T:
         """Run `record` once for all items that gathered in this group; return this one's result after the commit."""
-        result: T = self._done(Piece(record, item, shared=True))
+        piece = Piece(record, item, shared=True)
+        self._do([piece])
+        result: T = piece.outcome()
         return result
+
+    def write_all(self, works: Sequence[Work]) -> list[Ended]:
+        """Do all works in as few groups as they fit in; return how each ended, once all are committed.
+
+        Parameters
+        ----------
+        works
+            Pairs of what `write_together` is given.
+        """
+        pieces = [Piece(record, item, shared=True) for record, item in works]
+        self._do(pieces)
+        return [piece.end() for piece in pieces]
 
     def close(self) -> None:
         """Refuse what comes from now on, and wait until what is queued is committed."""
@@ -78,21 +94,24 @@ class GroupCommitWriter:
         if self._kept is not None:
             self._kept.close()
 
-    def _done(self, piece: Piece) -> Any:
+    def _do(self, pieces: Sequence[Piece]) -> None:
+        """Return when all pieces of this thread are done, by itself or by others."""
         self._refuse_reentry()
         with self._idle:
             if self._closed:
                 raise DatabaseUnavailable("the database is closed")
-            self._waiting.append(piece)
-            piece.leads, self._is_led = not self._is_led, True
+            self._waiting.extend(pieces)
+            for piece in pieces[:1]:
+                piece.leads, self._is_led = not self._is_led, True
         try:
-            piece.wait()
+            for piece in pieces:
+                piece.wait()
+                if piece.leads:
+                    self._lead()
         except BaseException:
-            self._never_left_behind(piece)
+            for piece in pieces:
+                self._never_left_behind(piece)
             raise
-        if piece.leads:
-            self._lead()
-        return piece.outcome()
 
     def _refuse_reentry(self) -> None:
         if self._leader == threading.get_ident():

@@ -5,6 +5,7 @@ It knows no thread but the one that runs it; who that is, and when, `node.store.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,17 @@ RunsAgain = Callable[[SQLAlchemyError], bool]
 """Whether an error lets the whole group run again."""
 
 _Record = Callable[[Session, Sequence[Any]], Sequence[Any]]
+
+Work = tuple[_Record, Any]
+"""What is done for several items at once, and one of these items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one of several works ended: with a result, or with an error that undid it alone or all of them."""
+
+    result: Any
+    error: BaseException | None
 
 
 class Piece:
@@ -65,6 +77,10 @@ class Piece:
         self._error = group_error or self._error
         if not self.leads:
             self._turn.release()
+
+    def end(self) -> Ended:
+        """Return how it ended, after `wait`."""
+        return Ended(self._result, self._error)
 
     def outcome(self) -> Any:
         """Return the result or raise the error."""

@@ -13,6 +13,7 @@ from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.reception import Announced, IncomingInstance
+from node.pipeline.books import Books
 from node.pipeline.congestion import Congestion
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.receive import Receiver
@@ -20,7 +21,7 @@ from node.pipeline.recording import Recorder
 from node.pipeline.recovery import Recovery
 from node.pipeline.steps import Reached, unobserved
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.files import Free, InstanceFiles
 
 OUR_DEVICE = "2.25.4242"
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
@@ -78,8 +79,9 @@ class House:
 
     def receiver_that_tells(self, reached: Reached) -> Receiver:
         """Return a receiver that calls `reached` at each step."""
-        congestion = Congestion(self.database, self.files, self.policy)
-        return Receiver(self.database, self.files, self.recorder, congestion, self.wake, reached)
+        books = Books(self.database, self.files, self.recorder, self.wake, reached)
+        least = Free(self.policy.min_free_bytes, self.policy.min_free_inodes)
+        return Receiver(self.files, books, Congestion(books.ping, self.files, least), reached)
 
     @property
     def recovery(self) -> Recovery:

@@ -77,17 +77,12 @@ def test_a_configuration_in_which_nobody_may_send_is_refused(tmp_path: Path) -> 
     assert "may_send = true" in _faults(tmp_path, MINIMAL.replace("may_send = true", "may_send = false"))
 
 
-def test_several_receiving_processes_on_sqlite_are_refused_with_the_other_faults(tmp_path: Path) -> None:
-    """With what to do; on PostgreSQL they are what it is for."""
-    several, path = "[receive]\nprocesses = 2\n", f"sqlite:///{tmp_path}/node.db"
-    for database in ("", f'[database]\nurl = "{path}"\n'):
-        faults = _faults(tmp_path, MINIMAL + several + database + "[log]\nlevel = 3\n")
-        assert "[receive] processes = 2 needs PostgreSQL" in faults
-        assert "postgresql+psycopg://USER@HOST/NAME" in faults
-        assert "[log] level = 3" in faults
-    url = '[database]\nurl = "postgresql+psycopg://pacs@host/node"\n'
-    assert _load(tmp_path, MINIMAL + several + url).receive.processes == 2
-    assert "[receive] processes = 0" in _faults(tmp_path, MINIMAL + several.replace("2", "0") + url)
+def test_several_receiving_processes_are_taken_on_both_databases(tmp_path: Path) -> None:
+    """On SQLite they hand over what they received to the one process that writes."""
+    several, url = "[receive]\nprocesses = 2\n", '[database]\nurl = "postgresql+psycopg://pacs@host/node"\n'
+    for database in ("", f'[database]\nurl = "sqlite:///{tmp_path}/node.db"\n', url):
+        assert _load(tmp_path, MINIMAL + several + database).receive.processes == 2
+    assert "[receive] processes = 65" in _faults(tmp_path, MINIMAL + several.replace("2", "65"))
 
 
 def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:

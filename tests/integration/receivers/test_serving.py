@@ -14,7 +14,8 @@ from node.domain.errors import OperatorError
 from node.domain.rule import Rule
 from node.network.scp import listening
 from node.pipeline.served import Served
-from node.receivers.serving import receive_until_told
+from node.pipeline.steps import unobserved
+from node.receivers.writing import write_until_told
 from node.runtime.line import DRAIN, READY, WAKE, Line
 from node.store import registry, schema
 from node.store.database import Database
@@ -67,8 +68,8 @@ def begun(settings: Settings) -> Iterator[Callable[[], _Receiving]]:
         ours, theirs = socket.socketpair()
         ours.settimeout(_PATIENCE_S)
         listener = listening("127.0.0.1", 0)
-        arguments = (Line(theirs), listener, settings, Served(frozenset({"reader"}), frozenset()))
-        thread = threading.Thread(target=receive_until_told, args=arguments)
+        arguments = (Line(theirs), listener, settings, unobserved, Served(frozenset({"reader"}), frozenset()))
+        thread = threading.Thread(target=write_until_told, args=arguments)
         made.append(_Receiving(settings, listener.getsockname()[1], ours, thread))
         thread.start()
         return made[-1]
@@ -108,5 +109,5 @@ def test_a_process_whose_first_process_is_gone_before_it_begins_does_not_begin(s
     ours, theirs = socket.socketpair()
     ours.close()
     with listening("127.0.0.1", 0) as listener, theirs:
-        receive_until_told(Line(theirs), listener, settings, Served(frozenset(), frozenset()))
+        write_until_told(Line(theirs), listener, settings, unobserved, Served(frozenset(), frozenset()))
     assert not (settings.node.data_dir / "associations.lock").exists()

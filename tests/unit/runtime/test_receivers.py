@@ -37,6 +37,7 @@ class _House:
             target,  # type: ignore[arg-type]
             (self.told_by,),
             lambda: self.wakes.put(None),
+            socket.socket.close,
             lambda: self.deaths.put(None),
         )
         self.receivers.append(made)
@@ -158,7 +159,7 @@ def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_nex
 
 def test_what_all_need_is_imported_once(house: _House) -> None:
     """Before they are forked, so that it lies in memory once."""
-    receivers = Receivers(1, _tells_modules, (house.told_by,), _nothing, _nothing, ["colorsys"])
+    receivers = Receivers(1, _tells_modules, (house.told_by,), _nothing, socket.socket.close, _nothing, ["colorsys"])
     house.receivers.append(receivers)
     receivers.start(_PATIENCE_S)
     assert house.heard() == "there"
@@ -210,7 +211,7 @@ def _deaf(line: Line, _: socket.socket) -> None:
 
 
 def _starts_one(told: socket.socket) -> None:
-    Receivers(1, _until_told, (told,), _nothing, _nothing).start(_PATIENCE_S)
+    Receivers(1, _until_told, (told,), _nothing, socket.socket.close, _nothing).start(_PATIENCE_S)
     told.send(b"ready")
     signal.pause()
 

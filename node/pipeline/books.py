@@ -1,0 +1,111 @@
+"""The ledger in the process that writes the database: decided and written in a transaction, committed, then answered.
+
+What threads bring at the same time shares one transaction; `write` takes what somebody has gathered already.
+"""
+
+from collections.abc import Callable, Sequence
+
+from node.network.rejection import RefusedAssociation
+from node.pipeline.again import Copies
+from node.pipeline.arrival import Arrival
+from node.pipeline.recording import Recorder
+from node.pipeline.steps import Reached, Step, unobserved
+from node.pipeline.unrecorded import remove_after, removed_on_failure
+from node.store import callers
+from node.store.database import Database, Ended, Transaction, Work, writes_nothing
+from node.store.files import InstanceFiles
+
+_SUCCESS = 0x0000
+
+Entry = Arrival | RefusedAssociation | None
+"""What is to be written; None asks whether anything could be."""
+
+
+class Books:
+    """Writes what came to the database of this process.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    recorder
+        Decides what an instance is and what it causes.
+    wake
+        Called after the commit of an instance that caused work.
+    reached
+        Called at each step; for tests that end the process there.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: InstanceFiles,
+        recorder: Recorder,
+        wake: Callable[[], None] = lambda: None,
+        reached: Reached = unobserved,
+    ) -> None:
+        self._database, self._files, self._recorder = database, files, recorder
+        self._wake, self._reached = wake, reached
+        self._copies = Copies(database, files, recorder, wake)
+        self._record_together = self._record  # what comes with this very function is recorded together
+        self._note_together = self._note
+
+    def record(self, came: Arrival) -> int:
+        """Record an instance, as `Ledger.record`."""
+        with removed_on_failure(self._files, came.path):
+            jobs = self._database.write_together(self._record_together, came)
+        self._reached(Step.COMMITTED)
+        if jobs is None:
+            return self.settle(came)
+        if jobs:
+            self._wake()
+        return _SUCCESS
+
+    def ping(self) -> None:
+        """See that a row would be written now."""
+        self._database.ping()
+
+    def refused(self, caller: RefusedAssociation) -> None:
+        """Note a caller that is turned away."""
+        self._database.write(lambda tx: self._note(tx, [caller]))
+
+    def settle(self, came: Arrival) -> int:
+        """Compare a later copy of a held UID, keep it or not, and return the status, as `Copies.settle`."""
+        return self._copies.settle(came)
+
+    def write(self, entries: Sequence[Entry]) -> list[Ended]:
+        """Write all entries in one transaction, each as if it had come alone, and return how each ended.
+
+        Returns
+        -------
+        list of Ended
+            For an arrival with the number of jobs it caused, or None where its UID is held: it is for `settle` then.
+        """
+        ended = self._database.write_all([self._work(entry) for entry in entries])
+        self._reached(Step.COMMITTED)
+        causes_work = False
+        for entry, end in zip(entries, ended, strict=True):
+            if isinstance(entry, Arrival):
+                causes_work |= bool(end.result)
+                if end.error is not None:
+                    remove_after(end.error, self._files, entry.path)
+        if causes_work:
+            self._wake()
+        return ended
+
+    def _work(self, entry: Entry) -> Work:
+        if isinstance(entry, Arrival):
+            return self._record_together, entry
+        return (writes_nothing, None) if entry is None else (self._note_together, entry)
+
+    def _record(self, tx: Transaction, arrivals: Sequence[Arrival]) -> list[int | None]:
+        jobs = self._recorder.record(tx, arrivals)
+        self._reached(Step.RECORDED)
+        return jobs
+
+    def _note(self, tx: Transaction, refused: Sequence[RefusedAssociation]) -> Sequence[RefusedAssociation]:
+        for who in refused:
+            callers.refused(
+                tx, who.calling_ae_title, who.called_ae_title, who.address, who.reason, self._recorder.clock()
+            )
+        return refused

@@ -1,0 +1,63 @@
+"""Rows and what they rest on, joined for the process that writes them: the first one, or each on PostgreSQL."""
+
+from collections.abc import Callable
+
+from node.config import Settings
+from node.pipeline.asking import test_peers
+from node.pipeline.books import Books
+from node.pipeline.policy import ReceivePolicy
+from node.pipeline.recording import Recorder
+from node.pipeline.recovery import Recovery
+from node.pipeline.served import Served
+from node.pipeline.steps import Reached, unobserved
+from node.runtime.clock import Clock
+from node.store.database import Database
+from node.store.files import InstanceFiles
+
+
+def opened_books(
+    settings: Settings,
+    database: Database,
+    files: InstanceFiles,
+    served: Served,
+    clock: Clock,
+    wake: Callable[[], None],
+    reached: Reached = unobserved,
+) -> Books:
+    """Return the ledger of a database.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    database, files
+        Where rows and bytes are kept.
+    served
+        What the models ask for.
+    clock
+        The time now, aware.
+    wake
+        Called after the commit of an instance that caused work.
+    reached
+        Called at each step of an instance; for tests that end the process there.
+    """
+    return Books(database, files, _recorder(settings, served, clock), wake, reached)
+
+
+def recover(settings: Settings, database: Database, files: InstanceFiles, served: Served, clock: Clock) -> None:
+    """Settle what a kill left behind, before any process receives; the parameters are those of `opened_books`."""
+    Recovery(database, files, _recorder(settings, served, clock), clock).run()
+
+
+def _recorder(settings: Settings, served: Served, clock: Clock) -> Recorder:
+    return Recorder(served.rules, served.device_uids, _policy(settings), clock)
+
+
+def _policy(settings: Settings) -> ReceivePolicy:
+    return ReceivePolicy(
+        settings.study.quiet_period_s,
+        settings.study.max_wait_s,
+        settings.storage.min_free_mb * 1_000_000,
+        settings.storage.min_free_inodes,
+        test_peers(settings),
+    )

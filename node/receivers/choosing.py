@@ -1,0 +1,48 @@
+"""How a node receives: in its first process, or in others beside it; and who then writes the rows."""
+
+from collections.abc import Callable
+
+from node.config import Settings
+from node.pipeline.served import Served
+from node.pipeline.steps import Reached, unobserved
+from node.receivers.bookkeeping import opened_books
+from node.receivers.recording import Recording
+from node.receivers.several import ReceivingProcesses
+from node.receiving import Receiving
+from node.runtime.clock import Clock
+from node.store.database import Database
+from node.store.files import InstanceFiles
+
+
+def receiving_for(
+    settings: Settings,
+    database: Database,
+    files: InstanceFiles,
+    served: Served,
+    clock: Clock,
+    wake: Callable[[], None],
+    reached: Reached = unobserved,
+) -> Receiving | ReceivingProcesses:
+    """Return what receives for a node, not started yet.
+
+    Parameters
+    ----------
+    settings
+        The checked configuration.
+    database, files
+        Where the first process keeps rows and bytes.
+    served
+        What the models ask for.
+    clock
+        The time now, aware.
+    wake
+        Called after the commit of an instance that caused work, in whichever process.
+    reached
+        Called at each step of an instance, in whichever process; for tests that end the process there.
+    """
+    count = settings.receive.processes
+    books = opened_books(settings, database, files, served, clock, wake, reached)
+    if count == 1:
+        return Receiving(settings, files, books, reached)
+    writer = Recording(books) if settings.database.is_embedded else None
+    return ReceivingProcesses(settings, count, files, writer, served, wake, reached)

@@ -1,0 +1,102 @@
+"""What a receiving process and the first process say to each other, as bytes: an instance, a caller, and how it ended.
+
+Of an instance the header is encoded here, by the process that has read it, as it will stand in its row; the one
+process that writes only binds it. No object is sent that could be more than a value.
+"""
+
+import json
+from dataclasses import astuple
+
+from node.domain.errors import OperatorError, Refused, Transient
+from node.network.reception import Announced
+from node.network.rejection import RefusedAssociation
+from node.pipeline.arrival import Arrival
+from node.store.header_text import HeaderText, header_of_text, text_of_header
+from node.store.unavailable import CommitUncertain, DatabaseUnavailable
+
+_PING, _CALLER, _ARRIVAL = b"p", b"c", b"a"
+_DONE = 0
+_REFUSED, _UNCERTAIN, _UNAVAILABLE, _OPERATOR, _FILES, _DEFECT = range(1, 7)
+
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class RecordingFailed(Exception):  # noqa: N818 - what happened, not what was wrong
+    """A defect in the first process; its log says which."""
+
+
+def asked(entry: Arrival | RefusedAssociation | None) -> bytes:
+    """Return what is asked of the first process; None asks whether it could write."""
+    if entry is None:
+        return _PING
+    if isinstance(entry, RefusedAssociation):
+        return _CALLER + _encoded(astuple(entry)).encode()
+    said = [entry.path, entry.size_bytes, *astuple(entry.announced)]
+    return b"%s%s\n%s" % (_ARRIVAL, _encoded(said).encode(), text_of_header(entry.header).encode())
+
+
+def understood(question: bytes) -> Arrival | RefusedAssociation | None:
+    """Return what was asked.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where nothing was that this version asks.
+    """
+    kind, rest = question[:1], question[1:]
+    if kind == _PING:
+        return None
+    if kind == _CALLER:
+        return RefusedAssociation(*json.loads(rest))
+    if kind != _ARRIVAL:
+        raise ValueError("an unknown question")
+    said, _, header = rest.partition(b"\n")
+    path, size_bytes, *announced = json.loads(said)
+    text = HeaderText(header.decode())
+    return Arrival(Announced(*announced), header_of_text(text), path, size_bytes, text)
+
+
+def ended(status: int | None, error: BaseException | None = None) -> bytes:
+    """Return how it ended: with a status, or with an error."""
+    return _encoded([_DONE, status] if error is None else _failure(error)).encode()
+
+
+def outcome(answer: bytes) -> int:
+    """Return the status with which it ended.
+
+    Raises
+    ------
+    Refused, CommitUncertain, DatabaseUnavailable, OperatorError, OSError
+        As in the first process.
+    RecordingFailed
+        Where there is a defect in it.
+    """
+    kind, *said = json.loads(answer)
+    if kind == _DONE:
+        return int(said[0])
+    raise _ERRORS[kind](*said)
+
+
+def _failure(error: BaseException) -> list[object]:
+    match error:
+        case Refused():
+            return [_REFUSED, error.status, error.reason]
+        case CommitUncertain():
+            return [_UNCERTAIN, str(error)]
+        case Transient():
+            return [_UNAVAILABLE, str(error)]
+        case OperatorError():
+            return [_OPERATOR, str(error)]
+        case OSError():
+            return [_FILES, error.errno, error.strerror]
+    return [_DEFECT, type(error).__qualname__]
+
+
+_ERRORS: dict[int, type[Exception]] = {
+    _REFUSED: Refused,
+    _UNCERTAIN: CommitUncertain,
+    _UNAVAILABLE: DatabaseUnavailable,
+    _OPERATOR: OperatorError,
+    _FILES: OSError,
+    _DEFECT: RecordingFailed,
+}
