@@ -30,6 +30,10 @@ class PeerUnreachable(Transient):
     """The peer did not take what was sent, for a cause that may pass; the message is one sentence for an operator."""
 
 
+class AssociationLost(PeerUnreachable):
+    """The peer ended an association that stood, or the connection broke; it has not merely fallen silent."""
+
+
 class ContextNotAccepted(Permanent):
     """The peer takes instances of this SOP class in this transfer syntax on no presentation context."""
 

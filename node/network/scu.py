@@ -8,7 +8,7 @@ References
 DICOM PS3.4 Annex A (Verification), Annex B (Storage), PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -74,8 +74,16 @@ class SendingAssociation:
         self._peer, self._requestor = peer, requestor
         self._message_id = 0
 
-    def store(self, instance: OutgoingInstance) -> StoreAnswer:
+    def store(self, instance: OutgoingInstance, watch: Callable[[], None] | None = None) -> StoreAnswer:
         """Send one instance and return what the peer answered.
+
+        Parameters
+        ----------
+        instance
+            What is sent.
+        watch
+            Called every second or so while the peer is slow. What it raises is raised here; the association is then
+            of no more use, and to be aborted.
 
         Raises
         ------
@@ -88,7 +96,8 @@ class SendingAssociation:
         ----------
         DICOM PS3.7 9.1.1 (C-STORE), 9.3.1.1 (C-STORE-RQ).
         """
-        context_id = self._context(instance.sop_class_uid, instance.transfer_syntax_uid)
+        context_id = self.context(instance)
+        self._requestor.watch(watch)
         response = self._ask(
             context_id,
             {
@@ -101,6 +110,16 @@ class SendingAssociation:
             instance.dataset,
         )
         return StoreAnswer(response.number(Element.STATUS), response.text(Element.ERROR_COMMENT))
+
+    def context(self, instance: OutgoingInstance) -> int:
+        """Return the ID of the presentation context on which an instance leaves.
+
+        Raises
+        ------
+        ContextNotAccepted
+            As `store`; the association is as good as before.
+        """
+        return self._context(instance.sop_class_uid, instance.transfer_syntax_uid)
 
     def echo(self) -> int:
         """Send a C-ECHO and return its status (PS3.7 9.3.5)."""

@@ -13,15 +13,20 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from node.network import pdu
 from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
 from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
-from node.network.peer import PeerAddress, PeerUnreachable, Rejected, Timeouts
+from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
+T = TypeVar("T")
+
 _PDV_HEADER_BYTES = pdu.FRAGMENT.size
+_GLANCE_S = 1.0  # what waits for a peer looks up so often to see whether it is to go on
 
 
 class Requestor:
@@ -46,6 +51,7 @@ class Requestor:
         self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Syntaxes], timeouts: Timeouts
     ) -> None:
         self._peer, self._timeouts = peer, timeouts
+        self.watch(None)
         self._connection = _connected(peer, timeouts.connect_s)
         self._come: deque[tuple[int, int, bytes]] = deque()
         try:
@@ -119,7 +125,7 @@ class Requestor:
             kind, body = self._read_pdu(self._timeouts.answer_s)
             if kind != pdu.DATA:
                 self._connection.close()
-                raise PeerUnreachable(f"{self._peer} {_ending(kind)} before it answered")
+                raise AssociationLost(f"{self._peer} {_ending(kind)} before it answered")
             self._come.extend(self._fragments(body))
         return self._come.popleft()
 
@@ -141,6 +147,10 @@ class Requestor:
             yield body[position + 4], body[position + 5], body[position + 6 : end]
             position = end
 
+    def watch(self, watch: Callable[[], None] | None) -> None:
+        """Call this every second or so while the peer is waited for; where it raises, the waiting ends with that."""
+        self._watch, self._glanced = watch, time.monotonic()
+
     def release(self) -> None:
         """End the association in order and close; a peer that is gone already is no error (PS3.8 7.2)."""
         with contextlib.suppress(PeerUnreachable):
@@ -157,13 +167,29 @@ class Requestor:
         self._connection.close()
 
     def _send(self, encoded: bytes) -> None:
+        deadline, rest = time.monotonic() + self._timeouts.answer_s, memoryview(encoded)
         try:
-            self._connection.settimeout(self._timeouts.answer_s)
-            self._connection.sendall(encoded)
+            while rest:
+                sent = self._patiently(partial(self._connection.send, rest), deadline)
+                rest = rest[sent:]
         except TimeoutError as error:
             raise PeerUnreachable(f"{self._peer} took nothing for {self._timeouts.answer_s:g} s") from error
         except OSError as error:
-            raise PeerUnreachable(f"{self._peer} dropped the connection ({error.strerror or error})") from error
+            raise AssociationLost(f"{self._peer} dropped the connection ({error.strerror or error})") from error
+
+    def _patiently(self, step: Callable[[], T], deadline: float) -> T:
+        """Do what may block until it is done, raising TimeoutError after the deadline, and look up now and then."""
+        while True:
+            now = time.monotonic()
+            if self._watch is not None and now - self._glanced >= _GLANCE_S:
+                self._glanced = now
+                self._watch()
+            self._connection.settimeout(min(max(deadline - now, 0.001), _GLANCE_S))
+            try:
+                return step()
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise
 
     def _read_pdu(self, timeout_s: float) -> tuple[int, bytes]:
         deadline = time.monotonic() + timeout_s
@@ -175,16 +201,15 @@ class Requestor:
         except TimeoutError as error:
             raise PeerUnreachable(f"{self._peer} did not answer within {timeout_s:g} s") from error
         except OSError as error:
-            raise PeerUnreachable(f"{self._peer} dropped the connection ({error.strerror or error})") from error
+            raise AssociationLost(f"{self._peer} dropped the connection ({error.strerror or error})") from error
 
     def _read(self, count: int, deadline: float) -> bytes:
         gathered = bytearray()
         while len(gathered) < count:
             acknowledge_at_once(self._connection)
-            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            received = self._connection.recv(count - len(gathered))
+            received = self._patiently(partial(self._connection.recv, count - len(gathered)), deadline)
             if not received:
-                raise PeerUnreachable(f"{self._peer} closed the connection before it answered")
+                raise AssociationLost(f"{self._peer} closed the connection before it answered")
             gathered += received
         return bytes(gathered)
 
