@@ -5,6 +5,7 @@ a robust stretch, so that an 8-bit JPEG and the same image wrapped as DX, with a
 tensors, and so that a large radiograph costs no more than its resize.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -52,12 +53,27 @@ def network_input(values: Values, window: tuple[float, float] | None, inverted: 
     ----------
     DICOM PS3.3 C.11.2.1.2 (window), C.7.6.3.1.2 (photometric interpretation).
     """
-    image = resize(_checked(values), size)
+    return _seen(_checked(values), window, size, inverted=inverted)
+
+
+def network_inputs(
+    values: Values,
+    window: tuple[float, float] | None,
+    inverted: bool,  # noqa: FBT001 the order of network_input
+    sizes: Iterable[int],
+) -> dict[int, Image]:
+    """Return what `network_input` returns for each of several sizes; the values are checked once."""
+    image = _checked(values)
+    return {size: _seen(image, window, size, inverted=inverted) for size in sizes}
+
+
+def _seen(image: Image, window: tuple[float, float] | None, size: int, *, inverted: bool) -> Image:
+    resized = resize(image, size)
     if window is not None:
-        image = _windowed(image, *window)
+        resized = _windowed(resized, *window)
     if inverted:
-        image = -image
-    return stretch(image)[..., np.newaxis]
+        resized = -resized
+    return stretch(resized)[..., np.newaxis]
 
 
 def resize(image: Image, size: int) -> Image:

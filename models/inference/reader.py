@@ -4,9 +4,8 @@ It runs the bundle's exported networks; neither TensorFlow nor scikit-learn is i
 calls it hands in pixel values.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,21 @@ from numpy.typing import NDArray
 from models.bundle.folder import Bundle, BundleError, open_bundle
 from models.bundle.manifest import Manifest
 from models.bundle.signature import verified
-from models.images.preprocess import Image, Values, network_input
-from models.inference.admission import FeatureAutoencoder, admission_score, feature_autoencoder
+from models.images.preprocess import Image, Values, network_inputs
+from models.inference.admission import (
+    BLANK,
+    FeatureAutoencoder,
+    Vectors,
+    admission_score,
+    described,
+    feature_autoencoder,
+)
 from models.inference.anomaly import placed
 from models.inference.classify import Classify, sigmoid
 from models.inference.network import Images, NetworkError, in_batches
 from models.inference.suspect import Suspect
 
-__all__ = ["Images", "Prediction", "Reader", "Views", "assembled", "in_batches", "load", "sigmoid"]
+__all__ = ["Images", "Prediction", "Reader", "Seen", "Views", "assembled", "in_batches", "load", "sigmoid"]
 
 Views = Callable[[int], Images]
 """Gives the images as network input (images, size, size, 1) for a size."""
@@ -40,8 +46,18 @@ class Prediction:
     anomaly_percentile: float | None  #: share of those normals with a lower score, 0 to 100; None likewise
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One image as the bundle's networks take it, and whether it is admitted to them."""
+
+    views: Mapping[int, Image]  #: shape (size, size, 1), float32 in [0, 1], by size
+    admission_score: float | None  #: None where the bundle has no admission
+    admitted: bool
+    vectors: Mapping[int, Vectors] = field(default_factory=dict)  #: features, shape (features,), by size
+
+
 class Reader:
-    """A loaded bundle; one caller at a time.
+    """A loaded bundle; its networks take one caller at a time.
 
     Parameters
     ----------
@@ -59,6 +75,9 @@ class Reader:
         self, bundle: Bundle, classify: Classify, suspect: Suspect | None, known: FeatureAutoencoder | None
     ) -> None:
         self._manifest, self._classify, self._suspect, self._known = bundle.manifest, classify, suspect, known
+        described_sizes = {self._manifest.admission.size} if self._manifest.admission else set()
+        self._described_sizes = described_sizes | (suspect.described_sizes if suspect else set())
+        self._sizes = {self._manifest.classifier.size} | described_sizes | (suspect.sizes if suspect else set())
 
     @property
     def manifest(self) -> Manifest:
@@ -82,15 +101,35 @@ class Reader:
         ValueError
             Where `values` is not a filled two-dimensional array of finite numbers.
         """
-        see = cache(partial(network_input, values, window, inverted))
-        score, limit = None, None
-        if (admission := self.manifest.admission) is not None:
-            score, limit = self.admission_score(see(admission.size)), admission.limit
-            if not score <= limit:
-                return Prediction(False, score, limit, {}, None, None)
-        probabilities = self.probabilities(see(self.manifest.classifier.size)[np.newaxis])[0]
-        named = {known.name: float(share) for known, share in zip(self.manifest.classes, probabilities, strict=True)}
-        return Prediction(True, score, limit, named, *self._placed(lambda size: see(size)[np.newaxis]))
+        return self.predict([self.prepare(values, window, inverted)])[0]
+
+    def prepare(self, values: Values, window: tuple[float, float] | None = None, inverted: bool = False) -> Seen:  # noqa: FBT001, FBT002 the order of network_input
+        """Return what the networks need of one image, and whether it is admitted; several threads may call it at once.
+
+        Parameters
+        ----------
+        values, window, inverted
+            As of `read`.
+
+        Raises
+        ------
+        ValueError
+            As `read`.
+        """
+        views = network_inputs(values, window, inverted, self._sizes)
+        vectors = {size: described(views[size][np.newaxis])[0] for size in self._described_sizes}
+        admission = self.manifest.admission
+        if admission is None or self._known is None:
+            return Seen(views, None, admitted=True, vectors=vectors)
+        known = vectors[admission.size][np.newaxis]
+        score = float(self._known.score(known)[0]) if views[admission.size].any() else BLANK
+        return Seen(views, score, admitted=score <= admission.limit, vectors=vectors)
+
+    def predict(self, images: Sequence[Seen]) -> list[Prediction]:
+        """Return what the bundle says of prepared images: those that are admitted go through each network together."""
+        admitted = [image for image in images if image.admitted]
+        found = iter(self._predicted(admitted) if admitted else ())
+        return [next(found) if image.admitted else self._refused(image) for image in images]
 
     def admission_score(self, image: Image) -> float:
         """Return the admission score of one image of shape (size, size, 1), float32 in [0, 1].
@@ -145,9 +184,31 @@ class Reader:
         """Return how unexpected each place is, shape (images, size, size); None where no part of the bundle says so."""
         return None if self._suspect is None else self._suspect.error_maps(views)
 
-    def _placed(self, views: Views) -> tuple[float, float] | tuple[None, None]:
-        scores, normals = self.anomaly_scores(views), self.manifest.anomaly
-        return (None, None) if scores is None or normals is None else placed(float(scores[0]), normals)
+    def _predicted(self, images: Sequence[Seen]) -> list[Prediction]:
+        size = self.manifest.classifier.size
+        probabilities = self.probabilities(np.stack([image.views[size] for image in images]))
+        return [
+            Prediction(True, image.admission_score, self._limit, self._named(shares), *place)
+            for image, shares, place in zip(images, probabilities, self._placed(images), strict=True)
+        ]
+
+    def _refused(self, image: Seen) -> Prediction:
+        return Prediction(False, image.admission_score, self._limit, {}, None, None)
+
+    @property
+    def _limit(self) -> float | None:
+        return self.manifest.admission.limit if self.manifest.admission else None
+
+    def _named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        return {known.name: float(share) for known, share in zip(self.manifest.classes, probabilities, strict=True)}
+
+    def _placed(self, images: Sequence[Seen]) -> Sequence[tuple[float, float] | tuple[None, None]]:
+        normals = self.manifest.anomaly
+        if self._suspect is None or normals is None:
+            return [(None, None)] * len(images)
+        vectors = {size: np.stack([image.vectors[size] for image in images]) for size in self._suspect.described_sizes}
+        scores = self._suspect.scores(lambda size: np.stack([image.views[size] for image in images]), vectors)
+        return [placed(float(score), normals) for score in scores]
 
 
 def load(path: Path | str, *, threads: int = 1, public_key: Path | None = None) -> Reader:

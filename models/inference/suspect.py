@@ -3,7 +3,7 @@
 What the scores mean and how they are put together is `models.inference.anomaly`'s.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.bundle.folder import Bundle
 from models.bundle.manifest import Anomaly, AnomalyPart
 from models.inference import anomaly
-from models.inference.admission import described, feature_autoencoder
+from models.inference.admission import Vectors, described, feature_autoencoder
 from models.inference.network import Images, Network, NetworkError, Outputs, outputs_in_batches
 from models.inference.runtimes import load_network
 
@@ -47,19 +47,42 @@ class Suspect:
             if part.kind == "features"
         }
 
-    def raw(self, views: Callable[[int], Images]) -> tuple[anomaly.Scores, ...]:
-        """Return what each part says of the images, in the manifest's order, each of shape (images,)."""
-        seen = {part.size: views(part.size) for part in self._known.parts}
-        said = {
-            part.file: outputs_in_batches(self._networks[part.file], seen[part.size])
-            for part in self._known.parts
-            if part.kind in NEEDED
-        }
-        return tuple(self._score(part, seen[part.size], said.get(part.file, {})) for part in self._known.parts)
+    @property
+    def sizes(self) -> set[int]:
+        """The sizes of image that the parts take."""
+        return {part.size for part in self._known.parts}
 
-    def scores(self, views: Callable[[int], Images]) -> anomaly.Scores:
-        """Return the fused scores of the images, shape (images,)."""
-        return anomaly.fused(self.raw(views), self._known.parts)
+    @property
+    def described_sizes(self) -> set[int]:
+        """The sizes of image of which the parts take features."""
+        return {part.size for part in self._known.parts if part.kind == "features"}
+
+    def raw(
+        self, views: Callable[[int], Images], vectors: Mapping[int, Vectors] | None = None
+    ) -> tuple[anomaly.Scores, ...]:
+        """Return what each part says of the images, in the manifest's order, each of shape (images,).
+
+        Parameters
+        ----------
+        views
+            Gives the images as network input for a size.
+        vectors
+            Their features by size, shape (images, features), where they are known already.
+        """
+        seen = {part.size: views(part.size) for part in self._known.parts}
+        known = vectors if vectors is not None else {size: described(seen[size]) for size in self.described_sizes}
+        taken = {part.file: seen[part.size] for part in self._known.parts if part.kind in NEEDED}
+        said = {file: outputs_in_batches(self._networks[file], images) for file, images in taken.items()}
+        return tuple(
+            self._features[part.file].score(known[part.size])
+            if part.kind == "features"
+            else _score(part, seen[part.size], said[part.file])
+            for part in self._known.parts
+        )
+
+    def scores(self, views: Callable[[int], Images], vectors: Mapping[int, Vectors] | None = None) -> anomaly.Scores:
+        """Return the fused scores of the images, shape (images,); the parameters are those of `raw`."""
+        return anomaly.fused(self.raw(views, vectors), self._known.parts)
 
     def error_maps(self, views: Callable[[int], Images]) -> NDArray[np.float32] | None:
         """Return how suspicious each place is, shape (images, size, size), by all masks; None where there is none."""
@@ -67,12 +90,13 @@ class Suspect:
         masks = [outputs_in_batches(self._networks[part.file], views(part.size))["mask"] for part in parts]
         return anomaly.error_map(masks, max(part.size for part in parts)) if parts else None
 
-    def _score(self, part: AnomalyPart, images: Images, said: Outputs) -> anomaly.Scores:
-        if part.kind == "features":
-            return self._features[part.file].score(described(images))
-        if part.kind == "residual":
-            return anomaly.residual_score(images, said["restored"])
-        return anomaly.mask_score(said["mask"])
+
+def _score(part: AnomalyPart, images: Images, said: Outputs) -> anomaly.Scores:
+    return (
+        anomaly.residual_score(images, said["restored"])
+        if part.kind == "residual"
+        else anomaly.mask_score(said["mask"])
+    )
 
 
 def _loaded(parts: Sequence[AnomalyPart], bundle: Bundle, threads: int) -> dict[str, Network]:

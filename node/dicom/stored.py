@@ -290,6 +290,8 @@ def _value_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return values
     if not 0 < bits_stored <= high_bit + 1 <= allocated:
         raise ValueError("High Bit and Bits Stored do not fit into Bits Allocated")
+    if values.dtype.kind == "u" and high_bit == bits_stored - 1 and int(values.max()) >> bits_stored == 0:
+        return values  # nothing stands above High Bit, as in nearly every image
     # shifted as the type of the values, so that the sign of a signed one is kept
     kept: npt.NDArray[Any] = (values << (allocated - 1 - high_bit)) >> (allocated - bits_stored)
     return kept
