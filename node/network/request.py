@@ -169,7 +169,7 @@ def _roles(user: bytes) -> Iterator[bytes]:
     One that is not proposes nothing that could be answered, and without an answer the default roles stand (D.3.3.4);
     the library would raise at it, and so end an association that needs no roles.
     """
-    seen = set()
+    seen: set[str] = set()
     for kind, content in _few(memoryview(user), _MOST_NEGOTIATED):
         uid = _uid(content[2:-2]) if kind == _ROLE_SELECTION and len(content) > _ROLES_BYTES else _NO_UID
         is_whole = uid not in (_NO_UID, *seen) and int.from_bytes(content[:2], "big") == len(content) - _ROLES_BYTES
