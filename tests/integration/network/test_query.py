@@ -25,27 +25,36 @@ def study(**values: str) -> Dataset:
     return dataset
 
 
-@pytest.fixture(params=[ExplicitVRLittleEndian, ImplicitVRLittleEndian], ids=["explicit", "implicit"])
-def syntax(request: pytest.FixtureRequest) -> str:
-    """Return each of the two encodings that a peer may prefer."""
-    return str(request.param)
+class Asked:
+    """A query SCP of the library's, whose answers each test sets."""
+
+    def __init__(self) -> None:
+        self.answers: Answers = lambda _: iter(())
+
+    def answer(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        """Answer as the test says."""
+        yield from self.answers(event)
+
+
+@pytest.fixture(scope="module", params=[ExplicitVRLittleEndian, ImplicitVRLittleEndian], ids=["explicit", "implicit"])
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[Asked, PeerAddress]]:
+    """Run a query SCP, once for each of the two encodings that a peer may prefer."""
+    entity, asked = AE("ARCHIVE"), Asked()
+    entity.add_supported_context(STUDY_ROOT_FIND, request.param)
+    running = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, asked.answer)])
+    yield asked, PeerAddress("ARCHIVE", "127.0.0.1", running.server_address[1])
+    running.shutdown()
 
 
 @pytest.fixture
-def archive(syntax: str) -> Iterator[Callable[[Answers], PeerAddress]]:
-    """Return a function that starts a query SCP of the library's with these answers."""
-    servers = []
+def archive(server: tuple[Asked, PeerAddress]) -> Callable[[Answers], PeerAddress]:
+    """Return a function that has the query SCP answer so."""
 
-    def start(answers: Answers) -> PeerAddress:
-        entity = AE("ARCHIVE")
-        entity.add_supported_context(STUDY_ROOT_FIND, syntax)
-        server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, answers)])
-        servers.append(server)
-        return PeerAddress("ARCHIVE", "127.0.0.1", server.server_address[1])
+    def answering(answers: Answers) -> PeerAddress:
+        server[0].answers = answers
+        return server[1]
 
-    yield start
-    for server in servers:
-        server.shutdown()
+    return answering
 
 
 def test_what_is_asked_arrives_and_what_matches_comes_back(archive: Any) -> None:

@@ -1,0 +1,171 @@
+"""The Retrieve SCU (C-MOVE, Study Root): a peer is asked to send a study to this node.
+
+What it sends comes on associations of its own, through the SCP. What the numbers in its answers mean for the study is
+not decided here.
+
+References
+----------
+DICOM PS3.4 C.4.2 (C-MOVE), C.6.2 (Study Root), PS3.7 9.1.4 and 9.3.4 (C-MOVE).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.network.command import Command, CommandField, Element, MalformedCommand
+from node.network.conversation import Context, Conversation, Message, open_conversation
+from node.network.identifier import MalformedIdentifier, encode_keys, texts_of
+from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
+
+STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+
+SUCCESS, SOME_FAILED, CANCELLED = 0x0000, 0xB000, 0xFE00
+_PENDING = 0xFF00
+_LOW_PRIORITY = 0x0002
+
+#: How often the caller is asked whether it still wants the study, while the peer says nothing.
+_LOOK_UP_S = 1.0
+
+#: How long a peer may take to end what it was asked to cancel; then the association is aborted.
+_CANCEL_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a peer says of the instances that it was asked to send.
+
+    Parameters
+    ----------
+    status
+        (0000,0900): 0xFF00 while it goes on; in the end 0x0000, 0xB000 where some failed, 0xFE00 where it was
+        cancelled, or a failure.
+    completed, failed, warning, remaining
+        Its sub-operations; None where it does not say.
+    failed_uids
+        (0008,0058) Failed SOP Instance UID List.
+    comment
+        (0000,0902) Error Comment.
+    """
+
+    status: int
+    completed: int | None = None
+    failed: int | None = None
+    warning: int | None = None
+    remaining: int | None = None
+    failed_uids: tuple[str, ...] = ()
+    comment: str = ""
+
+
+GoesOn = Callable[[Moved | None], bool]
+"""Told each answer, and None every second without one; returns whether the study is still wanted."""
+
+
+def move(
+    peer: PeerAddress,
+    calling_ae_title: str,
+    study_instance_uid: str,
+    destination: str,
+    goes_on: GoesOn,
+    timeouts: Timeouts | None = None,
+) -> Moved:
+    """Have a peer send a study at low priority, and return its last answer.
+
+    Parameters
+    ----------
+    peer, calling_ae_title
+        Who is asked, and under which AE title.
+    study_instance_uid
+        Which study.
+    destination
+        The AE title that it is sent to; the peer must know where that listens.
+    goes_on
+        Asked at every answer and every second; once it says no, the peer is asked to stop, and its last answer, which
+        may still be a success, is waited for.
+    timeouts
+        How long each step may take; `answer_s` is how long the peer may say nothing. It need not tell how far it is.
+
+    Raises
+    ------
+    PeerUnreachable
+        When it aborts, breaks off, says nothing for too long, or its answer cannot be read.
+    ContextNotAccepted
+        When it takes the association but no C-MOVE.
+    """
+    timeouts = timeouts or Timeouts()
+    with open_conversation(peer, calling_ae_title, [STUDY_ROOT_MOVE], timeouts) as conversation:
+        context = conversation.context(STUDY_ROOT_MOVE)
+        message_id = conversation.request(
+            context,
+            {
+                Element.COMMAND_FIELD: CommandField.C_MOVE_RQ,
+                Element.AFFECTED_SOP_CLASS_UID: STUDY_ROOT_MOVE,
+                Element.PRIORITY: _LOW_PRIORITY,
+                Element.MOVE_DESTINATION: destination,
+            },
+            encode_keys(
+                {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study_instance_uid}, context.transfer_syntax_uid
+            ),
+        )
+        return _Move(conversation, context, message_id, goes_on, timeouts.answer_s).last_answer()
+
+
+class _Move:
+    """A C-MOVE under way."""
+
+    def __init__(
+        self, conversation: Conversation, context: Context, message_id: int, goes_on: GoesOn, silence_s: float
+    ) -> None:
+        self._conversation, self._context, self._message_id = conversation, context, message_id
+        self._goes_on, self._silence_s = goes_on, silence_s
+        self._is_cancelled = False
+        self._deadline = time.monotonic() + silence_s
+
+    def last_answer(self) -> Moved:
+        while True:
+            if not self._conversation.has_come(_LOOK_UP_S):
+                self._look_up(None)
+                continue
+            message = self._conversation.answer(CommandField.C_MOVE_RQ, self._message_id)
+            moved = _moved(message, self._context.transfer_syntax_uid)
+            if moved.status != _PENDING:
+                return moved
+            if not self._is_cancelled:
+                self._deadline = time.monotonic() + self._silence_s
+            self._look_up(moved)
+
+    def _look_up(self, moved: Moved | None) -> None:
+        if not self._is_cancelled and not self._goes_on(moved):
+            self._is_cancelled = True
+            self._deadline = time.monotonic() + _CANCEL_WITHIN_S
+            self._conversation.cancel(self._context, self._message_id)
+        if time.monotonic() > self._deadline:
+            asked = "did not stop sending" if self._is_cancelled else f"said nothing for {self._silence_s:g} s"
+            raise PeerUnreachable(f"{self._conversation.peer} {asked} while it was to send a study")
+
+
+def _moved(message: Message, transfer_syntax_uid: str) -> Moved:
+    return Moved(
+        message.status,
+        _count(message.command, Element.COMPLETED_SUBOPERATIONS),
+        _count(message.command, Element.FAILED_SUBOPERATIONS),
+        _count(message.command, Element.WARNING_SUBOPERATIONS),
+        _count(message.command, Element.REMAINING_SUBOPERATIONS),
+        _failed_uids(message.dataset, transfer_syntax_uid),
+        message.comment,
+    )
+
+
+def _count(command: Command, element: Element) -> int | None:
+    try:
+        return command.number(element)
+    except MalformedCommand:
+        return None
+
+
+def _failed_uids(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, ...]:
+    """Return which instances failed; a list that cannot be read names none, and the numbers still count."""
+    try:
+        listed = texts_of(dataset, transfer_syntax_uid).get("FailedSOPInstanceUIDList", "") if dataset else ""
+    except MalformedIdentifier:
+        return ()
+    return tuple(uid for uid in listed.split("\\") if uid)
