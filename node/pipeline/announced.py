@@ -1,16 +1,27 @@
-"""Whether an instance is what its command announced, decided on the raw bytes before anything is stored."""
+"""Whether an instance is what its command announced, decided on the raw bytes before anything is stored.
 
-from node.dicom.encoding import InflatesTooLarge, NotParsable
+Elements of group 0002 belong to files and to no dataset (DICOM PS3.5 7.1, PS3.10 7.1). Some senders put them there all
+the same, and other receivers take such an instance (DCMTK drops them, dcm4che reads over them), so it is stored as it
+came, with a warning in the log: refusing it would lose an image over what harms nobody here. This node finds the end
+of its own meta information by its group length, and so never takes those for it; another program might.
+"""
+
+from node.dicom.encoding import DEFLATED, InflatesTooLarge, NotParsable
 from node.dicom.header import inspect, inspect_head
 from node.dicom.mapped import Scratch
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
+from node.telemetry import logger
 
 _OUT_OF_RESOURCES = 0xA700
 _DATASET_DOES_NOT_MATCH = 0xA900
 _CANNOT_UNDERSTAND = 0xC000
+
+_FILE_META_GROUPS = (b"\2\0", b"\0\2")  # in either byte order; whatever else begins so is not parsable
+
+_log = logger("pipeline.announced")
 
 
 def check_announced(announced: Announced) -> None:
@@ -51,7 +62,7 @@ def checked_header(dataset: memoryview, announced: Announced, scratch: Scratch) 
         raise Refused(_OUT_OF_RESOURCES, str(error)) from error
     except NotParsable as error:
         raise Refused(_CANNOT_UNDERSTAND, str(error)) from error
-    return _as_announced(header, announced)
+    return _as_announced(header, announced, bytes(dataset[:2]))
 
 
 def checked_head(head: bytes, size_bytes: int, announced: Announced) -> InstanceHeader | None:
@@ -72,15 +83,18 @@ def checked_head(head: bytes, size_bytes: int, announced: Announced) -> Instance
         0xA900, as `checked_header` does.
     """
     header = inspect_head(head, size_bytes, announced.transfer_syntax_uid)
-    return None if header is None else _as_announced(header, announced)
+    return None if header is None else _as_announced(header, announced, head[:2])
 
 
-def _as_announced(header: InstanceHeader, announced: Announced) -> InstanceHeader:
+def _as_announced(header: InstanceHeader, announced: Announced, first_bytes: bytes) -> InstanceHeader:
     check_uids(header)
     if header.sop_instance_uid != announced.sop_instance_uid:
         raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Instance UID of command and dataset differ")
     if header.sop_class_uid != announced.sop_class_uid:
         raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of command and dataset differ")
+    if first_bytes in _FILE_META_GROUPS and announced.transfer_syntax_uid not in DEFLATED:
+        caller, uid = announced.calling_ae_title, announced.sop_instance_uid
+        _log.warning("file_meta_in_dataset", calling_ae_title=caller, sop_instance_uid=uid)
     return header
 
 

@@ -196,6 +196,15 @@ def _bomb(megabytes: int, head: bytes) -> bytes:
     return start + piece * megabytes + deflater.flush()
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN])
+def test_elements_of_a_files_meta_information_are_kept_with_a_warning(syntax: str, node: ReceivingNode) -> None:
+    """Group 0002 belongs into no dataset (PS3.5 7.1), and some senders put it there: stored as it came, and told."""
+    lying = {0x00020010: ("UI", b"1.2.840.10008.1.2.4.90\0\0")}  # would name another transfer syntax, in a file
+    instance = ct(node.uid(), syntax, lying)
+    node.stores(instance, node.connect().associate((1, instance.sop_class_uid, (syntax,))))
+    assert "file_meta_in_dataset" in node.log()
+
+
 def test_a_deflate_bomb_is_0xa700_and_never_unfolds(node: ReceivingNode) -> None:
     """Five gigabytes in five megabytes, in a private element of a dataset that is otherwise in order."""
     files, good = node.files(), ct(node.uid(), changes={PIXELS: None})
