@@ -6,11 +6,12 @@ the settings and nothing of what they are for.
 """
 
 from node.config.loading import ENVIRONMENT_VARIABLE, PASSWORD_VARIABLE, find, load, parse
-from node.config.settings import ModelSettings, NodeSettings, PeerSettings, Settings
+from node.config.settings import DeliverSettings, ModelSettings, NodeSettings, PeerSettings, Settings
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
     "PASSWORD_VARIABLE",
+    "DeliverSettings",
     "ModelSettings",
     "NodeSettings",
     "PeerSettings",
