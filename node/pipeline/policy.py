@@ -1,6 +1,9 @@
 """What the operator set for receiving."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from node.pipeline.senders import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +15,4 @@ class ReceivePolicy:
     min_free_bytes: int
     min_free_inodes: int
     test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there
+    senders: Mapping[str, Sender] = field(default_factory=dict)  #: by calling AE title

@@ -6,7 +6,7 @@ store's.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION
@@ -14,12 +14,14 @@ from node.domain.rule import Rule, turned_away
 from node.pipeline.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.standing import watched
-from node.store import audit, queue, rejections
-from node.store.arrivals import Known, add_all, known_among, waiting_since
+from node.pipeline.waiting import Came, Waiting
+from node.store import audit, backfills, closing, queue, rejections
+from node.store.arrivals import Known, add_all, known_among
 from node.store.audit import Entry
+from node.store.choices import Origin
 from node.store.database import Transaction
 from node.store.instances import NewInstance
-from node.store.queue import NewRead
+from node.store.queue import NewRead, Wait
 from node.store.rejections import Rejected
 from node.store.tables import InstanceKind
 
@@ -55,7 +57,7 @@ class Recorder:
         clock: Callable[[], datetime],
     ) -> None:
         self.rules, self.test_peers, self.clock = rules, policy.test_peers, clock
-        self._device_uids, self._policy = device_uids, policy
+        self._device_uids, self._waiting = device_uids, Waiting(policy)
 
     def record(self, tx: Transaction, arrivals: Sequence[Arrival], event: str = STORED) -> list[int | None]:
         """Record what is not held yet; of one UID that came more than once, the first.
@@ -66,14 +68,19 @@ class Recorder:
             For each arrival how many jobs it caused, None where its UID is held already and nothing was written.
         """
         known = known_among(tx, [came.sop_instance_uid for came in arrivals])
-        rules, wrong = self.rules(tx), rejections.wrong_among(tx, known.rejected)
+        facts = _Facts(
+            known,
+            self.rules(tx),
+            rejections.wrong_among(tx, known.rejected),
+            backfills.open_for(tx, {came.header.study_instance_uid for came in arrivals}),
+        )
         fresh: dict[str, _Decision] = {}
         jobs: list[int | None] = []
         for came in arrivals:
             if came.sop_instance_uid in known.held or came.sop_instance_uid in fresh:
                 jobs.append(None)
                 continue
-            decision = fresh[came.sop_instance_uid] = self._decided(came, rules, known, wrong)
+            decision = fresh[came.sop_instance_uid] = self._decided(came, facts)
             jobs.append(len(decision.reading) + decision.may_reject)
         if fresh:
             self._write(tx, list(fresh.values()), event)
@@ -84,12 +91,12 @@ class Recorder:
     ) -> None:
         """Compose studies whose image has changed, by every model that did not turn the image away."""
         models = self.rules(tx).keys() - turned_away
-        self._schedule(tx, {(study, model) for study in studies for model in models}, now)
+        wait = self._waiting.after_change(now)
+        self._await(tx, {(study, model): wait for study in studies for model in models})
 
-    def _decided(
-        self, came: Arrival, rules: Mapping[str, Rule | None], known: Known, wrong: Mapping[str, Rejected]
-    ) -> "_Decision":
-        header, said, kind = came.header, came.announced, self._kind(came.header, known)
+    def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
+        header, said, kind = came.header, came.announced, self._kind(came.header, facts.known)
+        rules, wrong = facts.rules, facts.wrong
         refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, [])
         if header.sop_instance_uid in wrong:  # its note came before it, or it was removed since and is sent again
             refused, reading = dict.fromkeys(rules, wrong[header.sop_instance_uid].said), []
@@ -103,6 +110,8 @@ class Recorder:
             self.clock(),
             kind,
             refused,
+            came.header_text,
+            Origin.BACKFILL if header.study_instance_uid in facts.fetched else Origin.LIVE,
         )
         return _Decision(came, new, reading)
 
@@ -116,21 +125,31 @@ class Recorder:
         synthetic = {one.new.header.study_instance_uid for one in decisions if one.new.header.synthetic}
         with watched(tx, now, synthetic, self.test_peers):
             add_all(tx, [one.new for one in decisions])
-            queue.enqueue_reads(tx, [read for one in decisions for read in one.reads()], now)
+            queue.enqueue_reads(tx, [read for one in decisions for read in self._reads(one)], now)
             rejections.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
-            work = {(one.new.header.study_instance_uid, model) for one in decisions for model in one.reading}
-            self._schedule(tx, work, now)
+            self._await(tx, self._waiting.after_images(tx, (came for one in decisions for came in one.causes()), now))
         audit.add_all(tx, [one.entry(event) for one in decisions])
 
-    def _schedule(self, tx: Transaction, work: Collection[tuple[str, str]], now: datetime) -> None:
-        """Let studies be composed after the quiet period, and never later than the longest wait."""
-        if work:
-            since = waiting_since(tx, work)
-            queue.schedule_composes(tx, {pair: self._due_at(since[pair], now) for pair in work if pair in since})
+    def _reads(self, decision: "_Decision") -> Iterator[NewRead]:
+        new = decision.new
+        priority = self._waiting.priority(new.calling_ae_title, is_fetched=decision.is_fetched)
+        for model in decision.reading:
+            yield NewRead(new.header.sop_instance_uid, new.header.study_instance_uid, model, priority)
 
-    def _due_at(self, waiting_since: datetime, now: datetime) -> datetime:
-        latest = waiting_since + timedelta(seconds=self._policy.max_wait_s)
-        return min(now + timedelta(seconds=self._policy.quiet_period_s), max(latest, now))
+    def _await(self, tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> None:
+        """Let studies be composed once nothing more is expected; they are open until then."""
+        queue.await_completion(tx, waits)
+        closing.reopen(tx, {study for study, _ in waits})
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known before anything is decided, asked once for all that is recorded together."""
+
+    known: Known
+    rules: Mapping[str, Rule | None]
+    wrong: Mapping[str, Rejected]  #: SOP Instance UIDs that a rejection note named
+    fetched: Collection[str]  #: the studies that a backfill is fetching
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +165,15 @@ class _Decision:
         """Whether it is to be opened, because it may be a rejection note; one of this node's own is none."""
         return self.new.header.sop_class_uid == KEY_OBJECT_SELECTION and self.new.kind is InstanceKind.OTHER
 
-    def reads(self) -> Iterator[NewRead]:
-        header = self.new.header
-        return (NewRead(header.sop_instance_uid, header.study_instance_uid, model) for model in self.reading)
+    @property
+    def is_fetched(self) -> bool:
+        """Whether a backfill fetched it."""
+        return self.new.origin is Origin.BACKFILL
+
+    def causes(self) -> Iterator[Came]:
+        new = self.new
+        for model in self.reading:
+            yield Came(new.header.study_instance_uid, model, new.calling_ae_title, self.is_fetched)
 
     def entry(self, event: str) -> Entry:
         header, new = self.new.header, self.new

@@ -8,6 +8,7 @@ from node.pipeline.books import Books
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.recording import Recorder
 from node.pipeline.recovery import Recovery
+from node.pipeline.senders import senders_of
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import Clock
@@ -60,4 +61,5 @@ def _policy(settings: Settings) -> ReceivePolicy:
         settings.storage.min_free_mb * 1_000_000,
         settings.storage.min_free_inodes,
         test_peers(settings),
+        senders_of(settings),
     )

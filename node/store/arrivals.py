@@ -4,12 +4,12 @@ What is decided about an instance is its caller's business; here it is looked up
 that two processes that write the same rows wait for each other and never in a circle.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ClauseElement, exists, func, literal, select, union_all
+from sqlalchemy import ClauseElement, literal, select, union_all
 
 from node.domain.rejection import RejectionCode
 from node.store import instances, studies
@@ -17,7 +17,7 @@ from node.store.database import Transaction
 from node.store.instances import NewInstance
 from node.store.operation_tables import Rejection
 from node.store.statement import Among, Lookup, Statement
-from node.store.tables import Analysis, Instance, InstanceKind, Rendition, Study
+from node.store.tables import Instance, InstanceKind, Rendition
 from node.store.upsert import insert_for
 
 _HELD, _OWN, _REJECTED = range(3)  # what a UID is known as
@@ -63,19 +63,6 @@ def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
     _ADD.run(tx, [instances.as_row(arrival) for arrival in sorted(arrivals, key=_uid)])
 
 
-def waiting_since(tx: Transaction, work: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
-    """Return `node.store.instances.waiting_since` for each study and model; without those that hold no image."""
-    pairs = list(work)
-    found = _FIRST_IMAGES.rows(tx, list({study for study, _ in pairs}))
-    first = {study: at for study, at, reported in found if not reported}
-    reported = {study for study, _, reported in found if reported}
-    since = {
-        (study, model): instances.waiting_since(tx, study, model) if study in reported else first.get(study)
-        for study, model in pairs
-    }
-    return {pair: at for pair, at in since.items() if at is not None}
-
-
 def _uid(arrival: NewInstance) -> str:
     return arrival.header.sop_instance_uid
 
@@ -87,6 +74,7 @@ def _study(arrivals: Sequence[NewInstance]) -> dict[str, Any]:
     return studies.row(newest.header) | {
         "first_received_at": min(map(_received_at, arrivals)),
         "last_received_at": newest.received_at if images else None,
+        "origin": newest.origin,
     }
 
 
@@ -102,16 +90,7 @@ def _known(among: Among) -> ClauseElement:
     return union_all(held, own, rejected.where(called_wrong))
 
 
-def _first_images(among: Among) -> ClauseElement:
-    # an index holds a study's images by time: the first one is found at once, however many there are
-    of_study = Instance.study_instance_uid == Study.study_instance_uid, Instance.kind == InstanceKind.IMAGE
-    first = select(func.min(Instance.received_at)).where(*of_study).scalar_subquery()
-    reported = exists().where(Analysis.study_instance_uid == Study.study_instance_uid)
-    return select(Study.study_instance_uid, first, reported).where(among(Study.study_instance_uid))
-
-
 _KNOWN = Lookup(_known)
-_FIRST_IMAGES = Lookup(_first_images)
 _LATER = ("removed_at",)  # columns that an arrival leaves empty
 _ADD = Statement(
     lambda dialect: insert_for(dialect, Instance),

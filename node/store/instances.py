@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, func, insert, select, update
 
 from node.domain.instance import InstanceHeader
 from node.store import studies
+from node.store.choices import Origin
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
+from node.store.header_text import HeaderText, text_of_header
+from node.store.rejections import not_rejected
 from node.store.tables import (
-    Analysis,
     CopyKind,
     Instance,
     InstanceCopy,
@@ -19,6 +21,7 @@ from node.store.tables import (
     InstanceReading,
     Job,
     JobKind,
+    Study,
 )
 
 
@@ -35,6 +38,8 @@ class NewInstance:
     received_at: datetime
     kind: InstanceKind = InstanceKind.IMAGE
     turned_away: dict[str, str] = field(default_factory=dict)  #: model -> the rule's reason
+    header_text: HeaderText | None = None  #: `header` as the row will hold it, where somebody has encoded it already
+    origin: Origin = Origin.LIVE  #: how its study came here, where this is its first image
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class HeldInstance(NewInstance):
 
     newest_path: str = ""  #: the file of the newest revision; `path` where there is none
     transfer_syntax_uid: str = ""  #: of the first copy, at `path`
+    removed_at: datetime | None = None  #: when retention took its files away
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +116,14 @@ def newest_received_at(tx: Transaction) -> datetime | None:
 def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance | None:
     """Return the image whose header came last, as itself or as a revision, among those that `model` is to read.
 
-    None where the study has no such image.
+    None where the study has no such image, or all are rejected: those say nothing of the patient any more.
     """
     of_image = InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION
     revision = select(func.max(InstanceCopy.id)).where(*of_image).scalar_subquery()
     revised_at = select(func.max(InstanceCopy.received_at)).where(*of_image).scalar_subquery()
     is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid, Job.model == model)
-    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE, is_read)
+    of_study = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
+    images = and_(of_study, is_read, not_rejected())
     newest_first = (
         func.coalesce(revised_at, Instance.received_at).desc(),
         func.coalesce(revision, 0).desc(),
@@ -159,7 +166,7 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
     same.
     """
     row = tx.get_one(Instance, sop_uid)
-    _put_study(tx, header, row.received_at, row.kind)
+    _put_study(tx, header, row.received_at, row.kind, tx.get_one(Study, row.study_instance_uid).origin)
     if header.study_instance_uid != row.study_instance_uid:
         _move_work(tx, sop_uid, header.study_instance_uid)
     values = {
@@ -171,22 +178,6 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
         "synthetic": row.synthetic or header.synthetic,
     }
     tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
-
-
-def waiting_since(tx: Transaction, study_uid: str, model: str) -> datetime | None:
-    """Return when the first image came that this study's newest analysis by `model` does not hold yet.
-
-    Where none is waiting, when the newest image came; None where no image of the study is stored.
-    """
-    reported_at = (
-        select(func.max(Analysis.created_at))
-        .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
-        .scalar_subquery()
-    )
-    images = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
-    unreported = or_(reported_at.is_(None), Instance.received_at > reported_at)
-    first = tx.scalar(select(func.min(Instance.received_at)).where(images, unreported))
-    return first or tx.scalar(select(func.max(Instance.received_at)).where(images))
 
 
 def copies(tx: Transaction, sop_uid: str) -> list[str]:
@@ -203,9 +194,9 @@ def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
         tx.execute(moved.values(study_instance_uid=study_uid), execution_options={"synchronize_session": False})
 
 
-def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind) -> None:
+def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind, origin: Origin) -> None:
     times = {"first_received_at": at, "last_received_at": at if kind is InstanceKind.IMAGE else None}
-    studies.put_all(tx, [studies.row(header) | times])
+    studies.put_all(tx, [studies.row(header) | times | {"origin": origin}])
 
 
 def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:
@@ -218,11 +209,12 @@ def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:
 
 
 def _arrival(new: NewInstance | NewCopy) -> dict[str, Any]:
+    encoded = new.header_text if isinstance(new, NewInstance) else None
     return {
         "transfer_syntax_uid": new.header.transfer_syntax_uid,
         "path": new.path,
         "size_bytes": new.size_bytes,
-        "header": header_to_json(new.header),
+        "header": encoded or text_of_header(new.header),
         "calling_ae_title": new.calling_ae_title,
         "called_ae_title": new.called_ae_title,
         "address": new.address,
@@ -243,4 +235,5 @@ def _held(row: Instance) -> HeldInstance:
         turned_away=row.turned_away,
         newest_path=row.newest_path,
         transfer_syntax_uid=row.transfer_syntax_uid,
+        removed_at=row.removed_at,
     )

@@ -28,6 +28,7 @@ class ClaimedJob(work.Claim):
     subject_uid: str  #: SOP Instance UID of a read, Study Instance UID of a compose
     study_instance_uid: StudyInstanceUID
     model: str
+    signal: str = ""  #: of a compose: what completed its study
 
     @property
     def sop_instance_uid(self) -> SOPInstanceUID:
@@ -168,6 +169,7 @@ def _claimed(tx: Transaction, identity: int, max_attempts: int) -> ClaimedJob:
         subject_uid=job.subject_uid,
         study_instance_uid=StudyInstanceUID(job.study_instance_uid),
         model=job.model,
+        signal=job.signal,
     )
 
 

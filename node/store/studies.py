@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case
+from sqlalchemy import case, or_, select
 
 from node.domain.instance import InstanceHeader
+from node.store.choices import Origin
 from node.store.database import Transaction
 from node.store.statement import Statement
 from node.store.tables import Study
@@ -24,8 +25,8 @@ _IDENTITY = (
 
 
 def row(header: InstanceHeader) -> dict[str, Any]:
-    """Return what a header says of its study, by column."""
-    return {name: getattr(header, name) for name in ("study_instance_uid", *_IDENTITY)}
+    """Return what a header says of its study, by column; somebody sent it, unless its caller knows better."""
+    return {name: getattr(header, name) for name in ("study_instance_uid", *_IDENTITY)} | {"origin": Origin.LIVE}
 
 
 def put_all(tx: Transaction, studies: Sequence[dict[str, Any]]) -> None:
@@ -37,13 +38,19 @@ def put_all(tx: Transaction, studies: Sequence[dict[str, Any]]) -> None:
         The transaction.
     studies
         Each a `row` with `first_received_at` and `last_received_at`; no study twice. Where the latter is not None an
-        image came: the study is then who this row says, and its time moves on, never back. Otherwise a study that is
-        known stays as it is. They are written in the order of their UIDs, so that two processes that write the same
-        ones wait for each other and never in a circle.
+        image came: the study is then who this row says, and its time moves on, never back; and what somebody sent is
+        live from then on, whatever was fetched before. Otherwise a study that is known stays as it is. They are
+        written in the order of their UIDs, so that two processes that write the same ones wait for each other and
+        never in a circle.
     """
     in_order = sorted(studies, key=lambda study: study["study_instance_uid"])
     _MOVE.run(tx, [study for study in in_order if study["last_received_at"] is not None])
     _ADD.run(tx, [study for study in in_order if study["last_received_at"] is None])
+
+
+def origin(tx: Transaction, study_uid: str) -> Origin:
+    """Return how a study came to be here."""
+    return tx.execute(select(Study.origin).where(Study.study_instance_uid == study_uid)).scalar_one()
 
 
 def _moved(insert: Insert) -> Insert:
@@ -51,11 +58,14 @@ def _moved(insert: Insert) -> Insert:
     # two receivers may commit in the other order than they took the time
     later = case((Study.last_received_at > arrived, Study.last_received_at), else_=arrived)
     newest = {name: insert.excluded[name] for name in _IDENTITY}
+    # of a study that holds no image yet, the first image says how it came
+    says = or_(insert.excluded.origin == Origin.LIVE, Study.last_received_at.is_(None))
+    origin = case((says, insert.excluded.origin), else_=Study.origin)
     return insert.on_conflict_do_update(
-        index_elements=["study_instance_uid"], set_=newest | {"last_received_at": later}
+        index_elements=["study_instance_uid"], set_=newest | {"last_received_at": later, "origin": origin}
     )
 
 
-_COLUMNS = ("study_instance_uid", *_IDENTITY, "first_received_at", "last_received_at")
+_COLUMNS = ("study_instance_uid", *_IDENTITY, "first_received_at", "last_received_at", "origin")
 _MOVE = Statement(lambda dialect: _moved(insert_for(dialect, Study)), _COLUMNS)
 _ADD = Statement(lambda dialect: insert_for(dialect, Study).on_conflict_do_nothing(), _COLUMNS)

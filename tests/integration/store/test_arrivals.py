@@ -188,25 +188,6 @@ def test_any_number_of_uids_is_looked_up(database: Database, arrival: Arrive, nu
     assert known.held == frozenset(uids[1::2])
 
 
-def test_what_a_study_waits_for_is_told_as_for_one(database: Database, arrival: Arrive, later: Later) -> None:
-    """Since its first image; where it was reported, since the first after the report; never for what is no image."""
-
-    def fill(tx: Transaction) -> None:
-        came = [arrival(f"1.{number}", at=number) for number in range(5)]
-        others = [arrival("2.1", "2", at=7), arrival("3.1", "3", kind=InstanceKind.OTHER)]
-        arrivals.add_all(tx, came + others)
-        analyses.add(tx, NewAnalysis(StudyInstanceUID("1.2.3"), MODEL, "1", Outcome.NEGATIVE, "d", "c", "k", later(2)))
-
-    database.write(fill)
-    pairs = [("1.2.3", MODEL), ("1.2.3", "other"), ("2", MODEL), ("3", MODEL), ("9.9", MODEL)]
-
-    since = database.read(lambda tx: arrivals.waiting_since(tx, pairs))
-
-    assert since == {("1.2.3", MODEL): later(3), ("1.2.3", "other"): later(0), ("2", MODEL): later(7)}
-    one_by_one = database.read(lambda tx: {pair: instances.waiting_since(tx, *pair) for pair in pairs})
-    assert since == {pair: at for pair, at in one_by_one.items() if at is not None}
-
-
 def test_a_uid_that_is_held_is_refused_with_its_whole_group(database: Database, arrival: Arrive) -> None:
     """By the table itself: whoever did not look before keeps nothing."""
     database.write(lambda tx: arrivals.add_all(tx, [arrival("1.1")]))
