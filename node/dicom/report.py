@@ -18,13 +18,14 @@ from node.dicom.report_check import check_content, check_report, elements, fitti
 from node.dicom.report_header import report_header
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
-from node.dicom.source import read_source
+from node.dicom.source import source_of
+from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
 
 __all__ = ["build_report", "report_text"]
 
 
-def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequence[Path]) -> bytes:
+def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequence[Path | InstanceHeader]) -> bytes:
     """Return a report as an encoded dataset, Implicit VR Little Endian, without preamble and meta information.
 
     Parameters
@@ -34,7 +35,8 @@ def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequ
     identity
         The UIDs that it gets.
     sources
-        Stored files of the images read, in the order of the readings.
+        Stored files of the images read, or their headers, in the order of the readings. All that is copied comes from
+        the first; of the others the header tells as much as the file.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequ
     OSError
         A source cannot be read.
     """
-    images = [read_source(path) for path in sources]
+    images = [source_of(image) for image in sources]
     check_content(content, images)
     dataset = report_header(content, identity, images)
     root = content_tree(content, images)

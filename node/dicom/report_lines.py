@@ -1,8 +1,12 @@
 """The texts of a report: lines that a person reads, and what names the model. No other file writes them."""
 
+from collections.abc import Iterator
+
 from node.dicom.charset import clean
-from node.domain.finding import Anomaly, Finding, Outcome, Reading
+from node.dicom.report_choice import MOST_DETAILED, number_of_parts
+from node.domain.finding import Anomaly, Finding, Outcome, Reading, StudyFinding
 from node.domain.report import ModelIdentity, ReportContent
+from node.domain.rule import Aggregation
 
 SYNTHETIC_LINE = "SYNTHETIC IMAGES: made by a computer, of no patient. Nothing here is about a person."
 """What a report about synthetic images says of them."""
@@ -51,15 +55,48 @@ def summary_lines(content: ReportContent) -> list[str]:
         Outcome.NOT_ASSESSED: f"{of}; the study is not assessed.",
     }
     synthetic = [SYNTHETIC_LINE] if content.synthetic else []
-    return [research_line(content.model), *synthetic, conclusion[content.outcome]]
+    parts = number_of_parts(content.readings)
+    of_study = [line for finding in content.findings for line in _study_lines(finding)] if parts > 1 else []
+    return [
+        research_line(content.model),
+        *synthetic,
+        conclusion[content.outcome],
+        *of_study,
+        *([_CHOSEN.format(parts)] if parts > MOST_DETAILED else []),
+    ]
+
+
+_CHOSEN = (
+    "Of {} images and frames, this report goes into those that decided, the highest of each class, and some that were "
+    "not assessed."
+)
+
+
+def _study_lines(finding: StudyFinding) -> Iterator[str]:
+    """Yield what is said of one class of a study of several images, and which of them decided."""
+    figure, limit = f"in {finding.reached}", f"{finding.threshold:.2f}"
+    if finding.score is not None:
+        score, limit = _told_apart(finding.score, finding.threshold)
+        figure = _FIGURES[Aggregation(finding.aggregation)].format(score)
+    verdict = "flagged" if finding.present else "not flagged"
+    yield (f"Study, {finding.finding.meaning}: {verdict}, {figure} of {finding.assessed} assessed (threshold {limit})")
+    for image in finding.key_images:
+        frame = "" if image.frame is None else f", frame {image.frame}"
+        yield f"Key image, {finding.finding.meaning}: {image.sop_instance_uid}{frame}"
+
+
+_FIGURES = {
+    Aggregation.MAXIMUM: "highest score {}",
+    Aggregation.MEAN: "mean score {}",
+    Aggregation.TOP_K: "mean of the highest scores {}",
+}
 
 
 def _flagged(content: ReportContent) -> str:
     """Return that something is flagged; of a model with several classes, also what."""
-    found = [finding for reading in content.readings for finding in reading.findings]
-    if len({finding.name for finding in found}) < 2:
+    if len(content.findings) < 2:
         return "at least one finding is flagged"
-    return f"flagged: {', '.join(dict.fromkeys(one.finding.meaning for one in found if one.present))}"
+    return f"flagged: {', '.join(one.finding.meaning for one in content.findings if one.present)}"
 
 
 def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:

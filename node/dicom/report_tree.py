@@ -5,7 +5,6 @@ References
 DICOM PS3.16 TID 1500, 1501, 1600, 4019; PS3.3 C.17.3
 """
 
-import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
@@ -15,18 +14,14 @@ from highdicom.sr import (
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
-    GraphicTypeValues,
-    ImageContentItem,
     LanguageOfContentItemAndDescendants,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
-    NumContentItem,
     ObservationContext,
     ObserverContext,
     QualitativeEvaluation,
     RelationshipTypeValues,
-    ScoordContentItem,
     TextContentItem,
     TrackingIdentifier,
 )
@@ -34,7 +29,8 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
-from node.dicom.frames import is_multi_frame
+from node.dicom.report_choice import detailed
+from node.dicom.report_images import image, image_library, region
 from node.dicom.report_lines import (
     anomaly_line,
     finding_line,
@@ -50,9 +46,6 @@ from node.domain.identifiers import derived_uid
 from node.domain.report import ModelIdentity, ReportContent
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
-_INSET_STEP = (
-    0.02  #: of the image's sides; groups are inset differently, or a viewer draws their labels over each other
-)
 
 
 def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
@@ -67,7 +60,7 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
     """
     groups = [
         group
-        for reading, source in zip(content.readings, sources, strict=True)
+        for reading, source in detailed(content, sources)
         for group in _groups_of_image(content.model, reading, source)
     ]
     report = MeasurementReport(
@@ -78,7 +71,7 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
     )
     root = report[0]
-    root.ContentSequence.insert(len(root.ContentSequence) - 1, _image_library(sources))
+    root.ContentSequence.insert(len(root.ContentSequence) - 1, image_library(sources))
     root.ContentSequence.append(_qualitative_evaluations(content))
     _separate(root)
     return root
@@ -93,38 +86,6 @@ def _observation_context(model: ModelIdentity) -> ObservationContext:
         serial_number=serial_number(model) or None,
     )
     return ObservationContext(ObserverContext(standard_codes.DCM.Device, device))
-
-
-def _image_library(sources: list[Source]) -> ContainerContentItem:
-    """Return TID 1600 with what every image has; highdicom's own asks for elements that a CR may lack."""
-    library = ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=_CONTAINS)
-    group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
-    group.ContentSequence = ContentSequence([_library_entry(source) for source in sources])
-    library.ContentSequence = ContentSequence([group])
-    return library
-
-
-def _library_entry(source: Source) -> ImageContentItem:
-    header = source.header
-    entry = _image(source, codes.SOURCE, _CONTAINS)
-    entry.ContentSequence = ContentSequence(
-        [
-            _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
-            _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
-        ]
-    )
-    modality = codes.modality_concept(header.modality)
-    if modality is not None:
-        context = RelationshipTypeValues.HAS_ACQ_CONTEXT
-        entry.ContentSequence.insert(0, CodeContentItem(codes.MODALITY, modality, context))
-    return entry
-
-
-def _pixel_count(name: CodedConcept, count: int) -> NumContentItem:
-    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
-    item = NumContentItem(name, count, codes.PIXELS, relationship_type=context)
-    item.MeasuredValueSequence[0].NumericValue = str(count)  # highdicom writes 512 as 512.0
-    return item
 
 
 def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
@@ -173,7 +134,7 @@ def _finding_group(
     model: ModelIdentity, finding: Finding, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
-    certainty[0].ContentSequence = ContentSequence([_region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    certainty[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, finding.name, finding.finding.meaning),
         finding_type=codes.concept(finding.finding),
@@ -191,7 +152,7 @@ def _anomaly_group(
     model: ModelIdentity, anomaly: Anomaly, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
-    score[0].ContentSequence = ContentSequence([_region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    score[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, "anomaly", "Abnormality"),
         finding_type=codes.ABNORMALITY,
@@ -214,7 +175,7 @@ def _not_assessed_group(
         items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
     # TID 1501 row 10c lets a region stand without a number, and OHIF cannot open a group that has none; it is not
     # named Image Region, which would make TID 1410 of the group
-    items.append(_region(source, 0, _CONTAINS, codes.SOURCE_OF_MEASUREMENT))
+    items.append(region(source, 0, _CONTAINS, codes.SOURCE_OF_MEASUREMENT))
     group[0].ContentSequence.extend(items)
     return _completed(group, source, [research_line(model), not_assessed_line(reading)])
 
@@ -222,14 +183,14 @@ def _not_assessed_group(
 def _completed(
     group: MeasurementsAndQualitativeEvaluations, source: Source, lines: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
-    group[0].ContentSequence.extend([_image(source, codes.SOURCE_OF_MEASUREMENT, _CONTAINS), *_comments(lines)])
+    group[0].ContentSequence.extend([image(source, codes.SOURCE_OF_MEASUREMENT, _CONTAINS), *_comments(lines)])
     return group
 
 
 def _tracking(model: ModelIdentity, source: Source, key: str, name: str) -> TrackingIdentifier:
-    """Return identifiers that stay the same whenever the same model reads the same image again."""
-    header = source.header
-    uid = derived_uid("tracking", header.study_instance_uid, header.sop_instance_uid, key, model.name)
+    """Return identifiers that stay the same whenever the same model reads the same image or frame again."""
+    header, frame = source.header, () if source.frame is None else (str(source.frame),)
+    uid = derived_uid("tracking", header.study_instance_uid, header.sop_instance_uid, key, model.name, *frame)
     return TrackingIdentifier(uid=uid, identifier=f"{model.name}: {name}")
 
 
@@ -249,31 +210,6 @@ def _summary_of_analyses(status: CodedConcept) -> CodeContentItem:
 def _comments(lines: list[str]) -> list[TextContentItem]:
     """Return an item for each line: viewers draw a text with line breaks as one long line."""
     return [TextContentItem(codes.COMMENT, line, _CONTAINS) for line in lines]
-
-
-def _image(source: Source, name: CodedConcept, relationship: RelationshipTypeValues) -> ImageContentItem:
-    return ImageContentItem(
-        name, source.header.sop_class_uid, source.header.sop_instance_uid, relationship_type=relationship
-    )
-
-
-def _region(
-    source: Source,
-    position: int,
-    relationship: RelationshipTypeValues,
-    name: CodedConcept = codes.IMAGE_REGION,
-) -> ScoordContentItem:
-    """Return the outline of the whole image, inset by `position`, as a closed polyline in pixels."""
-    columns, rows = max(source.header.columns, 1), max(source.header.rows, 1)
-    left, top = (1 + position % 20) * _INSET_STEP * columns, (1 + position % 20) * _INSET_STEP * rows
-    right, bottom = columns - left, rows - top
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
-    region = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
-    image = _image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
-    if source.header.number_of_frames > 1 and is_multi_frame(source.header.sop_class_uid):
-        image.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
-    region.ContentSequence = ContentSequence([image])
-    return region
 
 
 def _separate(item: Dataset) -> None:

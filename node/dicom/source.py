@@ -32,6 +32,18 @@ class Source:
     study_id: str
     timezone_offset: str  #: (0008,0201), such as +0800; "" where it is absent or malformed
     modules: Dataset  #: the rest of its Patient, Clinical Trial and Study modules, as far as it is valid
+    frame: int | None = None  #: which of its frames is meant, from 1; None: the image as a whole
+
+
+def source_of(image: Path | InstanceHeader) -> Source:
+    """Return what a report copies from an image: from its file, or, where only its header is kept, from that.
+
+    Raises
+    ------
+    Permanent, OSError
+        As `read_source`.
+    """
+    return read_source(image) if isinstance(image, Path) else Source(image, (), "", "", "", Dataset())
 
 
 def read_source(path: Path) -> Source:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from node.domain.finding import Code, Outcome, Reading
+from node.domain.finding import Code, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 
 
@@ -49,6 +49,7 @@ class ReportContent:
     created_at: datetime  #: aware
     predecessor: ReportIdentity | None = None
     synthetic: bool = False  #: whether any image of the study is: the report says so
+    findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class; none where no image was assessed
 
 
 def report_identity(  # noqa: PLR0913 - an identity depends on exactly these

@@ -1,55 +1,39 @@
 """A `compose` job done: a study's readings become one conclusion, one report and its deliveries, in one transaction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
-from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.domain.instance import InstanceHeader
-from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
+from node.domain.report import ModelIdentity, ReportContent, report_identity
 from node.pipeline.catalogue import Catalogue
-from node.pipeline.conclude import (
-    conclusion_of,
-    destinations,
-    digest_of,
-    inputs_of,
-    outcome_of,
-    patient_key,
-    says_the_same,
+from node.pipeline.conclude import destinations, digest_of, patient_key, says_the_same
+from node.pipeline.material import Material, gather, unchanged
+from node.store import (
+    analyses,
+    audit,
+    backfills,
+    findings,
+    job_claims,
+    outbox,
+    queue,
+    registry,
+    studies,
+    synthetic,
+    turned_away,
 )
-from node.pipeline.reading import not_read
-from node.store import analyses, audit, findings, instances, job_claims, outbox, queue, registry, synthetic
-from node.store.analyses import Analysis, NewAnalysis, NewRendition
+from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.instances import HeldInstance
 from node.store.job_claims import ClaimedJob
 from node.store.queue import NewRead
+from node.store.tables import Origin
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a report is made from, as it stood when the job was taken."""
-
-    readings: tuple[Reading, ...]
-    inputs: tuple[str, ...]  #: what the report's identity is made from
-    sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
-    latest: Analysis | None
-    predecessor: ReportIdentity | None
-    synthetic: bool = False  #: the study is
-
-    @property
-    def header(self) -> InstanceHeader:
-        """The newest header: it says whose study this is."""
-        return self.sources[0].header
 
 
 class Composer:
@@ -87,8 +71,10 @@ class Composer:
         outdated = self._database.read(
             lambda tx: findings.outdated(tx, job.study_instance_uid, job.model, model.version)
         )
-        material = None if outdated else self._database.read(lambda tx: gather(tx, job, model))
-        if material is None or unchanged(material, model):
+        material = None if outdated else self._database.read(lambda tx: gather(tx, job.study_instance_uid, model))
+        if material is not None and (reason := material.turned_away) is not None:
+            self._database.write(lambda tx: self._turn_away(tx, job, reason))
+        elif material is None or unchanged(material, model):
             self._database.write(lambda tx: self._put_off(tx, job, outdated))
         else:
             analysis = self._analysis(job, model, material)
@@ -104,21 +90,33 @@ class Composer:
         now = self._clock()
         reads = [NewRead(uid, job.study_instance_uid, job.model) for uid in outdated]
         queue.enqueue_reads(tx, reads, now, again=True)
+        turned_away.clear(tx, job.study_instance_uid, job.model)
         if outdated:
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
         job_claims.finish(tx, job, now)
+
+    def _turn_away(self, tx: Transaction, job: ClaimedJob, reason: str) -> None:
+        """Settle without a report, because the rule wants another number of images; what waits no longer leaves."""
+        now = self._clock()
+        if not job_claims.finish(tx, job, now):
+            return
+        if turned_away.put(tx, job.study_instance_uid, job.model, reason, now):
+            audit.add(tx, now, "study turned away", job.study_instance_uid, model=job.model, reason=reason)
+        for peer in self._peers:
+            outbox.cancel_waiting(tx, job.study_instance_uid, job.model, peer.name, now)
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:
         return NewAnalysis(
             study_instance_uid=job.study_instance_uid,
             model=model.name,
             version=model.version,
-            outcome=outcome_of(material.readings),
+            outcome=material.outcome,
             inputs_digest=digest_of(material.inputs),
-            conclusion=conclusion_of(material.readings, synthetic=material.synthetic),
+            conclusion=material.conclusion,
             patient_key=patient_key(material.header),
             created_at=self._clock(),
             predecessor_id=material.latest.id if material.latest else None,
+            findings=material.findings,
         )
 
     def _rendition(self, analysis: NewAnalysis, model: ModelIdentity, material: Material) -> NewRendition:
@@ -141,8 +139,12 @@ class Composer:
             analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
             material.predecessor,
             material.synthetic,
+            analysis.findings,
         )
-        sources = [self._files.path(source.newest_path) for source in material.sources]
+        first, *others = material.sources
+        # all that a report says of the others stands in their rows: a series of thousands is not opened again
+        file = first.header if first.removed_at else self._files.path(first.newest_path)
+        sources = [file, *(source.header for source in others)]
         return NewRendition(
             identity.sop_class_uid,
             identity.sop_instance_uid,
@@ -155,6 +157,7 @@ class Composer:
         now = self._clock()
         if not job_claims.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
+        turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
         rendition_id = analyses.add_rendition(tx, analysis_id, rendition)
         sent_to = self._offer(tx, analysis, analysis_id, rendition_id, now)
@@ -167,6 +170,9 @@ class Composer:
             model=job.model,
             version=analysis.version,
             outcome=analysis.outcome,
+            scores={
+                finding.name: round(finding.score, 4) for finding in analysis.findings if finding.score is not None
+            },
             inputs=analysis.inputs_digest[:16],
             destinations=sent_to,
         )
@@ -178,7 +184,8 @@ class Composer:
         registration = registry.get(tx, analysis.model)
         mode = registration.mode if registration else "off"
         marked = synthetic.is_synthetic(tx, analysis.study_instance_uid)
-        getting = destinations(self._peers, mode, analysis.outcome, synthetic=marked)
+        leaves = _leaves(tx, analysis.study_instance_uid)
+        getting = destinations(self._peers, mode, analysis.outcome, synthetic=marked) if leaves else []
         offered = []
         for peer in (peer.name for peer in self._peers if peer.gets):
             told = outbox.told(tx, analysis.study_instance_uid, analysis.model, peer)
@@ -191,38 +198,6 @@ class Composer:
         return offered
 
 
-def gather(tx: Transaction, job: ClaimedJob, model: ModelIdentity) -> Material | None:
-    """Return what the study's report is made from, or None where nothing of it was to be read."""
-    readings = {
-        reading.sop_instance_uid: reading
-        for reading in findings.of_study(tx, job.study_instance_uid, job.model, model.version)
-    }
-    unread = findings.unread(tx, job.study_instance_uid, job.model)
-    for uid, error in unread.items():
-        readings[uid] = not_read(uid, f"Reading failed: {error}")
-    held = [h for h in instances.of_study(tx, job.study_instance_uid) if h.header.sop_instance_uid in readings]
-    if not held:
-        return None
-    newest = instances.newest_header(tx, job.study_instance_uid, job.model)
-    sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order
-    latest = analyses.latest(tx, job.study_instance_uid, job.model)
-    predecessor = analyses.renditions(tx, latest.id)[0].identity if latest else None
-    of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
-    marked = synthetic.is_synthetic(tx, job.study_instance_uid)
-    return Material(of_sources, inputs_of(of_sources, unread), tuple(sources), latest, predecessor, marked)
-
-
-def unchanged(material: Material, model: ModelIdentity) -> bool:
-    """Return whether the newest analysis was made by this version from these images of this patient, concluding so."""
-    latest = material.latest
-    return latest is not None and (
-        latest.version,
-        latest.inputs_digest,
-        latest.patient_key,
-        latest.conclusion,
-    ) == (
-        model.version,
-        digest_of(material.inputs),
-        patient_key(material.header),
-        conclusion_of(material.readings, synthetic=material.synthetic),
-    )
+def _leaves(tx: Transaction, study_uid: str) -> bool:
+    """Return whether results of a study may leave: those of one that was fetched only where its backfill says so."""
+    return studies.origin(tx, study_uid) is not Origin.BACKFILL or backfills.sends(tx, study_uid)

@@ -2,31 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from node.config import PeerSettings
-from node.domain.finding import Outcome, Reading
+from node.domain.finding import Outcome, Reading, StudyFinding
 from node.domain.instance import InstanceHeader
 from node.store.analyses import NewAnalysis
 
 
-def outcome_of(readings: Sequence[Reading]) -> Outcome:
-    """Return what these readings conclude: any present finding is positive, any admitted image an assessment."""
-    admitted = [reading for reading in readings if reading.admission.admitted]
-    if not admitted:
-        return Outcome.NOT_ASSESSED
-    present = any(finding.present for reading in admitted for finding in reading.findings)
-    return Outcome.POSITIVE if present else Outcome.NEGATIVE
-
-
-def conclusion_of(readings: Sequence[Reading], *, synthetic: bool = False) -> str:
+def conclusion_of(outcome: Outcome, findings: Iterable[StudyFinding], *, synthetic: bool = False) -> str:
     """Return the conclusion as text that is equal for two reports when a reader would learn nothing new.
 
     It holds the outcome, which classes are present in the study and whether it is synthetic, and neither scores nor
     the number of images.
     """
-    present = sorted({f.name for r in readings if r.admission.admitted for f in r.findings if f.present})
-    said = {"outcome": outcome_of(readings), "present": present}
+    present = sorted(finding.name for finding in findings if finding.present)
+    said = {"outcome": outcome, "present": present}
     return json.dumps(said | {"synthetic": True} if synthetic else said)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
@@ -10,6 +10,7 @@ from node.domain.lifecycle import State
 from node.store import queue
 from node.store.codec import reading_from_json, reading_to_json
 from node.store.database import Transaction
+from node.store.rejections import not_rejected
 from node.store.tables import Instance, InstanceReading, Job, JobKind
 from node.store.upsert import insert_into
 
@@ -26,7 +27,10 @@ def put(tx: Transaction, sop_uid: str, model: str, version: str, reading: Readin
 
 
 def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[Reading]:
-    """Return the readings of a study by one version, in the order of `node.store.instances.of_study`."""
+    """Return the readings of a study by one version, in the order of `node.store.instances.of_study`.
+
+    What a model said of an instance that is rejected by now is left out.
+    """
     rows = tx.scalars(
         select(InstanceReading.reading)
         .join(Instance, Instance.sop_instance_uid == InstanceReading.sop_instance_uid)
@@ -34,6 +38,7 @@ def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[
             InstanceReading.study_instance_uid == study_uid,
             InstanceReading.model == model,
             InstanceReading.version == version,
+            not_rejected(),
         )
         .order_by(Instance.series_instance_uid, Instance.sop_instance_uid)
     )
@@ -41,14 +46,16 @@ def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[
 
 
 def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, str]:
-    """Return the instances whose read was buried, each with its last error."""
+    """Return the instances whose read was buried, each with its last error, without those that are rejected."""
     rows = tx.execute(
         select(Job.subject_uid, Job.last_error)
+        .join(Instance, Instance.sop_instance_uid == Job.subject_uid)
         .where(
             Job.study_instance_uid == study_uid,
             Job.model == model,
             Job.kind == JobKind.READ,
             Job.state == State.BURIED,
+            not_rejected(),
         )
         .order_by(Job.subject_uid)
     )
@@ -63,18 +70,34 @@ def read_again(tx: Transaction, sop_uid: str, study_uid: str, now: datetime) -> 
 
 
 def outdated(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:
-    """Return the instances that were read, but not by this version; they are to be read again."""
+    """Return the instances that were read, but not by this version, and are not rejected; they are read again."""
+    return _unread_by(tx, study_uid, model, version, Instance.removed_at.is_(None))
+
+
+def removed_unread(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:
+    """Return those of them that cannot be read again: their files were removed for their age."""
+    return _unread_by(tx, study_uid, model, version, Instance.removed_at.is_not(None))
+
+
+def _unread_by(
+    tx: Transaction, study_uid: str, model: str, version: str, which: ColumnElement[bool]
+) -> list[SOPInstanceUID]:
     read = select(InstanceReading.sop_instance_uid).where(
-        InstanceReading.model == model, InstanceReading.version == version
+        InstanceReading.study_instance_uid == study_uid,
+        InstanceReading.model == model,
+        InstanceReading.version == version,
     )
     rows = tx.scalars(
         select(Job.subject_uid)
+        .join(Instance, Instance.sop_instance_uid == Job.subject_uid)
         .where(
             Job.study_instance_uid == study_uid,
             Job.model == model,
             Job.kind == JobKind.READ,
             Job.state == State.DONE,
             Job.subject_uid.not_in(read),
+            not_rejected(),
+            which,
         )
         .order_by(Job.subject_uid)
     )

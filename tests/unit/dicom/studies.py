@@ -10,6 +10,7 @@ import numpy as np
 from node.dicom.part10 import preamble_and_meta
 from node.dicom.report import build_report
 from node.dicom.wrap import Subject, wrap_as_dx
+from node.domain.aggregate import aggregated
 from node.domain.finding import Admission, Anomaly, Code, Finding, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 from node.domain.report import ModelClass, ModelIdentity, ReportContent, ReportIdentity, report_identity
@@ -81,6 +82,8 @@ class Study:
 
     def saying(self, **changed: Any) -> "Study":
         """Return the same study with another content."""
+        if "readings" in changed:
+            changed = {"findings": tuple(aggregated(changed["readings"])), **changed}
         return replace(self, content=replace(self.content, **changed))
 
 
@@ -99,7 +102,10 @@ def study_of(folder: Path, case: str, character_set: str = "", model: ModelIdent
     identity = report_identity(study, model, tuple(instances), COMPREHENSIVE_3D_SR)
     earlier = replace(identity, sop_instance_uid=SOPInstanceUID(derived_uid("earlier", study)))
     predecessor = earlier if case == "predecessor" else None
-    return Study(ReportContent(study, model, outcome, readings, CREATED_AT, predecessor), identity, sources)
+    content = ReportContent(
+        study, model, outcome, readings, CREATED_AT, predecessor, findings=tuple(aggregated(readings))
+    )
+    return Study(content, identity, sources)
 
 
 def _image(folder: Path, study: str, instance: str, character_set: str, number: int, subject: dict[str, Any]) -> Path:

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from node.dicom.report_lines import summary_lines
-from node.domain.finding import Admission, Code, Finding, Reading
+from node.domain.aggregate import aggregated, in_one, outcome_of
+from node.domain.finding import Admission, Code, Finding, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ModelIdentity, ReportContent
-from node.pipeline.conclude import outcome_of
+from node.domain.rule import Aggregation
 
 PICTURE = Code("PICTURE", "99TEST", "Picture")
 
@@ -19,7 +22,9 @@ def summary(*shares: float) -> str:
     )
     reading = Reading(SOPInstanceUID("1.2.3.1"), Admission(admitted=True), findings)
     model, now = ModelIdentity("digits", "1", "2.25.1"), datetime(2026, 1, 2, tzinfo=UTC)
-    content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome_of([reading]), (reading,), now)
+    of_study = tuple(aggregated([reading]))
+    outcome = outcome_of([reading], of_study)
+    content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome, (reading,), now, findings=of_study)
     return summary_lines(content)[-1]
 
 
@@ -36,3 +41,58 @@ def test_where_no_class_has_the_majority_nothing_is_flagged() -> None:
 def test_a_single_class_is_not_named_again() -> None:
     """Its own line says what it is."""
     assert summary(0.9) == "1 of 1 image assessed; at least one finding is flagged."
+
+
+def of_study(how: Aggregation, *readings: Reading) -> list[str]:
+    """Return the lines of a study's classes and key images, and whatever follows them."""
+    findings = tuple(aggregated(readings, how, top_k=2))
+    model, now = ModelIdentity("digits", "1", "2.25.1"), datetime(2026, 1, 2, tzinfo=UTC)
+    outcome = outcome_of(readings, findings)
+    content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome, readings, now, findings=findings)
+    return summary_lines(content)[2:]
+
+
+def image(number: int, share: float) -> Reading:
+    """Return the reading of one image of a study."""
+    finding = Finding("digit", Code("D", "99TEST", "Digit"), PICTURE, share, 0.5)
+    return Reading(SOPInstanceUID(f"1.2.3.{number}"), Admission(admitted=True), (finding,))
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        (Aggregation.ANY, "flagged, in 2 of 3 assessed (threshold 0.50)"),
+        (Aggregation.MAXIMUM, "flagged, highest score 0.90 of 3 assessed (threshold 0.50)"),
+        (Aggregation.MEAN, "flagged, mean score 0.53 of 3 assessed (threshold 0.50)"),
+        (Aggregation.TOP_K, "flagged, mean of the highest scores 0.75 of 3 assessed (threshold 0.50)"),
+    ],
+)
+def test_a_study_of_several_images_says_its_score_its_threshold_and_its_key_images(how: Aggregation, line: str) -> None:
+    """A line for each, because viewers draw a text with line breaks as one long line."""
+    said, *keys = of_study(how, image(1, 0.1), image(2, 0.6), image(3, 0.9))
+    assert said == f"Study, Digit: {line}"
+    assert keys[0] == "Key image, Digit: 1.2.3.3"
+    assert len(keys) == (1 if how is Aggregation.MAXIMUM else 2)
+
+
+def test_a_key_frame_is_named_by_its_number() -> None:
+    """As Referenced Frame Number counts."""
+    frames = [FrameReading(number, admitted=True, findings=image(1, number / 10).findings) for number in range(1, 10)]
+    enhanced = in_one(SOPInstanceUID("1.2.3.1"), frames, Admission(admitted=True))
+    assert of_study(Aggregation.MAXIMUM, enhanced) == [
+        "Study, Digit: flagged, highest score 0.90 of 9 assessed (threshold 0.50)",
+        "Key image, Digit: 1.2.3.1, frame 9",
+    ]
+
+
+def test_a_study_that_is_not_flagged_has_no_key_image() -> None:
+    """Nothing in it decided anything."""
+    assert of_study(Aggregation.MEAN, image(1, 0.1), image(2, 0.6)) == [
+        "Study, Digit: not flagged, mean score 0.35 of 2 assessed (threshold 0.50)"
+    ]
+
+
+def test_of_many_images_the_summary_says_that_the_report_goes_into_a_few() -> None:
+    """And of how many the result is made."""
+    *_, last = of_study(Aggregation.ANY, *(image(number, 0.1) for number in range(300)))
+    assert last.startswith("Of 300 images and frames, this report goes into those that decided")

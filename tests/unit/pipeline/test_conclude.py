@@ -5,38 +5,47 @@ import json
 import pytest
 
 from node.dicom.header import inspect
-from node.domain.finding import Outcome
+from node.domain.aggregate import aggregated, outcome_of
+from node.domain.finding import Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.conclude import conclusion_of, destinations, inputs_of, outcome_of, patient_key
+from node.pipeline.conclude import conclusion_of, destinations, inputs_of, patient_key
 from tests.support.house import radiograph
 from tests.support.line import PACS, TEST_PACS, negative, positive, refused
 
 ONE, TWO = SOPInstanceUID("1.2"), SOPInstanceUID("1.3")
 
 
+def _outcome(*readings: Reading) -> Outcome:
+    return outcome_of(readings, aggregated(readings))
+
+
+def _conclusion(*readings: Reading, synthetic: bool = False) -> str:
+    return conclusion_of(_outcome(*readings), aggregated(readings), synthetic=synthetic)
+
+
 def test_any_present_finding_makes_a_study_positive() -> None:
     """Whatever else was refused or negative."""
-    assert outcome_of([negative(ONE), refused(ONE), positive(TWO)]) is Outcome.POSITIVE
+    assert _outcome(negative(ONE), refused(ONE), positive(TWO)) is Outcome.POSITIVE
 
 
 def test_an_assessed_study_without_finding_is_negative() -> None:
     """One admitted image is an assessment."""
-    assert outcome_of([refused(ONE), negative(TWO)]) is Outcome.NEGATIVE
+    assert _outcome(refused(ONE), negative(TWO)) is Outcome.NEGATIVE
 
 
 def test_a_study_of_which_nothing_was_admitted_is_not_assessed() -> None:
     """Never negative: nobody looked."""
-    assert outcome_of([refused(ONE), refused(TWO)]) is Outcome.NOT_ASSESSED
+    assert _outcome(refused(ONE), refused(TWO)) is Outcome.NOT_ASSESSED
 
 
 def test_a_finding_at_its_threshold_is_present() -> None:
     """The operating point belongs to the flagged side."""
-    assert outcome_of([positive(ONE, 0.5)]) is Outcome.POSITIVE
+    assert _outcome(positive(ONE, 0.5)) is Outcome.POSITIVE
 
 
 def test_a_conclusion_holds_no_score_and_no_count() -> None:
     """So that a late image that changes nothing is not sent."""
-    one, two = conclusion_of([positive(ONE, 0.9)]), conclusion_of([positive(ONE, 0.8), negative(TWO)])
+    one, two = _conclusion(positive(ONE, 0.9)), _conclusion(positive(ONE, 0.8), negative(TWO))
     assert one == two
     assert json.loads(one) == {"outcome": "positive", "present": ["pneumonia"]}
 
@@ -75,7 +84,7 @@ def test_a_report_about_synthetic_images_is_for_test_peers_in_every_mode(mode: s
 
 def test_a_conclusion_about_synthetic_images_is_another_one() -> None:
     """So that a study that turns out to be synthetic is reported again."""
-    assert conclusion_of([positive(ONE)], synthetic=True) != conclusion_of([positive(ONE)])
+    assert _conclusion(positive(ONE), synthetic=True) != _conclusion(positive(ONE))
 
 
 def test_a_peer_that_gets_no_reports_or_not_this_outcome_is_no_destination() -> None:

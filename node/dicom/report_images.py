@@ -1,0 +1,90 @@
+"""The images in a report's content tree: their library, references to them or their frames, and regions on them.
+
+References
+----------
+DICOM PS3.16 TID 1600, PS3.3 C.17.3, C.18.4 (Image Reference), C.18.9 (Spatial Coordinates)
+"""
+
+import numpy as np
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    ContainerContentItem,
+    ContentSequence,
+    GraphicTypeValues,
+    ImageContentItem,
+    NumContentItem,
+    RelationshipTypeValues,
+    ScoordContentItem,
+)
+
+from node.dicom import codes
+from node.dicom.frames import is_multi_frame
+from node.dicom.source import Source
+
+_CONTAINS = RelationshipTypeValues.CONTAINS
+_INSET_STEP = (
+    0.02  #: of the image's sides; groups are inset differently, or a viewer draws their labels over each other
+)
+
+
+def image_library(sources: list[Source]) -> ContainerContentItem:
+    """Return TID 1600 with what every image has; highdicom's own asks for elements that a CR may lack."""
+    library = ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=_CONTAINS)
+    group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    group.ContentSequence = ContentSequence([_library_entry(source) for source in sources])
+    library.ContentSequence = ContentSequence([group])
+    return library
+
+
+def image(source: Source, name: CodedConcept, relationship: RelationshipTypeValues) -> ImageContentItem:
+    """Return a reference to an image, or to the one of its frames that is meant."""
+    item = ImageContentItem(
+        name, source.header.sop_class_uid, source.header.sop_instance_uid, relationship_type=relationship
+    )
+    if source.frame is not None and is_multi_frame(source.header.sop_class_uid):
+        item.ReferencedSOPSequence[0].ReferencedFrameNumber = source.frame
+    return item
+
+
+def region(
+    source: Source,
+    position: int,
+    relationship: RelationshipTypeValues,
+    name: CodedConcept = codes.IMAGE_REGION,
+) -> ScoordContentItem:
+    """Return the outline of the whole image, inset by `position`, as a closed polyline in pixels."""
+    columns, rows = max(source.header.columns, 1), max(source.header.rows, 1)
+    left, top = (1 + position % 20) * _INSET_STEP * columns, (1 + position % 20) * _INSET_STEP * rows
+    right, bottom = columns - left, rows - top
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
+    outline = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
+    selected = image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
+    # coordinates are of one frame: where the image as a whole was refused, of its first
+    if source.frame is None and source.header.number_of_frames > 1 and is_multi_frame(source.header.sop_class_uid):
+        selected.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
+    outline.ContentSequence = ContentSequence([selected])
+    return outline
+
+
+def _library_entry(source: Source) -> ImageContentItem:
+    header = source.header
+    entry = image(source, codes.SOURCE, _CONTAINS)
+    entry.ContentSequence = ContentSequence(
+        [
+            _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
+            _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
+        ]
+    )
+    modality = codes.modality_concept(header.modality)
+    if modality is not None:
+        context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+        entry.ContentSequence.insert(0, CodeContentItem(codes.MODALITY, modality, context))
+    return entry
+
+
+def _pixel_count(name: CodedConcept, count: int) -> NumContentItem:
+    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+    item = NumContentItem(name, count, codes.PIXELS, relationship_type=context)
+    item.MeasuredValueSequence[0].NumericValue = str(count)  # highdicom writes 512 as 512.0
+    return item

@@ -1,0 +1,102 @@
+"""What a study's report is made of, as it stands in the database when its turn comes."""
+
+from dataclasses import dataclass
+
+from node.domain.aggregate import aggregated, outcome_of
+from node.domain.finding import Outcome, Reading, StudyFinding
+from node.domain.instance import InstanceHeader
+from node.domain.report import ModelIdentity, ReportIdentity
+from node.domain.rule import Rule, count_turned_away
+from node.pipeline.conclude import conclusion_of, digest_of, inputs_of, patient_key
+from node.pipeline.reading import not_read
+from node.store import analyses, findings, instances, registry, synthetic
+from node.store.analyses import Analysis
+from node.store.database import Transaction
+from node.store.instances import HeldInstance
+
+_REMOVED = "Its file was removed for its age before this version of the model could read it."
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a report is made from, as it stood when the job was taken."""
+
+    readings: tuple[Reading, ...]
+    inputs: tuple[str, ...]  #: what the report's identity is made from
+    sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
+    rule: Rule
+    latest: Analysis | None
+    predecessor: ReportIdentity | None
+    synthetic: bool = False  #: the study is
+
+    @property
+    def header(self) -> InstanceHeader:
+        """The newest header: it says whose study this is."""
+        return self.sources[0].header
+
+    @property
+    def findings(self) -> tuple[StudyFinding, ...]:
+        """What the images say of the study, by the rule's aggregation."""
+        return tuple(aggregated(self.readings, self.rule.aggregation, self.rule.top_k))
+
+    @property
+    def outcome(self) -> Outcome:
+        """What that concludes."""
+        return outcome_of(self.readings, self.findings)
+
+    @property
+    def conclusion(self) -> str:
+        """The same as text that can be compared."""
+        return conclusion_of(self.outcome, self.findings, synthetic=self.synthetic)
+
+    @property
+    def turned_away(self) -> str | None:
+        """Why the rule wants no result of a study of so many images, or None where it does."""
+        return count_turned_away(self.rule, len(self.readings))
+
+
+def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | None:
+    """Return what a study's report is made from, or None where nothing of it was to be read.
+
+    Rejected images have no readings here. One whose file is gone for its age stays with what was read of it.
+    """
+    readings = {
+        reading.sop_instance_uid: reading for reading in findings.of_study(tx, study_uid, model.name, model.version)
+    }
+    unread = {uid: f"Reading failed: {error}" for uid, error in findings.unread(tx, study_uid, model.name).items()}
+    removed = findings.removed_unread(tx, study_uid, model.name, model.version)
+    unread |= dict.fromkeys(removed, _REMOVED)
+    readings |= {uid: not_read(uid, sentence) for uid, sentence in unread.items()}
+    held = [one for one in instances.of_study(tx, study_uid) if one.header.sop_instance_uid in readings]
+    if not held:
+        return None
+    newest = instances.newest_header(tx, study_uid, model.name)
+    sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order
+    of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
+    latest = analyses.latest(tx, study_uid, model.name)
+    registration = registry.get(tx, model.name)
+    return Material(
+        of_sources,
+        inputs_of(of_sources, unread),
+        tuple(sources),
+        registration.rule if registration else Rule(),
+        latest,
+        analyses.renditions(tx, latest.id)[0].identity if latest else None,
+        synthetic.is_synthetic(tx, study_uid),
+    )
+
+
+def unchanged(material: Material, model: ModelIdentity) -> bool:
+    """Return whether the newest analysis was made by this version from these images of this patient, concluding so."""
+    latest = material.latest
+    return latest is not None and (
+        latest.version,
+        latest.inputs_digest,
+        latest.patient_key,
+        latest.conclusion,
+    ) == (
+        model.version,
+        digest_of(material.inputs),
+        patient_key(material.header),
+        material.conclusion,
+    )
