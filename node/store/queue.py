@@ -132,6 +132,11 @@ def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal)
     _BRING_FORWARD_AGAIN.run(tx, [values])
 
 
+def ask_sooner(tx: Transaction, study_uid: str, at: datetime) -> None:
+    """Ask the sender of a study that waits for more images at this time, where it would be asked later."""
+    _ASK_SOONER.run(tx, [{"study": study_uid, "at": at}])
+
+
 def _read(read: NewRead, fresh: Mapping[str, Any]) -> dict[str, Any]:
     values = {**_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model), **fresh}
     return values if read.priority is None else {**values, "priority": read.priority}
@@ -190,10 +195,18 @@ def _brought_forward(*, running: bool) -> Update:
     return update(Job.__table__).where(compose, waits).values(values)  # type: ignore[arg-type]
 
 
+def _asked_sooner() -> Update:
+    at = bindparam("at", type_=UTCDateTime)
+    compose = and_(Job.study_instance_uid == bindparam("study", type_=UID), Job.kind == JobKind.COMPOSE)
+    waits = and_(Job.state == State.WAITING, Job.ask_at > at)
+    return update(Job.__table__).where(compose, waits).values(ask_at=at)  # type: ignore[arg-type]
+
+
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
 _ADD = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
 _ADD_OR_PUT_BACK = Statement(
     lambda dialect: _put_back(insert_for(dialect, Job)), (*_COLUMNS, "signal", "latest_at", "ask_at")
 )
 _BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
+_ASK_SOONER = Statement(lambda _: _asked_sooner(), ())
 _BRING_FORWARD_AGAIN = Statement(lambda _: _brought_forward(running=True), ())
