@@ -8,6 +8,7 @@ from node.app.composing import compose_loops
 from node.app.delivering import deliver_loops
 from node.app.parts import Parts
 from node.app.reading import Readers
+from node.app.rejecting import rejecting_loops
 from node.config import Settings
 from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import Catalogue, public_keys, seeded
@@ -16,7 +17,7 @@ from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
 from node.runtime.clock import Clock
 from node.runtime.loop import WorkLoop
-from node.store import job_claims, outbox
+from node.store import job_claims, outbox, rejections
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.registry import Registration
@@ -53,7 +54,7 @@ class Node:
         catalogue = Catalogue(self._registrations, public_keys(settings))
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake)
         self._readers = Readers(parts)
-        self._others = [*compose_loops(parts), *deliver_loops(parts)]
+        self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts)]
         self._served = catalogue.served_models
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, self._wake, reached)
 
@@ -70,6 +71,7 @@ class Node:
         attempts = self._settings.work.attempts
         self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
+        self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
         port = self._receiving.start()
         for loop in self._others:
             loop.start()

@@ -80,6 +80,7 @@ class PeerSettings(_Table):
     profile: Literal["default"] = "default"
     test: Flag = False
     storage_commitment: Flag = False
+    takes_rejection_notes: Flag = False
     quiet_period_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] | Literal["learnt"] | None = None
     one_study_per_association: Flag = False
     query: Flag = False

@@ -9,7 +9,7 @@ and Annex D (113001, 113037, 113038, 113039).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 """SOP class of the objects that may be rejection notes."""
@@ -73,3 +73,9 @@ class NoteIdentity:
 
     sop_instance_uid: SOPInstanceUID
     series_instance_uid: SeriesInstanceUID
+
+
+def note_identity(report_uid: str, study_uid: str, code: RejectionCode) -> NoteIdentity:
+    """Return the UIDs of the note that takes this report back for this reason: always the same."""
+    instance = derived_uid("rejection note", report_uid, code)
+    return NoteIdentity(SOPInstanceUID(instance), SeriesInstanceUID(derived_uid("rejection note series", study_uid)))

@@ -4,6 +4,7 @@ A note is a row from the moment its instance is recorded, so that none is forgot
 is here or not: an image that comes after its note is not read.
 """
 
+import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,9 +74,26 @@ def settle(tx: Transaction, claimed: ClaimedNote, now: datetime, code: Rejection
     return bool(work.finish(tx, RejectionNote, claimed, now, code_value=code or ""))
 
 
+def look_again(tx: Transaction, claimed: ClaimedNote, at: datetime) -> bool:
+    """Put a note back that is not done with yet; False where the lease was lost."""
+    return work.release(tx, RejectionNote, claimed, at)
+
+
+def fail(
+    tx: Transaction, claimed: ClaimedNote, now: datetime, error: str, *, permanent: bool, jitter: random.Random
+) -> State | None:
+    """Settle a note as failed: tried again after a backoff, or buried; None where the lease was lost."""
+    return work.fail(tx, RejectionNote, claimed, now, error, permanent=permanent, jitter=jitter)
+
+
+def rescue(tx: Transaction, now: datetime) -> None:
+    """Take back all notes that are being read: for the start of a node, when no other worker can be alive."""
+    work.rescue(tx, RejectionNote, now, _ATTEMPTS, everything=True)
+
+
 def put(
     tx: Transaction, note_uid: str, code: RejectionCode, named: Collection[Named], caller: str, now: datetime
-) -> None:
+) -> bool:
     """Keep what a note names; the same twice is harmless.
 
     Parameters
@@ -92,7 +110,14 @@ def put(
         Calling AE title of who sent it.
     now
         Aware.
+
+    Returns
+    -------
+    bool
+        Whether that is new.
     """
+    if tx.scalar(select(Rejection.id).where(Rejection.note_sop_instance_uid == note_uid).limit(1)) is not None:
+        return False
     held = dict(
         tx.execute(
             select(Instance.sop_instance_uid, Instance.study_instance_uid).where(
@@ -112,6 +137,7 @@ def put(
         for one in named
     ]
     tx.execute(insert_into(tx, Rejection).on_conflict_do_nothing(), rows)
+    return True
 
 
 def rejected_among(tx: Transaction, sop_uids: Collection[str]) -> frozenset[str]:

@@ -1,0 +1,110 @@
+"""What a rejection note does to this node's work: jobs and reports that rest on what it names end here.
+
+Nothing that was delivered is touched: who got what stands in `node.store.taken_back`.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
+
+from node.domain.lifecycle import State
+from node.domain.rejection import RejectionCode
+from node.store import audit, queue, rejections, work
+from node.store.database import Transaction
+from node.store.operation_tables import Rejection
+from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Job, JobKind, Rendition
+
+_Pair = tuple[str, str]  # Study Instance UID and model
+
+
+def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime) -> set[str]:
+    """Cancel the work that rests on what a note names, and compose again what remains.
+
+    Parameters
+    ----------
+    tx
+        The transaction that keeps what the note names (`node.store.rejections.put`), or a later one.
+    note_uid
+        SOP Instance UID of the note.
+    code
+        Its title.
+    now
+        Aware.
+
+    Returns
+    -------
+    set of str
+        The studies that hold an image which the note names and a model was to read.
+    """
+    pairs = _touched(tx, note_uid)
+    reads = and_(Job.kind == JobKind.READ, Job.subject_uid.in_(_named(note_uid)))
+    work.put_back(tx, Job, and_(reads, Job.state == State.BURIED), now)  # what was given up is not wanted, either
+    work.cancel(tx, Job, reads, now)
+    # first the job, then the deliveries: the compose that is being settled holds the job's row, and is seen afterwards
+    again = {pair for pair in pairs if _is_composed_again(tx, pair, code)}
+    queue.schedule_composes(tx, dict.fromkeys(again, now))
+    for pair in pairs:
+        _end(tx, pair, code, now, composes=pair not in again)
+    _cancel(tx, Delivery.rendition_id.in_(_reports(note_uid)), now, "the report was rejected by a note")
+    return {study for study, _ in pairs}
+
+
+def note_all(tx: Transaction, note_uid: str, code: RejectionCode, caller: str, now: datetime) -> None:
+    """Add an entry to the timeline of each study of which a note names instances."""
+    counted = select(Rejection.study_instance_uid, func.count()).where(Rejection.note_sop_instance_uid == note_uid)
+    for study, count in tx.execute(counted.group_by(Rejection.study_instance_uid)).tuples().all():
+        said = {"code": code.value, "meaning": code.meaning, "instances": count, "calling_ae_title": caller}
+        audit.add(tx, now, "instances rejected", study, note_uid, **said)
+
+
+def _named(note_uid: str) -> Select[str]:
+    return select(Rejection.sop_instance_uid).where(Rejection.note_sop_instance_uid == note_uid)
+
+
+def _reports(note_uid: str) -> Select[int]:
+    return select(Rendition.id).where(Rendition.sop_instance_uid.in_(_named(note_uid)))
+
+
+def _touched(tx: Transaction, note_uid: str) -> Collection[_Pair]:
+    reads = and_(Job.kind == JobKind.READ, Job.subject_uid.in_(_named(note_uid)))
+    query = select(Job.study_instance_uid, Job.model).where(reads).distinct()
+    return sorted(tx.execute(query.order_by(Job.study_instance_uid, Job.model)).tuples().all())
+
+
+def _is_composed_again(tx: Transaction, pair: _Pair, code: RejectionCode) -> bool:
+    """Return whether a result exists that is wrong now, or one is being made that would be."""
+    study, model = pair
+    of_pair = Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model
+    is_being_made = exists().where(*of_pair, Job.state == State.RUNNING)
+    exists_already = exists().where(Analysis.study_instance_uid == study, Analysis.model == model)
+    return tx.scalar(select(is_being_made | exists_already if code.is_wrong else is_being_made)) is True
+
+
+def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, composes: bool) -> None:
+    """Cancel the reports that wait, and, with `composes`, a compose to which no image is left."""
+    study, model = pair
+    is_left = _has_images(tx, pair)
+    if composes and not is_left:
+        work.cancel(tx, Job, and_(Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model), now)
+    if not code.is_wrong and is_left:
+        return  # it was true when it was made, and what it rests on was removed for its age alone
+    which = rejections.rests_on_rejected() if code.is_wrong else true()
+    analyses = select(Analysis.id).where(Analysis.study_instance_uid == study, Analysis.model == model, which)
+    reports = and_(Delivery.analysis_id.in_(analyses), Delivery.kind == DeliveryKind.REPORT)
+    _cancel(tx, reports, now, f"an image that it rests on was taken back: {code.meaning}")
+
+
+def _has_images(tx: Transaction, pair: _Pair) -> bool:
+    study, model = pair
+    reads = select(Instance.sop_instance_uid).join(Job, Job.subject_uid == Instance.sop_instance_uid)
+    of_pair = Job.kind == JobKind.READ, Job.study_instance_uid == study, Job.model == model
+    return tx.scalar(reads.where(*of_pair, rejections.not_rejected()).limit(1)) is not None
+
+
+def _cancel(tx: Transaction, which: ColumnElement[bool], now: datetime, reason: str) -> None:
+    of_delivery = select(Delivery.peer, Analysis.study_instance_uid, Analysis.model)
+    for identity in work.cancel(tx, Delivery, which, now):
+        of_this = of_delivery.join(Analysis, Delivery.analysis_id == Analysis.id).where(Delivery.id == identity)
+        peer, study, model = tx.execute(of_this).one()
+        audit.add(tx, now, "delivery cancelled", study, delivery=identity, peer=peer, model=model, reason=reason)
