@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import aliased
 
 from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import analyses, audit, holds, work
+from node.store import analyses, audit, holds, rejections, work
 from node.store.analyses import Rendition, rendition
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
@@ -192,8 +193,13 @@ def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: s
 
 
 def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
-    """Return whether a delivery may still leave: its lease stands, nobody cancelled it, and no hold keeps it back."""
+    """Return whether a delivery may still leave.
+
+    Its lease stands, nobody cancelled it, no hold keeps it back, and it brings no report on an image that was rejected.
+    """
     mine = and_(Delivery.id == claimed.id, Delivery.state == State.RUNNING, Delivery.attempt == claimed.attempt)
+    if claimed.kind is DeliveryKind.REPORT and rejections.is_untrue(tx, claimed.analysis_id):
+        return False
     return tx.scalar(select(Delivery.id).where(mine, holds.not_held())) is not None
 
 
@@ -213,14 +219,19 @@ def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: 
 def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:
     """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none.
 
-    One that is held counts: an operator lets it go or discards it, and what says the same is no news until then.
+    One that is held counts: an operator lets it go or discards it, and what says the same is no news until then. One
+    that was taken back does not, nor one that rests on an image which was rejected since.
     """
+    note = aliased(Delivery)
+    of_analysis = and_(note.analysis_id == Analysis.id, note.peer == peer, note.state != State.CANCELLED)
+    taken_back = exists().where(of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(Analysis)
     counts = (State.DONE, State.HELD, *OPEN_STATES)
     newest = (
         select(Analysis.id)
         .join(Delivery, Delivery.analysis_id == Analysis.id)
         .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
         .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, Delivery.state.in_(counts))
+        .where(~taken_back, ~rejections.rests_on_rejected())
         .order_by(Analysis.id.desc())
         .limit(1)
     )
