@@ -16,7 +16,7 @@ def explain(study: dict[str, Any]) -> str:
             *(f"  {model}: turned away: {reason}" for model, reason in study["turned_away"].items()),
             "",
             "Reports",
-            *(_analysis(analysis, study["modes"]) for analysis in study["analyses"]),
+            *(line for analysis in study["analyses"] for line in _analysis(analysis, study["modes"])),
             "",
             "Deliveries",
             *(_delivery(delivery) for delivery in study["deliveries_made"]),
@@ -70,11 +70,25 @@ def _reading(reading: dict[str, Any]) -> str:
     return head + "; ".join(part for part in (*findings, placed, scored or admission["sentence"]) if part)
 
 
-def _analysis(analysis: dict[str, Any], modes: dict[str, str]) -> str:
+def _analysis(analysis: dict[str, Any], modes: dict[str, str]) -> Iterator[str]:
     shadow = " (model in shadow)" if modes.get(analysis["model"]) == "shadow" else ""
-    return (
+    yield (
         f"  {analysis['created_at']} {analysis['outcome']} by {analysis['model']} {analysis['version']}{shadow}: "
         f"{', '.join(analysis['sop_instance_uids'])}"
+    )
+    yield from (_of_study(finding) for finding in analysis["findings"] if finding["assessed"] > 1)
+
+
+def _of_study(finding: dict[str, Any]) -> str:
+    score = "" if finding["score"] is None else f", score {finding['score']:.3f}"
+    keys = (
+        key["sop_instance_uid"] + ("" if key["frame"] is None else f" frame {key['frame']}")
+        for key in finding["key_images"]
+    )
+    return (
+        f"    {finding['name']} {'present' if finding['present'] else 'absent'} ({finding['aggregation']}{score}, "
+        f"threshold {finding['threshold']:.3f}, {finding['reached']} of {finding['assessed']} reach it)"
+        f"{': ' if finding['key_images'] else ''}{', '.join(keys)}"
     )
 
 

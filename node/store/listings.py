@@ -114,6 +114,7 @@ def analysis(tx: Transaction, row: Analysis) -> Listed:
         "version": row.version,
         "outcome": row.outcome.value,
         "conclusion": row.conclusion,
+        "findings": row.findings,
         "created_at": iso(row.created_at),
         "predecessor_id": row.predecessor_id,
         "sop_instance_uids": list(tx.scalars(uids)),

@@ -6,13 +6,13 @@ however much each study holds.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, Text, cast, func, select
 
 from node.domain.lifecycle import State
-from node.store import synthetic
+from node.store import synthetic, turned_away
 from node.store.database import Transaction
 from node.store.listings import Listed, iso
 from node.store.tables import Analysis, Delivery, Instance, InstanceKind, Job, JobKind, Study
@@ -29,11 +29,15 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
     """Return one dict for each chosen study; `node.store.views.studies` names the keys."""
     rows = tx.scalars(select(Study).where(Study.study_instance_uid.in_(chosen)).order_by(*NEWEST_FIRST)).all()
     contents, work, results, sent = _contents(tx, chosen), _work(tx, chosen), _results(tx, chosen), _sent(tx, chosen)
-    marked = synthetic.among(tx, chosen)
+    marked, of_number = synthetic.among(tx, chosen), turned_away.among(tx, chosen)
     return [
         {
             **_identity(row),
-            **_content(contents[row.study_instance_uid], {model for model, *_ in work[row.study_instance_uid]}),
+            **_content(
+                contents[row.study_instance_uid],
+                {model for model, *_ in work[row.study_instance_uid]},
+                of_number.get(row.study_instance_uid, {}),
+            ),
             "synthetic": row.study_instance_uid in marked,
             "state": _state(work[row.study_instance_uid], now, reported=row.study_instance_uid in results),
             "outcomes": results.get(row.study_instance_uid, {}),
@@ -64,21 +68,22 @@ def _contents(tx: Transaction, chosen: Chosen) -> defaultdict[str, list[_Content
     alike = (Instance.study_instance_uid, Instance.kind, Instance.modality, cast(Instance.turned_away, Text))
     query = select(*alike, func.count()).where(Instance.study_instance_uid.in_(chosen)).group_by(*alike)
     grouped: defaultdict[str, list[_Content]] = defaultdict(list)
-    for uid, kind, modality, turned_away, count in tx.execute(query):
-        grouped[uid].append((kind, modality, turned_away, count))
+    for uid, kind, modality, refused, count in tx.execute(query):
+        grouped[uid].append((kind, modality, refused, count))
     return grouped
 
 
-def _content(contents: Iterable[_Content], reading_models: set[str]) -> Listed:
+def _content(contents: Iterable[_Content], reading_models: set[str], of_number: Mapping[str, str]) -> Listed:
     images = [content for content in contents if content[0] is InstanceKind.IMAGE]
     reasons: dict[str, str] = {}
-    for _, _, turned_away, _ in contents:
-        reasons |= json.loads(turned_away)
+    for _, _, refused, _ in contents:
+        reasons |= json.loads(refused)
     return {
         "modalities": sorted({modality for _, modality, _, _ in images if modality}),
         "instances": sum(count for *_, count in images),
         "other_objects": sum(count for kind, _, _, count in contents if kind is not InstanceKind.IMAGE),
-        "turned_away": {model: reasons[model] for model in sorted(reasons) if model not in reading_models},
+        "turned_away": {model: reasons[model] for model in sorted(reasons) if model not in reading_models}
+        | dict(of_number),
     }
 
 

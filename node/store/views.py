@@ -42,7 +42,8 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
           complete), "waiting" (work is due), "reported" or "not read"
         - ``synthetic``: whether an image that is read was ever said to be made artificially; then reports go to test
           peers only
-        - ``turned_away``: {model: reason}, of models that read nothing of the study
+        - ``turned_away``: {model: reason}, of models that read nothing of the study, or whose rule asks for another
+          number of images
         - ``outcomes``: {model: outcome of its newest analysis}
         - ``deliveries``: {peer: state} of the newest delivery to each peer; the worst where several models report
     """
@@ -64,7 +65,10 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``jobs``, ``deliveries_made``: as `jobs` and `deliveries` list them, in every state
         - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``
         - ``analyses``: ``id``, ``model``, ``version``, ``outcome``, ``conclusion``, ``created_at``,
-          ``predecessor_id``, ``sop_instance_uids`` of the reports
+          ``predecessor_id``, ``sop_instance_uids`` of the reports, and ``findings`` of the study: ``name``,
+          ``finding`` (a code), ``aggregation``, ``score`` (null where no one figure stands for the study),
+          ``threshold``, ``present``, ``assessed`` (images and frames), ``reached`` (of them, those at or above the
+          threshold), ``key_images`` (``sop_instance_uid`` and ``frame``, null for the image as a whole)
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
     summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
