@@ -1,148 +1,205 @@
-"""A delivery done: one report to one peer, sorted by what the peer answered.
+"""Deliveries done: what waits for a peer is taken there, one association for all of it.
 
-0x0000, warnings 0xBxxx and 0x0111 count as sent; transient answers and a peer that is away are tried again after a
-backoff, for as long as it takes; permanent answers are buried where the operator sees them.
+0x0000, warnings 0xBxxx and 0x0111 count as sent; transient answers are tried again after a backoff, for as long as it
+takes; permanent answers are buried where the operator sees them. A peer that is away is left alone by its circuit
+breaker (`node.store.destinations`).
 """
 
 import random
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from node.config import PeerSettings
-from node.domain.errors import Permanent, Transient
-from node.network.scu import OutgoingInstance, PeerAddress, StoreAnswer, open_association, worded
-from node.network.status import Answer, sort_status
-from node.pipeline.conclude import destinations, patient_key, says_the_same
-from node.pipeline.standing import tell_standing
-from node.store import analyses, audit, instances, outbox, registry, synthetic
+from node.config import DeliverSettings, PeerSettings
+from node.domain.patient import IDENTITY_KEYS
+from node.network.kept import KeptAssociation, KeptSearch
+from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
+from node.network.scu import OutgoingInstance, StoreAnswer
+from node.pipeline import leaving
+from node.pipeline.failure import described, is_permanent
+from node.pipeline.settle import Settling
+from node.pipeline.steps import DeliveryReached, DeliveryStep, delivery_unobserved
+from node.store import destinations, outbox, outgoing
 from node.store.database import Database, Transaction
+from node.store.destinations import Patience
 from node.store.outbox import ClaimedDelivery
 from node.telemetry import logger
 
 _log = logger("pipeline.deliver")
 
+LEASE_S = 600.0  # connection, query and the slowest answer fit in it
+IDLE_GRACE_S = 1.0
+"""An association stands so long after what was sent last: what is composed next may leave on it."""
 
-class Deliverer:
-    """Handles claimed deliveries.
+_ALARM_EVERY = timedelta(hours=1)
+_LOOKS_FOR_ALARM_EVERY = timedelta(minutes=1)
+
+
+class _NotWanted(Exception):  # noqa: N818 - an event, not an error
+    """What is being sent must not leave any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """What every courier is given."""
+
+    database: Database
+    ae_title: str  #: this node's own, under which it calls
+    settings: DeliverSettings
+    test_peers: Collection[str]  #: names of the peers with ``test = true``
+    clock: Callable[[], datetime]
+    jitter: random.Random  #: of backoffs and pauses
+    timeouts: Timeouts | None = None
+    reached: DeliveryReached = delivery_unobserved  #: called at each step; for tests that end the process there
+
+    @property
+    def patience(self) -> Patience:
+        """When a peer's breaker opens, and for how long."""
+        pause_s = self.settings.breaker_pause_s
+        return Patience(self.settings.breaker_failures, pause_s, max(pause_s, Patience().longest_pause_s))
+
+
+class Courier:
+    """Takes to one peer what waits for it; `claim`, `handle`, `fail` and `next_due` are a work loop's.
+
+    For one thread. An association stands between one delivery and the next, until nothing has been due for
+    `IDLE_GRACE_S`.
 
     Parameters
     ----------
-    database
-        Where the outbox is.
-    ae_title
-        This node's own AE title, under which it calls.
-    peers
-        The configured peers.
-    clock
-        The time now, aware.
-    jitter
-        Random source of the backoff.
+    given
+        What every courier is given.
+    peer
+        Where it delivers.
+    worker
+        Who it is in the operator's listings.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        ae_title: str,
-        peers: Sequence[PeerSettings],
-        clock: Callable[[], datetime],
-        jitter: random.Random,
-    ) -> None:
-        self._database, self._ae_title = database, ae_title
-        self._peers = {peer.name: peer for peer in peers}
-        self._clock, self._jitter = clock, jitter
+    def __init__(self, given: Delivering, peer: PeerSettings, worker: str) -> None:
+        self._given, self._peer, self._worker = given, peer, worker
+        self._database, self._clock = given.database, given.clock
+        address = PeerAddress(peer.ae_title, peer.host, peer.port)
+        self._association = KeptAssociation(address, given.ae_title, given.timeouts)
+        self._search = KeptSearch(address, given.ae_title, given.timeouts)
+        self._settling = Settling(given.database, peer, given.test_peers, given.clock, given.jitter)
+        self._goes_on = False
+        self._idle_until: datetime | None = None
+        self._looked_at: datetime | None = None
+        self._alarmed_at: datetime | None = None
+
+    def claim(self) -> ClaimedDelivery | None:
+        """Take the next delivery that is due, or let go of the association where nothing was for a while."""
+        claimed = self._database.write(self._claim)
+        self._goes_on = claimed is not None
+        if claimed is None and self._idle_until is not None and self._idle_until <= self._clock():
+            self.close()
+        return claimed
+
+    def _claim(self, tx: Transaction) -> ClaimedDelivery | None:
+        now = self._clock()
+        destination = destinations.get(tx, self._peer.name)
+        if destination.paused_at(now):
+            return None
+        claimed = outbox.claim(tx, now, LEASE_S, self._worker, [self._peer.name])
+        if claimed is not None:
+            destinations.book_probe(tx, destination, now, self._given.patience)
+        return claimed
 
     def handle(self, delivery: ClaimedDelivery) -> None:
-        """Send the pinned rendition, where it is still the current one, and settle the delivery by the answer."""
-        peer = self._peers[delivery.peer]
-        superseded = self._database.read(lambda tx: is_superseded(tx, delivery))
-        if superseded:
-            reason = "a newer report says otherwise"
-            self._database.write(lambda tx: outbox.withdraw(tx, delivery, self._clock(), reason))
-            return
-        self._database.read(lambda tx: _require_permission(tx, delivery, peer))
-        self._send(delivery, peer)
+        """Send the pinned rendition, where it is still to leave, and settle the delivery by the answer."""
+        self._given.reached(DeliveryStep.CLAIMED)
+        try:
+            if self._may_leave(delivery):
+                answer = self._send(delivery)
+                self._given.reached(DeliveryStep.ANSWERED)
+                # settled before the release: a peer that has answered holds the report, however the association ends
+                self._settling.by_answer(delivery, answer)
+                self._given.reached(DeliveryStep.SETTLED)
+        except _NotWanted:
+            self._settling.put_back(delivery)
+        self._idle_until = self._clock() + timedelta(seconds=IDLE_GRACE_S)
 
-    def _send(self, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
-        report = OutgoingInstance(
-            delivery.rendition.sop_class_uid,
-            delivery.rendition.sop_instance_uid,
-            delivery.rendition.transfer_syntax_uid,
-            delivery.rendition.dataset,
-        )
-        address = PeerAddress(peer.ae_title, peer.host, peer.port)
-        context = (report.sop_class_uid, report.transfer_syntax_uid)
-        with open_association(address, self._ae_title, [context]) as association:
-            answer = association.store(report)
-            # settled before the release: a peer that has answered holds the report, however the association ends
-            self._database.write(lambda tx: self._settle(tx, delivery, answer))
-        _log.info(
-            "report offered",
-            study_instance_uid=delivery.study_instance_uid,
-            peer=delivery.peer,
-            status=f"0x{answer.status:04X}",
+    def fail(self, delivery: ClaimedDelivery, error: Exception) -> None:
+        """Settle a delivery whose `handle` raised; a peer that was not reached is left alone after a few of these."""
+        patience = self._given.patience if isinstance(error, PeerUnreachable) else None
+        self._settling.by_failure(delivery, described(error), patience, permanent=is_permanent(error))
+
+    def next_due(self) -> datetime | None:
+        """Return when `claim` may find something or has an association to let go of."""
+        if self._goes_on:
+            return self._clock()
+        self._look_for_alarm()
+        times = (self._database.read(self._due), self._idle_until)
+        return min((time for time in times if time is not None), default=None)
+
+    def close(self) -> None:
+        """Release what associations stand."""
+        self._idle_until = None
+        self._association.close()
+        self._search.close()
+
+    def _due(self, tx: Transaction) -> datetime | None:
+        due = outbox.next_due(tx, [self._peer.name])
+        paused_until = destinations.get(tx, self._peer.name).open_until
+        return due if due is None or paused_until is None else max(due, paused_until)
+
+    def _may_leave(self, delivery: ClaimedDelivery) -> bool:
+        """Return whether a delivery may leave now; where it may not, it is settled."""
+        try:
+            reason = self._database.read(lambda tx: leaving.superseded(tx, delivery))
+        except leaving.IdentityCorrected:
+            self._database.write(lambda tx: leaving.see_that_it_follows(tx, delivery, self._clock()))
+            raise
+        if reason:
+            self._settling.withdraw(delivery, reason)
+            return False
+        self._database.read(lambda tx: leaving.require_permission(tx, delivery, self._peer))
+        report = delivery.rendition
+        # what could not leave anyway is neither too late nor another patient's: the peer is reached first
+        self._association.open_for((report.sop_class_uid, report.transfer_syntax_uid), self._syntaxes_waiting)
+        limit_s = self._given.settings.max_result_age_s
+        reason = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
+        reason = reason or self._mismatch(delivery)
+        if reason:
+            self._settling.hold(delivery, reason)
+        return not reason
+
+    def _mismatch(self, delivery: ClaimedDelivery) -> str:
+        if not leaving.is_asked_about(delivery, self._peer):
+            return ""
+        header = self._database.read(lambda tx: leaving.header_that_counts(tx, delivery))
+        if header is None:
+            return ""
+        keys = dict.fromkeys(IDENTITY_KEYS, "") | {"StudyInstanceUID": header.study_instance_uid}
+        answers = self._search.studies(keys)
+        waited = self._clock() - delivery.created_at
+        return leaving.mismatch(header, answers, self._peer, waited, self._given.settings.identity_wait_s)
+
+    def _syntaxes_waiting(self) -> Sequence[tuple[str, str]]:
+        return self._database.read(lambda tx: outgoing.syntaxes_waiting(tx, self._peer.name))
+
+    def _send(self, delivery: ClaimedDelivery) -> StoreAnswer:
+        report = delivery.rendition
+        outgoing_report = OutgoingInstance(
+            report.sop_class_uid, report.sop_instance_uid, report.transfer_syntax_uid, report.dataset
         )
 
-    def _settle(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
+        def watch() -> None:
+            if not self._database.read(lambda tx: outbox.is_wanted(tx, delivery)):
+                raise _NotWanted
+
+        watch()
+        return self._association.store(outgoing_report, watch)
+
+    def _look_for_alarm(self) -> None:
+        """Say, once an hour at most, that something has been waiting for this peer for too long."""
         now = self._clock()
-        sorted_as = sort_status(answer.status)
-        if sorted_as is Answer.SENT:
-            if outbox.finish(tx, delivery, now, answer.status):
-                self._note(tx, now, delivery, answer)
-                self._tell_if_synthetic(tx, now, delivery)
+        if self._looked_at is not None and now - self._looked_at < _LOOKS_FOR_ALARM_EVERY:
             return
-        outbox.fail(
-            tx,
-            delivery,
-            now,
-            f"the peer answered {worded(answer)}",
-            permanent=sorted_as is Answer.BURIED,
-            jitter=self._jitter,
-            status=answer.status,
-        )
-
-    def _tell_if_synthetic(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery) -> None:
-        """Tell of a report that was under way while its study turned synthetic."""
-        if synthetic.is_synthetic(tx, delivery.study_instance_uid):
-            test_peers = {peer.name for peer in self._peers.values() if peer.test}
-            tell_standing(tx, now, delivery.study_instance_uid, test_peers)
-
-    def _note(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
-        audit.add(
-            tx,
-            now,
-            "report sent",
-            study_uid=delivery.study_instance_uid,
-            sop_uid=delivery.rendition.sop_instance_uid,
-            peer=delivery.peer,
-            attempt=delivery.attempt,
-            status=f"0x{answer.status:04X}",
-        )
-
-
-def is_superseded(tx: Transaction, delivery: ClaimedDelivery) -> bool:
-    """Return whether a newer analysis of the study says something else, or the study has no image any more.
-
-    Raises
-    ------
-    Transient
-        Where the newest header stored names another patient or study than the report: a corrected one follows.
-    """
-    analysis = analyses.get(tx, delivery.analysis_id)
-    latest = analyses.latest(tx, delivery.study_instance_uid, delivery.model)
-    if latest is not None and not says_the_same(latest, analysis):
-        return True
-    newest = instances.newest_header(tx, delivery.study_instance_uid, delivery.model)
-    if newest is not None and patient_key(newest.header) != analysis.patient_key:
-        raise Transient("the patient's or study's identity was corrected since; a corrected report is to follow")
-    return newest is None
-
-
-def _require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
-    """Raise where the model's mode, or what came to the study since, no longer lets the report go there."""
-    registration = registry.get(tx, delivery.model)
-    mode = registration.mode if registration else "off"
-    outcome = analyses.get(tx, delivery.analysis_id).outcome
-    if synthetic.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
-        raise Permanent(f"the study holds synthetic images, and {peer.name} has no test = true: no report goes there")
-    if not destinations([peer], mode, outcome):
-        raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")
+        self._looked_at = now
+        oldest = self._database.read(lambda tx: outgoing.oldest_waiting(tx, self._peer.name))
+        if oldest is None or now - oldest <= timedelta(seconds=self._given.settings.age_alarm_s):
+            self._alarmed_at = None
+        elif self._alarmed_at is None or now - self._alarmed_at >= _ALARM_EVERY:
+            self._alarmed_at = now
+            _log.warning("reports wait for a peer", peer=self._peer.name, since=oldest.isoformat())

@@ -44,3 +44,24 @@ Reached = Callable[[Step], None]
 
 def unobserved(_: Step) -> None:
     """Do nothing: what the product is given."""
+
+
+class DeliveryStep(StrEnum):
+    """What has just been done with a delivery, in this order."""
+
+    CLAIMED = "claimed"
+    """Its row says that it is under way; nothing has left."""
+
+    ANSWERED = "answered"
+    """The peer has answered, and no row says so yet."""
+
+    SETTLED = "settled"
+    """Its row says what was answered; the association stands."""
+
+
+DeliveryReached = Callable[[DeliveryStep], None]
+"""Called at each step, on the thread that took it."""
+
+
+def delivery_unobserved(_: DeliveryStep) -> None:
+    """Do nothing: what the product is given."""

@@ -51,8 +51,13 @@ class WorkLoop(Generic[Claimed]):
         self._stopping = False
         self._claimed: Claimed | None = None
         self._failed: tuple[Claimed, Exception] | None = None
+        self._at_end: Callable[[], None] | None = None
         self._log = logger("runtime").bind(loop=name)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def at_end(self, do: Callable[[], None]) -> None:
+        """Have this done on the loop's thread once it works no more, such as letting go of what it kept open."""
+        self._at_end = do
 
     def start(self) -> None:
         """Begin to work."""
@@ -82,6 +87,8 @@ class WorkLoop(Generic[Claimed]):
                 wait_s = self._after(error)
             if wait_s > 0 and not self._stopping:
                 self._wake.wait(wait_s)
+        if self._at_end is not None:
+            self._at_end()
 
     def _step(self) -> float:
         """Do one piece of work, if one is due; return how long to wait for the next."""

@@ -109,6 +109,4 @@ def _put(tx: Transaction, peer: str, **values: int | str | datetime | None) -> N
 
 
 def _destination(row: operation_tables.Destination) -> Destination:
-    return Destination(
-        row.peer, row.failures, row.open_until, row.last_error, row.last_failure_at, row.last_success_at
-    )
+    return Destination(row.peer, row.failures, row.open_until, row.last_error, row.last_failure_at, row.last_success_at)

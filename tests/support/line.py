@@ -10,12 +10,13 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
-from node.config import ModelSettings, PeerSettings
+from node.config import DeliverSettings, ModelSettings, PeerSettings
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
+from node.network.peer import Timeouts
 from node.pipeline.catalogue import Catalogue, registration_of
 from node.pipeline.compose import Composer
-from node.pipeline.deliver import Deliverer
+from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import InstanceReader
 from node.pipeline.reading import not_read
@@ -69,6 +70,8 @@ class Line:
     mode: Mode = Mode.ACTIVE
     says: Callable[[SOPInstanceUID], Reading] = positive
     attempts: int = 2
+    settings: DeliverSettings = field(default_factory=DeliverSettings)
+    timeouts: Timeouts = field(default_factory=lambda: Timeouts(2.0, 2.0, 2.0))
     catalogue: Catalogue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,15 +100,31 @@ class Line:
 
     def deliver(self) -> int:
         """Do all deliveries that are due and return how many were handled without an error."""
-        deliverer = Deliverer(self.house.database, "PACSNODE", self.peers, self.house.clock, random.Random(1))
-        handled = 0
-        while (delivery := self.claim_delivery()) is not None:
+        return sum(self.deliver_to(peer) for peer in self.peers if peer.gets)
+
+    def deliver_to(self, peer: PeerSettings, most: int | None = None) -> int:
+        """Do the deliveries to one peer that are due, this many at most; return how many raised no error."""
+        courier, handled, taken = self.courier(peer), 0, 0
+        while taken != most and (delivery := courier.claim()) is not None:
+            taken += 1
             try:
-                deliverer.handle(delivery)
+                courier.handle(delivery)
                 handled += 1
             except Exception as error:  # noqa: BLE001 - as the work loop does
-                self.fail_delivery(delivery, error)
+                courier.fail(delivery, error)
+        courier.close()
         return handled
+
+    def courier(self, peer: PeerSettings) -> Courier:
+        """Return a courier to a peer."""
+        return Courier(self.delivering, peer, "test")
+
+    @property
+    def delivering(self) -> Delivering:
+        """What couriers are given."""
+        test_peers = {peer.name for peer in self.peers if peer.test}
+        house, jitter = self.house, random.Random(1)
+        return Delivering(house.database, "PACSNODE", self.settings, test_peers, house.clock, jitter, self.timeouts)
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Return all deliveries as the operator sees them."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from node.config import PeerSettings
+from node.config import DeliverSettings, PeerSettings
 from node.dicom.header import inspect
 from node.domain.errors import Refused, Transient
 from node.network.reception import IncomingInstance, gathered
@@ -109,6 +109,7 @@ def test_a_peer_that_is_down_is_waited_for_without_a_limit(house: House) -> None
     with _pacs(receiver) as peer:
         pass
     line = _reported(house, peer)
+    line.settings = DeliverSettings(max_result_age_s=86400)
     for _ in range(40):
         line.deliver()
         house.clock.forward(1200)

@@ -18,8 +18,8 @@ from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
 from node.network.scu import StoreAnswer
 from node.pipeline import operate
-from node.pipeline.deliver import Deliverer
 from node.pipeline.explain import explain
+from node.pipeline.settle import Settling
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import PACS, TEST_PACS, Line
 
@@ -80,11 +80,11 @@ def test_a_report_that_arrives_after_its_study_turned_is_told_too(house: House) 
     line.report()
     house.receive(_synthetic())
     assert TURNED not in _events(line)
-    deliverer = Deliverer(house.database, "PACSNODE", line.peers, house.clock, random.Random(1))
-    for _ in line.peers:
+    for peer in line.peers:
         delivery = line.claim_delivery()
         assert delivery is not None
-        house.database.write(lambda tx, on_its_way=delivery: deliverer._settle(tx, on_its_way, StoreAnswer(0x0000, "")))
+        settling = Settling(house.database, peer, {"test-pacs"}, house.clock, random.Random(1))
+        settling.by_answer(delivery, StoreAnswer(0x0000, ""))
     assert [event for event in _events(line) if event.startswith("study turned")] == [TURNED]
 
 

@@ -1,0 +1,69 @@
+"""Whose study it is: what identifies a patient and a study, and where two sources of it differ."""
+
+from collections.abc import Mapping
+
+from node.domain.instance import InstanceHeader
+
+IDENTITY_KEYS = (
+    "StudyInstanceUID",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+)
+"""Keywords of the elements that are compared (DICOM PS3.4 C.6.2.1, Study Root)."""
+
+
+def differing(header: InstanceHeader, answer: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keywords of the elements in which an archive's answer names somebody or something else.
+
+    Padding and case do not count, nor empty components at the end of a name; of a name in several scripts only the
+    first group that both have is compared (PS3.5 6.2.1). What either side leaves empty is not compared, but for the
+    Patient ID: an image without one says nothing that would make a patient of the archive's its own.
+
+    Parameters
+    ----------
+    header
+        The newest header stored of the study.
+    answer
+        Values by keyword, as a C-FIND answers.
+    """
+    return tuple(key for key, ours in _identity(header).items() if _differs(key, ours, answer.get(key, "")))
+
+
+def _identity(header: InstanceHeader) -> dict[str, str]:
+    values = (
+        header.study_instance_uid,
+        header.patient_id,
+        header.issuer_of_patient_id,
+        header.patient_name,
+        header.patient_birth_date,
+        header.patient_sex,
+        header.accession_number,
+    )
+    return dict(zip(IDENTITY_KEYS, values, strict=True))
+
+
+def _differs(key: str, ours: str, theirs: str) -> bool:
+    if key == "PatientName":
+        return _names_differ(ours, theirs)
+    one, other = _plain(ours), _plain(theirs)
+    if key == "PatientID":
+        return bool(other) and one != other
+    return bool(one and other) and one != other
+
+
+def _names_differ(ours: str, theirs: str) -> bool:
+    groups = zip(map(_name, ours.split("=")), map(_name, theirs.split("=")), strict=False)
+    return next((one != other for one, other in groups if one and other), False)
+
+
+def _name(group: str) -> str:
+    return "^".join(_plain(component) for component in group.split("^")).rstrip("^")
+
+
+def _plain(text: str) -> str:
+    """Return a value without padding, with single spaces and in one case."""
+    return " ".join(text.replace("\0", " ").split()).casefold()

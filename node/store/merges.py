@@ -1,0 +1,137 @@
+"""Patients who are one patient by an operator's word, where no DICOM object says so.
+
+A merge changes no stored header and no row of a study. It is looked up whenever it is asked whose study it is, so that
+it counts for what comes later, too, and taking it back takes back all of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, select
+
+from node.domain.instance import InstanceHeader
+from node.store.database import Transaction
+from node.store.operation_tables import PatientMerge
+from node.store.tables import Job, JobKind, Study
+
+_IDENTITY = ("patient_name", "patient_birth_date", "patient_sex")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientName:
+    """A patient as a header names one: an ID, and who issued it."""
+
+    patient_id: str
+    issuer: str = ""  #: "" where headers name none
+
+    def __str__(self) -> str:
+        return f"{self.patient_id} of {self.issuer}" if self.issuer else self.patient_id
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What counts as whose."""
+
+    id: int
+    patient: PatientName
+    into: PatientName
+    merged_by: str
+    merged_at: datetime
+
+
+def all(tx: Transaction) -> list[Merge]:  # noqa: A001 - read as merges.all
+    """Return every merge, the oldest first."""
+    return [_merge(row) for row in tx.scalars(select(PatientMerge).order_by(PatientMerge.id))]
+
+
+def get(tx: Transaction, patient: PatientName) -> Merge | None:
+    """Return what a patient counts as directly, or None."""
+    row = tx.scalar(select(PatientMerge).where(_is(patient)))
+    return None if row is None else _merge(row)
+
+
+def survivor(tx: Transaction, patient: PatientName) -> PatientName:
+    """Return whom a patient counts as in the end: of A into B and B into C, C; the patient, where nothing is merged."""
+    seen = set[PatientName]()
+    while (merge := get(tx, patient)) is not None and patient not in seen:  # nothing makes a circle but rows by hand
+        seen.add(patient)
+        patient = merge.into
+    return patient
+
+
+def add(tx: Transaction, patient: PatientName, into: PatientName, who: str, now: datetime) -> Merge:
+    """Let a patient count as another; callers have seen that this makes no circle."""
+    row = PatientMerge(
+        patient_id=patient.patient_id,
+        issuer_of_patient_id=patient.issuer,
+        into_patient_id=into.patient_id,
+        into_issuer_of_patient_id=into.issuer,
+        merged_by=who,
+        merged_at=now,
+    )
+    tx.add(row)
+    tx.flush()
+    return _merge(row)
+
+
+def remove(tx: Transaction, patient: PatientName) -> None:
+    """Let a patient count as itself again."""
+    tx.execute(delete(PatientMerge).where(_is(patient)))
+
+
+def counted_as(tx: Transaction, header: InstanceHeader) -> InstanceHeader:
+    """Return a header with the patient whom it counts as.
+
+    ID and issuer are the survivor's, always. Name, birth date and sex are those of the survivor's newest study where
+    that has them, and else stay as they are.
+    """
+    patient = PatientName(header.patient_id, header.issuer_of_patient_id)
+    into = survivor(tx, patient)
+    if into == patient:
+        return header
+    newest = select(Study).where(_of(into)).order_by(Study.last_received_at.desc().nulls_last()).limit(1)
+    study = tx.scalar(newest)
+    known = {} if study is None else {name: getattr(study, name) for name in _IDENTITY if getattr(study, name)}
+    return replace(header, patient_id=into.patient_id, issuer_of_patient_id=into.issuer, **known)
+
+
+def studies_counted_as(tx: Transaction, patient: PatientName) -> list[str]:
+    """Return the UIDs of the studies whose header names a patient, or one who counts as that patient."""
+    names, found = {patient}, list[str]()
+    while names:
+        found += tx.scalars(select(Study.study_instance_uid).where(_of(names_of := names.pop())))
+        names |= {merge.patient for merge in all(tx) if merge.into == names_of}
+    return sorted(found)
+
+
+def issuers(tx: Transaction, patient_id: str) -> list[str]:
+    """Return the issuers under which headers name a patient's ID; "" where they name none."""
+    query = select(Study.issuer_of_patient_id).where(Study.patient_id == patient_id).distinct()
+    return sorted(tx.scalars(query))
+
+
+def composed(tx: Transaction, studies: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of study and model, of these studies, that are or were composed."""
+    query = select(Job.study_instance_uid, Job.model).where(
+        Job.kind == JobKind.COMPOSE, Job.study_instance_uid.in_(studies)
+    )
+    return [(study, model) for study, model in tx.execute(query.order_by(Job.study_instance_uid, Job.model))]
+
+
+def _is(patient: PatientName) -> ColumnElement[bool]:
+    return and_(PatientMerge.patient_id == patient.patient_id, PatientMerge.issuer_of_patient_id == patient.issuer)
+
+
+def _of(patient: PatientName) -> ColumnElement[bool]:
+    return and_(Study.patient_id == patient.patient_id, Study.issuer_of_patient_id == patient.issuer)
+
+
+def _merge(row: PatientMerge) -> Merge:
+    return Merge(
+        row.id,
+        PatientName(row.patient_id, row.issuer_of_patient_id),
+        PatientName(row.into_patient_id, row.into_issuer_of_patient_id),
+        row.merged_by,
+        row.merged_at,
+    )

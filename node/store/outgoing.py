@@ -1,0 +1,76 @@
+"""What is asked of the outbox before something leaves: what else waits, how old it is, and what a peer has already."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, exists, func, select
+from sqlalchemy.orm import aliased
+
+from node.domain.lifecycle import OPEN_STATES, State
+from node.store import holds
+from node.store.database import Transaction
+from node.store.outbox import ClaimedDelivery
+from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
+
+_CONTEXTS_LOOKED_AT = 2000  # waiting deliveries; what stands behind them opens an association of its own
+
+
+def syntaxes_waiting(tx: Transaction, peer: str) -> Sequence[tuple[str, str]]:
+    """Return the distinct pairs of SOP Class UID and Transfer Syntax UID of what waits for a peer."""
+    next_ones = (
+        select(Delivery.rendition_id)
+        .where(Delivery.peer == peer, Delivery.state == State.WAITING)
+        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+        .limit(_CONTEXTS_LOOKED_AT)
+        .subquery()
+    )
+    pairs = select(Rendition.sop_class_uid, Rendition.transfer_syntax_uid).join(
+        next_ones, next_ones.c.rendition_id == Rendition.id
+    )
+    return [(sop_class, syntax) for sop_class, syntax in tx.execute(pairs.distinct())]
+
+
+def oldest_waiting(tx: Transaction, peer: str) -> datetime | None:
+    """Return when the oldest delivery was made, or let go, that waits for a peer; None where none does.
+
+    What a hold keeps back is left out: nobody wonders why it waits.
+    """
+    since = func.min(func.coalesce(Delivery.released_at, Delivery.created_at))
+    waiting = and_(Delivery.peer == peer, Delivery.state.in_(OPEN_STATES), holds.not_held())
+    return tx.scalar(select(since).where(waiting))
+
+
+def holds_report(tx: Transaction, claimed: ClaimedDelivery) -> bool:
+    """Return whether the peer has answered that it holds a report of this study by this model, of whatever version."""
+    sent = (
+        exists()
+        .where(Delivery.analysis_id == Analysis.id, Delivery.peer == claimed.peer, Delivery.state == State.DONE)
+        .where(Delivery.kind == DeliveryKind.REPORT)
+        .where(Analysis.study_instance_uid == claimed.study_instance_uid, Analysis.model == claimed.model)
+    )
+    return tx.scalar(select(sent)) is True
+
+
+def known_since(tx: Transaction, claimed: ClaimedDelivery) -> datetime:
+    """Return since when a reader could have had the result that a delivery brings.
+
+    A result is as old as the first one that was made of the same images by the same model, under whatever name of the
+    patient; or as the study's completion, where that came before.
+    """
+    one, other = aliased(Analysis), aliased(Analysis)
+    same = and_(
+        other.study_instance_uid == one.study_instance_uid,
+        other.model == one.model,
+        other.inputs_digest == one.inputs_digest,
+    )
+    first = tx.execute(select(func.min(other.created_at)).where(one.id == claimed.analysis_id, same)).scalar_one()
+    closed = tx.scalar(select(Study.closed_at).where(Study.study_instance_uid == claimed.study_instance_uid))
+    return first if closed is None else min(first, closed)
+
+
+def is_to_follow(tx: Transaction, study_uid: str, model: str) -> bool:
+    """Return whether the study is to be composed again anyway."""
+    compose = exists().where(
+        Job.kind == JobKind.COMPOSE, Job.subject_uid == study_uid, Job.model == model, Job.state.in_(OPEN_STATES)
+    )
+    return tx.scalar(select(compose)) is True
