@@ -19,6 +19,7 @@ from node.store import (
     outbox,
     queue,
     registry,
+    rejections,
     studies,
     synthetic,
     turned_away,
@@ -79,7 +80,8 @@ class Composer:
         else:
             analysis = self._analysis(job, model, material)
             rendition = self._rendition(analysis, model, material)
-            self._database.write(lambda tx: self._settle(tx, job, analysis, rendition))
+            sources = {source.header.sop_instance_uid for source in material.sources}
+            self._database.write(lambda tx: self._settle(tx, job, sources, analysis, rendition))
             _log.info(
                 "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
             )
@@ -153,10 +155,14 @@ class Composer:
             build_report(content, identity, sources),
         )
 
-    def _settle(self, tx: Transaction, job: ClaimedJob, analysis: NewAnalysis, rendition: NewRendition) -> None:
+    def _settle(
+        self, tx: Transaction, job: ClaimedJob, sources: set[str], analysis: NewAnalysis, rendition: NewRendition
+    ) -> None:
         now = self._clock()
         if not job_claims.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
+        if sources & rejections.rejected_of(tx, job.study_instance_uid):
+            return  # whoever rejected it has put the job back
         turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
         rendition_id = analyses.add_rendition(tx, analysis_id, rendition)

@@ -9,7 +9,7 @@ from node.domain.report import ModelIdentity, ReportIdentity
 from node.domain.rule import Rule, count_turned_away
 from node.pipeline.conclude import conclusion_of, digest_of, inputs_of, patient_key
 from node.pipeline.reading import not_read
-from node.store import analyses, findings, instances, registry, synthetic
+from node.store import analyses, findings, instances, registry, rejections, synthetic
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 from node.store.instances import HeldInstance
@@ -28,6 +28,7 @@ class Material:
     latest: Analysis | None
     predecessor: ReportIdentity | None
     synthetic: bool = False  #: the study is
+    untrue: bool = False  #: the newest analysis rests on an image that was rejected since
 
     @property
     def header(self) -> InstanceHeader:
@@ -83,12 +84,16 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | 
         latest,
         analyses.renditions(tx, latest.id)[0].identity if latest else None,
         synthetic.is_synthetic(tx, study_uid),
+        latest is not None and rejections.is_untrue(tx, latest.id),
     )
 
 
 def unchanged(material: Material, model: ModelIdentity) -> bool:
-    """Return whether the newest analysis was made by this version from these images of this patient, concluding so."""
-    latest = material.latest
+    """Return whether the newest analysis was made by this version from these images of this patient, concluding so.
+
+    One that may rest on a rejected image never counts: what is composed now takes its place.
+    """
+    latest = None if material.untrue else material.latest
     return latest is not None and (
         latest.version,
         latest.inputs_digest,

@@ -18,7 +18,7 @@ from node.store import work
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection, RejectionNote
 from node.store.statement import Statement
-from node.store.tables import Analysis, Instance, InstanceKind, Job, JobKind
+from node.store.tables import Analysis, Instance, Job, JobKind
 from node.store.upsert import insert_for, insert_into
 
 _PRIORITY = 0
@@ -140,13 +140,13 @@ def put(
     return True
 
 
-def rejected_among(tx: Transaction, sop_uids: Collection[str]) -> frozenset[str]:
-    """Return those of these stored instances that are rejected.
+def rejected_of(tx: Transaction, study_uid: str) -> frozenset[str]:
+    """Return the stored instances of a study that are rejected.
 
     Those that were removed for their age count until they are sent again.
     """
-    among = select(Instance.sop_instance_uid).where(Instance.sop_instance_uid.in_(sop_uids))
-    return frozenset(tx.scalars(among.where(~not_rejected())))
+    of_study = select(Instance.sop_instance_uid).where(Instance.study_instance_uid == study_uid)
+    return frozenset(tx.scalars(of_study.where(~not_rejected())))
 
 
 def wrong_among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, Rejected]:
@@ -215,13 +215,6 @@ def code_for(tx: Transaction, study_uid: str) -> RejectionCode:
         .limit(1)
     )
     return RejectionCode(tx.execute(latest).scalar_one())
-
-
-def has_images_left(tx: Transaction, study_uid: str) -> bool:
-    """Return whether a study holds an image that is not rejected."""
-    image = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
-    left = select(Instance.sop_instance_uid).where(image, not_rejected()).limit(1)
-    return tx.scalar(left) is not None
 
 
 def _claimed(tx: Transaction, identity: int) -> ClaimedNote:
