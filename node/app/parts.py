@@ -48,7 +48,7 @@ class Parts:
             lambda: self.database.write(claim),
             handle,
             self.fail_job,
-            lambda: self.database.read(lambda tx: job_claims.next_due(tx, [kind])),
+            lambda: self.database.read(lambda tx: job_claims.next_due(tx, [kind], self.clock())),
             self.clock,
         )
 

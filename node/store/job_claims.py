@@ -4,7 +4,7 @@ What there is to do is `node.store.queue`'s business; how a row is claimed and s
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -45,30 +45,48 @@ def claim(
     *,
     max_attempts: int = 5,
 ) -> ClaimedJob | None:
-    """Take the next job of these kinds, or None where nothing is due.
+    """Take the next job of these kinds, or None where nothing is due; the parameters are those of `claim_some`."""
+    taken = claim_some(tx, kinds, now, lease_s, worker, limit=1, max_attempts=max_attempts)
+    return taken[0] if taken else None
 
-    Reads come before composes of the same priority, the longest due first. Jobs whose lease ran out are taken back
-    here, so that no other clockwork is needed; those that have used up their attempts are buried.
+
+def claim_some(
+    tx: Transaction,
+    kinds: Collection[str],
+    now: datetime,
+    lease_s: float,
+    worker: str,
+    *,
+    limit: int,
+    max_attempts: int = 5,
+) -> list[ClaimedJob]:
+    """Take the next jobs of these kinds, at most `limit`: what is due now, waiting for no more.
+
+    Reads come before composes of the same priority; within a priority the newest study comes first, then what has been
+    due longest. Jobs whose lease ran out are taken back here, so that no other clockwork is needed; those that have
+    used up their attempts are buried.
 
     Parameters
     ----------
     tx
-        A transaction of its own: the job is held once it is committed.
+        A transaction of its own: the jobs are held once it is committed.
     kinds
-        Of `node.store.tables.JobKind`.
+        Of `node.store.tables.JobKind`. Of one kind, an index gives the order and nothing is sorted.
     now
         Aware.
     lease_s
-        How long the job is held before another worker may take it over.
+        How long a job is held before another worker may take it over.
     worker
         Who holds it, for the operator's listing.
+    limit
+        The most that are taken, 1 or more.
     max_attempts
         After how many failed or lapsed attempts a job is buried.
     """
     rescue(tx, now, max_attempts=max_attempts)
-    eligible = and_(Job.kind.in_([JobKind(kind) for kind in kinds]), _reads_are_over())
-    taken = work.claim(tx, Job, eligible, now, lease_s, worker)
-    return None if taken is None else _claimed(tx, taken, max_attempts)
+    terms = work.Terms(now, lease_s, worker)
+    taken = work.claim_some(tx, Job, _eligible(kinds), terms, order=_ORDER, limit=limit)
+    return _claimed(tx, taken, max_attempts) if taken else []
 
 
 def rescue(tx: Transaction, now: datetime, *, max_attempts: int = 5, everything: bool = False) -> int:
@@ -77,7 +95,7 @@ def rescue(tx: Transaction, now: datetime, *, max_attempts: int = 5, everything:
     Every claim does this by itself. With `everything` all running jobs are taken back, whatever their lease: for the
     start of a node that holds the lock on its data folder, when no other worker can be alive.
     """
-    lapses = work.rescue(tx, Job, now, max_attempts, everything=everything)
+    lapses = work.rescue(tx, Job, now, max_attempts, everything=everything, which=_of(tuple(JobKind)))
     for lapse in lapses:
         _note(tx, lapse.id, "job rescued", lapse.state, now, attempt=lapse.attempt, error=lapse.error)
     _run_again(tx, [lapse.id for lapse in lapses])
@@ -95,6 +113,16 @@ def finish(tx: Transaction, claimed: ClaimedJob, now: datetime) -> bool:
     finished = work.finish(tx, Job, claimed, now)
     if finished:
         _run_again(tx, [claimed.id])
+    return finished
+
+
+def finish_all(tx: Transaction, claimed: Collection[ClaimedJob], now: datetime) -> set[int]:
+    """Settle jobs as done, in the transaction that keeps their results; return the numbers of those still held.
+
+    What belongs to the others is not to be kept: another worker's result counts.
+    """
+    finished = work.finish_all(tx, Job, claimed, now)
+    _run_again(tx, finished)
     return finished
 
 
@@ -136,12 +164,29 @@ def extend(tx: Transaction, claimed: ClaimedJob, now: datetime, lease_s: float) 
     return work.extend(tx, Job, claimed, now, lease_s)
 
 
-def next_due(tx: Transaction, kinds: Collection[str] = tuple(JobKind)) -> datetime | None:
+def next_due(tx: Transaction, kinds: Collection[str], now: datetime) -> datetime | None:
     """Return when a claim may next find a job of these kinds, or None where only a new job can help.
 
-    A compose that waits for reads is left out: the end of its last read is what wakes it.
+    A compose that waits for reads is left out: the end of its last read is what wakes it. Where a job is due, `now` is
+    returned: it is found in the order of claims, past which it would take a look at all that is blocked.
     """
-    return work.next_wake(tx, Job, and_(Job.kind.in_([JobKind(kind) for kind in kinds]), _reads_are_over()))
+    eligible = _eligible(kinds)
+    if tx.scalar(work.due(Job, eligible, now, _ORDER, 1)) is not None:
+        return now
+    return work.next_wake(tx, Job, and_(eligible, Job.due_at > now), _of(kinds))
+
+
+_ORDER: work.Order = (Job.priority, Job.study_order, Job.due_at, Job.id)
+
+
+def _of(kinds: Collection[str]) -> ColumnElement[bool]:
+    chosen = [JobKind(kind) for kind in kinds]
+    return Job.kind == chosen[0] if len(chosen) == 1 else Job.kind.in_(chosen)
+
+
+def _eligible(kinds: Collection[str]) -> ColumnElement[bool]:
+    of_these = _of(kinds)
+    return of_these if set(kinds) == {JobKind.READ} else and_(of_these, _reads_are_over())
 
 
 @cache  # one expression for all: building it costs more than a claim
@@ -156,8 +201,13 @@ def _reads_are_over() -> ColumnElement[bool]:
     return or_(Job.kind == JobKind.READ, ~still_open)
 
 
-def _claimed(tx: Transaction, identity: int, max_attempts: int) -> ClaimedJob:
-    job = tx.get_one(Job, identity, populate_existing=True)
+def _claimed(tx: Transaction, numbers: Sequence[int], max_attempts: int) -> list[ClaimedJob]:
+    rows = tx.scalars(select(Job).where(Job.id.in_(numbers)), execution_options={"populate_existing": True})
+    jobs = {job.id: _held(job, max_attempts) for job in rows}
+    return [jobs[number] for number in numbers]
+
+
+def _held(job: Job, max_attempts: int) -> ClaimedJob:
     return ClaimedJob(
         id=job.id,
         attempt=job.attempt,

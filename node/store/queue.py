@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, null, or_, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, cast, extract, func, null, or_, select, update
 from sqlalchemy.sql import Update
 
 from node.domain.completion import Signal
@@ -20,7 +20,7 @@ from node.store import work
 from node.store.columns import UID, UTCDateTime
 from node.store.database import Transaction
 from node.store.statement import Statement
-from node.store.tables import Job, JobKind
+from node.store.tables import Job, JobKind, Study
 from node.store.upsert import Insert, insert_for
 
 URGENT = 10
@@ -137,6 +137,19 @@ def ask_sooner(tx: Transaction, study_uid: str, at: datetime) -> None:
     _ASK_SOONER.run(tx, [{"study": study_uid, "at": at}])
 
 
+def unread(tx: Transaction, study_uid: str, model: str) -> list[str]:
+    """Return the SOP Instance UIDs of a study that are still to be read by a model."""
+    reads = Job.study_instance_uid == study_uid, Job.model == model, Job.kind == JobKind.READ
+    return list(tx.scalars(select(Job.subject_uid).where(*reads, Job.state.in_(OPEN_STATES)).order_by(Job.subject_uid)))
+
+
+def wait_for_reads(tx: Transaction, study_uid: str, model: str, now: datetime, latest_at: datetime) -> None:
+    """Put back a compose that is done with a part of its images: it is done again once the others are read."""
+    done = Job.study_instance_uid == study_uid, Job.model == model, Job.kind == JobKind.COMPOSE, Job.state == State.DONE
+    for identity in work.put_back(tx, Job, and_(*done), now):
+        tx.execute(update(Job).where(Job.id == identity).values(latest_at=latest_at))
+
+
 def _read(read: NewRead, fresh: Mapping[str, Any]) -> dict[str, Any]:
     values = {**_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model), **fresh}
     return values if read.priority is None else {**values, "priority": read.priority}
@@ -154,7 +167,25 @@ def _awaiting(study_uid: str, model: str, wait: Wait) -> dict[str, Any]:
 
 
 def _new(kind: JobKind, subject_uid: str, study_uid: str, model: str) -> dict[str, Any]:
-    return {"kind": kind, "subject_uid": subject_uid, "study_instance_uid": study_uid, "model": model}
+    return {
+        "kind": kind,
+        "subject_uid": subject_uid,
+        "study_instance_uid": study_uid,
+        "of_study": study_uid,
+        "model": model,
+    }
+
+
+def _insert(dialect: str) -> Insert:
+    this = Study.study_instance_uid == bindparam("of_study", type_=UID)
+    return insert_for(dialect, Job).values(study_order=select(-_milliseconds(dialect)).where(this).scalar_subquery())
+
+
+def _milliseconds(dialect: str) -> ColumnElement[int]:
+    """Return the time since 1970 at which a study began."""
+    if dialect == "sqlite":  # times are text there
+        return cast((func.julianday(Study.first_received_at) - 2440587.5) * 86_400_000, BigInteger)
+    return cast(extract("epoch", Study.first_received_at) * 1000, BigInteger)
 
 
 def _put_back(insert: Insert) -> Insert:
@@ -203,10 +234,8 @@ def _asked_sooner() -> Update:
 
 
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
-_ADD = Statement(lambda dialect: insert_for(dialect, Job).on_conflict_do_nothing(), _COLUMNS)
-_ADD_OR_PUT_BACK = Statement(
-    lambda dialect: _put_back(insert_for(dialect, Job)), (*_COLUMNS, "signal", "latest_at", "ask_at")
-)
+_ADD = Statement(lambda dialect: _insert(dialect).on_conflict_do_nothing(), _COLUMNS)
+_ADD_OR_PUT_BACK = Statement(lambda dialect: _put_back(_insert(dialect)), (*_COLUMNS, "signal", "latest_at", "ask_at"))
 _BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
 _ASK_SOONER = Statement(lambda _: _asked_sooner(), ())
 _BRING_FORWARD_AGAIN = Statement(lambda _: _brought_forward(running=True), ())

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.domain.finding import Outcome
@@ -147,7 +147,8 @@ class Job(Lifecycle, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("kind", "subject_uid", "model"),
-        Index(None, "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
+        # a claim takes the first entry and sorts nothing
+        Index(None, "kind", "state", "priority", "study_order", "due_at", "id"),
         Index(None, "study_instance_uid", "model", "kind", "state"),
         Index(None, "ask_at", sqlite_where=text("ask_at IS NOT NULL"), postgresql_where=text("ask_at IS NOT NULL")),
     )
@@ -156,6 +157,8 @@ class Job(Lifecycle, Base):
     subject_uid: Mapped[str] = mapped_column(UID)  #: SOP Instance UID of a read, Study Instance UID of a compose
     study_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Study.study_instance_uid))
     model: Mapped[str]
+    study_order: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Milliseconds from its study's first image back to 1970, so below 0: the newest study has the smallest."""
     again_due_at: Mapped[datetime | None]  #: set while running: something new came, so settling puts it back
     signal: Mapped[str] = mapped_column(server_default="")  #: of a compose: what made it due when it is
     latest_at: Mapped[datetime | None]  #: of a compose: it is done by then, with what has been read

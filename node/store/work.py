@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, true, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, select, true, tuple_, update
 
 from node.domain.lifecycle import State, next_due
 from node.store.database import Transaction
 from node.store.tables import Lifecycle
+
+Order = tuple[SQLColumnExpression[Any], ...]
+"""What claims are sorted by."""
 
 _LAPSES_PER_ATTEMPT = 4  # work that ends the whole node each time it is begun is buried in the end
 _LONGEST_ERROR = 2000  # characters; a message may quote what a peer sent
@@ -33,6 +36,15 @@ class Claim:
     max_attempts: int | None  #: None: without a limit
     lease_until: datetime
     last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms rows are claimed: at this time, for so long, by this worker."""
+
+    now: datetime
+    lease_s: float
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +69,51 @@ def claim(
 
     Two claimers never get the same row: SQLite has one writer, and PostgreSQL skips rows that another one has locked.
     """
-    claimable = and_(table.state == State.WAITING, table.due_at <= now, eligible)
-    first = (
-        select(table.id)
-        .where(claimable)
-        .order_by(table.priority, table.due_at, table.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=table)
-    )
-    while (found := tx.scalar(first)) is not None:
-        taken = {
-            "state": State.RUNNING,
-            "attempt": table.attempt + 1,
-            "lease_until": now + timedelta(seconds=lease_s),
-            "worker": worker,
-        }
+    order = (table.priority, table.due_at, table.id)
+    taken = claim_some(tx, table, eligible, Terms(now, lease_s, worker), order=order, limit=1)
+    return taken[0] if taken else None
+
+
+def claim_some(
+    tx: Transaction, table: type[Lifecycle], eligible: ColumnElement[bool], terms: Terms, *, order: Order, limit: int
+) -> list[int]:
+    """Take the first waiting rows that are due and eligible, in this order; return their numbers in it."""
+    now = terms.now
+    first = due(table, eligible, now, order, limit).with_for_update(skip_locked=True, of=table)
+    taken = {
+        "state": State.RUNNING,
+        "attempt": table.attempt + 1,
+        "lease_until": now + timedelta(seconds=terms.lease_s),
+        "worker": terms.worker,
+    }
+    while found := list(tx.scalars(first)):
         # asked once more under the lock: what makes a row eligible may stand in other rows, written since the look
-        if _changed(tx, table, and_(table.id == found, claimable), taken):
-            return found
-    return None
+        claimable = and_(table.id.in_(found), table.state == State.WAITING, table.due_at <= now, eligible)
+        if got := set(_changed(tx, table, claimable, taken)):
+            return [number for number in found if number in got]
+    return []
+
+
+def due(table: type[Lifecycle], eligible: ColumnElement[bool], now: datetime, order: Order, limit: int) -> Select[int]:
+    """Return the query for the numbers of the first waiting rows that are due and eligible."""
+    claimable = and_(table.state == State.WAITING, table.due_at <= now, eligible)
+    return select(table.id).where(claimable).order_by(*order).limit(limit)
 
 
 def rescue(
-    tx: Transaction, table: type[Lifecycle], now: datetime, max_attempts: int | None, *, everything: bool = False
+    tx: Transaction,
+    table: type[Lifecycle],
+    now: datetime,
+    max_attempts: int | None,
+    *,
+    everything: bool = False,
+    which: ColumnElement[bool] | None = None,
 ) -> list[Lapse]:
-    """Take back every row whose lease ran out (or, with `everything`, every running one).
+    """Take back every row whose lease ran out (or, with `everything`, every running one), among `which`.
 
     It goes to waiting, due as it was, or is buried where its attempts are used up.
     """
-    over = true() if everything else table.lease_until < now
+    over = and_(true() if everything else table.lease_until < now, true() if which is None else which)
     lapsed = (
         select(table.id, table.attempt, table.failures, table.lapses)
         .where(table.state == State.RUNNING, over)
@@ -116,6 +144,12 @@ def _after_lapse(failures: int, lapses: int, max_attempts: int | None) -> tuple[
 def finish(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, **values: Any) -> bool:
     """Settle as done; False, and nothing changed, where the claim no longer holds."""
     return _settles(tx, table, claim, _settled(State.DONE, now) | values)
+
+
+def finish_all(tx: Transaction, table: type[Lifecycle], claims: Collection[Claim], now: datetime) -> set[int]:
+    """Settle several as done; return the numbers of those whose claim still holds."""
+    held = tuple_(table.id, table.attempt).in_([(claim.id, claim.attempt) for claim in claims])
+    return set(_changed(tx, table, and_(held, table.state == State.RUNNING), _settled(State.DONE, now)))
 
 
 def fail(  # noqa: PLR0913 - how it failed is exactly this
@@ -179,13 +213,28 @@ def cancel(tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool], 
     return _changed(tx, table, and_(which, not_begun), _settled(State.CANCELLED, now))
 
 
-def next_wake(tx: Transaction, table: type[Lifecycle], eligible: ColumnElement[bool] | None = None) -> datetime | None:
-    """Return the earliest time at which a claim may find something: a due time or the end of a lease."""
+def next_wake(
+    tx: Transaction,
+    table: type[Lifecycle],
+    eligible: ColumnElement[bool] | None = None,
+    which: ColumnElement[bool] | None = None,
+) -> datetime | None:
+    """Return the earliest time at which a claim may find something: a due time or the end of a lease.
+
+    Parameters
+    ----------
+    tx, table
+        Where to look.
+    eligible
+        What a waiting row must be; None for any.
+    which
+        Whose leases count; None for all.
+    """
     waiting = select(table.due_at).where(table.state == State.WAITING, true() if eligible is None else eligible)
     running = select(table.lease_until).where(table.state == State.RUNNING, table.lease_until.is_not(None))
     times = (
         tx.scalar(waiting.order_by(table.due_at).limit(1)),
-        tx.scalar(running.order_by(table.lease_until).limit(1)),
+        tx.scalar((running if which is None else running.where(which)).order_by(table.lease_until).limit(1)),
     )
     return min((time for time in times if time is not None), default=None)
 

@@ -213,7 +213,7 @@ def test_reads_and_composes_of_a_running_study_are_put_back(database: Database, 
 
     jobs = [(row["kind"], row["subject_uid"], row["state"]) for row in _rows(database)["jobs"]]
     assert jobs == [("compose", "1.2.3", "waiting"), ("read", "1.1", "done"), ("read", "1.2", "waiting")]
-    assert database.read(lambda tx: job_claims.next_due(tx, ["read"])) == later(2)
+    assert database.read(lambda tx: job_claims.next_due(tx, ["read"], later(1))) == later(2)
 
 
 def test_the_first_image_of_a_study_is_found_without_counting_the_others(database: Database, arrival: Arrive) -> None:
