@@ -23,7 +23,7 @@ help:
 	@echo "make demo        install into $(VENV), run the node on sample studies, print a table of results"
 	@echo "make run         the node, staying up, with ./config.toml"
 	@echo "make test        all tests that need no root"
-	@echo "make test-peers  install DCMTK, Orthanc, validators and PostgreSQL, and run the tests with them"
+	@echo "make test-peers  install DCMTK, Orthanc, OHIF, validators and PostgreSQL, and run the tests with them"
 	@echo "make learn       train everything from $(DATA), measure it, write docs/model-card.md and its figures"
 	@echo "make card        measure models/starter again and write docs/model-card.md and its figures"
 	@echo "make bench       side-by-side benchmarks, the kill scenario and the fuzz run"

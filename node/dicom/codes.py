@@ -35,6 +35,7 @@ SUCCEEDED = _dcm("111222", "Succeeded")
 PARTIALLY_SUCCEEDED = _dcm("111223", "Partially Succeeded")
 FAILED = _dcm("111224", "Failed")
 NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
+IMAGES_NOT_ASSESSED = CodedConcept("not-assessed", "99PACSNODE", "Images not assessed")  #: not in the Standard
 
 QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 ENGLISH = CodedConcept("en", "RFC5646", "English")
@@ -44,6 +45,7 @@ PRESENT = CodedConcept("52101004", "SCT", "Present")
 ABSENT = CodedConcept("2667000", "SCT", "Absent")
 PERCENT = CodedConcept("%", "UCUM", "Percent")
 NO_UNITS = CodedConcept("1", "UCUM", "no units")
+IMAGES = CodedConcept("{images}", "UCUM", "images")
 PIXELS = CodedConcept("{pixels}", "UCUM", "Pixels")
 
 _MODALITIES = {

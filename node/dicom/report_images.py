@@ -23,9 +23,9 @@ from node.dicom.frames import is_multi_frame
 from node.dicom.source import Source
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
-_INSET_STEP = (
-    0.02  #: of the image's sides; groups are inset differently, or a viewer draws their labels over each other
-)
+#: Of the image's sides. Groups are inset differently, or a viewer draws their labels over each other: OHIF puts them,
+#: of two or three lines each, beside the upper right corner.
+_INSET_STEP, _LABEL_STEP = 0.02, 0.09
 
 
 def image_library(sources: list[Source]) -> ContainerContentItem:
@@ -55,8 +55,9 @@ def region(
 ) -> ScoordContentItem:
     """Return the outline of the whole image, inset by `position`, as a closed polyline in pixels."""
     columns, rows = max(source.header.columns, 1), max(source.header.rows, 1)
-    left, top = (1 + position % 20) * _INSET_STEP * columns, (1 + position % 20) * _INSET_STEP * rows
-    right, bottom = columns - left, rows - top
+    inset = (1 + position % 20) * _INSET_STEP
+    left, right = inset * columns, (1 - inset) * columns
+    top, bottom = (_INSET_STEP + position % 5 * _LABEL_STEP) * rows, (1 - inset) * rows
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
     outline = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
     selected = image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
@@ -65,6 +66,19 @@ def region(
         selected.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
     outline.ContentSequence = ContentSequence([selected])
     return outline
+
+
+def not_assessed_count(source: Source) -> NumContentItem:
+    """Return how many images were not assessed: this one.
+
+    OHIF draws what a group says where a number of it was measured, and cannot open a group without a region. (The
+    Standard's number without a value, qualified as "measurement not attempted", is drawn too; PixelMed's validator
+    calls it an error.)
+    """
+    count = NumContentItem(codes.IMAGES_NOT_ASSESSED, 1, codes.IMAGES, relationship_type=_CONTAINS)
+    count.MeasuredValueSequence[0].NumericValue = "1"  # highdicom writes 1.0
+    count.ContentSequence = ContentSequence([region(source, 0, RelationshipTypeValues.INFERRED_FROM)])
+    return count
 
 
 def _library_entry(source: Source) -> ImageContentItem:

@@ -30,7 +30,7 @@ from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
 from node.dicom.report_choice import detailed
-from node.dicom.report_images import image, image_library, region
+from node.dicom.report_images import image, image_library, not_assessed_count, region
 from node.dicom.report_lines import (
     anomaly_line,
     finding_line,
@@ -165,7 +165,7 @@ def _anomaly_group(
 def _not_assessed_group(
     model: ModelIdentity, reading: Reading, source: Source
 ) -> MeasurementsAndQualitativeEvaluations:
-    """Return a group that says why, and holds neither a finding nor a number."""
+    """Return a group that says why, and holds neither a finding nor a score."""
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
         algorithm_id=_algorithm(model),
@@ -173,10 +173,7 @@ def _not_assessed_group(
     items: list[ContentItem] = [_summary_of_analyses(_status(reading.admission))]
     if reading.admission.reason is not None:
         items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
-    # TID 1501 row 10c lets a region stand without a number, and OHIF cannot open a group that has none; it is not
-    # named Image Region, which would make TID 1410 of the group
-    items.append(region(source, 0, _CONTAINS, codes.SOURCE_OF_MEASUREMENT))
-    group[0].ContentSequence.extend(items)
+    group[0].ContentSequence.extend([*items, not_assessed_count(source)])
     return _completed(group, source, [research_line(model), not_assessed_line(reading)])
 
 

@@ -14,6 +14,19 @@ from tests.support.waiting import wait_until
 
 _TIMEOUT_S = 60
 
+DICOMWEB: dict[str, Any] = {
+    "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
+    "DicomWeb": {
+        "Enable": True,
+        "Root": "/dicom-web/",
+        "EnableWado": True,
+        "WadoRoot": "/wado",
+        "StudiesMetadata": "Full",
+        "SeriesMetadata": "Full",
+    },
+}
+"""Settings with which Orthanc serves a web viewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Orthanc:

@@ -143,13 +143,13 @@ def test_the_anomaly_score_is_a_z_score(tmp_path: Path) -> None:
     assert _texts(report, "121106")[2] == line
 
 
-def test_a_not_assessed_report_says_why_and_carries_no_number(tmp_path: Path) -> None:
+def test_a_not_assessed_report_says_why_and_carries_no_score(tmp_path: Path) -> None:
     """Coded, and as a sentence; no probability, no finding."""
     report = _parsed(study_of(tmp_path, "not assessed"))
     assert _values(report, "111065") == ["111225", "111225"]
     assert _values(report, "121077") == ["128619"]
     assert not list(_items(report, "111012")) + list(_items(report, "113071")) + list(_items(report, "121071"))
-    assert all(_name(number) in {"110910", "110911"} for number in _items(report, value_type="NUM"))
+    assert {_name(number) for number in _items(report, value_type="NUM")} == {"110910", "110911", "not-assessed"}
     first, second = _texts(report, "121106")[:2]
     assert first == _FIRST_LINE
     assert second == "Not assessed: The image is unlike the chest radiographs that the model knows."
