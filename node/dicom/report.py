@@ -18,7 +18,7 @@ from node.dicom.report_check import check_content, check_report, elements, fitti
 from node.dicom.report_header import report_header
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
-from node.dicom.source import source_of
+from node.dicom.source import of_patient, source_of
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
 
@@ -46,6 +46,8 @@ def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequ
         A source cannot be read.
     """
     images = [source_of(image) for image in sources]
+    if content.patient is not None:
+        images = [of_patient(image, content.patient) for image in images]
     check_content(content, images)
     dataset = report_header(content, identity, images)
     root = content_tree(content, images)

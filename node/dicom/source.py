@@ -5,7 +5,8 @@ value in a source can never keep its report from being written.
 """
 
 import re
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -18,6 +19,7 @@ from node.dicom.part10 import NotPart10, opened_part10
 from node.dicom.structure import Structure, check_structure
 from node.domain.errors import Permanent
 from node.domain.instance import InstanceHeader
+from node.domain.patient import Patient, as_patient
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d", re.ASCII)
 
@@ -44,6 +46,15 @@ def source_of(image: Path | InstanceHeader) -> Source:
         As `read_source`.
     """
     return read_source(image) if isinstance(image, Path) else Source(image, (), "", "", "", Dataset())
+
+
+def of_patient(source: Source, patient: Patient) -> Source:
+    """Return a source as an image of the patient as whom its own one counts, without what tells of the old ID."""
+    modules = deepcopy(source.modules)
+    for keyword in ("TypeOfPatientID", "IssuerOfPatientIDQualifiersSequence"):
+        if keyword in modules:
+            delattr(modules, keyword)
+    return replace(source, header=as_patient(source.header, patient), modules=modules)
 
 
 def read_source(path: Path) -> Source:

@@ -1,6 +1,7 @@
 """Whose study it is: what identifies a patient and a study, and where two sources of it differ."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from node.domain.instance import InstanceHeader
 
@@ -14,6 +15,29 @@ IDENTITY_KEYS = (
     "AccessionNumber",
 )
 """Keywords of the elements that are compared (DICOM PS3.4 C.6.2.1, Study Root)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient as a header names one."""
+
+    patient_id: str
+    issuer: str
+    name: str
+    birth_date: str  #: YYYYMMDD
+    sex: str
+
+
+def as_patient(header: InstanceHeader, patient: Patient) -> InstanceHeader:
+    """Return a header that names another patient."""
+    return replace(
+        header,
+        patient_id=patient.patient_id,
+        issuer_of_patient_id=patient.issuer,
+        patient_name=patient.name,
+        patient_birth_date=patient.birth_date,
+        patient_sex=patient.sex,
+    )
 
 
 def differing(header: InstanceHeader, answer: Mapping[str, str]) -> tuple[str, ...]:

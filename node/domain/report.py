@@ -5,6 +5,7 @@ from datetime import datetime
 
 from node.domain.finding import Code, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
+from node.domain.patient import Patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ReportContent:
     predecessor: ReportIdentity | None = None
     synthetic: bool = False  #: whether any image of the study is: the report says so
     findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class; none where no image was assessed
+    patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
 
 
 def report_identity(  # noqa: PLR0913 - an identity depends on exactly these

@@ -5,17 +5,16 @@ it counts for what comes later, too, and taking it back takes back all of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, select
 
 from node.domain.instance import InstanceHeader
+from node.domain.patient import Patient, as_patient
 from node.store.database import Transaction
 from node.store.operation_tables import PatientMerge
 from node.store.tables import Job, JobKind, Study
-
-_IDENTITY = ("patient_name", "patient_birth_date", "patient_sex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +80,43 @@ def remove(tx: Transaction, patient: PatientName) -> None:
 
 
 def counted_as(tx: Transaction, header: InstanceHeader) -> InstanceHeader:
-    """Return a header with the patient whom it counts as.
+    """Return a header with the patient as whom its own one counts.
 
     ID and issuer are the survivor's, always. Name, birth date and sex are those of the survivor's newest study where
     that has them, and else stay as they are.
     """
-    patient = PatientName(header.patient_id, header.issuer_of_patient_id)
-    into = survivor(tx, patient)
-    if into == patient:
-        return header
+    patient = patient_of(tx, [header])
+    return header if patient is None else as_patient(header, patient)
+
+
+def patient_of(tx: Transaction, headers: Sequence[InstanceHeader]) -> Patient | None:
+    """Return the patient as whom those of all these headers count, the first header's for what the survivor lacks.
+
+    None where nothing is merged, or where they are several patients all the same.
+    """
+    names = {PatientName(header.patient_id, header.issuer_of_patient_id) for header in headers}
+    survivors = {survivor(tx, name) for name in names}
+    if survivors == names or len(survivors) > 1:
+        return None
+    (into,), first = survivors, headers[0]
     newest = select(Study).where(_of(into)).order_by(Study.last_received_at.desc().nulls_last()).limit(1)
-    study = tx.scalar(newest)
-    known = {} if study is None else {name: getattr(study, name) for name in _IDENTITY if getattr(study, name)}
-    return replace(header, patient_id=into.patient_id, issuer_of_patient_id=into.issuer, **known)
+    study = tx.scalar(newest) or first
+    return Patient(
+        into.patient_id,
+        into.issuer,
+        study.patient_name or first.patient_name,
+        study.patient_birth_date or first.patient_birth_date,
+        study.patient_sex or first.patient_sex,
+    )
 
 
 def studies_counted_as(tx: Transaction, patient: PatientName) -> list[str]:
     """Return the UIDs of the studies whose header names a patient, or one who counts as that patient."""
-    names, found = {patient}, list[str]()
-    while names:
-        found += tx.scalars(select(Study.study_instance_uid).where(_of(names_of := names.pop())))
-        names |= {merge.patient for merge in all(tx) if merge.into == names_of}
-    return sorted(found)
+    known = all(tx)
+    names = {patient}
+    while more := {merge.patient for merge in known if merge.into in names} - names:
+        names |= more
+    return sorted({uid for name in names for uid in tx.scalars(select(Study.study_instance_uid).where(_of(name)))})
 
 
 def issuers(tx: Transaction, patient_id: str) -> list[str]:
