@@ -13,7 +13,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pynetdicom import _config
@@ -58,6 +58,8 @@ class Host:
         Opens the exchange of each message.
     pdu_timeout_s, idle_timeout_s
         How long a PDU may take from its first byte on, or a write, and how long none need come.
+    contexts_of
+        What is supported instead for some callers, by AE title.
     """
 
     entity: ApplicationEntity
@@ -68,6 +70,7 @@ class Host:
     service: StorageService
     pdu_timeout_s: float
     idle_timeout_s: float
+    contexts_of: Mapping[str, list[PresentationContext]] = field(default_factory=dict)
 
 
 def quieten() -> None:
@@ -139,7 +142,7 @@ class GuardedAssociation(Association):
         acceptor.maximum_length = entity.maximum_pdu_size
         acceptor.implementation_class_uid = entity.implementation_class_uid
         acceptor.implementation_version_name = entity.implementation_version_name
-        acceptor.supported_contexts = self.host.contexts
+        acceptor.supported_contexts = self.host.contexts_of.get(self.asked.calling_ae_title, self.host.contexts)
         self.requestor.address_info = AddressInformation.from_tuple(self.visitor.address)
 
     @cached_property

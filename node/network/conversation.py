@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from node.network.associate import Role
 from node.network.command import (
     NO_DATASET,
     WITH_DATASET,
@@ -87,6 +88,11 @@ class Conversation:
                 return Context(context_id, syntax)
         raise ContextNotAccepted(f"{self.peer} does not accept {syntax_name(sop_class_uid)}")
 
+    def is_refused(self, sop_class_uid: str, role: Role) -> bool:
+        """Return whether the peer said that this node may not have all of these roles."""
+        answered = self._requestor.roles.get(sop_class_uid, role)
+        return (role.scu and not answered.scu) or (role.scp and not answered.scp)
+
     def request(self, context: Context, values: Mapping[Element, int | str], dataset: bytes) -> int:
         """Send a request with a dataset, and return its (0000,0110) Message ID."""
         self._message_id = self._message_id % 0xFFFF + 1
@@ -119,7 +125,10 @@ class Conversation:
         PeerUnreachable
             When it answers something else, cannot be read, or the association is over.
         """
-        message = self.receive()
+        return self.checked(self.receive(), field, message_id)
+
+    def checked(self, message: Message, field: CommandField, message_id: int) -> Message:
+        """Return a message that came, which must be a response to this request; raises as `answer`."""
         with readable(self.peer):
             answered = (message.command.field, message.command.number(Element.MESSAGE_ID_BEING_RESPONDED_TO))
             _ = message.status
@@ -165,9 +174,15 @@ def readable(peer: PeerAddress) -> Iterator[None]:
 
 @contextmanager
 def open_conversation(
-    peer: PeerAddress, calling_ae_title: str, sop_class_uids: Sequence[str], timeouts: Timeouts | None = None
+    peer: PeerAddress,
+    calling_ae_title: str,
+    sop_class_uids: Sequence[str],
+    timeouts: Timeouts | None = None,
+    roles: Mapping[str, Role] | None = None,
 ) -> Iterator[Conversation]:
     """Open an association for these SOP classes; release it at the end, abort it on error.
+
+    `roles` proposes other roles for them than that of an SCU, by SOP class.
 
     Raises
     ------
@@ -175,7 +190,7 @@ def open_conversation(
         When no association comes about.
     """
     proposals = [Syntaxes(uid, syntax) for uid in sop_class_uids for syntax in _TRANSFER_SYNTAXES]
-    requestor = Requestor(peer, calling_ae_title, proposals, timeouts or Timeouts())
+    requestor = Requestor(peer, calling_ae_title, proposals, timeouts or Timeouts(), roles)
     try:
         yield Conversation(peer, requestor)
     except BaseException:

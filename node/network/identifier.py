@@ -92,8 +92,22 @@ def texts_of(encoded: bytes, transfer_syntax_uid: str) -> dict[str, str]:
     MalformedIdentifier
         When it is no dataset.
     """
+    return dict(_texts(decode_dataset(encoded, transfer_syntax_uid)))
+
+
+def items_of(encoded: bytes, transfer_syntax_uid: str, keyword: str) -> list[dict[str, str]]:
+    """Return the items of a sequence at the top of a dataset, each as `texts_of`; none where it is absent.
+
+    Raises
+    ------
+    MalformedIdentifier
+        When it is no dataset, or the sequence none.
+    """
     dataset = decode_dataset(encoded, transfer_syntax_uid)
-    return dict(_texts(dataset))
+    try:
+        return [dict(_texts(item)) for item in dataset.get(keyword) or []]
+    except LIBRARY_ERRORS as error:
+        raise MalformedIdentifier(f"a sequence that cannot be decoded ({type(error).__name__})") from None
 
 
 def _texts(dataset: Dataset) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What this node offers in an association: every storage SOP class times every transfer syntax, and Verification.
+"""What this node offers in an association: every storage SOP class times every transfer syntax, and what goes with it.
 
 It knows the lists and their names; it does not know who asks, nor what a dataset holds.
 
@@ -23,6 +23,7 @@ from pydicom.uid import (
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 
 #: The DICOM Application Context Name (PS3.7 A.2.1): the only one there is.
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -93,3 +94,15 @@ def syntax_name(uid: str) -> str:
 def acceptor_contexts() -> tuple[PresentationContext, ...]:
     """Return the contexts that the node supports as an acceptor; built once and shared, so not to be changed."""
     return tuple(build_context(uid, list(TRANSFER_SYNTAXES)) for uid in (VERIFICATION, *sorted(STORAGE_SOP_CLASSES)))
+
+
+@cache
+def commitment_contexts() -> tuple[PresentationContext, ...]:
+    """Return Verification and Storage Commitment; built once and shared, so not to be changed.
+
+    A peer asks for commitment in the default role, and tells its result on an association of its own as the SCP, which
+    it proposes by role selection (PS3.4 J.3.3, PS3.7 D.3.3.4).
+    """
+    push_model = build_context(STORAGE_COMMITMENT, list(_UNCOMPRESSED[:2]))
+    push_model.scu_role = push_model.scp_role = True
+    return build_context(VERIFICATION, list(TRANSFER_SYNTAXES)), push_model

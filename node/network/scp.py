@@ -1,8 +1,8 @@
-"""The Verification and Storage SCP: where the node listens, who is let in, how many at once, and how it stops.
+"""The SCP of verification, storage and storage commitment: where it listens, who is let in, how many, how it stops.
 
 References
 ----------
-DICOM PS3.4 Annexes A and B, PS3.8 9.3.4 (rejection).
+DICOM PS3.4 Annexes A, B and J, PS3.8 9.3.4 (rejection).
 """
 
 import contextlib
@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable
 
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.presentation import PresentationContext
 
 from node.domain.errors import OperatorError, Refused
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.network.association import GuardedAssociation, Host, quieten
+from node.network.commitment_scp import CommitmentService, Hear
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.fast import FastAssociation
 from node.network.guards import LibraryAssociation
 from node.network.lobby import Lobby, Visitor
 from node.network.pdu import reject_pdu
-from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts
+from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts, commitment_contexts
 from node.network.reception import Begin
 from node.network.rejection import RefusedAssociation, Rejection
 from node.network.request import AssociationRequest
@@ -62,6 +64,8 @@ class StorageSCP:
         Counts the associations; those of this process alone where it is left out.
     lost
         Called once where this SCP accepts nobody any more though nobody stopped it; see `lobby.Lobby`.
+    hear
+        Called with what a peer says of storage commitment, see `commitment_scp`; without it none is offered.
     """
 
     def __init__(
@@ -72,11 +76,14 @@ class StorageSCP:
         congested: Callable[[], str | None] = lambda: None,
         slots: Slots | None = None,
         lost: Callable[[], None] = lambda: None,
+        hear: Hear | None = None,
     ) -> None:
         self._settings, self._on_refused, self._congested = settings, on_refused, congested
         self._lost = lost
         self._slots = slots or LocalSlots(settings.max_associations, settings.max_associations_per_address)
-        self._service = StorageService(begin, settings.max_instance_mb * 1_000_000)
+        self._commits = hear is not None
+        others = CommitmentService(hear).operations if hear is not None else None
+        self._service = StorageService(begin, settings.max_instance_mb * 1_000_000, others)
         self._changed = threading.Condition()
         self._open: set[GuardedAssociation] = set()
         self._admitted: set[GuardedAssociation] = set()
@@ -109,16 +116,22 @@ class StorageSCP:
         self._lobby = lobby
         self._host = Host(
             _entity(self._settings),
-            list(acceptor_contexts()),
+            list(_contexts(commits=self._commits)),
             self._admit,
             self._end,
             lobby.see_off,
             self._service,
             self._settings.pdu_timeout_s,
             self._settings.idle_timeout_s,
+            self._contexts_of(),
         )
         lobby.start()
         return port
+
+    def _contexts_of(self) -> dict[str, list[PresentationContext]]:
+        settings = self._settings
+        alone = () if settings.accept_any_calling_ae else settings.committing_ae_titles - settings.calling_ae_titles
+        return {title: list(commitment_contexts()) for title in alone}
 
     def _welcome(self, visitor: Visitor) -> bytes | None:
         """Start the association of a visitor, or say with what to send it away; called on the lobby's thread."""
@@ -141,6 +154,10 @@ class StorageSCP:
                 self._admitted.discard(association)
                 self._slots.give_back(association.introduction.address)
             self._changed.notify_all()
+
+    def accepts(self, within_s: float) -> bool:
+        """Return whether the thread that accepts goes round, after so long at most."""
+        return self._lobby is not None and self._lobby.turns(within_s)
 
     def drain(self, timeout_s: float) -> bool:
         """Let nobody else in, let the running associations finish, abort those that do not, and close the port.
@@ -201,7 +218,8 @@ class StorageSCP:
             return Rejection.PROTOCOL_VERSION
         if request.application_context != APPLICATION_CONTEXT:
             return Rejection.APPLICATION_CONTEXT
-        is_known = settings.accept_any_calling_ae or calling in settings.calling_ae_titles
+        titles = settings.calling_ae_titles | settings.committing_ae_titles
+        is_known = settings.accept_any_calling_ae or calling in titles
         if not is_known or not request.is_calling_title_sound:
             return Rejection.CALLING_AE_TITLE
         return None if request.called_ae_title == settings.ae_title else Rejection.CALLED_AE_TITLE
@@ -237,6 +255,11 @@ def listening(bind: str, port: int) -> socket.socket:
         return socket.create_server((bind, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise OperatorError(_bind_failure(f"port {port} on {bind}", error)) from error
+
+
+def _contexts(*, commits: bool) -> tuple[PresentationContext, ...]:
+    storage = acceptor_contexts()
+    return (*storage, *commitment_contexts()[1:]) if commits else storage
 
 
 def _entity(settings: ScpSettings) -> ApplicationEntity:

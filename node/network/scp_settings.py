@@ -18,6 +18,8 @@ class ScpSettings:
         Whether every calling AE title is let in.
     calling_ae_titles
         The calling AE titles that are let in otherwise.
+    committing_ae_titles
+        Calling AE titles that are let in beside them, to tell what they commit to; no instance is taken from them.
     max_associations, max_associations_per_address
         How many associations run at once, in all and from one IP address.
     association_timeout_s
@@ -39,6 +41,7 @@ class ScpSettings:
     port: int = 11112
     accept_any_calling_ae: bool = False
     calling_ae_titles: frozenset[str] = frozenset()
+    committing_ae_titles: frozenset[str] = frozenset()
     max_associations: int = 20
     max_associations_per_address: int = 16
     association_timeout_s: float = 30.0

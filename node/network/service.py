@@ -1,8 +1,8 @@
 """The service behind an association: what each message is answered, and who answers it.
 
-A C-STORE is served here, from its command set on; C-ECHO, and whatever service is added, goes to the library's own
-handling; the rest is not offered. An instance is handed on as the bytes that come, with what the association says about
-it. What becomes of it, and so which status is true, is decided by the `Reception` that takes it.
+A C-STORE is served here, from its command set on; storage commitment by whoever is handed in for it; C-ECHO goes to
+the library's own handling; the rest is not offered. An instance is handed on as the bytes that come, with what the
+association says about it. What becomes of it, and so which status is true, is decided by the `Reception` that takes it.
 
 References
 ----------
@@ -21,6 +21,7 @@ from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.network.assembly import Exchange
 from node.network.command import Command, CommandField, Element, MalformedCommand, response_to
+from node.network.exchanges import Gathered, Thrown
 from node.network.pdu import BrokenProtocol
 from node.network.presentation import VERIFICATION, Syntaxes
 from node.network.reception import Announced, Begin, Reception
@@ -33,7 +34,7 @@ _OUT_OF_RESOURCES = 0xA700
 _DATASET_DOES_NOT_MATCH = 0xA900
 
 #: The operations that the library serves, and of which SOP class. It would abort at another class, and be silent at a
-#: request that it finds incomplete; a service that is added is named here.
+#: request that it finds incomplete.
 _LIBRARY_SERVES = {CommandField.C_ECHO_RQ: VERIFICATION}
 
 #: The longest dataset of such an operation, which is gathered in memory; C-ECHO has none.
@@ -88,6 +89,10 @@ def contained(step: Callable[..., _Result], *arguments: object) -> _Result:
         raise Refused(_OUT_OF_RESOURCES, "processing failed on the node") from None
 
 
+Service = Callable[[Served, int, Command], Exchange]
+"""Opens the exchange of a request: who asks, on which presentation context, and the command set, which has an ID."""
+
+
 class StorageService:
     """Opens the exchange of each message.
 
@@ -97,10 +102,12 @@ class StorageService:
         Called for every instance, on several threads at once; what it returns takes the dataset and gives the status.
     maximum_bytes
         The longest dataset that is let in.
+    others
+        What opens the exchange of other operations, by (0000,0100) Command Field.
     """
 
-    def __init__(self, begin: Begin, maximum_bytes: int) -> None:
-        self._begin, self._maximum_bytes = begin, maximum_bytes
+    def __init__(self, begin: Begin, maximum_bytes: int, others: Mapping[int, Service] | None = None) -> None:
+        self._begin, self._maximum_bytes, self._others = begin, maximum_bytes, others or {}
 
     def open(self, association: Served, context_id: int, command: Command, encoded: bytes) -> Exchange:
         """Return the exchange of the message with this command set, decoded and as it came.
@@ -121,6 +128,8 @@ class StorageService:
         field = command.field
         if field == CommandField.C_STORE_RQ:
             return self._store(association, association.accepted[context_id], command)
+        if field in self._others:
+            return self._others[field](association, context_id, command)
         if field not in _LIBRARY_SERVES:
             return Thrown(response_to(command, _UNRECOGNISED_OPERATION))
         served = CommandField(field)
@@ -128,7 +137,7 @@ class StorageService:
         if _LIBRARY_SERVES[served] not in map(command.text, _SOP_CLASS_UIDS):
             return Thrown(response_to(command, _SOP_CLASS_NOT_SUPPORTED))
         hand_on = partial(association.hand_to_library, context_id, encoded)
-        return HandedOn(hand_on, _MAXIMUM_HANDED_ON_BYTES[served], response_to(command, _RESOURCE_LIMITATION))
+        return Gathered(hand_on, _MAXIMUM_HANDED_ON_BYTES[served], response_to(command, _RESOURCE_LIMITATION))
 
     def _store(self, association: Served, context: Syntaxes, command: Command) -> Exchange:
         who = association.introduction
@@ -232,68 +241,3 @@ class StoreExchange:
         if reception is not None:
             with contextlib.suppress(Refused):  # it is logged, and there is nobody to tell
                 contained(reception.abandon)
-
-
-class Thrown:
-    """A message that is answered without a look at its dataset, or not at all.
-
-    Parameters
-    ----------
-    response
-        The encoded response, or None.
-    """
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: bytes | None) -> None:
-        self._response = response
-
-    def write(self, fragments: Sequence[memoryview]) -> None:
-        """Throw the bytes away."""
-
-    def finish(self) -> bytes | None:
-        """Return the response."""
-        return self._response
-
-    def abandon(self) -> None:
-        """Leave nothing; there is nothing."""
-
-
-class HandedOn:
-    """A message that is gathered and then served by the library.
-
-    Parameters
-    ----------
-    hand_on
-        Called with the whole dataset, empty where there is none.
-    maximum_bytes
-        The longest dataset that is gathered.
-    too_long
-        The response where the dataset is longer.
-    """
-
-    __slots__ = ("_dataset", "_hand_on", "_left_bytes", "_too_long")
-
-    def __init__(self, hand_on: Callable[[bytes], None], maximum_bytes: int, too_long: bytes) -> None:
-        self._hand_on, self._left_bytes, self._too_long = hand_on, maximum_bytes, too_long
-        self._dataset = bytearray()
-
-    def write(self, fragments: Sequence[memoryview]) -> None:
-        """Gather the bytes."""
-        self._left_bytes -= sum(map(len, fragments))
-        if self._left_bytes < 0:
-            self._dataset.clear()
-            return
-        for fragment in fragments:
-            self._dataset += fragment
-
-    def finish(self) -> bytes | None:
-        """Have the message served; the library answers it."""
-        if self._left_bytes < 0:
-            return self._too_long
-        self._hand_on(bytes(self._dataset))
-        return None
-
-    def abandon(self) -> None:
-        """Forget what has come."""
-        self._dataset.clear()

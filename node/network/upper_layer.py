@@ -13,12 +13,12 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from node.network import pdu
-from node.network.associate import Acceptance, MalformedAnswer, decode_acceptance, encode_request
+from node.network.associate import Acceptance, MalformedAnswer, Role, decode_acceptance, encode_request
 from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
 from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
@@ -40,6 +40,8 @@ class Requestor:
         At most 128 contexts; each gets its own, so that the answer is about that pair alone.
     timeouts
         How long each step may take.
+    roles
+        Which roles to propose, by SOP class; SCU where it says nothing.
 
     Raises
     ------
@@ -48,20 +50,25 @@ class Requestor:
     """
 
     def __init__(
-        self, peer: PeerAddress, calling_ae_title: str, proposals: Sequence[Syntaxes], timeouts: Timeouts
+        self,
+        peer: PeerAddress,
+        calling_ae_title: str,
+        proposals: Sequence[Syntaxes],
+        timeouts: Timeouts,
+        roles: Mapping[str, Role] | None = None,
     ) -> None:
         self._peer, self._timeouts = peer, timeouts
         self.watch(None)
         self._connection = _connected(peer, timeouts.connect_s)
         self._come: deque[tuple[int, int, bytes]] = deque()
         try:
-            self._negotiate(calling_ae_title, proposals)
+            self._negotiate(calling_ae_title, proposals, roles or {})
         except BaseException:
             self._connection.close()
             raise
 
-    def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes]) -> None:
-        self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals))
+    def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes], roles: Mapping[str, Role]) -> None:
+        self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals, roles))
         kind, body = self._read_pdu(self._timeouts.association_s)
         if kind == pdu.ASSOCIATE_RJ and len(body) >= 4:
             raise Rejected(self._peer, calling_ae_title, (body[1], body[2], body[3]))
@@ -75,6 +82,7 @@ class Requestor:
     def _take(self, acceptance: Acceptance, proposals: Sequence[Syntaxes]) -> None:
         context_ids = {syntaxes: 2 * index + 1 for index, syntaxes in enumerate(proposals)}
         self.accepted = {key: value for key, value in context_ids.items() if value in acceptance.context_ids}
+        self.roles = acceptance.roles  #: those that the peer answered, by SOP class
         # PS3.8 D.1: 0 means that the peer sets no limit.
         longest = min(acceptance.maximum_pdu_bytes or MAXIMUM_PDU_BYTES, MAXIMUM_PDU_BYTES)
         self._maximum_bytes = longest
@@ -124,6 +132,8 @@ class Requestor:
         while not self._come:
             kind, body = self._read_pdu(self._timeouts.answer_s)
             if kind != pdu.DATA:
+                if kind == pdu.RELEASE_RQ:  # it may end the association when it likes (PS3.8 7.2)
+                    self._send(pdu.RELEASE_RP_PDU)
                 self._connection.close()
                 raise AssociationLost(f"{self._peer} {_ending(kind)} before it answered")
             self._come.extend(self._fragments(body))
