@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts
+from node.pipeline.completion import Closer
 from node.pipeline.compose import Composer
+from node.pipeline.senders import senders_of
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
 
@@ -13,6 +15,7 @@ _LEASE_S = 120.0
 
 def compose_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
     """Yield the one loop."""
-    peers = parts.settings.peers
-    composer = Composer(parts.database, parts.files, parts.catalogue, peers, parts.clock, parts.wake)
+    settings = parts.settings
+    closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
+    composer = Composer(parts.database, parts.files, parts.catalogue, settings.peers, closer, parts.clock, parts.wake)
     yield parts.job_loop("compose", JobKind.COMPOSE, _LEASE_S, composer.handle)

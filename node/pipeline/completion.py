@@ -55,28 +55,47 @@ def released(
             queue.ask_sooner(tx, study_uid, at)
 
 
-def close(tx: Transaction, job: ClaimedJob, learning: Collection[str], default_s: float, now: datetime) -> None:
-    """Close the study of a compose that has been done, where it is open; say what was waited for, and learn from it.
-
-    Of several models, the first whose compose is done closes the study.
+class Closer:
+    """Closes the studies of composes that are done.
 
     Parameters
     ----------
-    tx
-        The transaction that settles the compose.
-    job
-        It.
-    learning
-        Calling AE titles whose quiet period is learnt.
-    default_s
-        The quiet period of the others; a longer gap counts as this one.
-    now
-        Aware.
+    quiet_period_s
+        Of senders of which nothing else is set; where one is learnt, a longer gap counts as this one.
+    max_wait_s
+        How long a compose that was done with a part of its images waits for the reads of the others.
+    senders
+        By calling AE title.
     """
-    closed = closing.close(tx, job.study_instance_uid, job.signal, now) if job.signal else None
-    if closed is None:
-        return
-    waited_s = round((now - closed.last_image_at).total_seconds(), 3)
-    audit.add(tx, now, COMPLETE, job.study_instance_uid, signal=job.signal, waited_s=waited_s, images=closed.images)
-    if learning and not closed.is_backfill:  # how an archive paces what it was asked for says nothing of new studies
-        habits.learn(tx, job.study_instance_uid, sorted(learning), default_s, now)
+
+    def __init__(self, quiet_period_s: float, max_wait_s: float, senders: Senders) -> None:
+        self._quiet_period_s, self._max_wait = quiet_period_s, timedelta(seconds=max_wait_s)
+        self._learning = sorted(title for title, sender in senders.items() if sender.quiet_period_s is None)
+
+    def close(self, tx: Transaction, job: ClaimedJob, unread: Collection[str], now: datetime) -> None:
+        """Close the study of a compose, where it is open; say what was waited for, and learn from it.
+
+        Of several models, the first whose compose is done closes the study.
+
+        Parameters
+        ----------
+        tx
+            The transaction that has settled the compose as done.
+        job
+            It.
+        unread
+            SOP Instance UIDs that were not read yet when it began, because it could wait no longer: the compose is
+            put back, to be done again once they are.
+        now
+            Aware.
+        """
+        if unread:
+            queue.wait_for_reads(tx, job.study_instance_uid, job.model, now, now + self._max_wait)
+        signal = Signal.LONGEST_WAIT if unread else job.signal
+        closed = closing.close(tx, job.study_instance_uid, signal, now) if signal else None
+        if closed is None:
+            return
+        waited_s = round((now - closed.last_image_at).total_seconds(), 3)
+        audit.add(tx, now, COMPLETE, job.study_instance_uid, signal=signal, waited_s=waited_s, images=closed.images)
+        if self._learning and not closed.is_backfill:  # an archive's pace says nothing of new studies
+            habits.learn(tx, job.study_instance_uid, self._learning, self._quiet_period_s, now)

@@ -8,6 +8,7 @@ from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.report import ModelIdentity, ReportContent, report_identity
 from node.pipeline.catalogue import Catalogue
+from node.pipeline.completion import Closer
 from node.pipeline.conclude import destinations, digest_of, patient_key, says_the_same
 from node.pipeline.material import Material, gather, unchanged
 from node.store import (
@@ -48,6 +49,8 @@ class Composer:
         The models and their opened bundles.
     peers
         The configured peers.
+    closer
+        Closes the studies that are composed.
     clock
         The time now, aware.
     wake
@@ -60,11 +63,12 @@ class Composer:
         files: InstanceFiles,
         catalogue: Catalogue,
         peers: Sequence[PeerSettings],
+        closer: Closer,
         clock: Callable[[], datetime],
         wake: Callable[[], None],
     ) -> None:
         self._database, self._files, self._catalogue, self._peers = database, files, catalogue, peers
-        self._clock, self._wake = clock, wake
+        self._closer, self._clock, self._wake = closer, clock, wake
 
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
@@ -74,20 +78,21 @@ class Composer:
         )
         material = None if outdated else self._database.read(lambda tx: gather(tx, job.study_instance_uid, model))
         if material is not None and (reason := material.turned_away) is not None:
-            self._database.write(lambda tx: self._turn_away(tx, job, reason))
+            self._database.write(lambda tx: self._turn_away(tx, job, reason, material.unread))
         elif material is None or unchanged(material, model):
-            self._database.write(lambda tx: self._put_off(tx, job, outdated))
+            self._database.write(lambda tx: self._put_off(tx, job, outdated, material.unread if material else ()))
         else:
             analysis = self._analysis(job, model, material)
             rendition = self._rendition(analysis, model, material)
-            sources = {source.header.sop_instance_uid for source in material.sources}
-            self._database.write(lambda tx: self._settle(tx, job, sources, analysis, rendition))
+            self._database.write(lambda tx: self._settle(tx, job, material, analysis, rendition))
             _log.info(
                 "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
             )
         self._wake()
 
-    def _put_off(self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID]) -> None:
+    def _put_off(
+        self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID], unread: Sequence[str]
+    ) -> None:
         """Settle without a report; images that another version read are read again first, and then it is due."""
         now = self._clock()
         reads = [NewRead(uid, job.study_instance_uid, job.model) for uid in outdated]
@@ -95,13 +100,15 @@ class Composer:
         turned_away.clear(tx, job.study_instance_uid, job.model)
         if outdated:
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
-        job_claims.finish(tx, job, now)
+        if job_claims.finish(tx, job, now) and not outdated:
+            self._closer.close(tx, job, unread, now)
 
-    def _turn_away(self, tx: Transaction, job: ClaimedJob, reason: str) -> None:
+    def _turn_away(self, tx: Transaction, job: ClaimedJob, reason: str, unread: Sequence[str]) -> None:
         """Settle without a report, because the rule wants another number of images; what waits no longer leaves."""
         now = self._clock()
         if not job_claims.finish(tx, job, now):
             return
+        self._closer.close(tx, job, unread, now)
         if turned_away.put(tx, job.study_instance_uid, job.model, reason, now):
             audit.add(tx, now, "study turned away", job.study_instance_uid, model=job.model, reason=reason)
         for peer in self._peers:
@@ -142,6 +149,7 @@ class Composer:
             material.predecessor,
             material.synthetic,
             analysis.findings,
+            material.patient,
         )
         first, *others = material.sources
         # all that a report says of the others stands in their rows: a series of thousands is not opened again
@@ -156,13 +164,15 @@ class Composer:
         )
 
     def _settle(
-        self, tx: Transaction, job: ClaimedJob, sources: set[str], analysis: NewAnalysis, rendition: NewRendition
+        self, tx: Transaction, job: ClaimedJob, material: Material, analysis: NewAnalysis, rendition: NewRendition
     ) -> None:
         now = self._clock()
         if not job_claims.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
+        sources = {source.header.sop_instance_uid for source in material.sources}
         if sources & rejections.rejected_of(tx, job.study_instance_uid):
             return  # whoever rejected it has put the job back
+        self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
         rendition_id = analyses.add_rendition(tx, analysis_id, rendition)
@@ -180,6 +190,7 @@ class Composer:
                 finding.name: round(finding.score, 4) for finding in analysis.findings if finding.score is not None
             },
             inputs=analysis.inputs_digest[:16],
+            not_read_yet=len(material.unread),
             destinations=sent_to,
         )
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from node.domain.aggregate import aggregated, outcome_of
 from node.domain.finding import Outcome, Reading, StudyFinding
 from node.domain.instance import InstanceHeader
+from node.domain.patient import Patient, as_patient
 from node.domain.report import ModelIdentity, ReportIdentity
 from node.domain.rule import Rule, count_turned_away
 from node.pipeline.conclude import conclusion_of, digest_of, inputs_of, patient_key
 from node.pipeline.reading import not_read
-from node.store import analyses, findings, instances, registry, rejections, synthetic
+from node.store import analyses, findings, instances, merges, queue, registry, rejections, synthetic
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 from node.store.instances import HeldInstance
@@ -29,11 +30,14 @@ class Material:
     predecessor: ReportIdentity | None
     synthetic: bool = False  #: the study is
     untrue: bool = False  #: the newest analysis rests on an image that was rejected since
+    patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
+    unread: tuple[str, ...] = ()  #: SOP Instance UIDs that are still to be read: it could wait no longer
 
     @property
     def header(self) -> InstanceHeader:
-        """The newest header: it says whose study this is."""
-        return self.sources[0].header
+        """The newest header, with the patient as whom it counts: it says whose study this is."""
+        newest = self.sources[0].header
+        return newest if self.patient is None else as_patient(newest, self.patient)
 
     @property
     def findings(self) -> tuple[StudyFinding, ...]:
@@ -85,6 +89,8 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | 
         analyses.renditions(tx, latest.id)[0].identity if latest else None,
         synthetic.is_synthetic(tx, study_uid),
         latest is not None and rejections.is_untrue(tx, latest.id),
+        merges.patient_of(tx, [source.header for source in sources]),
+        tuple(queue.unread(tx, study_uid, model.name)),
     )
 
 

@@ -85,7 +85,7 @@ def claim_some(
     """
     rescue(tx, now, max_attempts=max_attempts)
     terms = work.Terms(now, lease_s, worker)
-    taken = work.claim_some(tx, Job, _eligible(kinds), terms, order=_ORDER, limit=limit)
+    taken = work.claim_some(tx, Job, _eligible(kinds, now), terms, order=_ORDER, limit=limit)
     return _claimed(tx, taken, max_attempts) if taken else []
 
 
@@ -167,10 +167,11 @@ def extend(tx: Transaction, claimed: ClaimedJob, now: datetime, lease_s: float) 
 def next_due(tx: Transaction, kinds: Collection[str], now: datetime) -> datetime | None:
     """Return when a claim may next find a job of these kinds, or None where only a new job can help.
 
-    A compose that waits for reads is left out: the end of its last read is what wakes it. Where a job is due, `now` is
+    A compose that waits for reads is left out: the end of its last read is what wakes it, or a look after its longest
+    wait. Where a job is due, `now` is
     returned: it is found in the order of claims, past which it would take a look at all that is blocked.
     """
-    eligible = _eligible(kinds)
+    eligible = _eligible(kinds, now)
     if tx.scalar(work.due(Job, eligible, now, _ORDER, 1)) is not None:
         return now
     return work.next_wake(tx, Job, and_(eligible, Job.due_at > now), _of(kinds))
@@ -184,9 +185,12 @@ def _of(kinds: Collection[str]) -> ColumnElement[bool]:
     return Job.kind == chosen[0] if len(chosen) == 1 else Job.kind.in_(chosen)
 
 
-def _eligible(kinds: Collection[str]) -> ColumnElement[bool]:
+def _eligible(kinds: Collection[str], now: datetime) -> ColumnElement[bool]:
     of_these = _of(kinds)
-    return of_these if set(kinds) == {JobKind.READ} else and_(of_these, _reads_are_over())
+    if set(kinds) == {JobKind.READ}:
+        return of_these
+    waited_longest = and_(Job.latest_at <= now, _something_is_read())
+    return and_(of_these, or_(_reads_are_over(), waited_longest))
 
 
 @cache  # one expression for all: building it costs more than a claim
@@ -199,6 +203,17 @@ def _reads_are_over() -> ColumnElement[bool]:
         read.state.in_(OPEN_STATES),
     )
     return or_(Job.kind == JobKind.READ, ~still_open)
+
+
+@cache
+def _something_is_read() -> ColumnElement[bool]:
+    read = aliased(Job)
+    return exists().where(
+        read.study_instance_uid == Job.study_instance_uid,
+        read.model == Job.model,
+        read.kind == JobKind.READ,
+        read.state.in_((State.DONE, State.BURIED)),
+    )
 
 
 def _claimed(tx: Transaction, numbers: Sequence[int], max_attempts: int) -> list[ClaimedJob]:

@@ -15,6 +15,7 @@ from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.network.peer import Timeouts
 from node.pipeline.catalogue import Catalogue, registration_of
+from node.pipeline.completion import Closer
 from node.pipeline.compose import Composer
 from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
@@ -89,7 +90,9 @@ class Line:
     def compose(self) -> int:
         """Do all composes that are due and return how many succeeded."""
         house = self.house
-        composer = Composer(house.database, house.files, self.catalogue, self.peers, house.clock, lambda: None)
+        policy = house.policy
+        closer = Closer(policy.quiet_period_s, policy.max_wait_s, policy.senders)
+        composer = Composer(house.database, house.files, self.catalogue, self.peers, closer, house.clock, lambda: None)
         return self._work(JobKind.COMPOSE, composer.handle)
 
     def report(self) -> int:
@@ -143,7 +146,7 @@ class Line:
         numbers = [analysis["id"] for analysis in views.study(tx, "1.2.3", now=self.house.clock())["analyses"]]
         return [rendition.dataset for number in numbers for rendition in analyses.renditions(tx, number)]
 
-    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path, _public_key: Path | None) -> Reading:
+    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path, _key: Path | None, _frames: int) -> Reading:
         assert path.is_file()
         assert bundle.is_dir()
         return self.says(uid)
