@@ -10,6 +10,7 @@ DICOM PS3.3 C.7.6.3 (Image Pixel), C.7.5.1.1.2 (Pixel Padding), C.11.1 (Modality
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut
 
+from node.dicom.claims import PixelsUnreadable, TooManyFrames, number_of_frames
 from node.dicom.encoding import NotParsable
 from node.dicom.frames import frame_rescales
 from node.dicom.lookup import looked_up, table_of
 from node.dicom.padding import as_background, padded_pixels
 from node.dicom.part10 import NotPart10
-from node.dicom.stored import PixelsUnreadable, TooManyFrames, opened, stored_values
+from node.dicom.stored import opened, stored_frames, stored_values
 from node.dicom.voi import presented
 
-__all__ = ["MAXIMUM_PIXEL_BYTES", "PixelValues", "PixelsUnreadable", "TooManyFrames", "read_pixels"]
+__all__ = ["MAXIMUM_PIXEL_BYTES", "PixelValues", "PixelsUnreadable", "TooManyFrames", "read_frames", "read_pixels"]
 
 MAXIMUM_PIXEL_BYTES = 1 << 30
 
@@ -99,16 +101,52 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES, max_frames: in
     try:
         dataset = opened(data, max_bytes)
         stored, photometric = stored_values(dataset, max_bytes, max_frames)
-        inverted = _is_inverted(dataset, photometric)
-        window = None
-        if photometric in _GREY:
-            values, window = presented(dataset, _modality_values(dataset, _by_frames(stored)))
-            _take_out_padding(dataset, _by_frames(stored), values, inverted=inverted)
-        else:
-            values = _by_frames(_luminance(dataset, stored, photometric))
-        bits_stored = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 8 * stored.dtype.itemsize)
+        rescales = frame_rescales(dataset, number_of_frames(dataset))
+        return _pixel_values(dataset, stored, photometric, rescales)
     except _DECODING_FAILURES as failure:
         raise PixelsUnreadable(_reason(failure)) from failure
+
+
+def read_frames(path: Path, max_frames: int, max_bytes: int = MAXIMUM_PIXEL_BYTES) -> Iterator[PixelValues]:
+    """Decode a stored file frame by frame; what is yielded holds one frame, and no two are held at once.
+
+    Parameters
+    ----------
+    path
+        A DICOM file, as the node stores it.
+    max_frames
+        The most frames that the header may declare; more are refused before one is decoded.
+    max_bytes
+        The most that one decoded frame may take up; also the most that a deflated dataset may inflate to.
+
+    Raises
+    ------
+    PixelsUnreadable, TooManyFrames, OSError
+        As `read_pixels`; of a frame that cannot be decoded, when its turn comes.
+    """
+    data = path.read_bytes()
+    try:
+        dataset = opened(data, max_bytes)
+        del data  # the dataset holds the pixel data by itself
+        rescales = frame_rescales(dataset, number_of_frames(dataset))
+        for (stored, photometric), rescale in zip(stored_frames(dataset, max_bytes, max_frames), rescales, strict=True):
+            yield _pixel_values(dataset, stored, photometric, [rescale])
+    except _DECODING_FAILURES as failure:
+        raise PixelsUnreadable(_reason(failure)) from failure
+
+
+def _pixel_values(
+    dataset: Dataset, stored: npt.NDArray[Any], photometric: str, rescales: Iterable[tuple[float, float]]
+) -> PixelValues:
+    """Return what the stored values of some frames mean, each with its rescale."""
+    inverted = _is_inverted(dataset, photometric)
+    window = None
+    if photometric in _GREY:
+        values, window = presented(dataset, _modality_values(dataset, _by_frames(stored), rescales))
+        _take_out_padding(dataset, _by_frames(stored), values, inverted=inverted)
+    else:
+        values = _by_frames(_luminance(dataset, stored, photometric))
+    bits_stored = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 8 * stored.dtype.itemsize)
     if values.shape[1:] != (dataset.Rows, dataset.Columns) or values.ndim != 3:
         raise PixelsUnreadable("its samples per pixel do not fit its photometric interpretation")
     if not np.isfinite(values).all():
@@ -116,13 +154,15 @@ def read_pixels(path: Path, max_bytes: int = MAXIMUM_PIXEL_BYTES, max_frames: in
     return PixelValues(values, window, inverted, bits_stored)
 
 
-def _modality_values(dataset: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _modality_values(
+    dataset: Dataset, stored: npt.NDArray[Any], rescales: Iterable[tuple[float, float]]
+) -> npt.NDArray[np.float32]:
     values: npt.NDArray[np.float32] = stored.astype(np.float32)
     if dataset.get("ModalityLUTSequence"):
         little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
         table = table_of(dataset.ModalityLUTSequence[0], little_endian=little_endian)
         return looked_up(values, table, signed=bool(dataset.get("PixelRepresentation")))
-    for frame, (slope, intercept) in zip(values, frame_rescales(dataset, len(values)), strict=True):
+    for frame, (slope, intercept) in zip(values, rescales, strict=True):
         frame *= slope  # noqa: PLW2901 - a view of the array, changed in place
         frame += intercept  # noqa: PLW2901
     return values

@@ -1,8 +1,8 @@
 """A file opened and its pixels decoded: stored values, as the Standard calls what stands in the pixel data.
 
-Sizes are computed from the header, and compared with what each compressed frame claims of itself, before anything is
-decoded. RLE alone has frames that claim nothing: they grow at most 64 times, and the reading process has a limit of
-memory. It knows encodings, and nothing of what the values mean.
+What the header claims is held against what is there before anything is decoded (`node.dicom.claims`). Frames of RLE
+claim nothing: they grow at most 64 times, and the reading process has a limit of memory. It knows encodings, and
+nothing of what the values mean.
 
 References
 ----------
@@ -11,12 +11,11 @@ DICOM PS3.3 C.7.6.3 (Image Pixel), PS3.5 8 (encoding of pixel data) and A.4 (enc
 
 import io
 import struct
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import (
@@ -35,11 +34,18 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from node.dicom.codestream import Codestream, FrameSize, codestream_of
+from node.dicom.claims import (
+    PixelsUnreadable,
+    check_frames,
+    check_native_length,
+    check_range,
+    checked_size,
+    number_of_frames,
+)
+from node.dicom.codestream import FrameSize
 from node.dicom.encoding import DEFLATED, NotParsable, encoding_of, inflate
 from node.dicom.part10 import dataset_of
 
-_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _OF_12_BITS, _OF_8_BITS = "gdcm of 12 bits", "pillow of 8 bits"  # the names of our plug-ins among pydicom's
 _OWN_PLUGINS = {
     JPEGBaseline8Bit: {_OF_8_BITS: "node.dicom.jpeg8"},
@@ -60,26 +66,6 @@ _PLUGINS = {
     HTJ2K: "pylibjpeg",
     RLELossless: "pylibjpeg",
 }
-_FAMILIES = {
-    JPEGBaseline8Bit: "JPEG",
-    JPEGExtended12Bit: "JPEG",
-    JPEGLossless: "JPEG lossless",
-    JPEGLosslessSV1: "JPEG lossless",
-    JPEGLSLossless: "JPEG-LS",
-    JPEGLSNearLossless: "JPEG-LS",
-}  # every other one that is decoded is of JPEG 2000
-
-
-class PixelsUnreadable(Exception):  # noqa: N818 - the word of the design: it names a finding about a file
-    """The file has no pixels, or none that can be decoded rightly; the message says why, without patient data."""
-
-
-class TooManyFrames(PixelsUnreadable):
-    """The file has more frames than the caller takes; none was decoded."""
-
-    def __init__(self, frames: int, allowed: int) -> None:
-        super().__init__(f"it has {frames} frames, more than {allowed}")
-        self.frames = frames
 
 
 def opened(data: bytes, max_bytes: int) -> Dataset:
@@ -133,22 +119,63 @@ def stored_values(dataset: Dataset, max_bytes: int, max_frames: int | None = Non
     Exception
         What pydicom and its decoders raise for datasets that are not what they say.
     """
-    syntax, size = dataset.file_meta.TransferSyntaxUID, _checked_size(dataset, max_bytes, max_frames)
+    size = checked_size(dataset, max_bytes, max_frames)
+    decoder, options = _checked(dataset, size)
+    values, photometric = _decoded(dataset, decoder, options)
+    if values.size != size.rows * size.columns * size.samples * number_of_frames(dataset):
+        raise PixelsUnreadable("its pixels do not decode into the size that its header says")
+    return _meant(dataset, values), photometric
+
+
+def stored_frames(dataset: Dataset, max_bytes: int, max_frames: int) -> Iterator[tuple[npt.NDArray[Any], str]]:
+    """Yield what `stored_values` returns, of one frame at a time: no two are held at once.
+
+    Parameters
+    ----------
+    dataset, max_frames
+        As for `stored_values`.
+    max_bytes
+        The most that one decoded frame may take up.
+
+    Raises
+    ------
+    PixelsUnreadable, TooManyFrames, Exception
+        As `stored_values`; of a frame that cannot be decoded, when its turn comes.
+    """
+    size = checked_size(dataset, max_bytes * max(1, number_of_frames(dataset)), max_frames)
+    decoder, options = _checked(dataset, size)
+    decoding = decoder.iter_array(dataset, **options)
+    while (frame := _next(decoding)) is not None:
+        values, properties = frame
+        if values.size != size.rows * size.columns * size.samples:
+            raise PixelsUnreadable("one of its frames does not decode into the size that its header says")
+        yield _meant(dataset, values), str(properties["photometric_interpretation"])
+
+
+def _checked(dataset: Dataset, size: FrameSize) -> tuple[Decoder, dict[str, Any]]:
+    """Return what decodes the pixels, and how, once they are seen to be what the header says."""
+    syntax = dataset.file_meta.TransferSyntaxUID
     decoder = _decoder(syntax)  # before more is asked of a transfer syntax that is not known
     compressed = bool(syntax.is_encapsulated)
-    check = _check_frames if compressed else _check_native_length
+    check = check_frames if compressed else check_native_length
     check(dataset, size)
     # unused bits: of plain values we take them out ourselves, because pydicom does not ask for High Bit
     options = {"raw": False, "correct_unused_bits": compressed, "decoding_plugin": _plugin(dataset, decoder)}
     # pydicom would decode as many frames as it finds, and the size was computed from those that the header declares
-    options["allow_excess_frames"] = False
-    values, photometric = _decoded(dataset, decoder, options)
-    if values.size != size.rows * size.columns * size.samples * _frames(dataset):
-        raise PixelsUnreadable("its pixels do not decode into the size that its header says")
-    if not compressed:
-        return _value_bits(dataset, values), photometric
-    _check_range(dataset, values)
-    return values, photometric
+    return decoder, options | {"allow_excess_frames": False}
+
+
+def _meant(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the values that the bits mean."""
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return _value_bits(dataset, values)
+    check_range(dataset, values)
+    return values
+
+
+def _next(decoding: Iterator[tuple[npt.NDArray[Any], Any]]) -> tuple[npt.NDArray[Any], Any] | None:
+    with _PanicAsError():
+        return next(decoding, None)
 
 
 def _decoder(transfer_syntax_uid: UID) -> Decoder:
@@ -182,100 +209,6 @@ class _PanicAsError:
         """Let everything else pass."""
         if kind is not None and kind.__name__ == "PanicException":
             raise ValueError("the decoder has lost its way in a frame") from panic
-
-
-def _checked_size(dataset: Dataset, max_bytes: int, max_frames: int | None) -> FrameSize:
-    """Return the size that the header gives a frame; refuse what is empty or would not fit."""
-    if not _pixel_bytes(dataset):
-        raise PixelsUnreadable("it has no pixel data")
-    if max_frames is not None and _frames(dataset) > max_frames:
-        raise TooManyFrames(_frames(dataset), max_frames)
-    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-    size = FrameSize(rows, columns, int(dataset.get("SamplesPerPixel") or 1))
-    count = rows * columns * size.samples * _frames(dataset)
-    if count <= 0:
-        raise PixelsUnreadable(f"it has {rows} rows and {columns} columns")
-    decoded_bytes = count * max(int(dataset.BitsAllocated) // 8, np.dtype(np.float32).itemsize)
-    if decoded_bytes > max_bytes:
-        raise PixelsUnreadable(f"its pixels would take up {decoded_bytes} bytes, more than {max_bytes}")
-    return size
-
-
-def _pixel_bytes(dataset: Dataset) -> int:
-    return next((len(dataset[keyword].value) for keyword in _PIXEL_KEYWORDS if dataset.get(keyword)), 0)
-
-
-def _frames(dataset: Dataset) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
-
-
-def _check_frames(dataset: Dataset, size: FrameSize) -> None:
-    """Refuse more compressed frames than the header declares, and those of another size: a decoder believes them."""
-    declared, claims_nothing = _frames(dataset), dataset.file_meta.TransferSyntaxUID == RLELossless
-    frames = generate_frames(
-        dataset.PixelData,
-        number_of_frames=declared,
-        extended_offsets=_extended_offsets(dataset),
-    )
-    for number, frame in enumerate(frames, start=1):
-        if number > declared:
-            raise PixelsUnreadable(f"it has more compressed frames than the {declared} that its header declares")
-        if not claims_nothing:
-            _check_frame(dataset, frame, size)
-
-
-def _check_frame(dataset: Dataset, frame: bytes, size: FrameSize) -> None:
-    stream = codestream_of(frame)
-    if stream is None:
-        raise PixelsUnreadable("a compressed frame has no header that can be read")
-    if stream.size != size:
-        raise PixelsUnreadable(f"a compressed frame has the size {tuple(stream.size)}, the header {tuple(size)}")
-    if not stream.is_whole:
-        raise PixelsUnreadable("a compressed frame is truncated: it has no end marker")
-    family = _FAMILIES.get(dataset.file_meta.TransferSyntaxUID, "JPEG 2000")
-    if stream.family != family:
-        raise PixelsUnreadable(f"a compressed frame is {stream.family}, and its transfer syntax is one of {family}")
-    if not _samples_fit(dataset, stream):
-        kept = f"{stream.samples.bits} bits {'with' if stream.samples.signed else 'without'} a sign"
-        raise PixelsUnreadable(f"a compressed frame has samples of {kept}, which do not fit the header")
-
-
-def _samples_fit(dataset: Dataset, stream: Codestream) -> bool:
-    """Say whether the samples of a frame can be what the header says of them.
-
-    Fewer bits than Bits Stored are values that happen to be small. Signed values may stand in a frame without a sign
-    as the bits that they are, and then these must be all of them: with fewer, it is not known which bit is the sign.
-    """
-    bits, signed = stream.samples
-    stored, allocated = int(dataset.BitsStored), int(dataset.BitsAllocated)
-    if bits > allocated:
-        return False
-    if not int(dataset.PixelRepresentation):
-        return not signed
-    return signed or bits in {stored, allocated}
-
-
-def _check_range(dataset: Dataset, values: npt.NDArray[Any]) -> None:
-    """Refuse values that need more bits than Bits Stored: a frame of more bits may hold small values, or not."""
-    sign_bits = 1 if values.dtype.kind == "i" else 0
-    limit = 1 << (int(dataset.BitsStored) - sign_bits)
-    if int(values.max()) >= limit or int(values.min()) < -limit:
-        raise PixelsUnreadable(f"its values do not fit into the {dataset.BitsStored} bits of its header")
-
-
-def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
-    offsets, lengths = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
-    return (offsets, lengths) if offsets and lengths else None
-
-
-def _check_native_length(dataset: Dataset, size: FrameSize) -> None:
-    """Refuse fewer bytes than the header promises: some decoders would make up the rest."""
-    present_bytes = _pixel_bytes(dataset)
-    promised_bits = size.rows * size.columns * size.samples * _frames(dataset) * int(dataset.BitsAllocated)
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        promised_bits = promised_bits * 2 // 3  # two samples of colour for two pixels (PS3.3 C.7.6.3.1.2)
-    if present_bytes * 8 < promised_bits:
-        raise PixelsUnreadable(f"its pixel data is truncated: {present_bytes} of {(promised_bits + 7) // 8} bytes")
 
 
 def _value_bits(dataset: Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

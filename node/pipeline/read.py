@@ -7,12 +7,12 @@ from pathlib import Path
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.catalogue import Catalogue
-from node.store import audit, findings, instances, job_claims
+from node.store import audit, findings, instances, job_claims, registry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.job_claims import ClaimedJob
 
-ReadFile = Callable[[Path, SOPInstanceUID, Path, Path | None], Reading]
+ReadFile = Callable[[Path, SOPInstanceUID, Path, Path | None, int], Reading]
 """`node.pipeline.reading.read_file`, run where it can do no harm."""
 
 
@@ -48,9 +48,11 @@ class InstanceReader:
     def handle(self, job: ClaimedJob) -> None:
         """Read the instance and settle the job together with what was found."""
         uid = SOPInstanceUID(job.subject_uid)
-        path = self._database.read(lambda tx: instances.newest_path(tx, uid))
+        path, max_frames = self._database.read(
+            lambda tx: (instances.newest_path(tx, uid), registry.max_frames(tx, job.model))
+        )
         served = self._catalogue.served(job.model)
-        reading = self._read_file(self._files.path(path), uid, served.bundle, served.public_key)
+        reading = self._read_file(self._files.path(path), uid, served.bundle, served.public_key, max_frames)
         self._database.write(lambda tx: self._settle(tx, job, reading, served.identity.version))
         self._wake()
 

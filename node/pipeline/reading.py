@@ -3,23 +3,23 @@
 `read_file` runs in the child: it gets a path and a bundle and returns plain values. It never opens the database.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
+from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
+from node.pipeline.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
     from models.inference.reader import Prediction, Reader
-
-OUTSIDE_LIMITS = Code("128619", "DCM", "Outside operational limits of the device")
-"""Why an image was not admitted (DICOM PS3.16 Annex D)."""
+__all__ = ["BY_RULE_ALONE", "OUTSIDE_LIMITS", "not_read", "read_file", "warm"]
 
 BY_RULE_ALONE = "Admitted by the model's rule alone: the model has no score of whether an image is of its kind."
 """What is said of every image that a model without an admission score reads."""
@@ -36,7 +36,9 @@ def warm(bundle: Path, public_key: Path | None = None) -> None:
     _reader(bundle, public_key)
 
 
-def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public_key: Path | None = None) -> Reading:
+def read_file(
+    path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public_key: Path | None = None, max_frames: int = 1
+) -> Reading:
     """Return what the bundle's model says of the image in a stored file.
 
     Parameters
@@ -49,6 +51,9 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public
         Folder of the model's bundle.
     public_key
         PEM file of who must have signed the bundle; None: nobody need have.
+    max_frames
+        The most frames that the model's rule allows. With 1 the model reads single images; with more, an image of
+        several is read frame by frame.
 
     Returns
     -------
@@ -60,20 +65,31 @@ def read_file(path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public
     Permanent
         When the bundle cannot be used.
     """
+    readings = []
     try:
-        with native_chatter_dropped():  # decoders have opinions of odd files
-            pixels = read_pixels(path, max_frames=1)
+        # one frame is decoded and read at a time, so that memory does not grow with their number
+        for pixels in _decoded(path, max_frames):
+            reader = _reader(bundle, public_key)
+            prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
+            if not np.isfinite([*prediction.probabilities.values()]).all():
+                return not_read(sop_instance_uid, "The model's answer to this image is not a finite number.")
+            readings.append(_reading(sop_instance_uid, reader, prediction))
     except TooManyFrames as error:
-        return not_read(sop_instance_uid, f"The image has {error.frames} frames; the model reads single images.")
+        allowed = "single images" if max_frames == 1 else f"images of up to {max_frames} frames"
+        return not_read(sop_instance_uid, f"The image has {error.frames} frames; the model reads {allowed}.")
     except PixelsUnreadable as error:
         return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
-    if not np.isfinite(pixels.values).all():
-        return not_read(sop_instance_uid, "The pixels hold values that are no numbers after the Modality LUT.")
-    reader = _reader(bundle, public_key)
-    prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
-    if not np.isfinite([*prediction.probabilities.values()]).all():
-        return not_read(sop_instance_uid, "The model's answer to this image is not a finite number.")
-    return _reading(sop_instance_uid, reader, prediction)
+    return readings[0] if len(readings) == 1 else of_frames(sop_instance_uid, readings)
+
+
+def _decoded(path: Path, max_frames: int) -> Iterator[PixelValues]:
+    frames = read_frames(path, max_frames)
+    while True:
+        with native_chatter_dropped():  # decoders have opinions of odd files
+            pixels = next(frames, None)
+        if pixels is None:
+            return
+        yield pixels
 
 
 def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:

@@ -48,6 +48,12 @@ def get(tx: Transaction, name: str) -> Registration | None:
     return None if row is None else _registration(row)
 
 
+def max_frames(tx: Transaction, name: str) -> int:
+    """Return how many frames of one image a model's rule lets it read; 1 where it is not registered."""
+    registration = get(tx, name)
+    return 1 if registration is None else registration.rule.max_frames
+
+
 def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry.all
     """Return all registered models by name."""
     return [
