@@ -1,10 +1,11 @@
 """Measurements: receivers that run side by side take turns at workloads, and every byte is compared.
 
 All receivers are started before the first measurement and warmed up; while one is measured the others wait. Each run
-has UIDs of its own. What was received is removed after it was compared, so that no receiver pays for writing back what
+has UIDs of its own. What was received is emptied after it was compared, so that no receiver pays for writing back what
 an earlier one has left in the page cache.
 """
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -21,7 +22,7 @@ from _cpu import cpu_seconds
 from _receivers import RECEIVERS, Receiver
 from _rows import recorded
 from _senders import PARTS, SENDERS, Measured
-from _stored import datasets_in, removed
+from _stored import datasets_in, put_away
 from _workloads import Workload
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory is what is wanted, and nothing there is trusted
@@ -108,7 +109,7 @@ def _first(name: str, sender: str, instances: int) -> int | None:
 
 @contextlib.contextmanager
 def started(name: str, disk: Path, associations: int) -> Iterator[Receiver]:
-    """Run a receiver in a new folder, on the disk or in memory, which is removed at the end."""
+    """Run a receiver in a new folder, on the disk or in memory, which is removed at the end of the program."""
     kind = RECEIVERS[name]
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir=disk if kind.on_disk else MEMORY))
     try:
@@ -116,7 +117,7 @@ def started(name: str, disk: Path, associations: int) -> Iterator[Receiver]:
             _wait_idle(receiver.group)
             yield receiver
     finally:
-        shutil.rmtree(folder)
+        atexit.register(shutil.rmtree, folder)  # not now, for the reason that `put_away` gives
 
 
 def _wait_idle(group: int) -> None:
@@ -177,4 +178,4 @@ def compare(name: str, receiver: Receiver, sent: Iterator[tuple[str, bytes]]) ->
     unrecorded = uids - recorded(receiver.database) if receiver.database else set()
     if unrecorded:
         raise AssertionError(f"{name}: {len(unrecorded)} instances have no row: {sorted(unrecorded)[:3]}")
-    removed(receiver.folder)
+    put_away(receiver.folder)
