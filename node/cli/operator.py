@@ -104,7 +104,7 @@ def queue(context: typer.Context, as_json: Json = False) -> None:
 @application.command()
 def deliveries(context: typer.Context, as_json: Json = False) -> None:
     """List the reports that are to be sent, were sent or are buried, for each peer."""
-    listing(operate.deliveries(settings_of(context)), as_json, operate.DELIVERIES_COLUMNS)
+    listing(operate.deliveries(settings_of(context), utc_now()), as_json, operate.DELIVERIES_COLUMNS)
 
 
 @application.command()

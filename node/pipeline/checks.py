@@ -15,6 +15,7 @@ from typing import Literal
 from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
+from node.pipeline import delivery_standing
 from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
@@ -70,6 +71,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _registry(settings, database.read(registry.all))
             yield _clock(database, now)
             yield from _buried(database)
+            yield from _destinations(settings, database, now)
             yield from _quarantined(database)
             yield from _missing(settings, database)
             yield from _callers(database)
@@ -206,6 +208,12 @@ def _buried(database: Database) -> Iterator[CheckLine]:
         if buried:
             text = f"{buried} buried: `pacs-node {verb}` says why, `pacs-node retry --all` puts them back"
             yield CheckLine(subject, "note", text)
+
+
+def _destinations(settings: Settings, database: Database, now: datetime) -> Iterator[CheckLine]:
+    """Say which peers are left alone because they do not answer, for which reports wait too long, what is held."""
+    for name, fault, text in delivery_standing.troubles(settings, database, now):
+        yield CheckLine(f"deliveries to {name}", "fault" if fault else "note", text)
 
 
 def _quarantined(database: Database) -> Iterator[CheckLine]:

@@ -93,9 +93,11 @@ def _of_study(finding: dict[str, Any]) -> str:
 
 
 def _delivery(delivery: dict[str, Any]) -> str:
-    status = "" if delivery["last_status"] is None else f", last answer 0x{delivery['last_status']:04X}"
+    what = "rejection note " if delivery["kind"] == "rejection_note" else ""
+    status = f", last answer {delivery['last_answer']}" if delivery["last_answer"] else ""
+    paused = f", nothing is tried before {delivery['paused_until']}" if delivery["paused_until"] else ""
     error = f", {delivery['last_error']}" if delivery["last_error"] else ""
-    return f"  to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{error}"
+    return f"  {what}to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{paused}{error}"
 
 
 def _event(entry: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
+from node.pipeline import delivery_standing
 from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import opened
 from node.store import audit, operator, registry, schema, views
@@ -31,7 +32,10 @@ STUDIES_COLUMNS = (
     "turned_away",
 )
 QUEUE_COLUMNS = ("id", "kind", "model", "study_instance_uid", "state", "due_at", "attempt", "last_error")
-DELIVERIES_COLUMNS = ("id", "peer", "model", "study_instance_uid", "state", "due_at", "attempt", "last_error")
+DELIVERIES_COLUMNS = (
+    *("id", "peer", "kind", "model", "study_instance_uid", "state", "due_at", "attempt"),
+    *("last_answer", "paused_until", "overdue", "last_error"),
+)
 MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
 
 _EVERYTHING = tuple(State)
@@ -89,7 +93,7 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
     OperatorError
         Where it is not held.
     """
-    found = _asked(settings, lambda tx: views.study(tx, uid, now=now))
+    found = _asked(settings, lambda tx: _study(tx, uid, now, settings.deliver.age_alarm_s))
     if found is None:
         raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
     modes = {row["name"]: row["mode"] for row in models(settings)}
@@ -98,6 +102,13 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
         "modes": {model: modes.get(model, "off") for model in found["outcomes"]},
         "standing": _standing(settings, found),
     }
+
+
+def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:
+    found = views.study(tx, uid, now=now)
+    if found is None:
+        return None
+    return {**found, "deliveries_made": delivery_standing.told_of(tx, found["deliveries_made"], now, alarm_s)}
 
 
 def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:
@@ -116,9 +127,10 @@ def queue(settings: Settings) -> list[dict[str, Any]]:
     return _asked(settings, views.jobs)
 
 
-def deliveries(settings: Settings) -> list[dict[str, Any]]:
-    """Return all deliveries, in every state."""
-    return _asked(settings, lambda tx: views.deliveries(tx, _EVERYTHING))
+def deliveries(settings: Settings, now: datetime) -> list[dict[str, Any]]:
+    """Return all deliveries, in every state, with what their peers say and how long they wait."""
+    alarm_s = settings.deliver.age_alarm_s
+    return _asked(settings, lambda tx: delivery_standing.told_of(tx, views.deliveries(tx, _EVERYTHING), now, alarm_s))
 
 
 def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *, everything: bool) -> int:

@@ -86,7 +86,13 @@ def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str) -> Listed
         "study_instance_uid": analysis.study_instance_uid,
         "analysis_id": analysis.id,
         "sop_instance_uid": sop_instance_uid,
+        "kind": row.kind.value,
+        "created_at": iso(row.created_at),
+        "sent_at": iso(row.sent_at),
+        "released_at": iso(row.released_at),
         "last_status": row.last_status,
+        "last_comment": row.last_comment,
+        "commitment": row.commitment.value,
         **_lifecycle(row),
     }
 

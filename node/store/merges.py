@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, select
 
 from node.domain.instance import InstanceHeader
+from node.domain.lifecycle import State
 from node.domain.patient import Patient, as_patient
 from node.store.database import Transaction
 from node.store.operation_tables import PatientMerge
@@ -126,9 +127,9 @@ def issuers(tx: Transaction, patient_id: str) -> list[str]:
 
 
 def composed(tx: Transaction, studies: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs of study and model, of these studies, that are or were composed."""
+    """Return the pairs of study and model, of these studies, that were or are being composed; none that waits."""
     query = select(Job.study_instance_uid, Job.model).where(
-        Job.kind == JobKind.COMPOSE, Job.study_instance_uid.in_(studies)
+        Job.kind == JobKind.COMPOSE, Job.state != State.WAITING, Job.study_instance_uid.in_(studies)
     )
     return [(study, model) for study, model in tx.execute(query.order_by(Job.study_instance_uid, Job.model))]
 

@@ -141,9 +141,11 @@ def deliveries(
     -------
     list of dict
         ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``sop_instance_uid`` of the
-        report, ``last_status`` (the peer's last DIMSE status as a number, or null), and ``state``, ``priority``,
-        ``due_at``, ``attempt``, ``failures``, ``lapses``, ``lease_until``, ``worker``, ``last_error``, ``settled_at``
-        as of `jobs`.
+        report, ``kind`` ("report" or "rejection_note"), ``created_at``, ``sent_at`` (when the peer answered that it
+        has it), ``released_at`` (when an operator let it go although it was held), ``last_status`` (the peer's last
+        DIMSE status as a number, or null), ``last_comment`` (its Error Comment), ``commitment`` ("none", "asked",
+        "committed" or "failed"), and ``state``, ``priority``, ``due_at``, ``attempt``, ``failures``, ``lapses``,
+        ``lease_until``, ``worker``, ``last_error``, ``settled_at`` as of `jobs`.
     """
     query = listings.deliveries_with_reports().where(Delivery.state.in_(states))
     if study_uid is not None:
