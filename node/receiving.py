@@ -5,6 +5,10 @@ database, so that a process that has none need not import one.
 """
 
 import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
 
 from node import telemetry
 from node.config import Settings
@@ -22,6 +26,22 @@ from node.store.files import Free, InstanceFiles
 _log = telemetry.logger("receiving")
 
 
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What receiving calls.
+
+    Parameters
+    ----------
+    wake
+        After the commit of an instance that caused work, in whichever process.
+    lost
+        Where nothing is received any more though nobody told it to stop: a defect, after which the node is to end.
+    """
+
+    wake: Callable[[], None]
+    lost: Callable[[], None]
+
+
 class Receiving:
     """Accepts associations and keeps what comes on them.
 
@@ -33,12 +53,21 @@ class Receiving:
         Where bytes are kept.
     ledger
         Keeps the rows.
+    lost
+        Called where nobody is accepted any more though nobody told it to stop.
     reached
         Called at each step of an instance; for tests that end the process there.
     """
 
-    def __init__(self, settings: Settings, files: InstanceFiles, ledger: Ledger, reached: Reached = unobserved) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        settings: Settings,
+        files: InstanceFiles,
+        ledger: Ledger,
+        lost: Callable[[], None],
+        reached: Reached = unobserved,
+    ) -> None:
+        self._ledger, self._lost = ledger, lost
         congestion = Congestion(ledger.ping, files, _least(settings))
         self._receiver = Receiver(files, ledger, congestion, reached)
         self._scp_settings = _scp_settings(settings)
@@ -59,9 +88,13 @@ class Receiving:
         OperatorError
             Where the port cannot be opened.
         """
-        receiver = self._receiver
-        self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, receiver.congestion.reason, slots)
+        receiver, congested = self._receiver, self._receiver.congestion.reason
+        self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, congested, slots, self._lost)
         return self._scp.start(listener)
+
+    def accepts(self, within_s: float) -> bool:
+        """Return whether connections are accepted, after so long at most."""
+        return self._scp is not None and self._scp.accepts(within_s)
 
     def drain(self, timeout_s: float) -> bool:
         """Reject new associations, let current ones finish; return whether all did in time."""
@@ -99,4 +132,12 @@ def _scp_settings(settings: Settings) -> ScpSettings:
         idle_timeout_s=settings.receive.idle_timeout_s,
         max_instance_mb=settings.receive.max_instance_mb,
         reader=settings.receive.reader,
+        known_addresses=frozenset(filter(_is_address, (peer.host for peer in settings.peers if peer.may_send))),
     )
+
+
+def _is_address(host: str) -> bool:
+    """Return whether a host is an IP address; a name is not looked up: whom it lets in is known from then on."""
+    with suppress(ValueError):
+        return str(ip_address(host)) == host
+    return False

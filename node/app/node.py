@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from node.app.composing import compose_loops
@@ -15,6 +16,7 @@ from node.pipeline.catalogue import Catalogue, public_keys, seeded
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
+from node.receiving import Callbacks
 from node.runtime.clock import Clock
 from node.runtime.loop import WorkLoop
 from node.store import job_claims, outbox, rejections
@@ -36,6 +38,8 @@ class Node:
         The time now, aware.
     jitter
         Random source of the backoffs.
+    lost
+        Called where it receives nothing any more, by a defect: it is to be drained and its process to end.
     reached
         Called at each step of an instance that comes in; for tests that end the process there.
     """
@@ -46,6 +50,7 @@ class Node:
         database: Database,
         clock: Clock,
         jitter: random.Random,
+        lost: Callable[[], None],
         reached: Reached = unobserved,
     ) -> None:
         self._settings, self._database, self._clock = settings, database, clock
@@ -56,7 +61,8 @@ class Node:
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts)]
         self._served = catalogue.served_models
-        self._receiving = receiving_for(settings, database, self._files, self._served, clock, self._wake, reached)
+        callbacks = Callbacks(self._wake, lost)
+        self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
 
     @property
     def registrations(self) -> list[Registration]:
@@ -78,6 +84,10 @@ class Node:
         self._readers.start()
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
+
+    def accepts(self, within_s: float) -> bool:
+        """Return whether connections are accepted, after so long at most."""
+        return self._receiving.accepts(within_s)
 
     def drain(self, timeout_s: float) -> bool:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""

@@ -3,13 +3,14 @@
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 
 from node import telemetry
 from node.app.node import Node
 from node.config import Settings
+from node.domain.errors import OperatorError
 from node.pipeline.catalogue import shadow_notes
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import utc_now
@@ -20,11 +21,14 @@ from node.store.database import Database
 from node.store.folder_lock import DataFolderLock, wait_for_receivers
 from node.store.lock import database_lock
 
+_LOOK_S, _ACCEPTS_WITHIN_S = 30.0, 30.0  # at the thread that accepts connections
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
 
 
 @contextmanager
-def opened_node(settings: Settings, reached: Reached = unobserved) -> Iterator[Node]:
+def opened_node(
+    settings: Settings, reached: Reached = unobserved, lost: Callable[[], None] | None = None
+) -> Iterator[Node]:
     """Lock the data folder, prepare and open the database, and yield a node that is not started yet.
 
     Parameters
@@ -33,6 +37,8 @@ def opened_node(settings: Settings, reached: Reached = unobserved) -> Iterator[N
         The checked configuration.
     reached
         Called at each step of an instance that comes in; for tests that end the process there.
+    lost
+        Called where it receives nothing any more, by a defect; left out, the process is told to end, as by a signal.
 
     Raises
     ------
@@ -44,7 +50,7 @@ def opened_node(settings: Settings, reached: Reached = unobserved) -> Iterator[N
         wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url)) as database:
-            node = Node(settings, database, utc_now, random.Random(), reached)
+            node = Node(settings, database, utc_now, random.Random(), lost or _end, reached)
             try:
                 yield node
             finally:
@@ -60,26 +66,55 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         The checked configuration.
     reached
         Called at each step of an instance that comes in; for tests that end the process there.
+
+    Raises
+    ------
+    OperatorError
+        As `opened_node`, and at the end of a node that lived on and could not receive any more.
     """
     share_arenas()
     telemetry.configure(settings.log.level, settings.log.format)
     log = telemetry.logger("app")
-    with opened_node(settings, reached) as node:
+    loss = _Loss()
+    with opened_node(settings, reached, loss) as node:
         signals = StopSignals(again=partial(_end_at_once, node))
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
         for line in shadow_notes(settings, node.registrations):
             log.warning(line)
-        signals.wait()
+        while not signals.wait(_LOOK_S):
+            if not node.accepts(_ACCEPTS_WITHIN_S):
+                log.error("the thread that accepts connections stands still: the node ends", after_s=_ACCEPTS_WITHIN_S)
+                _end_at_once(node)
         log.info("draining")
         drained = node.drain(settings.node.drain_timeout_s)
         log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
+    if loss.has_happened:
+        raise OperatorError(
+            "the node could not receive any more and has ended: start it again, or let the service manager do so; the "
+            "log says above where the defect is"
+        )
+
+
+class _Loss:
+    """Ends a node that lives on and cannot receive any more: it drains, as at a signal, and then it has failed."""
+
+    def __init__(self) -> None:
+        self.has_happened = False
+
+    def __call__(self) -> None:
+        self.has_happened = True
+        _end()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _give_way() -> None:
     """Stop, as at a signal, because another node works on the database by now."""
     telemetry.logger("app").error("another node took the database while its server was away: this one stops")
-    os.kill(os.getpid(), signal.SIGTERM)
+    _end()
 
 
 def _end_at_once(node: Node) -> None:

@@ -94,6 +94,7 @@ class Lobby:
         self._leaving: deque[tuple[socket.socket, bytes]] = deque()
         self._is_stopped = self._is_closed = False
         self._closing = threading.Lock()
+        self._heard_bell = threading.Event()
         self._accepts_again_at: float | None = None
         self._selector = selectors.DefaultSelector()
         self._bell, self._ringer = socket.socketpair()
@@ -112,6 +113,12 @@ class Lobby:
         self._is_stopped = True
         self._ring()
         self._thread.join()
+
+    def turns(self, within_s: float) -> bool:
+        """Return whether its thread goes round: whether it has heard the bell, after so long at most."""
+        self._heard_bell.clear()
+        self._ring()
+        return self._heard_bell.wait(within_s)
 
     def remember(self, address: str) -> None:
         """Take an address from which an association was let in for a peer's; from any thread."""
@@ -158,6 +165,7 @@ class Lobby:
     def _answer_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self._bell.recv(_READ_BYTES)
+        self._heard_bell.set()
 
     def _accept(self) -> None:
         """Accept one: of many that come at once, other processes on the same listening socket get their share."""

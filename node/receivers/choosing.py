@@ -1,14 +1,12 @@
 """How a node receives: in its first process, or in others beside it; and who then writes the rows."""
 
-from collections.abc import Callable
-
 from node.config import Settings
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import opened_books
 from node.receivers.recording import Recording
 from node.receivers.several import ReceivingProcesses
-from node.receiving import Receiving
+from node.receiving import Callbacks, Receiving
 from node.runtime.clock import Clock
 from node.store.database import Database
 from node.store.files import InstanceFiles
@@ -20,7 +18,7 @@ def receiving_for(
     files: InstanceFiles,
     served: Served,
     clock: Clock,
-    wake: Callable[[], None],
+    callbacks: Callbacks,
     reached: Reached = unobserved,
 ) -> Receiving | ReceivingProcesses:
     """Return what receives for a node, not started yet.
@@ -35,14 +33,14 @@ def receiving_for(
         What the models ask for.
     clock
         The time now, aware.
-    wake
-        Called after the commit of an instance that caused work, in whichever process.
+    callbacks
+        What it calls.
     reached
         Called at each step of an instance, in whichever process; for tests that end the process there.
     """
     count = settings.receive.processes
-    books = opened_books(settings, database, files, served, clock, wake, reached)
+    books = opened_books(settings, database, files, served, clock, callbacks.wake, reached)
     if count == 1:
-        return Receiving(settings, files, books, reached)
-    writer = Recording(books) if settings.database.is_embedded else None
-    return ReceivingProcesses(settings, count, files, writer, served, wake, reached)
+        return Receiving(settings, files, books, callbacks.lost, reached)
+    writer = Recording(books, callbacks.lost) if settings.database.is_embedded else None
+    return ReceivingProcesses(settings, count, files, writer, served, callbacks, reached)

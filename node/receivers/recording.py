@@ -5,7 +5,7 @@ same UID reads two files and holds up nobody else: it has threads of its own.
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -31,11 +31,13 @@ class Recording:
     ----------
     books
         Of this process's database.
+    lost
+        Called where nothing can be written for other processes any more, by a defect.
     """
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, lost: Callable[[], None]) -> None:
         self._books = books
-        self._channels = Channels(self._serve)
+        self._channels = Channels(self._serve, lost)
         self._comparing = ThreadPoolExecutor(_COMPARED_AT_ONCE, thread_name_prefix="compare")
 
     def start(self) -> None:

@@ -1,9 +1,12 @@
 """What a receiving process does: it receives beside others, from its start until it is told to end, or left behind."""
 
 import socket
+import threading
+from functools import partial
 
 from node import telemetry
 from node.config import Settings
+from node.domain.errors import OperatorError
 from node.network.shared_slots import SharedSlots
 from node.pipeline.ledger import Ledger
 from node.pipeline.steps import Reached, unobserved
@@ -14,6 +17,7 @@ from node.store.folder_lock import receiving
 
 _LEFT_BEHIND_S = 5.0  # a node that starts again waits for this process to be gone
 _SLOTS = "associations.lock"
+_ACCEPTS_WITHIN_S = 3.0  # so that it is found out which of its threads stands still before it is asked again
 
 _log = telemetry.logger("receiving")
 
@@ -44,19 +48,28 @@ def receive_until_told(
     Raises
     ------
     OperatorError
-        Where the data folder cannot be written.
+        Where the data folder cannot be written, or nobody can be accepted any more.
     """
     with receiving(settings.node.data_dir):
         if line.is_cut():  # the next node may have looked for receiving processes before this one could be seen
             return
-        received = Receiving(settings, files, ledger, reached)
+        deaf = threading.Event()
+
+        def lost() -> None:
+            deaf.set()
+            line.hang_up()
+
+        received = Receiving(settings, files, ledger, lost, reached)
         received.start(listener, _slots(settings))
         line.ready()
-        if line.told_to_drain():
+        if line.told_to_drain(partial(received.accepts, _ACCEPTS_WITHIN_S)):
             received.drain(settings.node.drain_timeout_s)
-        else:
+            return
+        if not deaf.is_set():
             _log.warning("the first process is gone; draining")
-            received.drain(min(_LEFT_BEHIND_S, settings.node.drain_timeout_s))
+        received.drain(min(_LEFT_BEHIND_S, settings.node.drain_timeout_s))
+        if deaf.is_set():
+            raise OperatorError("it could not accept connections any more; it is started again")
 
 
 def _slots(settings: Settings) -> SharedSlots:

@@ -10,6 +10,8 @@ from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.process import HANDS_OVER, WRITES, hand_over, write
 from node.receivers.recording import Recording
+from node.receiving import Callbacks
+from node.runtime.kept import Told
 from node.runtime.receivers import Receivers
 from node.store.files import InstanceFiles
 
@@ -39,8 +41,8 @@ class ReceivingProcesses:
         Writes the rows of all processes in this one; None where each writes its own to a database server.
     served
         What the models ask for.
-    wake
-        Called after the commit of an instance that caused work in another process.
+    callbacks
+        What is called in this process.
     reached
         Called at each step of an instance in those processes, so it can be pickled; for tests that end them there.
     """
@@ -52,11 +54,11 @@ class ReceivingProcesses:
         files: InstanceFiles,
         writer: Recording | None,
         served: Served,
-        wake: Callable[[], None],
+        callbacks: Callbacks,
         reached: Reached = unobserved,
     ) -> None:
         self._settings, self._count, self._files, self._served = settings, count, files, served
-        self._writer, self._wake, self._reached = writer, wake, reached
+        self._writer, self._callbacks, self._reached = writer, callbacks, reached
         self._listener: socket.socket | None = None
         self._receivers: Receivers | None = None
 
@@ -78,11 +80,17 @@ class ReceivingProcesses:
         """Return the processes, which hand over or write."""
         arguments = (listener, self._settings, self._reached)
         if self._writer is None:
-            given = (*arguments, self._served)
-            return Receivers(self._count, write, given, self._wake, socket.socket.close, self._sweep, WRITES)
+            told = self._told(socket.socket.close)
+            return Receivers(self._count, write, (*arguments, self._served), told, WRITES)
         self._writer.start()
-        hear = self._writer.hear
-        return Receivers(self._count, hand_over, arguments, self._wake, hear, self._sweep, HANDS_OVER)
+        return Receivers(self._count, hand_over, arguments, self._told(self._writer.hear), HANDS_OVER)
+
+    def _told(self, on_channel: Callable[[socket.socket], None]) -> Told:
+        return Told(self._callbacks.wake, on_channel, self._sweep, self._callbacks.lost)
+
+    def accepts(self, within_s: float) -> bool:  # noqa: ARG002 - as of what receives in this process
+        """Return that connections are accepted: whoever no longer does is found out, ended and replaced."""
+        return True
 
     def drain(self, timeout_s: float) -> bool:
         """Let every process reject new associations and finish the current ones; return whether all did in time."""

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from node.domain.errors import Transient
+from node.runtime.vital import vital
 from node.telemetry import logger, place_of
 
 _LONGEST_BYTES = 1 << 18
@@ -103,16 +104,18 @@ class Channels:
     ----------
     serve
         Called on that thread with all questions that are there; each is to be answered, then or later.
+    lost
+        Called where that thread ends by an error: nothing is answered any more.
     """
 
-    def __init__(self, serve: Callable[[Sequence[Question]], None]) -> None:
+    def __init__(self, serve: Callable[[Sequence[Question]], None], lost: Callable[[], None]) -> None:
         self._serve = serve
         self._open: dict[int, AskedOn] = {}
         self._poll = select.epoll()
         self._stop, self._stopped = socket.socketpair()
         self._is_over = False
         self._turn = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="channels", daemon=True)
+        self._thread = vital("channels", self._run, lost)
 
     def start(self) -> None:
         """Begin to hear."""

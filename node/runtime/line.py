@@ -6,10 +6,11 @@ takes a new channel along, on which the process may ask (`node.runtime.channels`
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 from node.runtime.channels import greeted
 
-READY, WAKE, END, DRAIN, CHANNEL = b"r", b"w", b"e", b"d", b"c"
+READY, WAKE, END, DRAIN, CHANNEL, ASK, WELL = b"r", b"w", b"e", b"d", b"c", b"?", b"!"
 _WORDS = 4096
 
 
@@ -63,12 +64,26 @@ class Line:
         except OSError:
             return True
 
-    def told_to_drain(self) -> bool:
-        """Wait for the end; return True where it was asked for, and False where the other process is gone."""
+    def told_to_drain(self, is_well: Callable[[], bool] = lambda: True) -> bool:
+        """Wait for the end; return True where it was asked for, False where nobody is there, or after `hang_up`.
+
+        Parameters
+        ----------
+        is_well
+            Asked as often as the other side asks: whether this process does what it is there for.
+        """
         try:
-            return self._connection.recv(1) == DRAIN
+            while (word := self._connection.recv(1)) == ASK:
+                if is_well():
+                    self._say(WELL)
+            return word == DRAIN  # noqa: TRY300 - the loop is what may fail
         except OSError:  # it died before it had read all that this side said
             return False
+
+    def hang_up(self) -> None:
+        """Hear nothing more: whoever waits in `told_to_drain` goes on."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RD)
 
     def _say(self, word: bytes) -> None:
         # a line that is full holds wakes enough; of one that is cut `told_to_drain` tells

@@ -40,9 +40,9 @@ class StopSignals:
             signal.signal(number, _seen)
         threading.Thread(target=self._read, args=(reading,), name="signals", daemon=True).start()
 
-    def wait(self) -> None:
-        """Return when the first signal has come."""
-        self._first.wait()
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return True when the first signal has come, False where it has not after so long."""
+        return self._first.wait(timeout_s)
 
     def _read(self, reading: int) -> None:
         while numbers := os.read(reading, 1):

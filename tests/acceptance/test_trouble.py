@@ -1,6 +1,9 @@
 """A running node whose disk fills up, and one that has lost files: what peers and operators see."""
 
+import os
 import resource
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +16,7 @@ from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.store import schema
 from tests.support.house import radiograph
-from tests.support.nodes import Node, NodeFolder, Peer, serving
+from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.postgres import PostgresServer
 
 
@@ -74,6 +77,21 @@ def test_a_node_whose_database_server_was_killed_serves_again_as_soon_as_it_is_b
             postgres_server.start()
         assert _store(node, second) == [0x0000]
         assert len(home.listing("instances")) == 2
+
+
+def test_a_node_that_can_accept_nobody_any_more_ends_as_failed(home: NodeFolder) -> None:
+    """Ready and deaf is what nobody would notice: who is in finishes, and whatever runs the node starts it again."""
+    home.write()
+    command = [sys.executable, "-m", "tests.support.deaf", *home.command("serve")[3:]]
+    node, came = start(home, command), radiograph()
+    address = PeerAddress("PACSNODE", "127.0.0.1", node.port)
+    with open_association(address, "MODALITY", [(came.sop_class_uid, came.transfer_syntax_uid)]) as association:
+        os.kill(node.process.pid, signal.SIGUSR1)
+        node.wait_said("accepting_ended")
+        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
+        assert association.store(outgoing).status == 0x0000
+    assert node.process.process.wait(30) == 1
+    assert "could not receive any more and has ended" in node.process.errors()
 
 
 def test_a_start_tells_which_stored_files_are_gone_and_the_next_copy_heals_it(home: NodeFolder) -> None:

@@ -117,6 +117,17 @@ def test_a_lobby_that_can_accept_nobody_any_more_tells_so(
     assert (told["error"], told["log_level"]) == ("OSError", "error")
 
 
+def test_a_lobby_that_stands_still_is_told_from_one_that_goes_round(listen: Any, raw: Any) -> None:
+    """Nothing is lost, and nobody is accepted: what it calls does not return."""
+    node = listen()
+    assert node.scp.accepts(10)
+    with node.scp._changed:  # which it needs to let a visitor in
+        raw(node).connection.sendall(REQUEST)
+        while node.scp.accepts(0.01):
+            pass
+    assert node.scp.accepts(10)
+
+
 def test_a_stop_is_no_loss(listen: Any, raw: Any) -> None:
     """Whoever stopped it knows."""
     lost = threading.Event()

@@ -16,7 +16,7 @@ from node.network.scp import listening
 from node.pipeline.served import Served
 from node.pipeline.steps import unobserved
 from node.receivers.writing import write_until_told
-from node.runtime.line import DRAIN, READY, WAKE, Line
+from node.runtime.line import ASK, DRAIN, READY, WAKE, WELL, Line
 from node.store import registry, schema
 from node.store.database import Database
 from node.store.folder_lock import wait_for_receivers
@@ -37,7 +37,9 @@ class _Receiving:
     settings: Settings
     port: int
     line: socket.socket
+    listener: socket.socket
     thread: threading.Thread
+    failures: list[OperatorError]
 
     def ends(self) -> bool:
         """Return whether it ends by itself."""
@@ -69,14 +71,23 @@ def begun(settings: Settings) -> Iterator[Callable[[], _Receiving]]:
         ours.settimeout(_PATIENCE_S)
         listener = listening("127.0.0.1", 0)
         arguments = (Line(theirs), listener, settings, unobserved, Served(frozenset({"reader"}), frozenset()))
-        thread = threading.Thread(target=write_until_told, args=arguments)
-        made.append(_Receiving(settings, listener.getsockname()[1], ours, thread))
+        failures: list[OperatorError] = []
+
+        def run() -> None:
+            try:
+                write_until_told(*arguments)
+            except OperatorError as error:
+                failures.append(error)
+
+        thread, port = threading.Thread(target=run), listener.getsockname()[1]
+        made.append(_Receiving(settings, port, ours, listener.dup(), thread, failures))
         thread.start()
         return made[-1]
 
     yield begin
     for one in made:
         one.line.close()
+        one.listener.close()
         assert one.ends()
 
 
@@ -90,6 +101,26 @@ def test_work_that_an_instance_causes_is_said_on_the_line_after_its_commit(begun
         peer.release()
     receiving.line.send(DRAIN)
     assert receiving.ends()
+
+
+def test_a_process_answers_that_it_is_well_while_its_connections_are_accepted(begun: Callable[[], _Receiving]) -> None:
+    """Asked as often as the first process likes."""
+    receiving = begun()
+    assert receiving.line.recv(1) == READY
+    for _ in range(3):
+        receiving.line.send(ASK)
+        assert receiving.line.recv(1) == WELL
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_that_can_accept_nobody_any_more_ends_as_failed(begun: Callable[[], _Receiving]) -> None:
+    """Its listening socket is shut under it: the first process then starts another one."""
+    receiving = begun()
+    assert receiving.line.recv(1) == READY
+    receiving.listener.shutdown(socket.SHUT_RDWR)
+    assert receiving.ends()
+    (failure,) = receiving.failures
+    assert "could not accept connections any more" in str(failure)
 
 
 def test_the_next_node_waits_for_a_process_until_it_has_ended(begun: Callable[[], _Receiving]) -> None:

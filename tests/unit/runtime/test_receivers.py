@@ -1,5 +1,6 @@
 """Processes that are kept up: ready together, started again one by one, drained together."""
 
+import itertools
 import multiprocessing
 import os
 import queue
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import OperatorError
+from node.runtime.kept import Told, pause_s
 from node.runtime.line import Line
-from node.runtime.receivers import Receivers, pause_s
+from node.runtime.receivers import Receivers
 from tests.support.waiting import wait_until
 
 _PATIENCE_S = 30.0
+_ENOUGH = 10
 
 
 class _House:
@@ -26,19 +29,24 @@ class _House:
     def __init__(self) -> None:
         self.wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.deaths: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.losses: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.told, self.told_by = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told.settimeout(_PATIENCE_S)
         self.receivers: list[Receivers] = []
 
-    def of(self, count: int, target: object) -> Receivers:
+    def of(self, count: int, target: object, ask_every_s: float = 5.0) -> Receivers:
         """Return so many processes of a target, which also gets a socket to tell this test something."""
         made = Receivers(
             count,
             target,  # type: ignore[arg-type]
             (self.told_by,),
-            lambda: self.wakes.put(None),
-            socket.socket.close,
-            lambda: self.deaths.put(None),
+            Told(
+                lambda: self.wakes.put(None),
+                socket.socket.close,
+                lambda: self.deaths.put(None),
+                lambda: self.losses.put(None),
+            ),
+            ask_every_s=ask_every_s,
         )
         self.receivers.append(made)
         return made
@@ -159,10 +167,53 @@ def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_nex
 
 def test_what_all_need_is_imported_once(house: _House) -> None:
     """Before they are forked, so that it lies in memory once."""
-    receivers = Receivers(1, _tells_modules, (house.told_by,), _nothing, socket.socket.close, _nothing, ["colorsys"])
+    receivers = Receivers(1, _tells_modules, (house.told_by,), _NOBODY, ["colorsys"])
     house.receivers.append(receivers)
     receivers.start(_PATIENCE_S)
     assert house.heard() == "there"
+
+
+def test_a_process_that_stands_still_is_ended_and_replaced(house: _House) -> None:
+    """Stopped, and not dead: its line is not cut, and it answers nothing; the other one is left alone."""
+    receivers = house.of(2, _until_told, ask_every_s=0.15)
+    receivers.start(_PATIENCE_S)
+    first, second = receivers.pids
+    os.kill(first, signal.SIGSTOP)
+    house.deaths.get(timeout=_PATIENCE_S)
+    wait_until(lambda: len(receivers.pids) == 2, _PATIENCE_S, "the next one")
+    assert first not in receivers.pids
+    assert second in receivers.pids
+    assert _drained(receivers, _PATIENCE_S)
+
+
+def test_a_process_that_is_not_well_is_ended_and_replaced_whatever_else_it_says(house: _House) -> None:
+    """One of its threads goes on and says that there is work, and what it is there for stands still."""
+    receivers = house.of(1, _unwell, ask_every_s=0.05)
+    receivers.start(_PATIENCE_S)
+    house.wakes.get(timeout=_PATIENCE_S)
+    house.deaths.get(timeout=_PATIENCE_S)
+
+
+def test_a_process_that_is_well_is_left_alone_however_often_it_is_asked(house: _House) -> None:
+    """Well beyond the number of questions that may go without an answer."""
+    receivers = house.of(1, _counts_questions, ask_every_s=0.1)
+    receivers.start(_PATIENCE_S)
+    (pid,) = receivers.pids
+    assert house.heard() == "asked ten times"
+    assert receivers.pids == [pid]
+    assert _drained(receivers, _PATIENCE_S)
+
+
+def test_a_process_that_is_no_longer_kept_up_is_told_of(house: _House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that keeps it up ends of an error that nobody foresaw: the node must not live on without it."""
+    ended = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
+    house.deaths = None  # type: ignore[assignment] - what is called after a death raises
+    receivers = house.of(1, _until_told)
+    receivers.start(_PATIENCE_S)
+    os.kill(receivers.pids[0], signal.SIGKILL)
+    house.losses.get(timeout=_PATIENCE_S)
+    assert ended.wait(_PATIENCE_S)
 
 
 def test_each_death_in_a_row_doubles_the_pause_up_to_five_seconds() -> None:
@@ -184,6 +235,30 @@ def _wakes_when_ready(line: Line, _: socket.socket) -> None:
     line.ready()
     line.wake()
     line.told_to_drain()
+
+
+def _unwell(line: Line, _: socket.socket) -> None:
+    line.ready()
+    threading.Thread(target=_wakes_for_ever, args=(line,), daemon=True).start()
+    line.told_to_drain(lambda: False)
+
+
+def _wakes_for_ever(line: Line) -> None:
+    pause = threading.Event()
+    while not pause.wait(0.01):
+        line.wake()
+
+
+def _counts_questions(line: Line, told: socket.socket) -> None:
+    questions = itertools.count(1)
+
+    def count() -> bool:
+        if next(questions) == _ENOUGH:
+            told.send(b"asked ten times")
+        return True
+
+    line.ready()
+    line.told_to_drain(count)
 
 
 def _dies_at_start(_line: Line, _: socket.socket) -> None:
@@ -211,13 +286,16 @@ def _deaf(line: Line, _: socket.socket) -> None:
 
 
 def _starts_one(told: socket.socket) -> None:
-    Receivers(1, _until_told, (told,), _nothing, socket.socket.close, _nothing).start(_PATIENCE_S)
+    Receivers(1, _until_told, (told,), _NOBODY).start(_PATIENCE_S)
     told.send(b"ready")
     signal.pause()
 
 
 def _nothing() -> None:
     pass
+
+
+_NOBODY = Told(_nothing, socket.socket.close, _nothing, _nothing)
 
 
 def _joined(thread: threading.Thread) -> bool:
