@@ -13,6 +13,7 @@ def explain(study: dict[str, Any]) -> str:
             "",
             "Readings",
             *(_reading(reading) for reading in study["readings"]),
+            *(_rejected(instance) for instance in study["rejections"]),
             *(f"  {model}: turned away: {reason}" for model, reason in study["turned_away"].items()),
             "",
             "Reports",
@@ -34,10 +35,19 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
         f"  {study['instances']} images ({', '.join(study['modalities']) or 'no modality'}), "
         f"{study['other_objects']} other objects, first {study['first_received_at']}, last {study['last_received_at']}"
     )
+    if study["hold"]:
+        yield f"  Hold: {study['hold']}"
     if study["synthetic"]:
         yield f"  Synthetic: {_said_by(study['objects'])}, so reports go only to peers with test = true"
     if study["standing"]:
         yield f"  A report about this synthetic study stands at {', '.join(study['standing'])}: have it removed there"
+
+
+def _rejected(instance: dict[str, Any]) -> str:
+    return (
+        f"  {instance['sop_instance_uid']} rejected by {instance['calling_ae_title']}, {instance['rejected_at']}: "
+        f"{instance['meaning']} ({instance['code_value']}){'' if instance['held'] else ', not here'}"
+    )
 
 
 def _copy(copy: dict[str, Any]) -> str:
@@ -96,8 +106,9 @@ def _delivery(delivery: dict[str, Any]) -> str:
     what = "rejection note " if delivery["kind"] == "rejection_note" else ""
     status = f", last answer {delivery['last_answer']}" if delivery["last_answer"] else ""
     paused = f", nothing is tried before {delivery['paused_until']}" if delivery["paused_until"] else ""
-    error = f", {delivery['last_error']}" if delivery["last_error"] else ""
-    return f"  {what}to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{paused}{error}"
+    said = f", {delivery['last_error']}" if delivery["last_error"] else ""
+    said += f", {delivery['hold']}" if delivery["hold"] else ""
+    return f"  {what}to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{paused}{said}"
 
 
 def _event(entry: dict[str, Any]) -> str:

@@ -35,8 +35,15 @@ class HoldInForce:
     @property
     def said(self) -> str:
         """One sentence for a listing, a log line or a delivery that waits for it."""
-        what = f"model {self.model}" if self.model else "everything"
+        what = f"model {self.model}" if self.model else "everything that leaves"
         return f"{what} is held since {self.held_at:%Y-%m-%d %H:%M:%S} UTC by {self.held_by}: {self.reason}"
+
+    def covers(self, model: str, delivery: Delivery) -> bool:
+        """Return whether it keeps back what has not left of a model's deliveries; `not_held` of a row at hand."""
+        if self.model not in (ALL_MODELS, model):
+            return False
+        ordered_at = delivery.released_at if delivery.kind is DeliveryKind.REJECTION_NOTE else None
+        return ordered_at is None or ordered_at < self.held_at
 
 
 def in_force(tx: Transaction) -> list[HoldInForce]:

@@ -1,11 +1,15 @@
 """Single rows as the operator's listings show them: plain dicts of JSON values, times as ISO 8601 in UTC."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 
+from node.domain.lifecycle import OPEN_STATES
+from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.store.database import Transaction
+from node.store.holds import HoldInForce
 from node.store.tables import (
     Analysis,
     AuditEntry,
@@ -76,8 +80,9 @@ def job(row: Job) -> Listed:
     }
 
 
-def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str) -> Listed:
-    """Return a delivery with what it delivers."""
+def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str, holds: Iterable[HoldInForce] = ()) -> Listed:
+    """Return a delivery with what it delivers, and which of these holds keeps it back."""
+    hold = next((hold for hold in holds if hold.covers(analysis.model, row)), None)
     return {
         "id": row.id,
         "peer": row.peer,
@@ -86,6 +91,7 @@ def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str) -> Listed
         "study_instance_uid": analysis.study_instance_uid,
         "analysis_id": analysis.id,
         "sop_instance_uid": sop_instance_uid,
+        "hold": hold.said if hold and row.state in OPEN_STATES else None,
         "kind": row.kind.value,
         "created_at": iso(row.created_at),
         "sent_at": iso(row.sent_at),
@@ -112,8 +118,9 @@ def reading(row: InstanceReading) -> Listed:
 
 
 def analysis(tx: Transaction, row: Analysis) -> Listed:
-    """Return a composed result with the UIDs of its reports."""
-    uids = select(Rendition.sop_instance_uid).where(Rendition.analysis_id == row.id).order_by(Rendition.id)
+    """Return a composed result with the UIDs of its reports; notes that take them back are no reports."""
+    is_report = Rendition.analysis_id == row.id, Rendition.sop_class_uid != KEY_OBJECT_SELECTION
+    uids = select(Rendition.sop_instance_uid).where(*is_report).order_by(Rendition.id)
     return {
         "id": row.id,
         "model": row.model,

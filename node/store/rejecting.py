@@ -53,7 +53,7 @@ def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime)
 def note_all(tx: Transaction, note_uid: str, code: RejectionCode, caller: str, now: datetime) -> None:
     """Add an entry to the timeline of each study of which a note names instances."""
     counted = select(Rejection.study_instance_uid, func.count()).where(Rejection.note_sop_instance_uid == note_uid)
-    for study, count in tx.execute(counted.group_by(Rejection.study_instance_uid)).tuples().all():
+    for study, count in tx.execute(counted.group_by(Rejection.study_instance_uid)).all():
         said = {"code": code.value, "meaning": code.meaning, "instances": count, "calling_ae_title": caller}
         audit.add(tx, now, "instances rejected", study, note_uid, **said)
 
@@ -69,7 +69,7 @@ def _reports(note_uid: str) -> Select[int]:
 def _touched(tx: Transaction, note_uid: str) -> Collection[_Pair]:
     reads = and_(Job.kind == JobKind.READ, Job.subject_uid.in_(_named(note_uid)))
     query = select(Job.study_instance_uid, Job.model).where(reads).distinct()
-    return sorted(tx.execute(query.order_by(Job.study_instance_uid, Job.model)).tuples().all())
+    return sorted(tx.execute(query.order_by(Job.study_instance_uid, Job.model)).all())
 
 
 def _is_composed_again(tx: Transaction, pair: _Pair, code: RejectionCode) -> bool:

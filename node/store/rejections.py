@@ -118,15 +118,9 @@ def put(
     """
     if tx.scalar(select(Rejection.id).where(Rejection.note_sop_instance_uid == note_uid).limit(1)) is not None:
         return False
-    held = dict(
-        tx.execute(
-            select(Instance.sop_instance_uid, Instance.study_instance_uid).where(
-                Instance.sop_instance_uid.in_([one.sop_instance_uid for one in named])
-            )
-        )
-        .tuples()
-        .all()
-    )
+    uids = [one.sop_instance_uid for one in named]
+    where = select(Instance.sop_instance_uid, Instance.study_instance_uid).where(Instance.sop_instance_uid.in_(uids))
+    held = dict(tx.execute(where).all())
     same = {"code_value": code.value, "note_sop_instance_uid": note_uid, "calling_ae_title": caller, "rejected_at": now}
     rows = [
         same

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Select, Text, cast, func, select
 
-from node.domain.lifecycle import State
-from node.store import synthetic, turned_away
+from node.domain.lifecycle import OPEN_STATES, State
+from node.store import holds, rejections, synthetic, turned_away
 from node.store.database import Transaction
 from node.store.listings import Listed, iso
-from node.store.tables import Analysis, Delivery, Instance, InstanceKind, Job, JobKind, Study
+from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, InstanceKind, Job, JobKind, Study
 
 NEWEST_FIRST = (Study.first_received_at.desc(), Study.study_instance_uid)
 
@@ -30,6 +30,7 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
     rows = tx.scalars(select(Study).where(Study.study_instance_uid.in_(chosen)).order_by(*NEWEST_FIRST)).all()
     contents, work, results, sent = _contents(tx, chosen), _work(tx, chosen), _results(tx, chosen), _sent(tx, chosen)
     marked, of_number = synthetic.among(tx, chosen), turned_away.among(tx, chosen)
+    held, rejected = _held(tx, chosen), _rejected(tx, chosen)
     return [
         {
             **_identity(row),
@@ -42,6 +43,8 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
             "state": _state(work[row.study_instance_uid], now, reported=row.study_instance_uid in results),
             "outcomes": results.get(row.study_instance_uid, {}),
             "deliveries": sent[row.study_instance_uid],
+            "hold": held.get(row.study_instance_uid),
+            "rejected": rejected.get(row.study_instance_uid, 0),
         }
         for row in rows
     ]
@@ -112,6 +115,29 @@ def _state(work: Sequence[_Work], now: datetime, *, reported: bool) -> str:
     return "reported" if reported else "not read"
 
 
+def _held(tx: Transaction, chosen: Chosen) -> dict[str, str]:
+    """Return the hold, in words, that keeps back what has not left of each study."""
+    in_force = holds.in_force(tx)
+    if not in_force:
+        return {}
+    open_ones = select(Analysis.study_instance_uid, Analysis.model, Delivery).join(
+        Delivery, Delivery.analysis_id == Analysis.id
+    )
+    of_these = open_ones.where(Analysis.study_instance_uid.in_(chosen), Delivery.state.in_(OPEN_STATES))
+    return {
+        uid: hold.said
+        for uid, model, delivery in tx.execute(of_these)
+        for hold in reversed(in_force)
+        if hold.covers(model, delivery)
+    }
+
+
+def _rejected(tx: Transaction, chosen: Chosen) -> dict[str, int]:
+    images = Instance.study_instance_uid.in_(chosen), Instance.kind == InstanceKind.IMAGE, ~rejections.not_rejected()
+    counted = select(Instance.study_instance_uid, func.count()).where(*images).group_by(Instance.study_instance_uid)
+    return dict(tx.execute(counted).all())
+
+
 def _newest(chosen: Chosen) -> Select[int]:
     of_these = select(func.max(Analysis.id)).where(Analysis.study_instance_uid.in_(chosen))
     return of_these.group_by(Analysis.study_instance_uid, Analysis.model)
@@ -129,7 +155,8 @@ def _results(tx: Transaction, chosen: Chosen) -> dict[str, dict[str, str]]:
 
 def _sent(tx: Transaction, chosen: Chosen) -> defaultdict[str, dict[str, str]]:
     """Return the state of each peer's newest delivery; a report that told nothing new has none of its own."""
-    counts = (Analysis.study_instance_uid.in_(chosen), Delivery.state != State.CANCELLED)
+    is_report = Delivery.kind == DeliveryKind.REPORT
+    counts = (Analysis.study_instance_uid.in_(chosen), Delivery.state != State.CANCELLED, is_report)
     whose = (Analysis.study_instance_uid, Analysis.model, Delivery.peer)
     newest = (
         select(func.max(Delivery.id))

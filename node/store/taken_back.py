@@ -106,7 +106,7 @@ def _delivered(tx: Transaction, which: ColumnElement[bool]) -> list[Delivered]:
         .where(Delivery.kind == DeliveryKind.REPORT, which)
         .order_by(Delivery.id)
     )
-    return [_row(delivery, analysis, uid, state) for delivery, analysis, uid, state in rows.tuples()]
+    return [_row(delivery, analysis, uid, state) for delivery, analysis, uid, state in rows]
 
 
 def _row(delivery: Delivery, analysis: Analysis, sop_uid: str, note: State | None) -> Delivered:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from node.domain.lifecycle import State
-from node.store import listings, summary
+from node.store import control_views, holds, listings, summary
 from node.store.database import Transaction
 from node.store.listings import Listed
 from node.store.tables import (
@@ -46,6 +46,8 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
           number of images
         - ``outcomes``: {model: outcome of its newest analysis}
         - ``deliveries``: {peer: state} of the newest delivery to each peer; the worst where several models report
+        - ``hold``: which hold keeps back what has not left of it, in words; null where none does
+        - ``rejected``: number of images that a rejection note takes back
     """
     listed = select(Study.study_instance_uid).order_by(*summary.NEWEST_FIRST).limit(limit)
     return summary.summaries(tx, listed, now)
@@ -69,6 +71,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
           ``finding`` (a code), ``aggregation``, ``score`` (null where no one figure stands for the study),
           ``threshold``, ``present``, ``assessed`` (images and frames), ``reached`` (of them, those at or above the
           threshold), ``key_images`` (``sop_instance_uid`` and ``frame``, null for the image as a whole)
+        - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
     summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
@@ -83,6 +86,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         "readings": _readings(tx, uid),
         "analyses": _analyses(tx, uid),
         "deliveries_made": deliveries(tx, everything, study_uid=uid),
+        "rejections": control_views.of_study(tx, uid),
         "timeline": _timeline(tx, uid),
     }
 
@@ -140,6 +144,7 @@ def deliveries(
     Returns
     -------
     list of dict
+        ``hold`` (which hold keeps it back, in words, or null), and
         ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``sop_instance_uid`` of the
         report, ``kind`` ("report" or "rejection_note"), ``created_at``, ``sent_at`` (when the peer answered that it
         has it), ``released_at`` (when an operator let it go although it was held), ``last_status`` (the peer's last
@@ -151,7 +156,8 @@ def deliveries(
     if study_uid is not None:
         query = query.where(Analysis.study_instance_uid == study_uid)
     ordered = query.order_by(Delivery.priority, Delivery.due_at, Delivery.id).limit(limit)
-    return [listings.delivery(row, analysis, sop_uid) for row, analysis, sop_uid in tx.execute(ordered)]
+    in_force = holds.in_force(tx)
+    return [listings.delivery(row, analysis, sop_uid, in_force) for row, analysis, sop_uid in tx.execute(ordered)]
 
 
 def _copies(tx: Transaction, uid: str) -> list[Listed]:

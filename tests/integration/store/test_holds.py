@@ -46,7 +46,7 @@ def test_a_hold_of_everything_keeps_back_every_delivery(
     assert _free(database) == set()
     held = database.read(lambda tx: holds.holding(tx, "starter"))
     assert held is not None
-    assert held.said == "everything is held since 2026-03-01 12:00:00 UTC by ada: wrong monitor"
+    assert held.said == "everything that leaves is held since 2026-03-01 12:00:00 UTC by ada: wrong monitor"
 
 
 def test_a_hold_of_one_model_leaves_the_others_alone(

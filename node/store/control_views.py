@@ -1,0 +1,129 @@
+"""Listings of what an operator or a peer has stopped: holds, rejection notes, and what peers got before.
+
+Times are ISO 8601 in UTC; nothing here names a patient.
+"""
+
+from sqlalchemy import ColumnElement, select
+
+from node.domain.lifecycle import State
+from node.domain.rejection import RejectionCode
+from node.store import taken_back
+from node.store.database import Transaction
+from node.store.holds import HoldInForce, in_force
+from node.store.listings import Listed, iso
+from node.store.operation_tables import Rejection, RejectionNote
+from node.store.tables import Instance
+from node.store.taken_back import Delivered
+
+_STATES = {State.DONE: "applied", State.BURIED: "refused"}
+
+
+def holds(tx: Transaction) -> list[Listed]:
+    """List the holds that are in force, the oldest first.
+
+    Returns
+    -------
+    list of dict
+        ``model`` ("" for all), ``reason``, ``held_by``, ``held_at``.
+    """
+    return [_hold(hold) for hold in in_force(tx)]
+
+
+def rejections(tx: Transaction) -> list[Listed]:
+    """List the rejection notes that came, the newest first; Key Object Selections with other titles are left out.
+
+    Returns
+    -------
+    list of dict
+        - ``sop_instance_uid`` of the note, ``calling_ae_title`` of who sent it, ``received_at``
+        - ``state``: "waiting" (it is about to be read or applied), "applied" or "refused" (it could not be read, and
+          moves nothing), ``error``: why
+        - ``code_value``, ``meaning`` of its title; "" until it is read
+        - ``instances``: as `of_study` lists them; those that are not held here are kept for when they come
+        - ``delivered``: the reports that peers had got by then: `delivered` names the keys
+    """
+    notes = (
+        select(RejectionNote, Instance)
+        .join(Instance, Instance.sop_instance_uid == RejectionNote.sop_instance_uid)
+        .where((RejectionNote.state != State.DONE) | (RejectionNote.code_value != ""))
+        .order_by(RejectionNote.id.desc())
+    )
+    return [_note(tx, note, instance) for note, instance in tx.execute(notes).all()]
+
+
+def of_study(tx: Transaction, study_uid: str) -> list[Listed]:
+    """List the instances of a study that a note names, whether they are held or not.
+
+    Returns
+    -------
+    list of dict
+        ``sop_instance_uid``, ``study_instance_uid``, ``held`` (true or false), ``code_value``, ``meaning``,
+        ``note_sop_instance_uid``, ``calling_ae_title``, ``rejected_at``.
+    """
+    return _instances(tx, Rejection.study_instance_uid == study_uid)
+
+
+def delivered(report: Delivered) -> Listed:
+    """Return a report at a peer.
+
+    Returns
+    -------
+    dict
+        ``delivery``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``sop_instance_uid`` of the report,
+        ``state`` of its delivery, ``sent_at``, ``last_status``, ``commitment``, ``rejection_note``: the state of the
+        delivery of this node's note that takes it back, or null where none was ordered.
+    """
+    return {
+        "delivery": report.delivery_id,
+        "peer": report.peer,
+        "model": report.model,
+        "version": report.version,
+        "study_instance_uid": report.study_instance_uid,
+        "sop_instance_uid": report.sop_instance_uid,
+        "state": report.state.value,
+        "sent_at": iso(report.sent_at),
+        "last_status": report.last_status,
+        "commitment": report.commitment.value,
+        "rejection_note": report.note.value if report.note else None,
+    }
+
+
+def _hold(hold: HoldInForce) -> Listed:
+    return {"model": hold.model, "reason": hold.reason, "held_by": hold.held_by, "held_at": iso(hold.held_at)}
+
+
+def _note(tx: Transaction, note: RejectionNote, instance: Instance) -> Listed:
+    named = _instances(tx, Rejection.note_sop_instance_uid == note.sop_instance_uid)
+    studies = {row["study_instance_uid"] for row in named}
+    code = RejectionCode(note.code_value or named[0]["code_value"]) if named else None
+    reports = taken_back.untrue(tx, studies) if code is not None and code.is_wrong else []
+    return {
+        "sop_instance_uid": note.sop_instance_uid,
+        "calling_ae_title": instance.calling_ae_title,
+        "received_at": iso(instance.received_at),
+        "state": _STATES.get(note.state, "waiting"),
+        "error": note.last_error,
+        "code_value": code.value if code else "",
+        "meaning": code.meaning if code else "",
+        "instances": named,
+        "delivered": [delivered(report) for report in reports],
+    }
+
+
+def _instances(tx: Transaction, which: ColumnElement[bool]) -> list[Listed]:
+    held = select(Rejection, Instance.sop_instance_uid).outerjoin(
+        Instance, Instance.sop_instance_uid == Rejection.sop_instance_uid
+    )
+    return [
+        {
+            "sop_instance_uid": row.sop_instance_uid,
+            "study_instance_uid": row.study_instance_uid,
+            "held": uid is not None,
+            "code_value": row.code_value,
+            "meaning": RejectionCode(row.code_value).meaning,
+            "note_sop_instance_uid": row.note_sop_instance_uid,
+            "calling_ae_title": row.calling_ae_title,
+            "rejected_at": iso(row.rejected_at),
+        }
+        for row, uid in tx.execute(held.where(which).order_by(Rejection.id)).all()
+    ]
