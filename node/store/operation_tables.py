@@ -113,10 +113,11 @@ class CommitmentAsked(Lifecycle, Base):
     """One storage commitment request of this node to a peer, for the reports that it was sent."""
 
     __tablename__ = "commitments_asked"
+    __table_args__ = (Index(None, "peer", "state", "priority", "due_at", "id"),)
 
     peer: Mapped[str]
     transaction_uid: Mapped[str] = mapped_column(UID, unique=True)
-    asked_at: Mapped[datetime | None]  #: when the peer took the request
+    asked_at: Mapped[datetime | None]  #: when the request left for the peer; it never leaves again
     answered_at: Mapped[datetime | None]
 
 
@@ -124,7 +125,10 @@ class CommitmentRequested(Lifecycle, Base):
     """One storage commitment request of a peer to this node, until its result has reached the peer."""
 
     __tablename__ = "commitments_requested"
-    __table_args__ = (UniqueConstraint("calling_ae_title", "transaction_uid"),)
+    __table_args__ = (
+        UniqueConstraint("calling_ae_title", "transaction_uid"),
+        Index(None, "state", "priority", "due_at", "id"),
+    )
 
     calling_ae_title: Mapped[str]
     address: Mapped[str]
@@ -151,7 +155,10 @@ class BackfillStudy(Lifecycle, Base):
     """One study that a backfill fetches."""
 
     __tablename__ = "backfill_studies"
-    __table_args__ = (UniqueConstraint("backfill_id", "study_instance_uid"),)
+    __table_args__ = (
+        UniqueConstraint("backfill_id", "study_instance_uid"),
+        Index(None, "state", "priority", "due_at", "id"),
+    )
 
     backfill_id: Mapped[int] = mapped_column(NUMBER, index=True)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)

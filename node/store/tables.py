@@ -233,6 +233,7 @@ class Delivery(Lifecycle, Base):
         Index(None, "state", "priority", "due_at", "id"),
         # a claim takes the first entry and sorts nothing, however much waits for other peers
         Index(None, "peer", "state", "priority", "due_at", "id"),
+        Index(None, "commitment", "peer", "sent_at"),  # what a peer was sent and is still to be asked about
     )
 
     created_at: Mapped[datetime]
