@@ -28,9 +28,9 @@ def removed_on_failure(files: InstanceFiles, path: str) -> Iterator[None]:
 def remove_after(error: BaseException, files: InstanceFiles, path: str) -> None:
     """Remove a kept file that was not recorded for this reason.
 
-    A server that was lost during COMMIT may have committed: then the file stays, and the next start adopts it, or
-    removes it as a second copy.
+    What was lost or interrupted during COMMIT may have been committed: then the file stays, and the next start adopts
+    it, or removes it as a second copy.
     """
-    if not isinstance(error, CommitUncertain):
+    if isinstance(error, Exception) and not isinstance(error, CommitUncertain | MemoryError):
         with suppress(OSError):  # of a file system that turned read-only, the next start settles it
             files.remove(path)

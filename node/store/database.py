@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store import engines
-from node.store.failures import as_seen, in_commit, translated, worth_another_run
+from node.store.failures import InCommit, as_seen, translated, worth_another_run
 from node.store.group_commit import GroupCommitWriter
 from node.store.pieces import Ended, Work
 from node.store.statement import execute
@@ -225,7 +225,7 @@ class _PerCallWriter:
         self._together.close()
 
     def _run(self, work: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session, in_commit() as progress, session.begin():
+        with Session(self._engine, expire_on_commit=False) as session, InCommit() as progress, session.begin():
             result = work(session)
             session.flush()
             progress.commits = True

@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 import psycopg
 from sqlalchemy import Connection
@@ -97,32 +99,34 @@ def worth_another_run(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
 
 
-class Progress:
-    """How far a transaction has come."""
+class InCommit:
+    """Tells what was lost during COMMIT from all that fails for certain; around a transaction.
+
+    Certain is what an embedded database raises, and a server that says that a race was lost. Uncertain is a server that
+    was lost, and whatever else comes in between, such as a lack of memory: the commit may have been done by then. An
+    interruption stays one, and is uncertain by its nature.
+    """
 
     __slots__ = ("commits",)
 
     def __init__(self) -> None:
-        self.commits = False  #: whether nothing but its COMMIT is left
+        self.commits = False  #: whether nothing but its COMMIT is left; whoever runs the transaction sets it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self.commits or not isinstance(error, Exception):
+            return
+        if isinstance(error, SQLAlchemyError) and (worth_another_run(error) or not _may_have_committed(error)):
+            return
+        cause = getattr(error, "orig", None) or error
+        lost = not isinstance(error, DBAPIError) or error.connection_invalidated
+        raise LostInCommitError(None, None, cause, hide_parameters=True, connection_invalidated=lost) from error
 
 
-@contextmanager
-def in_commit() -> Iterator[Progress]:
-    """Tell a server that was lost during COMMIT from all that fails for certain; around a transaction.
-
-    An embedded database that raises has not committed, and neither has a server that says that a race was lost.
-    """
-    progress = Progress()
-    try:
-        yield progress
-    except DBAPIError as error:
-        is_embedded = isinstance(error.orig, sqlite3.Error)
-        if not progress.commits or is_embedded or worth_another_run(error) or not may_pass(error):
-            raise
-        lost = error.connection_invalidated
-        raise LostInCommitError(
-            None, None, error.orig or error, hide_parameters=True, connection_invalidated=lost
-        ) from error
+def _may_have_committed(error: SQLAlchemyError) -> bool:
+    return may_pass(error) and not isinstance(getattr(error, "orig", None), sqlite3.Error)
 
 
 @contextmanager
@@ -146,7 +150,9 @@ def as_seen(error: BaseException) -> BaseException:
     if not may_pass(error):
         return error
     cause = error.orig if isinstance(error, DBAPIError) else error
-    first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    # the words of whatever else came up may quote what was being written
+    words = str(cause).strip() if isinstance(cause, psycopg.Error | sqlite3.Error | SQLAlchemyError) else ""
+    first_line = (words or type(cause).__name__).splitlines()[0]
     kind = CommitUncertain if isinstance(error, LostInCommitError) else DatabaseUnavailable
     return kind(f"the database is not available: {first_line}")
 

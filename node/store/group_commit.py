@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store.failures import concerns_all, in_commit, worth_another_run
+from node.store.failures import InCommit, concerns_all, worth_another_run
 from node.store.pieces import Ended, Group, Piece, RunsAgain, Work, each
 from node.store.unavailable import DatabaseUnavailable
 
@@ -163,7 +163,7 @@ class GroupCommitWriter:
         self._commit(group, lambda _error: False)  # what fails now fails for its caller alone
 
     def _commit(self, group: Group, runs_again: RunsAgain) -> None:
-        with self._connected() as connection, in_commit() as progress, connection.begin():
+        with self._connected() as connection, InCommit() as progress, connection.begin():
             # gathered only now: while another process held the lock, more has come; and threads that wait for no more
             # than the interpreter come along (8 threads, nothing synced: a third of the commits)
             os.sched_yield()

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from node.store.failures import concerns_all, given_up, has_given_up
 from node.store.statement import joined_session
-from node.store.unavailable import DatabaseUnavailable
+from node.store.unavailable import CommitUncertain
 
 RunsAgain = Callable[[SQLAlchemyError], bool]
 """Whether an error lets the whole group run again."""
@@ -98,7 +98,7 @@ class Group(list[Piece]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
         for_all = error
         if error is not None and not isinstance(error, Exception):  # only the leader was interrupted
-            for_all = DatabaseUnavailable("the database is not available: a write was broken off")
+            for_all = CommitUncertain("the database is not available: a write was broken off, perhaps in its COMMIT")
         for piece in self:
             piece.release(for_all)
         return for_all is error

@@ -20,6 +20,7 @@ from node.pipeline.receive import Receiver
 from node.pipeline.steps import Step
 from node.store import engines
 from node.store.database import Database
+from node.store.files import Free
 from tests.support.house import PIXELS, House, announced, radiograph, receive
 from tests.support.postgres import PostgresServer
 
@@ -234,7 +235,7 @@ def test_a_large_instance_is_refused_when_the_disk_reaches_its_watermark_on_the_
     receiver, came = house.receiver, radiograph()
     reception = receiver.begin(announced(came))
     reception.write([memoryview(came.dataset)])
-    receiver.congestion._policy = replace(house.policy, min_free_bytes=1 << 60)
+    receiver.congestion._least = Free(1 << 60, 0)
     fragment = memoryview(bytes(80 << 20))
     with pytest.raises(Refused) as caught:
         reception.write([fragment])
