@@ -10,6 +10,7 @@ from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
     ContainerContentItem,
+    ContentItem,
     ContentSequence,
     GraphicTypeValues,
     ImageContentItem,
@@ -21,6 +22,7 @@ from highdicom.sr import (
 from node.dicom import codes
 from node.dicom.frames import is_multi_frame
 from node.dicom.source import Source
+from node.domain.instance import InstanceHeader
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 #: Of the image's sides. Groups are inset differently, or a viewer draws their labels over each other: OHIF puts them,
@@ -29,11 +31,16 @@ _INSET_STEP, _LABEL_STEP = 0.02, 0.09
 
 
 def image_library(sources: list[Source]) -> ContainerContentItem:
-    """Return TID 1600 with what every image has; highdicom's own asks for elements that a CR may lack."""
+    """Return TID 1600 with what every image has; highdicom's own asks for elements that a CR may lack.
+
+    What several images share is said once, of their group (TID 1600 row 3): a series may have thousands.
+    """
     library = ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=_CONTAINS)
-    group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
-    group.ContentSequence = ContentSequence([_library_entry(source) for source in sources])
-    library.ContentSequence = ContentSequence([group])
+    alike: dict[tuple[str, int, int], list[Source]] = {}
+    for source in sources:
+        header = source.header
+        alike.setdefault((header.modality, header.rows, header.columns), []).append(source)
+    library.ContentSequence = ContentSequence([_library_group(of) for of in alike.values()])
     return library
 
 
@@ -81,20 +88,25 @@ def not_assessed_count(source: Source) -> NumContentItem:
     return count
 
 
-def _library_entry(source: Source) -> ImageContentItem:
-    header = source.header
-    entry = image(source, codes.SOURCE, _CONTAINS)
-    entry.ContentSequence = ContentSequence(
-        [
-            _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
-            _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
-        ]
-    )
+def _library_group(sources: list[Source]) -> ContainerContentItem:
+    group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    entries = [image(source, codes.SOURCE, _CONTAINS) for source in sources]
+    shared = _descriptors(sources[0].header)
+    if len(entries) == 1:
+        entries[0].ContentSequence, shared = ContentSequence(shared), []
+    group.ContentSequence = ContentSequence([*shared, *entries])
+    return group
+
+
+def _descriptors(header: InstanceHeader) -> list[ContentItem]:
+    """Return the rows of TID 1602 that every image has."""
+    counts = [
+        _pixel_count(codes.PIXEL_DATA_ROWS, header.rows),
+        _pixel_count(codes.PIXEL_DATA_COLUMNS, header.columns),
+    ]
     modality = codes.modality_concept(header.modality)
-    if modality is not None:
-        context = RelationshipTypeValues.HAS_ACQ_CONTEXT
-        entry.ContentSequence.insert(0, CodeContentItem(codes.MODALITY, modality, context))
-    return entry
+    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+    return [*([] if modality is None else [CodeContentItem(codes.MODALITY, modality, context)]), *counts]
 
 
 def _pixel_count(name: CodedConcept, count: int) -> NumContentItem:

@@ -4,6 +4,8 @@ No error at all is let through, and of the warnings only those named here, each 
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from node.dicom.synthetic import Origin, synthetic_study
 from node.dicom.wrap import Subject, wrap_as_dx
 from tests.support.programs import find_program, run_program
 from tests.unit.dicom.rich import enrich
-from tests.unit.dicom.studies import CASES, NAMES, Study, study_of
+from tests.unit.dicom.studies import CASES, NAMES, Study, clip, slices, study_of
 
 pytestmark = pytest.mark.peers
 
@@ -167,6 +169,16 @@ def test_a_report_on_an_image_of_two_frames_is_valid(sop_class: str, tmp_path: P
     path = study.report_file(tmp_path)
     assert "Comprehensive3DSR" in _clean_output("dciodvfy", "-new", str(path))
     assert _pixelmed(path) == []
+
+
+@pytest.mark.parametrize("many", [partial(slices, count=40), partial(clip, frames=30)], ids=["slices", "frames"])
+def test_a_report_on_a_series_or_a_clip_is_valid(many: Callable[[Path], Study], tmp_path: Path) -> None:
+    """With the study's lines, its key images, and frames referred to by number."""
+    path = many(tmp_path).report_file(tmp_path)
+    assert "Comprehensive3DSR" in _clean_output("dciodvfy", "-new", str(path))
+    assert _pixelmed(path) == []
+    assert "Key image" in _clean_output("dsrdump", str(path))
+    srread(path).content.get_image_measurement_groups()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.uid import UltrasoundMultiFrameImageStorage
 
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.header import inspect
+from node.dicom.part10 import preamble_and_meta, read_part10
 from node.dicom.report import build_report
 from node.dicom.wrap import Subject, wrap_as_dx
-from node.domain.aggregate import aggregated
-from node.domain.finding import Admission, Anomaly, Code, Finding, Outcome, Reading
+from node.domain.aggregate import aggregated, in_one
+from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
+from node.domain.instance import InstanceHeader
 from node.domain.report import ModelClass, ModelIdentity, ReportContent, ReportIdentity, report_identity
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -67,7 +70,7 @@ class Study:
 
     content: ReportContent
     identity: ReportIdentity
-    sources: list[Path]
+    sources: list[Path | InstanceHeader]
 
     def report(self) -> bytes:
         """Return the encoded report."""
@@ -106,6 +109,34 @@ def study_of(folder: Path, case: str, character_set: str = "", model: ModelIdent
         study, model, outcome, readings, CREATED_AT, predecessor, findings=tuple(aggregated(readings))
     )
     return Study(content, identity, sources)
+
+
+def slices(folder: Path, count: int) -> Study:
+    """Return a study of so many images of one series, one of which is positive; only the first has a file."""
+    study = study_of(folder, "negative")
+    first = study.content.readings[0]
+    uids = [first.sop_instance_uid, *(SOPInstanceUID(derived_uid("slice", str(n))) for n in range(1, count))]
+    said = [replace(first, sop_instance_uid=uid) for uid in uids]
+    said[-1] = replace(read_as(0.9), sop_instance_uid=uids[-1])
+    file = read_part10(study.sources[0])
+    header = inspect(file.dataset, file.transfer_syntax_uid)
+    headers = [replace(header, sop_instance_uid=uid) for uid in uids[1:]]
+    return replace(study.saying(readings=tuple(said), outcome=Outcome.POSITIVE), sources=[study.sources[0], *headers])
+
+
+def clip(folder: Path, frames: int) -> Study:
+    """Return a study of one ultrasound clip, of which the last frame is positive."""
+    study = study_of(folder, "negative")
+    finding = read_as(0.9).findings[0]
+    said = [
+        FrameReading(number, True, (replace(finding, probability=number / (frames + 1)),))
+        for number in range(1, frames + 1)
+    ]
+    reading = in_one(study.content.readings[0].sop_instance_uid, said, Admission(True))
+    file = read_part10(study.sources[0])
+    header = inspect(file.dataset, file.transfer_syntax_uid)
+    header = replace(header, sop_class_uid=UltrasoundMultiFrameImageStorage, modality="US", number_of_frames=frames)
+    return replace(study.saying(readings=(reading,), outcome=Outcome.POSITIVE), sources=[header])
 
 
 def _image(folder: Path, study: str, instance: str, character_set: str, number: int, subject: dict[str, Any]) -> Path:

@@ -15,6 +15,8 @@ from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage
 
 from node.dicom.header import inspect
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, preamble_and_meta, read_part10
+from node.dicom.report import build_report
+from node.dicom.report_choice import MOST_DETAILED
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Code, Finding, Outcome
 from node.domain.identifiers import SOPInstanceUID, derived_uid
@@ -28,6 +30,7 @@ from tests.unit.dicom.studies import (
     PNEUMONIA,
     Study,
     read_as,
+    slices,
     study_of,
 )
 
@@ -265,7 +268,7 @@ def test_the_header_is_that_of_a_complete_unverified_report_of_the_study(tmp_pat
 
 
 def test_evidence_and_image_library_name_every_image(tmp_path: Path) -> None:
-    """With modality, rows and columns."""
+    """With modality, rows and columns: of images that are alike, once for all."""
     study = study_of(tmp_path, "two images")
     report = _parsed(study)
     uids = [reading.sop_instance_uid for reading in study.content.readings]
@@ -276,9 +279,9 @@ def test_evidence_and_image_library_name_every_image(tmp_path: Path) -> None:
     (library,) = _items(report, "111028")
     entries = list(_items(library, value_type="IMAGE"))
     assert [entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for entry in entries] == uids
-    described = [[str(n.MeasuredValueSequence[0].NumericValue) for n in _items(e, value_type="NUM")] for e in entries]
-    assert described == [["40", "30"]] * 2
-    assert _values(library, "121139") == ["DX", "DX"]
+    described = [str(number.MeasuredValueSequence[0].NumericValue) for number in _items(library, value_type="NUM")]
+    assert described == ["40", "30"]
+    assert _values(library, "121139") == ["DX"]
 
 
 def test_a_later_report_names_its_predecessor(tmp_path: Path) -> None:
@@ -537,3 +540,37 @@ def test_a_source_that_is_no_file_of_dicom_any_more_is_permanent(tmp_path: Path)
     study.sources[0].write_bytes(b"nothing")
     with pytest.raises(Permanent, match="cannot be parsed"):
         study.report()
+
+
+def test_a_report_of_many_images_names_all_and_goes_into_those_that_decided(tmp_path: Path) -> None:
+    """Three hundred slices: the library and the evidence hold them, and the groups are of a few."""
+    study = slices(tmp_path, 300)
+    report = _parsed(study)
+    (library,) = _items(report, "111028")
+    assert len(list(_items(library, value_type="IMAGE"))) == 300
+    (certain,) = {_certainty(group) for group in _groups(report) if list(_items(group, "111012"))} - {4.0}
+    assert certain == 90.0
+    assert len(_groups(report)) < 2 * MOST_DETAILED
+
+
+def _certainty(group: Dataset) -> float:
+    (number,) = _items(group, "111012", "NUM")
+    return float(number.MeasuredValueSequence[0].NumericValue)
+
+
+def test_a_report_is_made_of_headers_where_files_are_gone(tmp_path: Path) -> None:
+    """Whose study it is, stands in the rows too; what only a file tells is left out."""
+    study = study_of(tmp_path, "two images", "ISO_IR 192")
+    headers = [inspect(*_encoded(path)) for path in study.sources]
+    report = read_dataset(
+        io.BytesIO(build_report(study.content, study.identity, headers)), is_implicit_VR=True, is_little_endian=True
+    )
+    assert str(report.PatientName) == NAMES["ISO_IR 192"]
+    assert (report.PatientID, report.AccessionNumber) == ("P-1", "A-1")
+    others = build_report(study.content, study.identity, [study.sources[0], *headers[1:]])
+    assert others == study.report()
+
+
+def _encoded(path: Path) -> tuple[bytes, str]:
+    file = read_part10(path)
+    return file.dataset, file.transfer_syntax_uid
