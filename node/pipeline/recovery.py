@@ -24,7 +24,7 @@ from node.pipeline.arrival import Arrival
 from node.pipeline.kept import KeptFile, opened
 from node.pipeline.missing import Alone, alone
 from node.pipeline.recording import Recorder
-from node.store import audit
+from node.store import audit, instances
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.telemetry import logger
@@ -48,6 +48,7 @@ class Recovered:
     adopted: int = 0
     removed: int = 0  #: files with the same bytes as a copy that a row names
     set_aside: int = 0
+    healed: int = 0  #: files that took the place of one that was gone
     missing: int = 0  #: rows whose file is gone
     first_missing: list[str] = field(default_factory=list)
 
@@ -87,8 +88,8 @@ class Recovery:
         if found.missing:
             self._database.write(partial(_tell_missing, found=found, now=self._clock()))
             _log.error("stored files are missing", files=found.missing, first=found.first_missing)
-        if swept or found.adopted or found.removed or found.set_aside:
-            done = {"adopted": found.adopted, "removed": found.removed, "set_aside": found.set_aside}
+        done = {name: getattr(found, name) for name in ("adopted", "removed", "set_aside", "healed")}
+        if swept or any(done.values()):
             _log.warning("leftovers of an earlier run settled", temporaries=swept, **done)
         return found
 
@@ -131,11 +132,29 @@ class Recovery:
         same = self._copies.same_as(came)
         if same == came.path:
             return  # a row names it after all
-        if same is None:
+        lost = self._lost(came.sop_instance_uid)
+        if lost is not None:
+            self._heal(came, lost, found)
+        elif same is None:
             self._set_aside(came.path, "another copy of its UID is held", found, came)
         else:
             self._files.remove(came.path)
             found.removed += 1
+
+    def _lost(self, sop_instance_uid: str) -> str | None:
+        """Return the path of the copy that counts where its file is gone."""
+        path = self._database.read(lambda tx: instances.newest_path(tx, sop_instance_uid))
+        return None if self._files.path(path).is_file() else path
+
+    def _heal(self, came: Arrival, lost: str, found: Recovered) -> None:
+        """Let a whole file count instead of one that is gone, as if it had just come again."""
+        self._copies.settle(came)
+        if self._lost(came.sop_instance_uid) is None:  # it is of the same patient and study
+            found.healed += 1
+            found.missing -= 1
+            found.first_missing = [path for path in found.first_missing if path != lost]
+        else:
+            found.set_aside += 1
 
     def _set_aside(self, path: str, reason: str, found: Recovered, came: Arrival | None = None) -> None:
         aside = self._files.set_aside(path)

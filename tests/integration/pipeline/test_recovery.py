@@ -73,6 +73,30 @@ def test_a_file_that_differs_from_the_held_instance_is_set_aside(house: House) -
     assert entry == {"path": f"quarantine/{aside.name}", "reason": "another copy of its UID is held"}
 
 
+@pytest.mark.parametrize("came", [radiograph(), radiograph(patient_age="004Y")], ids=["same", "revision"])
+def test_a_file_without_a_row_heals_a_held_instance_whose_file_is_gone(house: House, came: IncomingInstance) -> None:
+    """It counts from now on, is read again, and nothing is told as missing."""
+    house.receive(radiograph())
+    house.execute("UPDATE jobs SET state = 'done' WHERE kind = 'read'")
+    _kept(house)[0].unlink()
+    path = _unrecorded(house, came)
+    assert house.recovery.run() == Recovered(healed=1)
+    assert house.rows("SELECT path, newest_path FROM instances") == [(path, path)]
+    assert house.rows("SELECT state FROM jobs WHERE kind = 'read'") == [("waiting",)]
+    assert not _entries(house, "stored files are missing")
+    assert house.recovery.run() == Recovered()
+
+
+def test_a_file_of_another_patient_heals_nothing(house: House) -> None:
+    """It is quarantined with a row, for an operator to decide, and the loss is told."""
+    house.receive(radiograph())
+    _kept(house)[0].unlink()
+    _unrecorded(house, radiograph(patient_id="ID2"))
+    found = house.recovery.run()
+    assert (found.healed, found.set_aside, found.missing) == (0, 1, 1)
+    assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
+
+
 @pytest.mark.parametrize("spoilt", [b"", b"no DICOM", b"\0" * 128 + b"DICM", radiograph().dataset[:-10]])
 def test_a_file_that_is_no_sound_instance_is_set_aside(house: House, spoilt: bytes) -> None:
     """A disk that lied about its sync leaves such; nothing of it is read."""
