@@ -14,6 +14,7 @@ from node import telemetry
 from node.config import Settings
 from node.domain.errors import Transient
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.slots import Slots
 from node.pipeline.callers import let_in_with
@@ -70,6 +71,8 @@ class Receiving:
         self._ledger, self._lost = ledger, lost
         congestion = Congestion(ledger.ping, files, _least(settings))
         self._receiver = Receiver(files, ledger, congestion, reached)
+        asked_of = (peer.ae_title for peer in settings.peers if peer.one_study_per_association or peer.query)
+        self._told_of = frozenset(asked_of)  # whose releases mean something
         self._scp_settings = _scp_settings(settings)
         self._scp: StorageSCP | None = None
 
@@ -90,6 +93,7 @@ class Receiving:
         """
         receiver, congested = self._receiver, self._receiver.congestion.reason
         self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, congested, slots, self._lost)
+        self._scp.on_released = self._released
         return self._scp.start(listener)
 
     def accepts(self, within_s: float) -> bool:
@@ -102,6 +106,15 @@ class Receiving:
 
     def abandon(self) -> None:
         """Do nothing: what this process receives ends with it."""
+
+    def _released(self, association: ReleasedAssociation) -> None:
+        """Hand on what a sender released, where the operator set something that it means."""
+        if association.calling_ae_title not in self._told_of:
+            return
+        try:
+            self._ledger.released(association)
+        except Transient as error:  # what it brought waits for the quiet period
+            _log.warning("released association not recorded", reason=str(error))
 
     def _refused(self, refused: RefusedAssociation) -> None:
         """Keep who was turned away, for `check` and the log."""

@@ -70,11 +70,16 @@ def send(
 def studies(
     context: typer.Context,
     study_instance_uid: Annotated[str | None, typer.Argument(help="Print everything about this one.")] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="Wait for no more images of this one.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the studies, or everything about one."""
     settings = settings_of(context)
-    if study_instance_uid is None:
+    if complete and study_instance_uid is None:
+        raise OperatorError("say which study is complete: pacs-node studies UID --complete", exit_code=2)
+    if complete and study_instance_uid is not None:
+        console.print(operate.complete(settings, study_instance_uid, utc_now()), markup=False)
+    elif study_instance_uid is None:
         listing(operate.studies(settings, utc_now()), as_json, operate.STUDIES_COLUMNS)
     else:
         study = operate.study(settings, study_instance_uid, utc_now())

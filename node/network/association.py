@@ -28,6 +28,7 @@ from node.network.lobby import Visitor
 from node.network.pdu import ABORT_BY_USER, HEADER, IS_COMMAND, BrokenProtocol, abort_pdu, data_pdus, reject_pdu
 from node.network.presentation import Syntaxes
 from node.network.rejection import Rejection
+from node.network.released import ReleasedAssociation
 from node.network.request import AssociationRequest, decode_request
 from node.network.service import Introduction, StorageService
 from node.telemetry import logger
@@ -60,6 +61,8 @@ class Host:
         How long a PDU may take from its first byte on, or a write, and how long none need come.
     contexts_of
         What is supported instead for some callers, by AE title.
+    released
+        Called after a release that the peer asked for, with what the association had brought, if that is any image.
     """
 
     entity: ApplicationEntity
@@ -71,6 +74,7 @@ class Host:
     pdu_timeout_s: float
     idle_timeout_s: float
     contexts_of: Mapping[str, list[PresentationContext]] = field(default_factory=dict)
+    released: Callable[[ReleasedAssociation], None] = lambda _: None
 
 
 def quieten() -> None:
@@ -104,6 +108,7 @@ class GuardedAssociation(Association):
         #: What is sent last, on the way out.
         self.farewell = ABORT_BY_USER
         self._is_over = False
+        self.studies: set[str] = set()  #: of the images that were kept
 
     def run_reactor(self) -> None:
         """Run the association until it is over."""
@@ -119,6 +124,8 @@ class GuardedAssociation(Association):
             self._is_over = True  # a drain that waited for this one goes on now, and must not abort what says goodbye
             self.host.ended(self)
             self.host.see_off(self.connection, self.farewell)
+            if self.is_released and self.studies:  # only now: the peer waits for its answer
+                self.host.released(ReleasedAssociation(self.introduction.calling_ae_title, tuple(sorted(self.studies))))
 
     def _is_let_in(self) -> bool:
         send_at_once(self.connection)

@@ -41,6 +41,10 @@ class IncomingInstance(Announced):
 class Reception(Protocol):
     """One instance on its way in; used on one thread at a time, and ended by exactly one of `finish` and `abandon`."""
 
+    @property
+    def study(self) -> str:
+        """Study Instance UID of the image that `finish` has kept; "" before, and where it is no image."""
+
     def write(self, fragments: Sequence[memoryview]) -> None:
         """Take the next bytes of the dataset, in order; the views are valid during the call only.
 
@@ -73,6 +77,7 @@ class _Gathered:
     def __init__(self, announced: Announced, on_store: Callable[[IncomingInstance], int]) -> None:
         self._announced, self._on_store = announced, on_store
         self._dataset = bytearray()
+        self.study = ""
 
     def write(self, fragments: Sequence[memoryview]) -> None:
         for fragment in fragments:

@@ -27,6 +27,7 @@ from node.network.pdu import reject_pdu
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts, commitment_contexts
 from node.network.reception import Begin
 from node.network.rejection import RefusedAssociation, Rejection
+from node.network.released import ReleasedAssociation
 from node.network.request import AssociationRequest
 from node.network.scp_settings import ScpSettings
 from node.network.service import StorageService, contained
@@ -80,6 +81,8 @@ class StorageSCP:
     ) -> None:
         self._settings, self._on_refused, self._congested = settings, on_refused, congested
         self._lost = lost
+        #: Called with each association that its requestor released, where it had brought an image.
+        self.on_released: Callable[[ReleasedAssociation], None] = lambda _: None
         self._slots = slots or LocalSlots(settings.max_associations, settings.max_associations_per_address)
         self._commits = hear is not None
         others = CommitmentService(hear).operations if hear is not None else None
@@ -124,6 +127,7 @@ class StorageSCP:
             self._settings.pdu_timeout_s,
             self._settings.idle_timeout_s,
             self._contexts_of(),
+            self._tell_released,
         )
         lobby.start()
         return port
@@ -154,6 +158,10 @@ class StorageSCP:
                 self._admitted.discard(association)
                 self._slots.give_back(association.introduction.address)
             self._changed.notify_all()
+
+    def _tell_released(self, association: ReleasedAssociation) -> None:
+        with contextlib.suppress(Refused):  # it is logged; studies then wait for their quiet period
+            contained(self.on_released, association)
 
     def accepts(self, within_s: float) -> bool:
         """Return whether the thread that accepts goes round, after so long at most."""

@@ -66,6 +66,10 @@ class Served(Protocol):
     def accepted(self) -> Mapping[int, Syntaxes]:
         """The syntaxes that were agreed, by context ID."""
 
+    @property
+    def studies(self) -> set[str]:
+        """Study Instance UIDs of the images that were kept of what came on it."""
+
     def hand_to_library(self, context_id: int, command: bytes, dataset: bytes) -> None:
         """Have the library decode and serve a message that has come whole, command set and dataset as they came."""
 
@@ -151,7 +155,8 @@ class StorageService:
             who.address,
         )
         respond = partial(_store_response, command, announced)
-        return StoreExchange(partial(self._begun, command), announced, self._maximum_bytes, respond)
+        begin, studies = partial(self._begun, command), association.studies
+        return StoreExchange(begin, announced, self._maximum_bytes, respond, studies)
 
     def _begun(self, command: Command, announced: Announced) -> Reception:
         """Begin the reception of an instance that the command names (PS3.7 9.3.1.1)."""
@@ -190,14 +195,21 @@ class StoreExchange:
         The longest dataset that is let in.
     respond
         Encodes the response for a status and a comment; where there is a comment it is a refusal.
+    studies
+        Where the study of an image goes that was kept.
     """
 
-    __slots__ = ("_left_bytes", "_reception", "_refused", "_respond")
+    __slots__ = ("_left_bytes", "_reception", "_refused", "_respond", "_studies")
 
     def __init__(
-        self, begin: Begin, announced: Announced, maximum_bytes: int, respond: Callable[[int, str], bytes]
+        self,
+        begin: Begin,
+        announced: Announced,
+        maximum_bytes: int,
+        respond: Callable[[int, str], bytes],
+        studies: set[str],
     ) -> None:
-        self._respond, self._left_bytes = respond, maximum_bytes
+        self._respond, self._left_bytes, self._studies = respond, maximum_bytes, studies
         self._reception: Reception | None = None
         self._refused: Refused | None = None
         try:
@@ -233,7 +245,10 @@ class StoreExchange:
         reception, self._reception = self._reception, None
         if reception is None:
             raise self._refused or Refused(_OUT_OF_RESOURCES, "the reception was given up")
-        return contained(reception.finish)
+        status = contained(reception.finish)
+        if reception.study:
+            self._studies.add(reception.study)
+        return status
 
     def abandon(self) -> None:
         """Have the reception leave nothing."""

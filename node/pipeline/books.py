@@ -6,6 +6,7 @@ What threads bring at the same time shares one transaction; `write` takes what s
 from collections.abc import Callable, Sequence
 
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.pipeline.again import Copies
 from node.pipeline.arrival import Arrival
 from node.pipeline.recording import Recorder
@@ -17,7 +18,7 @@ from node.store.files import InstanceFiles
 
 _SUCCESS = 0x0000
 
-Entry = Arrival | RefusedAssociation | None
+Entry = Arrival | RefusedAssociation | ReleasedAssociation | None
 """What is to be written; None asks whether anything could be."""
 
 
@@ -48,7 +49,7 @@ class Books:
         self._wake, self._reached = wake, reached
         self._copies = Copies(database, files, recorder, wake)
         self._record_together = self._record  # what comes with this very function is recorded together
-        self._note_together = self._note
+        self._note_together, self._release_together = self._note, self._release
 
     def record(self, came: Arrival) -> int:
         """Record an instance, as `Ledger.record`."""
@@ -68,6 +69,11 @@ class Books:
     def refused(self, caller: RefusedAssociation) -> None:
         """Note a caller that is turned away."""
         self._database.write(lambda tx: self._note(tx, [caller]))
+
+    def released(self, association: ReleasedAssociation) -> None:
+        """Let what an association brought count as complete, as `Ledger.released`."""
+        self._database.write_together(self._release_together, association)
+        self._wake()
 
     def settle(self, came: Arrival) -> int:
         """Compare a later copy of a held UID, keep it or not, and return the status, as `Copies.settle`."""
@@ -89,6 +95,7 @@ class Books:
                 causes_work |= bool(end.result)
                 if end.error is not None:
                     remove_after(end.error, self._files, entry.path)
+            causes_work |= isinstance(entry, ReleasedAssociation)
         if causes_work:
             self._wake()
         return ended
@@ -96,12 +103,19 @@ class Books:
     def _work(self, entry: Entry) -> Work:
         if isinstance(entry, Arrival):
             return self._record_together, entry
+        if isinstance(entry, ReleasedAssociation):
+            return self._release_together, entry
         return (writes_nothing, None) if entry is None else (self._note_together, entry)
 
     def _record(self, tx: Transaction, arrivals: Sequence[Arrival]) -> list[int | None]:
         jobs = self._recorder.record(tx, arrivals)
         self._reached(Step.RECORDED)
         return jobs
+
+    def _release(self, tx: Transaction, released: Sequence[ReleasedAssociation]) -> Sequence[ReleasedAssociation]:
+        for association in released:
+            self._recorder.released(tx, association)
+        return released
 
     def _note(self, tx: Transaction, refused: Sequence[RefusedAssociation]) -> Sequence[RefusedAssociation]:
         for who in refused:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
+from node.pipeline.policy import ReceivePolicy
 from node.pipeline.senders import Sender, Senders
 from node.store import audit, closing, habits, queue
 from node.store.database import Transaction
@@ -39,15 +40,22 @@ def complete(tx: Transaction, study_uid: str, signal: Signal, now: datetime) -> 
     queue.bring_forward(tx, study_uid, now, signal)
 
 
-def released(
-    tx: Transaction, association: ReleasedAssociation, senders: Senders, grace_s: float, now: datetime
-) -> None:
+def force(tx: Transaction, study_uid: str, now: datetime) -> bool:
+    """Let a study count as complete because an operator says so; return whether it waited for more images."""
+    waits = queue.waits_for_images(tx, study_uid, now)
+    if waits:
+        complete(tx, study_uid, Signal.OPERATOR, now)
+        audit.add(tx, now, FORCED, study_uid)
+    return waits
+
+
+def released(tx: Transaction, association: ReleasedAssociation, policy: ReceivePolicy, now: datetime) -> None:
     """Let the studies that an association brought count as complete after the grace, where its sender is so known.
 
     Of a sender that may be asked what it holds, the question is asked then instead of after half of the quiet period.
     """
-    sender = senders.get(association.calling_ae_title, Sender(0.0))
-    at = now + timedelta(seconds=grace_s)
+    sender = policy.senders.get(association.calling_ae_title, Sender())
+    at = now + timedelta(seconds=policy.release_grace_s)
     for study_uid in sorted(association.studies):  # the same order in every process, so that none waits in a circle
         if sender.one_study_per_association:
             queue.bring_forward(tx, study_uid, at, Signal.ASSOCIATION_RELEASED)

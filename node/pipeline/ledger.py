@@ -7,6 +7,7 @@ A receiver does not know whether the rows are written in its own process (`node.
 from typing import Protocol
 
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
 
 
@@ -40,6 +41,15 @@ class Ledger(Protocol):
         ------
         Transient, OperatorError
             Where it would not.
+        """
+
+    def released(self, association: ReleasedAssociation) -> None:
+        """Let what an association brought count as complete, where its sender is known for that.
+
+        Raises
+        ------
+        Transient
+            Where it cannot be written.
         """
 
     def refused(self, caller: RefusedAssociation) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
-from node.pipeline import delivery_standing
+from node.pipeline import completion, delivery_standing
 from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import opened
 from node.store import audit, operator, registry, schema, views
@@ -102,6 +102,22 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
         "modes": {model: modes.get(model, "off") for model in found["outcomes"]},
         "standing": _standing(settings, found),
     }
+
+
+def complete(settings: Settings, uid: str, now: datetime) -> str:
+    """Let a study count as complete now, and say what that means.
+
+    Raises
+    ------
+    OperatorError
+        Where it is not held.
+    """
+    with open_database(settings) as database:
+        forced = database.write(lambda tx: completion.force(tx, uid, now))
+    if forced:
+        return f"study {uid} counts as complete: what is not read yet is read first, and then it is reported"
+    state = study(settings, uid, now)["state"]
+    return f"study {uid} waits for no more images (it is {state}): `pacs-node studies {uid}` says what came of it"
 
 
 def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:

@@ -16,3 +16,4 @@ class ReceivePolicy:
     min_free_inodes: int
     test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there
     senders: Mapping[str, Sender] = field(default_factory=dict)  #: by calling AE title
+    release_grace_s: float = 5  #: after the release of an association

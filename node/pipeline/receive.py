@@ -66,7 +66,7 @@ class Receiver:
         self._reached(Step.PART_OPENED)
         return _Incoming(self, announced, part, self._reached)
 
-    def keep(self, announced: Announced, part: PartFile, meta_bytes: int) -> int:
+    def keep(self, announced: Announced, part: PartFile, meta_bytes: int) -> tuple[int, str]:
         """Check, store and record what was written; the part is gone or has its place afterwards.
 
         Returns
@@ -74,6 +74,8 @@ class Receiver:
         int
             0x0000 where file and row are durable, or the same was already held; 0x0111 where the held instance of
             this UID has other pixels.
+        str
+            Study Instance UID where it is an image.
 
         Raises
         ------
@@ -85,11 +87,12 @@ class Receiver:
             header = self._checked(announced, part, meta_bytes)
             self._reached(Step.CHECKED)
             path = self._placed(part, header)
-            return self._ledger.record(Arrival(announced, header, path, part.size_bytes - meta_bytes))
+            status = self._ledger.record(Arrival(announced, header, path, part.size_bytes - meta_bytes))
         except (OSError, Transient, OperatorError) as error:
             raise self.congestion.noticed(error) from error
         finally:
             part.discard()  # which is nothing once it has its place
+        return status, header.study_instance_uid if header.has_pixels else ""
 
     def _checked(self, announced: Announced, part: PartFile, meta_bytes: int) -> InstanceHeader:
         header = checked_head(part.head(meta_bytes), part.size_bytes - meta_bytes, announced)
@@ -109,7 +112,7 @@ class Receiver:
 class _Incoming:
     """One instance on its way in: fragments go to its temporary file as they come."""
 
-    __slots__ = ("_announced", "_ask_room_at", "_meta", "_part", "_reached", "_receiver")
+    __slots__ = ("_announced", "_ask_room_at", "_meta", "_part", "_reached", "_receiver", "study")
 
     def __init__(self, receiver: Receiver, announced: Announced, part: PartFile, reached: Reached) -> None:
         self._receiver, self._announced, self._part, self._reached = receiver, announced, part, reached
@@ -120,6 +123,7 @@ class _Incoming:
             announced.calling_ae_title,
         )
         self._ask_room_at = _ROOM_ASKED_EVERY_BYTES
+        self.study = ""
 
     def write(self, fragments: Sequence[memoryview]) -> None:
         part = self._part
@@ -135,7 +139,8 @@ class _Incoming:
             self._receiver.congestion.require_room()
 
     def finish(self) -> int:
-        return self._receiver.keep(self._announced, self._part, len(self._meta))
+        status, self.study = self._receiver.keep(self._announced, self._part, len(self._meta))
+        return status
 
     def abandon(self) -> None:
         self._part.discard()

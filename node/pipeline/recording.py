@@ -11,6 +11,8 @@ from datetime import datetime
 from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.rule import Rule, turned_away
+from node.network.released import ReleasedAssociation
+from node.pipeline import completion
 from node.pipeline.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.standing import watched
@@ -93,6 +95,10 @@ class Recorder:
         models = self.rules(tx).keys() - turned_away
         wait = self._waiting.after_change(now)
         self._await(tx, {(study, model): wait for study in studies for model in models})
+
+    def released(self, tx: Transaction, association: ReleasedAssociation) -> None:
+        """Let what a released association had brought count as complete, where its sender is known for that."""
+        completion.released(tx, association, self._waiting.policy, self.clock())
 
     def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
         header, said, kind = came.header, came.announced, self._kind(came.header, facts.known)

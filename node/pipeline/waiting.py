@@ -33,7 +33,7 @@ class Waiting:
     """
 
     def __init__(self, policy: ReceivePolicy) -> None:
-        self._policy = policy
+        self.policy = policy
 
     def priority(self, calling_ae_title: str, *, is_fetched: bool) -> int:
         """Return how urgent an image is to read; smaller is first."""
@@ -45,7 +45,7 @@ class Waiting:
         """Return how long each study and model waits after images that came now; the slowest sender counts."""
         came = set(images)
         titles = {one.calling_ae_title for one in came}
-        quiet_s = quiet_periods_s(tx, self._policy.senders, self._policy.quiet_period_s, titles) if titles else {}
+        quiet_s = quiet_periods_s(tx, self.policy.senders, self.policy.quiet_period_s, titles) if titles else {}
         waits: dict[tuple[str, str], Wait] = {}
         for one in came:
             wait = self._wait(one, quiet_s[one.calling_ae_title], now)
@@ -55,19 +55,19 @@ class Waiting:
 
     def after_change(self, now: datetime) -> Wait:
         """Return how long a study waits after the header of an image changed: those of the others may follow."""
-        policy = self._policy
+        policy = self.policy
         quiet, longest = timedelta(seconds=policy.quiet_period_s), timedelta(seconds=policy.max_wait_s)
         return Wait(now + quiet, now + longest)
 
     def _wait(self, came: Came, quiet_s: float, now: datetime) -> Wait:
         half = timedelta(seconds=quiet_s / 2)
         ask_at = now + half if self._sender(came.calling_ae_title).query else None
-        latest_at = now + timedelta(seconds=self._policy.max_wait_s)
+        latest_at = now + timedelta(seconds=self.policy.max_wait_s)
         priority = self.priority(came.calling_ae_title, is_fetched=came.is_fetched)
         return Wait(now + 2 * half, latest_at, ask_at, priority)
 
     def _sender(self, calling_ae_title: str) -> Sender:
-        return self._policy.senders.get(calling_ae_title, _ANYBODY)
+        return self.policy.senders.get(calling_ae_title, _ANYBODY)
 
 
 def _longer(one: Wait, other: Wait) -> Wait:

@@ -62,4 +62,5 @@ def _policy(settings: Settings) -> ReceivePolicy:
         settings.storage.min_free_inodes,
         test_peers(settings),
         senders_of(settings),
+        settings.study.release_grace_s,
     )

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from node.config import Settings
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
 from node.pipeline.steps import Reached
 from node.pipeline.unrecorded import remove_after
@@ -50,7 +51,11 @@ class HandingOver:
         """Have a caller noted that is turned away."""
         self._outcome(caller)
 
-    def _outcome(self, entry: Arrival | RefusedAssociation | None) -> int:
+    def released(self, association: ReleasedAssociation) -> None:
+        """Have it noted what an association had brought that was released."""
+        self._outcome(association)
+
+    def _outcome(self, entry: Arrival | RefusedAssociation | ReleasedAssociation | None) -> int:
         try:
             return outcome(self._asking.ask(asked(entry)))
         except NotAnswered as error:

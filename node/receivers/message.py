@@ -10,11 +10,12 @@ from dataclasses import astuple
 from node.domain.errors import OperatorError, Refused, Transient
 from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
 from node.store.header_text import HeaderText, header_of_text, text_of_header
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
-_PING, _CALLER, _ARRIVAL = b"p", b"c", b"a"
+_PING, _CALLER, _RELEASED, _ARRIVAL = b"p", b"c", b"r", b"a"
 _DONE = 0
 _REFUSED, _UNCERTAIN, _UNAVAILABLE, _OPERATOR, _FILES, _DEFECT = range(1, 7)
 
@@ -25,17 +26,19 @@ class RecordingFailed(Exception):  # noqa: N818 - what happened, not what was wr
     """A defect in the first process; its log says which."""
 
 
-def asked(entry: Arrival | RefusedAssociation | None) -> bytes:
+def asked(entry: Arrival | RefusedAssociation | ReleasedAssociation | None) -> bytes:
     """Return what is asked of the first process; None asks whether it could write."""
     if entry is None:
         return _PING
     if isinstance(entry, RefusedAssociation):
         return _CALLER + _encoded(astuple(entry)).encode()
+    if isinstance(entry, ReleasedAssociation):
+        return _RELEASED + _encoded([entry.calling_ae_title, *entry.studies]).encode()
     said = [entry.path, entry.size_bytes, *astuple(entry.announced)]
     return b"%s%s\n%s" % (_ARRIVAL, _encoded(said).encode(), text_of_header(entry.header).encode())
 
 
-def understood(question: bytes) -> Arrival | RefusedAssociation | None:
+def understood(question: bytes) -> Arrival | RefusedAssociation | ReleasedAssociation | None:
     """Return what was asked.
 
     Raises
@@ -48,6 +51,9 @@ def understood(question: bytes) -> Arrival | RefusedAssociation | None:
         return None
     if kind == _CALLER:
         return RefusedAssociation(*json.loads(rest))
+    if kind == _RELEASED:
+        title, *studies = json.loads(rest)
+        return ReleasedAssociation(title, tuple(studies))
     if kind != _ARRIVAL:
         raise ValueError("an unknown question")
     said, _, header = rest.partition(b"\n")

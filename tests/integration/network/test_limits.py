@@ -209,6 +209,8 @@ def test_another_protocol_version_is_rejected(listen: Any, raw: Any) -> None:
 class Kept:
     """A reception that writes down what it is told."""
 
+    study = "1.2.3"
+
     def __init__(self, log: list[object], refuse: str = "") -> None:
         self._log, self._refuse = log, refuse
 

@@ -1,6 +1,6 @@
 """What the service says of what it refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ class _Served:
 
     introduction = Introduction("MODALITY", "NODE", "10.0.0.7")
     accepted = {1: Syntaxes(_CT, "1.2.840.10008.1.2.1")}  # noqa: RUF012 - never changed
+    studies: set[str] = field(default_factory=set)
 
     def hand_to_library(self, context_id: int, command: bytes, dataset: bytes) -> None:
         """Nothing is handed on here."""
