@@ -19,7 +19,7 @@ from node.receivers.choosing import receiving_for
 from node.receiving import Callbacks
 from node.runtime.clock import Clock
 from node.runtime.loop import WorkLoop
-from node.store import job_claims, outbox, rejections
+from node.store import holds, job_claims, outbox, rejections
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.registry import Registration
@@ -68,6 +68,11 @@ class Node:
     def registrations(self) -> list[Registration]:
         """The registry's rows at the start."""
         return self._registrations
+
+    @property
+    def holds(self) -> list[str]:
+        """What is held back by an operator's word, a sentence each."""
+        return [hold.said for hold in self._database.read(holds.in_force)]
 
     def start(self) -> str:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""

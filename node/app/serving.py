@@ -80,7 +80,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         signals = StopSignals(again=partial(_end_at_once, node))
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
-        for line in shadow_notes(settings, node.registrations):
+        for line in [*shadow_notes(settings, node.registrations), *node.holds]:
             log.warning(line)
         while not signals.wait(_LOOK_S):
             if not node.accepts(_ACCEPTS_WITHIN_S):

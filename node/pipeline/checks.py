@@ -23,7 +23,7 @@ from node.pipeline.catalogue import bundle_path, opened, registration_of, shadow
 from node.pipeline.missing import missing
 from node.pipeline.operate import open_database
 from node.pipeline.signers import refusal, unasked
-from node.store import callers, instances, registry, schema, views
+from node.store import callers, holds, instances, registry, rejections, schema, views
 from node.store.database import Database
 from node.store.registry import Registration
 from node.store.tables import Mode
@@ -70,6 +70,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(registry.all))
             yield _clock(database, now)
+            yield from _held(database)
             yield from _buried(database)
             yield from _destinations(settings, database, now)
             yield from _quarantined(database)
@@ -214,6 +215,16 @@ def _destinations(settings: Settings, database: Database, now: datetime) -> Iter
     """Say which peers are left alone because they do not answer, for which reports wait too long, what is held."""
     for name, fault, text in delivery_standing.troubles(settings, database, now):
         yield CheckLine(f"deliveries to {name}", "fault" if fault else "note", text)
+
+
+def _held(database: Database) -> Iterator[CheckLine]:
+    for hold in database.read(holds.in_force):
+        way_out = f"`pacs-node release{f' --model {hold.model}' if hold.model else ''}` ends that"
+        yield CheckLine("hold", "note", f"{hold.said}; {way_out}")
+    refused = database.read(rejections.count_refused)
+    if refused:
+        text = f"{refused} rejection notes could not be read and move nothing: `pacs-node rejections` says why"
+        yield CheckLine("rejections", "note", text)
 
 
 def _quarantined(database: Database) -> Iterator[CheckLine]:

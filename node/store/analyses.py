@@ -75,6 +75,12 @@ def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
     return None if row is None else _analysis(row)
 
 
+def versions(tx: Transaction, model: str) -> list[str]:
+    """Return the versions of a model that have made results."""
+    found = select(tables.Analysis.version).where(tables.Analysis.model == model).distinct()
+    return sorted(tx.scalars(found))
+
+
 def get(tx: Transaction, analysis_id: int) -> Analysis:
     """Return one analysis by its number."""
     return _analysis(tx.get_one(tables.Analysis, analysis_id))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
@@ -86,6 +86,12 @@ def fail(
     return work.fail(tx, RejectionNote, claimed, now, error, permanent=permanent, jitter=jitter)
 
 
+def count_refused(tx: Transaction) -> int:
+    """Return how many notes could not be read."""
+    buried = select(func.count()).select_from(RejectionNote).where(RejectionNote.state == State.BURIED)
+    return tx.execute(buried).scalar_one()
+
+
 def rescue(tx: Transaction, now: datetime) -> None:
     """Take back all notes that are being read: for the start of a node, when no other worker can be alive."""
     work.rescue(tx, RejectionNote, now, _ATTEMPTS, everything=True)
@@ -153,9 +159,15 @@ def wrong_among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, Reje
     return {uid: Rejected(RejectionCode(code), note) for uid, code, note in found}
 
 
+def is_removed(tx: Transaction, sop_uid: str) -> bool:
+    """Return whether a stored instance was called removed for its age, and has not come again since."""
+    of_this = and_(Rejection.sop_instance_uid == sop_uid, Rejection.code_value == RejectionCode.RETENTION.value)
+    return tx.scalar(select(Rejection.id).where(of_this).limit(1)) is not None
+
+
 def restore(tx: Transaction, sop_uid: str) -> bool:
     """Forget that an instance was removed for its age, because it has come again; return whether it was."""
-    expired = and_(Rejection.sop_instance_uid == sop_uid, Rejection.code_value == RejectionCode.RETENTION)
+    expired = and_(Rejection.sop_instance_uid == sop_uid, Rejection.code_value == RejectionCode.RETENTION.value)
     was = tx.scalars(select(Rejection).where(expired)).all()
     for row in was:
         tx.delete(row)

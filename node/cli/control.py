@@ -1,0 +1,80 @@
+"""The verbs that stop what leaves, let it go, and take it back."""
+
+import os
+import pwd
+from typing import Annotated
+
+import typer
+
+from node.app import utc_now
+from node.cli.main import application
+from node.cli.output import Json, console, listing, settings_of
+from node.domain.errors import OperatorError
+from node.pipeline import control, recall
+
+Model = Annotated[str, typer.Option("--model", help="Only this model's; else everything.")]
+Discard = Annotated[bool, typer.Option("--discard", help="Cancel what gathered instead of sending it.")]
+
+
+@application.command()
+def hold(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in listings and timelines.")],
+    model: Model = "",
+) -> None:
+    """Let nothing leave any more until `release`; receiving, reading and composing go on."""
+    console.print(control.hold(settings_of(context), model, reason, who(), utc_now()), markup=False)
+
+
+@application.command()
+def release(
+    context: typer.Context,
+    model: Model = "",
+    delivery: Annotated[
+        list[int] | None, typer.Option("--delivery", help="Id of a delivery in the state held (repeatable).")
+    ] = None,
+    discard: Discard = False,
+) -> None:
+    """End a hold, or let go of single deliveries, and send or discard what gathered."""
+    settings = settings_of(context)
+    if delivery and model:
+        raise OperatorError("say --model NAME or --delivery ID, not both", exit_code=2)
+    if delivery:
+        said = control.release_deliveries(settings, delivery, who(), utc_now(), discard=discard)
+    else:
+        said = control.release(settings, model, who(), utc_now(), discard=discard)
+    console.print(said, markup=False)
+
+
+@application.command("recall")
+def recall_(
+    context: typer.Context,
+    model: Annotated[str, typer.Option("--model", help="Name of the model.")],
+    version: Annotated[str, typer.Option("--version", help="The version that made the results.")],
+    send: Annotated[
+        bool, typer.Option("--send", help="Stop what waits, and send rejection notes where peers take them.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List every study and peer that got a version's results; with --send, take them back."""
+    settings = settings_of(context)
+    said = recall.send(settings, model, version, who(), utc_now()) if send else ""
+    listing(recall.listed(settings, model, version), as_json, recall.COLUMNS)
+    if said and not as_json:
+        console.print(said, markup=False)
+
+
+@application.command()
+def rejections(context: typer.Context, as_json: Json = False) -> None:
+    """List the rejection notes that came, and the reports that peers had got before."""
+    listing(control.rejections(settings_of(context)), as_json, control.REJECTIONS_COLUMNS)
+
+
+def who() -> str:
+    """Return the user of the operating system who runs this, and on whose behalf; the environment has no say in it."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may have no name for its user
+        name = str(os.getuid())
+    behind = os.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""
+    return f"{name} (sudo by {behind})" if behind and behind != name else name
