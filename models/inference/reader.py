@@ -4,8 +4,8 @@ It runs the bundle's exported networks; neither TensorFlow nor scikit-learn is i
 calls it hands in pixel values.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,12 @@ from numpy.typing import NDArray
 from models.bundle.folder import Bundle, BundleError, open_bundle
 from models.bundle.manifest import Manifest
 from models.bundle.signature import verified
-from models.images.preprocess import Image, Values, network_inputs
-from models.inference.admission import (
-    BLANK,
-    FeatureAutoencoder,
-    Vectors,
-    admission_score,
-    described,
-    feature_autoencoder,
-)
+from models.images.preprocess import Image, Values
+from models.inference.admission import admission_score
 from models.inference.anomaly import placed
 from models.inference.classify import Classify, sigmoid
 from models.inference.network import Images, NetworkError, in_batches
+from models.inference.prepare import Preparer, Seen
 from models.inference.suspect import Suspect
 
 __all__ = ["Images", "Prediction", "Reader", "Seen", "Views", "assembled", "in_batches", "load", "sigmoid"]
@@ -46,16 +40,6 @@ class Prediction:
     anomaly_percentile: float | None  #: share of those normals with a lower score, 0 to 100; None likewise
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One image as the bundle's networks take it, and whether it is admitted to them."""
-
-    views: Mapping[int, Image]  #: shape (size, size, 1), float32 in [0, 1], by size
-    admission_score: float | None  #: None where the bundle has no admission
-    admitted: bool
-    vectors: Mapping[int, Vectors] = field(default_factory=dict)  #: features, shape (features,), by size
-
-
 class Reader:
     """A loaded bundle; its networks take one caller at a time.
 
@@ -67,17 +51,12 @@ class Reader:
         Runs the classifier.
     suspect
         Runs the parts of the anomaly score; None where the bundle has none.
-    known
-        What decides admission; None where the bundle has no admission.
+    preparer
+        Makes the networks' input and decides admission.
     """
 
-    def __init__(
-        self, bundle: Bundle, classify: Classify, suspect: Suspect | None, known: FeatureAutoencoder | None
-    ) -> None:
-        self._manifest, self._classify, self._suspect, self._known = bundle.manifest, classify, suspect, known
-        described_sizes = {self._manifest.admission.size} if self._manifest.admission else set()
-        self._described_sizes = described_sizes | (suspect.described_sizes if suspect else set())
-        self._sizes = {self._manifest.classifier.size} | described_sizes | (suspect.sizes if suspect else set())
+    def __init__(self, bundle: Bundle, classify: Classify, suspect: Suspect | None, preparer: Preparer) -> None:
+        self._manifest, self._classify, self._suspect, self._preparer = bundle.manifest, classify, suspect, preparer
 
     @property
     def manifest(self) -> Manifest:
@@ -104,26 +83,8 @@ class Reader:
         return self.predict([self.prepare(values, window, inverted)])[0]
 
     def prepare(self, values: Values, window: tuple[float, float] | None = None, inverted: bool = False) -> Seen:  # noqa: FBT001, FBT002 the order of network_input
-        """Return what the networks need of one image, and whether it is admitted; several threads may call it at once.
-
-        Parameters
-        ----------
-        values, window, inverted
-            As of `read`.
-
-        Raises
-        ------
-        ValueError
-            As `read`.
-        """
-        views = network_inputs(values, window, inverted, self._sizes)
-        vectors = {size: described(views[size][np.newaxis])[0] for size in self._described_sizes}
-        admission = self.manifest.admission
-        if admission is None or self._known is None:
-            return Seen(views, None, admitted=True, vectors=vectors)
-        known = vectors[admission.size][np.newaxis]
-        score = float(self._known.score(known)[0]) if views[admission.size].any() else BLANK
-        return Seen(views, score, admitted=score <= admission.limit, vectors=vectors)
+        """Return one image as the networks take it, as `Preparer.prepare` does; several threads may call it at once."""
+        return self._preparer.prepare(values, window, inverted)
 
     def predict(self, images: Sequence[Seen]) -> list[Prediction]:
         """Return what the bundle says of prepared images: those that are admitted go through each network together."""
@@ -139,9 +100,9 @@ class Reader:
         BundleError
             Where the bundle has no admission.
         """
-        if self._known is None:
+        if self._preparer.known is None:
             raise BundleError(f"the bundle {self.manifest.name} has no admission: it scores no image for that")
-        return admission_score(self._known, image)
+        return admission_score(self._preparer.known, image)
 
     def logits(self, images: Images) -> NDArray[np.float64]:
         """Return what the classifier says of each class before calibration.
@@ -244,7 +205,6 @@ def assembled(bundle: Bundle, threads: int = 1) -> Reader:
     try:
         classify = Classify(manifest.classifier, manifest.calibration, len(manifest.classes), bundle.networks, threads)
         suspect = Suspect(manifest.anomaly, bundle, threads) if manifest.anomaly else None
-        known = feature_autoencoder(bundle.arrays["admission"], "admission") if manifest.admission else None
     except NetworkError as error:
         raise BundleError(f"{bundle.path}: {error}") from error
-    return Reader(bundle, classify, suspect, known)
+    return Reader(bundle, classify, suspect, Preparer(bundle))

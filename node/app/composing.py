@@ -10,12 +10,10 @@ from node.pipeline.senders import senders_of
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
 
-_LEASE_S = 120.0
-
 
 def compose_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
     """Yield the one loop."""
     settings = parts.settings
     closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
     composer = Composer(parts.database, parts.files, parts.catalogue, settings.peers, closer, parts.clock, parts.wake)
-    yield parts.job_loop("compose", JobKind.COMPOSE, _LEASE_S, composer.handle)
+    yield parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))

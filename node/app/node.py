@@ -7,7 +7,7 @@ from typing import Any
 
 from node.app.composing import compose_loops
 from node.app.delivering import deliver_loops
-from node.app.parts import Parts
+from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
 from node.config import Settings
@@ -18,6 +18,7 @@ from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
 from node.receiving import Callbacks
 from node.runtime.clock import Clock
+from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store import holds, job_claims, outbox, rejections
 from node.store.database import Database
@@ -57,7 +58,8 @@ class Node:
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
         catalogue = Catalogue(self._registrations, public_keys(settings))
-        parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake)
+        self._keeper = Keeper(EXTEND_EVERY_S)
+        parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts)]
         self._served = catalogue.served_models
@@ -84,6 +86,7 @@ class Node:
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
         port = self._receiving.start()
+        self._keeper.start()
         for loop in self._others:
             loop.start()
         self._readers.start()
@@ -108,6 +111,7 @@ class Node:
     def abandon(self) -> None:
         """End the child processes, whatever they do."""
         self._readers.stop()
+        self._keeper.stop()
         self._receiving.abandon()
 
     def _wake(self) -> None:

@@ -5,17 +5,25 @@ import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from node.config import Settings
+from node.domain.errors import WorkStopped
 from node.pipeline.catalogue import Catalogue
 from node.pipeline.failure import described, is_permanent
 from node.runtime.clock import Clock
+from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store import job_claims
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.job_claims import ClaimedJob
 from node.store.tables import JobKind
+
+LEASE_S = 60.0
+"""How long a job is held without a word of its worker, who says that it is at it every `EXTEND_EVERY_S`."""
+
+EXTEND_EVERY_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +37,58 @@ class Parts:
     clock: Clock
     jitter: random.Random  #: of the backoffs
     wake: Callable[[], None]  #: says to all loops that there may be work
+    keeper: Keeper  #: extends the leases of jobs in hand
 
     def worker(self, name: str) -> str:
         """Return who a loop is in the operator's listings."""
         return f"{socket.gethostname()}:{os.getpid()}:{name}"
 
-    def job_loop(
-        self, name: str, kind: JobKind, lease_s: float, handle: Callable[[ClaimedJob], None]
-    ) -> WorkLoop[ClaimedJob]:
-        """Return a loop that does jobs of one kind, one at a time."""
-        worker, attempts = self.worker(name), self.settings.work.attempts
-
-        def claim(tx: Transaction) -> ClaimedJob | None:
-            return job_claims.claim(tx, [kind], self.clock(), lease_s, worker, max_attempts=attempts)
-
+    def jobs_loop(
+        self, name: str, kind: JobKind, limit: int, handle: Callable[[list[ClaimedJob]], None]
+    ) -> WorkLoop[list[ClaimedJob]]:
+        """Return a loop that does jobs of one kind, at most `limit` at once; their leases are extended meanwhile."""
         return WorkLoop(
             name,
-            lambda: self.database.write(claim),
-            handle,
-            self.fail_job,
+            partial(self._claimed, kind, self.worker(name), limit),
+            partial(self._kept, handle),
+            self.fail_jobs,
             lambda: self.database.read(lambda tx: job_claims.next_due(tx, [kind], self.clock())),
             self.clock,
         )
 
-    def fail_job(self, job: ClaimedJob, error: Exception) -> None:
-        """Settle a job as failed."""
-        self.database.write(
-            lambda tx: job_claims.fail(
-                tx, job, self.clock(), described(error), permanent=is_permanent(error), jitter=self.jitter
+    def _claimed(self, kind: JobKind, worker: str, limit: int) -> list[ClaimedJob] | None:
+        attempts = self.settings.work.attempts
+        taken = self.database.write(
+            lambda tx: job_claims.claim_some(
+                tx, [kind], self.clock(), LEASE_S, worker, limit=limit, max_attempts=attempts
             )
         )
+        return taken or None
+
+    def _kept(self, handle: Callable[[list[ClaimedJob]], None], jobs: list[ClaimedJob]) -> None:
+        """Do jobs, and extend their leases meanwhile."""
+
+        def extend() -> None:
+            self.database.write(lambda tx: job_claims.extend_all(tx, jobs, self.clock(), LEASE_S))
+
+        with self.keeper.keeping(extend):
+            handle(jobs)
+
+    def fail_jobs(self, jobs: list[ClaimedJob], error: Exception) -> None:
+        """Settle jobs whose work raised, as far as they are not settled."""
+        for job in jobs:
+            self.fail_job(job, error)
+
+    def fail_job(self, job: ClaimedJob, error: Exception) -> None:
+        """Settle a job as failed; one that the end of the node interrupts goes back, and that counts as no failure."""
+
+        def settle(tx: Transaction) -> None:
+            now = self.clock()
+            if isinstance(error, WorkStopped):
+                job_claims.release(tx, job, now)
+                return
+            reason, permanent = described(error), is_permanent(error)
+            job_claims.fail(tx, job, now, reason, permanent=permanent, jitter=self.jitter)
+
+        self.database.write(settle)
         self.wake()

@@ -118,6 +118,8 @@ class WorkSettings(_Table):
     """[work]: how reading is done."""
 
     processes: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    decoders: Annotated[int, Field(strict=True, ge=1, le=64)] = 2
+    batch: Annotated[int, Field(strict=True, ge=1, le=256)] = 32
     deadline_s: Seconds = 120
     attempts: Count = 5
     memory_mb: Annotated[int, Field(strict=True, ge=1024)] = 4096  # libraries and a bundle take up half of the least
@@ -131,6 +133,13 @@ class DeliverSettings(_Table):
     identity_wait_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 900
     breaker_failures: Count = 3
     breaker_pause_s: Seconds = 10
+
+
+class CommitmentSettings(_Table):
+    """[commitment]: storage commitment, asked of peers and served to them."""
+
+    serve: Flag = False
+    answer_within_s: Seconds = 3600
 
 
 class ModelSettings(_Table):
@@ -187,6 +196,7 @@ class Settings(_Table):
     study: StudySettings = StudySettings()
     work: WorkSettings = WorkSettings()
     deliver: DeliverSettings = DeliverSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
     models: tuple[ModelSettings, ...] = ()
     go_live: GoLiveSettings = GoLiveSettings()
     log: LogSettings = LogSettings()

@@ -18,6 +18,8 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.8
 """Deflated Explicit VR Little Endian, JPIP Referenced Deflate and JPIP HTJ2K Referenced Deflate: the whole dataset is
 deflated (DICOM PS3.5 A.5)."""
 
+_RAW = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN})
+
 MAXIMUM_INFLATED_BYTES = 512 << 20
 
 _INFLATED_PIECE_BYTES = 1 << 20
@@ -57,6 +59,11 @@ _OTHER_THAN_EXPLICIT_LITTLE = {
     IMPLICIT_VR_LITTLE_ENDIAN: IMPLICIT_LITTLE,
     EXPLICIT_VR_BIG_ENDIAN: EXPLICIT_BIG,
 }
+
+
+def is_raw(transfer_syntax_uid: str) -> bool:
+    """Return whether pixels stand in the file as they are: no decoder, and no inflating, has to be trusted."""
+    return transfer_syntax_uid in _RAW
 
 
 def encoding_of(transfer_syntax_uid: str) -> Encoding:

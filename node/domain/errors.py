@@ -22,6 +22,14 @@ class Transient(Exception):  # noqa: N818 - the word of the design
     """The work failed for a cause that may pass; it is tried again after a backoff."""
 
 
+class WorkerLost(Transient):
+    """The process that did the work died, hung or ran out of memory; another one takes its place."""
+
+
+class WorkStopped(Transient):
+    """The node ends while the work is in hand: it was not at fault, and goes on at the next start."""
+
+
 class Permanent(Exception):  # noqa: N818 - the word of the design
     """The work failed for a cause that trying again cannot mend; it is buried where the operator sees it."""
 

@@ -1,16 +1,24 @@
-"""One image read by one model: decode, admission, prediction, in a child process.
+"""Images read by one model: decode, admission, prediction, in child processes.
 
-`read_file` runs in the child: it gets a path and a bundle and returns plain values. It never opens the database.
+`read_images` runs in the child that has the model: it gets paths, or images that another child has decoded, and returns
+plain values. `prepare_file` runs in a child that only decodes: whatever a decoder of compressed pixels does there, the
+model's process lives on. Neither opens the database.
+
+Images are decoded in threads while the networks run: both leave the interpreter alone for most of their time.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
+from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
@@ -18,11 +26,52 @@ from node.pipeline.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
+    from models.inference.prepare import Preparer, Seen
     from models.inference.reader import Prediction, Reader
-__all__ = ["BY_RULE_ALONE", "OUTSIDE_LIMITS", "not_read", "read_file", "warm"]
+
+__all__ = [
+    "BY_RULE_ALONE",
+    "OUTSIDE_LIMITS",
+    "Prepared",
+    "StoredImage",
+    "not_read",
+    "prepare_file",
+    "read_file",
+    "read_images",
+    "warm",
+]
+
+Loaded = TypeVar("Loaded")
+
+_THREADS = 2
+"""How many decode while the networks run; more wait for each other."""
+
+_TOGETHER = 8
+"""Frames in one call of a network, at most. On a CPU more at once is no faster, and what is ready need not wait."""
+
+_SWITCH_S = 0.0005  # a thread that computes in Python lets go of the interpreter for the networks so soon
 
 BY_RULE_ALONE = "Admitted by the model's rule alone: the model has no score of whether an image is of its kind."
 """What is said of every image that a model without an admission score reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A file to be read, and the SOP Instance UID under which it is held."""
+
+    path: Path
+    sop_instance_uid: SOPInstanceUID
+    max_frames: int = 1
+    """The most frames that the model's rule allows; with 1 the model reads single images, with more each frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image that was decoded: what the networks take of each frame, or what is said of one that cannot be read."""
+
+    sop_instance_uid: SOPInstanceUID
+    seen: "tuple[Seen, ...]"
+    refused: Reading | None = None
 
 
 def warm(bundle: Path, public_key: Path | None = None) -> None:
@@ -33,31 +82,34 @@ def warm(bundle: Path, public_key: Path | None = None) -> None:
     Permanent
         When the bundle cannot be used.
     """
+    sys.setswitchinterval(_SWITCH_S)
     _reader(bundle, public_key)
 
 
 def read_file(
     path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public_key: Path | None = None, max_frames: int = 1
 ) -> Reading:
-    """Return what the bundle's model says of the image in a stored file.
+    """Return what the bundle's model says of the image in one stored file, as `read_images` does."""
+    return read_images([StoredImage(path, sop_instance_uid, max_frames)], bundle, public_key)[0]
+
+
+def read_images(
+    images: Sequence[StoredImage | Prepared], bundle: Path, public_key: Path | None = None
+) -> list[Reading]:
+    """Return what the bundle's model says of images, in their order.
 
     Parameters
     ----------
-    path
-        A DICOM file with pixels.
-    sop_instance_uid
-        Its SOP Instance UID.
+    images
+        DICOM files with pixels, or what `prepare_file` made of them for this bundle.
     bundle
         Folder of the model's bundle.
     public_key
         PEM file of who must have signed the bundle; None: nobody need have.
-    max_frames
-        The most frames that the model's rule allows. With 1 the model reads single images; with more, an image of
-        several is read frame by frame.
 
     Returns
     -------
-    Reading
+    list of Reading
         Not admitted, with the reason, where the pixels cannot be decoded or are outside what the model knows.
 
     Raises
@@ -65,31 +117,26 @@ def read_file(
     Permanent
         When the bundle cannot be used.
     """
-    readings = []
-    try:
-        # one frame is decoded and read at a time, so that memory does not grow with their number
-        for pixels in _decoded(path, max_frames):
-            reader = _reader(bundle, public_key)
-            prediction = reader.read(pixels.values[0], pixels.window, inverted=pixels.inverted)
-            if not np.isfinite([*prediction.probabilities.values()]).all():
-                return not_read(sop_instance_uid, "The model's answer to this image is not a finite number.")
-            readings.append(_reading(sop_instance_uid, reader, prediction))
-    except TooManyFrames as error:
-        allowed = "single images" if max_frames == 1 else f"images of up to {max_frames} frames"
-        return not_read(sop_instance_uid, f"The image has {error.frames} frames; the model reads {allowed}.")
-    except PixelsUnreadable as error:
-        return not_read(sop_instance_uid, f"The pixels cannot be decoded: {error}.")
-    return readings[0] if len(readings) == 1 else of_frames(sop_instance_uid, readings)
+    reader = _reader(bundle, public_key)
+    readings: list[Reading] = []
+    with native_chatter_dropped():  # decoders have opinions of odd files
+        coming = deque(_coming(image, reader.prepare) for image in images)
+        while coming:
+            readings += _read(reader, _ready(coming))
+    return readings
 
 
-def _decoded(path: Path, max_frames: int) -> Iterator[PixelValues]:
-    frames = read_frames(path, max_frames)
-    while True:
-        with native_chatter_dropped():  # decoders have opinions of odd files
-            pixels = next(frames, None)
-        if pixels is None:
-            return
-        yield pixels
+def prepare_file(image: StoredImage, bundle: Path, public_key: Path | None = None) -> Prepared:
+    """Return what the bundle's networks take of the image in a stored file; no network is loaded.
+
+    Raises
+    ------
+    Permanent
+        When the bundle cannot be used.
+    """
+    preparer = _preparer(bundle, public_key)
+    with native_chatter_dropped():
+        return _prepared(image, preparer.prepare)
 
 
 def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
@@ -97,14 +144,85 @@ def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
     return Reading(sop_instance_uid, Admission(admitted=False, reason=None, sentence=sentence))
 
 
+_Prepare = Callable[..., "Seen"]
+
+
+def _coming(image: StoredImage | Prepared, prepare: _Prepare) -> Future[Prepared]:
+    if isinstance(image, StoredImage):
+        return _threads().submit(_prepared, image, prepare)
+    done: Future[Prepared] = Future()
+    done.set_result(image)
+    return done
+
+
+def _ready(coming: deque[Future[Prepared]]) -> list[Prepared]:
+    """Take the next image, as soon as it is decoded, and with it those after it that are."""
+    ready = [coming.popleft().result()]
+    while coming and coming[0].done() and len(ready) < _TOGETHER:
+        ready.append(coming.popleft().result())
+    return ready
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="decode")
+
+
+def _prepared(image: StoredImage, prepare: _Prepare) -> Prepared:
+    uid, allowed = image.sop_instance_uid, image.max_frames
+    try:
+        # one frame is decoded at a time and made small, so that memory hardly grows with their number
+        frames = read_frames(image.path, allowed)
+        return Prepared(uid, tuple(prepare(one.values[0], one.window, inverted=one.inverted) for one in frames))
+    except TooManyFrames as error:
+        reads = "single images" if allowed == 1 else f"images of up to {allowed} frames"
+        return _refused_image(uid, f"The image has {error.frames} frames; the model reads {reads}.")
+    except PixelsUnreadable as error:
+        return _refused_image(uid, f"The pixels cannot be decoded: {error}.")
+
+
+def _refused_image(uid: SOPInstanceUID, sentence: str) -> Prepared:
+    return Prepared(uid, (), not_read(uid, sentence))
+
+
+def _read(reader: "Reader", images: Sequence[Prepared]) -> list[Reading]:
+    predictions = _predicted(reader, [frame for image in images for frame in image.seen])
+    return [image.refused or _said(image, reader, predictions) for image in images]
+
+
+def _predicted(reader: "Reader", frames: Sequence["Seen"]) -> Iterator["Prediction"]:
+    for first in range(0, len(frames), _TOGETHER):
+        yield from reader.predict(frames[first : first + _TOGETHER])
+
+
+def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"]) -> Reading:
+    uid, of_image = image.sop_instance_uid, [next(predictions) for _ in image.seen]
+    if not all(np.isfinite([*one.probabilities.values()]).all() for one in of_image):
+        return not_read(uid, "The model's answer to this image is not a finite number.")
+    readings = [_reading(uid, reader, prediction) for prediction in of_image]
+    return readings[0] if len(readings) == 1 else of_frames(uid, readings)
+
+
 @lru_cache(maxsize=4)
 def _reader(bundle: Path, public_key: Path | None) -> "Reader":
-    from models.bundle.folder import BundleError  # noqa: PLC0415 - only a child process imports the learned part
-    from models.inference.reader import load  # noqa: PLC0415
+    from models.inference.reader import load  # noqa: PLC0415 - only a child process imports the learned part
+
+    return _loaded(bundle, lambda: load(bundle, public_key=public_key))
+
+
+@lru_cache(maxsize=4)
+def _preparer(bundle: Path, public_key: Path | None) -> "Preparer":
+    from models.inference.prepare import load_preparer  # noqa: PLC0415 - as above
+
+    return _loaded(bundle, lambda: load_preparer(bundle, public_key))
+
+
+def _loaded(bundle: Path, load: Callable[[], Loaded]) -> Loaded:
+    from models.bundle.folder import BundleError  # noqa: PLC0415 - as above
 
     try:
         with native_chatter_dropped():
-            return load(bundle, public_key=public_key)
+            return load()
     except BundleError as error:
         raise Permanent(f"the bundle {bundle.name} cannot be used: {error}") from error
 

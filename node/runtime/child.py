@@ -13,14 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
-from node.domain.errors import Permanent, Transient
-from node.telemetry import place_of, quieten_libraries
+from node.domain.errors import Permanent, Transient, WorkerLost, WorkStopped
+from node.telemetry import logger, place_of, quieten_libraries
 
 # a forked copy of a process with threads inherits their locks in whatever state they are, so children are spawned
 _SPAWN = multiprocessing.get_context("spawn")
 _STOP_WAIT_S = 2.0
+_STOPPING = "the node is stopping"
 
 MEMORY_MB = 4096
 """Address space of a child, in MiB, where nothing else is asked for.
@@ -30,7 +32,17 @@ With the bundle "starter", a picture of 16000 x 16000 pixels, which is the large
 """
 
 
-class ChildFailed(Transient):
+GROWN_MB = 512
+"""Resident memory, in MiB, that a child may gain after its first calls before another takes its place.
+
+Libraries that are asked for more and more shapes keep some of it; a child that grows for good would in the end fail at
+the limit of its address space, with a job in hand.
+"""
+
+_FIRST_CALLS = 50  # by then a child has loaded what it needs
+
+
+class ChildFailed(WorkerLost):
     """The child process died or missed its deadline; it has been replaced."""
 
 
@@ -57,6 +69,7 @@ class Child:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._stopped = False
+        self._calls, self._settled_mb = 0, 0
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return ``function(*arguments)``, run in the child.
@@ -72,6 +85,8 @@ class Child:
         ------
         ChildFailed
             When the child died or the deadline passed.
+        WorkStopped
+            When the node ends this child.
         Transient, Permanent
             What `function` itself raised, as raised. Any other error is a `ChildFailed` that names its type and place.
         """
@@ -91,8 +106,12 @@ class Child:
         try:
             connection.send((function, arguments))
             if connection.poll(self._deadline_s):
-                return connection.recv()
+                answer = connection.recv()
+                self._replace_if_grown()
+                return answer
         except (EOFError, OSError) as error:
+            if self._stopped:
+                raise WorkStopped(_STOPPING) from error
             raise ChildFailed(f"the child process died{self._exit_reason()}") from error
         self._kill()
         raise ChildFailed(f"the child process took longer than {self._deadline_s:g} s and was killed")
@@ -100,7 +119,7 @@ class Child:
     def _started(self) -> Connection:
         with self._changing:
             if self._stopped:
-                raise ChildFailed("the node is stopping")
+                raise WorkStopped(_STOPPING)
             if self._process is not None and self._process.is_alive() and self._connection is not None:
                 return self._connection
             self._kill()
@@ -112,7 +131,18 @@ class Child:
         self._process = _SPAWN.Process(target=_serve, args=arguments, daemon=True, name="child")
         self._process.start()
         theirs.close()
+        self._calls = 0
         return self._connection
+
+    def _replace_if_grown(self) -> None:
+        """End a child that has grown between two calls, so that no call is lost by it."""
+        self._calls += 1
+        resident_mb = _resident_mb(self._process)
+        if self._calls <= _FIRST_CALLS:
+            self._settled_mb = resident_mb
+        elif resident_mb > self._settled_mb + GROWN_MB:
+            logger("runtime").info("child replaced", resident_mb=resident_mb, at_first_mb=self._settled_mb)
+            self._kill()
 
     def _exit_reason(self) -> str:
         process = self._process
@@ -133,6 +163,15 @@ class Child:
             process.join(_STOP_WAIT_S)
         if connection is not None:
             connection.close()
+
+
+def _resident_mb(process: BaseProcess | None) -> int:
+    """Return the resident memory of a process; 0 where it is gone."""
+    try:
+        pages = Path(f"/proc/{process.pid if process else 0}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize() >> 20
 
 
 def _serve(connection: Connection, threads: int, memory_mb: int) -> None:

@@ -1,29 +1,42 @@
 """What models said of instances."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.lifecycle import State
 from node.store import queue
 from node.store.codec import reading_from_json, reading_to_json
+from node.store.columns import UID
 from node.store.database import Transaction
 from node.store.rejections import not_rejected
+from node.store.statement import Statement
 from node.store.tables import Instance, InstanceReading, Job, JobKind
-from node.store.upsert import insert_into
+from node.store.upsert import Insert, insert_for
+
+
+@dataclass(frozen=True, slots=True)
+class NewReading:
+    """What one version of a model has said of an instance."""
+
+    model: str
+    version: str
+    reading: Reading
 
 
 def put(tx: Transaction, sop_uid: str, model: str, version: str, reading: Reading) -> None:
     """Keep a reading; one that the same version made of the same instance before is replaced."""
-    study_uid = tx.execute(select(Instance.study_instance_uid).where(Instance.sop_instance_uid == sop_uid)).scalar_one()
-    value = reading_to_json(reading)
-    statement = insert_into(tx, InstanceReading).values(
-        sop_instance_uid=sop_uid, model=model, version=version, study_instance_uid=study_uid, reading=value
-    )
-    key = [InstanceReading.sop_instance_uid, InstanceReading.model, InstanceReading.version]
-    tx.execute(statement.on_conflict_do_update(index_elements=key, set_={"reading": value}))
+    _PUT.run(tx, [_row(sop_uid, NewReading(model, version, reading))])
+
+
+def put_all(tx: Transaction, readings: Sequence[NewReading]) -> None:
+    """Keep readings, each as `put` does."""
+    _PUT.run(tx, [_row(new.reading.sop_instance_uid, new) for new in readings])
 
 
 def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[Reading]:
@@ -102,3 +115,26 @@ def _unread_by(
         .order_by(Job.subject_uid)
     )
     return [SOPInstanceUID(row) for row in rows]
+
+
+def _row(sop_uid: str, new: NewReading) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": sop_uid,
+        "of_instance": sop_uid,
+        "model": new.model,
+        "version": new.version,
+        "reading": reading_to_json(new.reading),
+    }
+
+
+def _put(insert: Insert) -> Insert:
+    # asked now, not when the job was claimed: a corrected header may have moved the instance to another study
+    study = select(Instance.study_instance_uid).where(Instance.sop_instance_uid == bindparam("of_instance", type_=UID))
+    key = [InstanceReading.sop_instance_uid, InstanceReading.model, InstanceReading.version]
+    given = insert.values(study_instance_uid=study.scalar_subquery())
+    return given.on_conflict_do_update(index_elements=key, set_={"reading": insert.excluded.reading})
+
+
+_PUT = Statement(
+    lambda dialect: _put(insert_for(dialect, InstanceReading)), ("sop_instance_uid", "model", "version", "reading")
+)

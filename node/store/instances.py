@@ -1,5 +1,6 @@
 """Stored instances, their studies, and the later copies of a UID that is already held."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
 from node.store.header_text import HeaderText, text_of_header
 from node.store.rejections import not_rejected
+from node.store.statement import Lookup
 from node.store.tables import (
     CopyKind,
     Instance,
@@ -83,6 +85,12 @@ def newest_path(tx: Transaction, sop_uid: str) -> str:
         Where the instance is not stored.
     """
     return tx.execute(select(Instance.newest_path).where(Instance.sop_instance_uid == sop_uid)).scalar_one()
+
+
+def files_of(tx: Transaction, sop_uids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return path and transfer syntax of the newest copies of stored instances, by SOP Instance UID."""
+    # a later copy that took the first one's place has its pixels, byte for byte, and so its transfer syntax
+    return {uid: (path, syntax) for uid, path, syntax in _FILES.rows(tx, sop_uids)}
 
 
 def of_study(tx: Transaction, study_uid: str) -> list[HeldInstance]:
@@ -237,3 +245,10 @@ def _held(row: Instance) -> HeldInstance:
         transfer_syntax_uid=row.transfer_syntax_uid,
         removed_at=row.removed_at,
     )
+
+
+_FILES = Lookup(
+    lambda among: select(Instance.sop_instance_uid, Instance.newest_path, Instance.transfer_syntax_uid).where(
+        among(Instance.sop_instance_uid)
+    )
+)

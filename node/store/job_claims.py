@@ -164,6 +164,12 @@ def extend(tx: Transaction, claimed: ClaimedJob, now: datetime, lease_s: float) 
     return work.extend(tx, Job, claimed, now, lease_s)
 
 
+def extend_all(tx: Transaction, claimed: Collection[ClaimedJob], now: datetime, lease_s: float) -> None:
+    """Hold jobs for `lease_s` more from now, as far as they are held; the others' results will not be kept."""
+    for job in claimed:
+        work.extend(tx, Job, job, now, lease_s)
+
+
 def next_due(tx: Transaction, kinds: Collection[str], now: datetime) -> datetime | None:
     """Return when a claim may next find a job of these kinds, or None where only a new job can help.
 

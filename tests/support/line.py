@@ -19,8 +19,8 @@ from node.pipeline.completion import Closer
 from node.pipeline.compose import Composer
 from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.read import InstanceReader
-from node.pipeline.reading import not_read
+from node.pipeline.read import Hands, Image, InstanceReader
+from node.pipeline.reading import Prepared, StoredImage, not_read
 from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
 from node.store.job_claims import ClaimedJob
@@ -84,8 +84,11 @@ class Line:
     def read(self) -> int:
         """Do all reads that are due and return how many succeeded."""
         house = self.house
-        reader = InstanceReader(house.database, house.files, self.catalogue, self._read_file, house.clock, lambda: None)
-        return self._work(JobKind.READ, reader.handle)
+        hands = Hands(self._read_images, lambda image, *_: Prepared(image.sop_instance_uid, ()))
+        reader = InstanceReader(
+            house.database, house.files, self.catalogue, hands, self._fail, house.clock, lambda: None
+        )
+        return self._work(JobKind.READ, lambda job: reader.handle([job]))
 
     def compose(self) -> int:
         """Do all composes that are due and return how many succeeded."""
@@ -146,10 +149,10 @@ class Line:
         numbers = [analysis["id"] for analysis in views.study(tx, "1.2.3", now=self.house.clock())["analyses"]]
         return [rendition.dataset for number in numbers for rendition in analyses.renditions(tx, number)]
 
-    def _read_file(self, path: Path, uid: SOPInstanceUID, bundle: Path, _key: Path | None, _frames: int) -> Reading:
-        assert path.is_file()
+    def _read_images(self, images: Sequence[Image], bundle: Path, _key: Path | None) -> list[Reading]:
+        assert all(image.path.is_file() for image in images if isinstance(image, StoredImage))
         assert bundle.is_dir()
-        return self.says(uid)
+        return [self.says(image.sop_instance_uid) for image in images]
 
     def _work(self, kind: JobKind, handle: Callable[[ClaimedJob], None]) -> int:
         succeeded = 0

@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 
 import pytest
 
-from node.domain.errors import Permanent
+from node.domain.errors import Permanent, WorkStopped
 from node.runtime.child import Child, ChildFailed
 
 
@@ -63,7 +63,7 @@ def test_a_missing_file_is_an_error_of_the_call_and_not_the_end_of_the_child(chi
 def test_a_stopped_child_is_not_started_again(child: Child) -> None:
     """Or a node that drains would wait for it for ever."""
     child.stop()
-    with pytest.raises(ChildFailed, match="stopping"):
+    with pytest.raises(WorkStopped, match="stopping"):
         child.call(abs, -3)
 
 
@@ -76,7 +76,7 @@ def test_a_child_that_is_stopped_while_it_is_started_is_ended(monkeypatch: pytes
         answer = caller.submit(child.call, time.sleep, 60)
         assert starting.wait(10)
         child.stop()
-        assert isinstance(answer.exception(), ChildFailed)
+        assert isinstance(answer.exception(), WorkStopped)
     assert set(multiprocessing.active_children()) <= before
 
 
