@@ -1,0 +1,224 @@
+"""Before a report leaves: the right patient, and in time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from node.config import DeliverSettings, PeerSettings
+from node.network.peer import Timeouts
+from node.store import outbox
+from node.store.database import Transaction
+from node.store.tables import Delivery
+from tests.support.archive import Archive, archive
+from tests.support.house import House, radiograph
+from tests.support.line import PACS, Line, negative
+
+# what is asked of the database is tested on both kinds with the store's tests
+pytestmark = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+
+HELD_THERE = {"StudyInstanceUID": "1.2.3", "PatientID": "ID1", "PatientName": "Doe^Jane"}
+
+
+@pytest.fixture
+def pacs() -> Iterator[Archive]:
+    """Run an archive that holds the study of the tests, under the patient that its header names."""
+    with archive() as running:
+        running.studies.append(dict(HELD_THERE))
+        yield running
+
+
+def _line(house: House, pacs: Archive, **changes: Any) -> Line:
+    peer = PACS.model_copy(update={"port": pacs.port, "query": True, **changes})
+    return Line(house, [peer], timeouts=Timeouts(2.0, 2.0, 5.0))
+
+
+def _reported(house: House, line: Line) -> Line:
+    house.receive(radiograph())
+    line.report()
+    return line
+
+
+def _states(line: Line) -> list[str]:
+    return [delivery["state"] for delivery in line.deliveries()]
+
+
+def _patients(pacs: Archive) -> list[str]:
+    return [report.PatientID for report in pacs.stored]
+
+
+def test_a_report_leaves_where_the_peer_names_the_same_patient(house: House, pacs: Archive) -> None:
+    """Case, padding and empty components of a name make no other patient."""
+    pacs.studies[0] |= {"PatientID": "ID1 ", "PatientName": "DOE^JANE^^", "PatientSex": ""}
+    line = _reported(house, _line(house, pacs))
+    line.deliver()
+    assert (pacs.asked, _patients(pacs), _states(line)) == (["1.2.3"], ["ID1"], ["done"])
+
+
+def test_a_peer_that_is_not_to_be_asked_is_not(house: House, pacs: Archive) -> None:
+    """Without `query = true` the report leaves as it is."""
+    pacs.studies[0]["PatientID"] = "ID2"
+    line = _reported(house, _line(house, pacs, query=False))
+    line.deliver()
+    assert (pacs.asked, _states(line)) == ([], ["done"])
+
+
+def test_a_report_of_another_patient_is_held_without_naming_anyone(house: House, pacs: Archive) -> None:
+    """The reason says which elements differ, and no value of them."""
+    pacs.studies[0] |= {"PatientID": "ID2", "PatientName": "Roe^Jane"}
+    line = _reported(house, _line(house, pacs))
+    line.deliver()
+    (delivery,) = line.deliveries()
+    assert (delivery["state"], pacs.stored) == ("held", [])
+    assert "(PatientID, PatientName differs)" in delivery["last_error"]
+    held = line.study()["timeline"][-1]
+    assert held["event"] == "delivery held"
+    told = str(held) + delivery["last_error"]
+    assert not any(value in told for value in ("ID1", "ID2", "Roe", "Doe"))
+    house.clock.forward(86400)
+    assert house.database.read(lambda tx: outbox.next_due(tx, ["pacs"])) is None
+
+
+def test_a_corrected_header_makes_a_corrected_report_and_ends_the_held_one(house: House, pacs: Archive) -> None:
+    """The PACS was right: the modality sends the study again as the PACS knows it."""
+    pacs.studies[0] |= {"PatientID": "ID2", "PatientName": "Roe^Jane"}
+    line = _reported(house, _line(house, pacs))
+    line.deliver()
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    line.report()
+    line.deliver()
+    assert (_patients(pacs), _states(line)) == (["ID2"], ["cancelled", "done"])
+
+
+def test_what_an_operator_lets_go_is_not_held_for_the_same_again(house: House, pacs: Archive) -> None:
+    """Somebody has looked; only a newer header stops it."""
+    pacs.studies[0]["PatientID"] = "ID2"
+    line = _reported(house, _line(house, pacs))
+    line.deliver()
+    _release(house)
+    line.deliver()
+    assert (_patients(pacs), _states(line)) == (["ID1"], ["done"])
+
+
+def _release(house: House) -> None:
+    def work(tx: Transaction) -> None:
+        now = house.clock()
+        tx.execute(update(Delivery).values(state="waiting", due_at=now, released_at=now, settled_at=None))
+
+    house.database.write(work)
+
+
+def test_a_study_that_the_peer_does_not_hold_yet_is_waited_for(house: House, pacs: Archive) -> None:
+    """A PACS may be slower than this node; the report follows the images."""
+    pacs.studies.clear()
+    line = _reported(house, _line(house, pacs))
+    line.deliver()
+    assert _states(line) == ["waiting"]
+    assert "does not hold the study yet" in line.deliveries()[0]["last_error"]
+    pacs.studies.append(dict(HELD_THERE))
+    house.clock.forward(60)
+    line.deliver()
+    assert _states(line) == ["done"]
+
+
+def test_a_study_that_the_peer_never_gets_is_held(house: House, pacs: Archive) -> None:
+    """Or its archive would have a study with a report and no image."""
+    pacs.studies.clear()
+    line = _reported(house, _line(house, pacs))
+    line.settings = DeliverSettings(identity_wait_s=600)
+    house.clock.forward(601)
+    line.deliver()
+    assert _states(line) == ["held"]
+    assert "does not hold the study after 10 min" in line.deliveries()[0]["last_error"]
+
+
+def test_a_peer_that_takes_no_queries_is_told_apart(house: House) -> None:
+    """It is configured to be asked and cannot be: an operator has to see that."""
+    with archive(finds=False) as pacs:
+        line = _reported(house, _line(house, pacs))
+        line.deliver()
+        assert (pacs.stored, _states(line)) == ([], ["buried"])
+        assert "does not accept" in line.deliveries()[0]["last_error"]
+
+
+def test_many_studies_are_asked_about_on_one_association(house: House, pacs: Archive) -> None:
+    """As they are sent on one."""
+    line = _line(house, pacs)
+    for number in range(3):
+        uid = f"1.2.3.9{number}"
+        house.receive(radiograph(study_instance_uid=uid, sop_instance_uid=f"{uid}.1"))
+        pacs.studies.append({**HELD_THERE, "StudyInstanceUID": uid})
+    line.report()
+    line.deliver()
+    assert sorted(pacs.asked) == ["1.2.3.90", "1.2.3.91", "1.2.3.92"]
+    assert len(pacs.stored) == 3
+
+
+def _late(house: House, peer: PeerSettings) -> Line:
+    line = Line(house, [peer], timeouts=Timeouts(2.0, 2.0, 5.0), settings=DeliverSettings(max_result_age_s=3600))
+    house.receive(radiograph())
+    line.report()
+    return line
+
+
+def _plain(pacs: Archive) -> PeerSettings:
+    return PACS.model_copy(update={"port": pacs.port})
+
+
+def test_a_result_that_comes_too_late_is_held(house: House, pacs: Archive) -> None:
+    """Nobody waits for it any more; it leaves when an operator says so."""
+    line = _late(house, _plain(pacs))
+    house.clock.forward(3601)
+    line.deliver()
+    (delivery,) = line.deliveries()
+    assert (delivery["state"], pacs.stored) == ("held", [])
+    assert delivery["last_error"].startswith("the result is 1 h 0 min old")
+    _release(house)
+    line.deliver()
+    assert _states(line) == ["done"]
+
+
+def test_a_peer_that_is_away_holds_nothing_by_itself(house: House) -> None:
+    """Whether a result is too late is asked when it could leave."""
+    with archive() as gone:
+        pass
+    line = _late(house, _plain(gone))
+    house.clock.forward(7200)
+    line.deliver()
+    assert _states(line) == ["waiting"]
+
+
+def test_a_correction_of_what_the_peer_has_is_never_too_late(house: House, pacs: Archive) -> None:
+    """A wrong name stands there until it comes."""
+    line = _late(house, _plain(pacs))
+    line.deliver()
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    line.report()
+    house.clock.forward(7200)
+    line.deliver()
+    assert _patients(pacs) == ["ID1", "ID2"]
+
+
+def test_a_late_result_stays_late_under_a_corrected_name(house: House, pacs: Archive) -> None:
+    """It is as old as the images' first result: a correction does not send what was held."""
+    line = _late(house, _plain(pacs))
+    house.clock.forward(3601)
+    line.deliver()
+    house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    line.report()
+    line.deliver()
+    assert (pacs.stored, _states(line)) == ([], ["cancelled", "held"])
+
+
+def test_a_new_conclusion_from_new_images_is_a_new_result(house: House, pacs: Archive) -> None:
+    """A late image that changes what is said is news."""
+    line = _late(house, _plain(pacs))
+    house.clock.forward(3601)
+    line.deliver()
+    line.says = negative
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    house.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'read'")
+    line.report()
+    line.deliver()
+    assert _states(line) == ["cancelled", "done"]
