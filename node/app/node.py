@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from node.app.composing import compose_loops
+from node.app.counting import counting_loops
 from node.app.delivering import deliver_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
 from node.config import Settings
 from node.pipeline.asking import ask_files, test_peers
-from node.pipeline.catalogue import Catalogue, public_keys, seeded
+from node.pipeline.catalogue import catalogue_of, seeded
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
@@ -57,11 +58,11 @@ class Node:
         self._settings, self._database, self._clock = settings, database, clock
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
-        catalogue = Catalogue(self._registrations, public_keys(settings))
+        catalogue = catalogue_of(settings, database, self._registrations)
         self._keeper = Keeper(EXTEND_EVERY_S)
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
-        self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts)]
+        self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)

@@ -11,7 +11,7 @@ from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.senders import Sender, Senders
-from node.store import audit, closing, habits, queue
+from node.store import audit, closing, habits, waits
 from node.store.database import Transaction
 from node.store.job_claims import ClaimedJob
 
@@ -37,16 +37,16 @@ def complete(tx: Transaction, study_uid: str, signal: Signal, now: datetime) -> 
     now
         Aware.
     """
-    queue.bring_forward(tx, study_uid, now, signal)
+    waits.bring_forward(tx, study_uid, now, signal)
 
 
 def force(tx: Transaction, study_uid: str, now: datetime) -> bool:
     """Let a study count as complete because an operator says so; return whether it waited for more images."""
-    waits = queue.waits_for_images(tx, study_uid, now)
-    if waits:
+    is_waiting = waits.waits_for_images(tx, study_uid, now)
+    if is_waiting:
         complete(tx, study_uid, Signal.OPERATOR, now)
         audit.add(tx, now, FORCED, study_uid)
-    return waits
+    return is_waiting
 
 
 def released(tx: Transaction, association: ReleasedAssociation, policy: ReceivePolicy, now: datetime) -> None:
@@ -58,9 +58,9 @@ def released(tx: Transaction, association: ReleasedAssociation, policy: ReceiveP
     at = now + timedelta(seconds=policy.release_grace_s)
     for study_uid in sorted(association.studies):  # the same order in every process, so that none waits in a circle
         if sender.one_study_per_association:
-            queue.bring_forward(tx, study_uid, at, Signal.ASSOCIATION_RELEASED)
+            waits.bring_forward(tx, study_uid, at, Signal.ASSOCIATION_RELEASED)
         elif sender.query:
-            queue.ask_sooner(tx, study_uid, at)
+            waits.ask_sooner(tx, study_uid, at)
 
 
 class Closer:
@@ -98,7 +98,7 @@ class Closer:
             Aware.
         """
         if unread:
-            queue.wait_for_reads(tx, job.study_instance_uid, job.model, now, now + self._max_wait)
+            waits.wait_for_reads(tx, job.study_instance_uid, job.model, now, now + self._max_wait)
         signal = Signal.LONGEST_WAIT if unread else job.signal
         closed = closing.close(tx, job.study_instance_uid, signal, now) if signal else None
         if closed is None:

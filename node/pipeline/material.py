@@ -10,7 +10,7 @@ from node.domain.report import ModelIdentity, ReportIdentity
 from node.domain.rule import Rule, count_turned_away
 from node.pipeline.conclude import conclusion_of, digest_of, inputs_of, patient_key
 from node.pipeline.reading import not_read
-from node.store import analyses, findings, instances, merges, queue, registry, rejections, synthetic
+from node.store import analyses, findings, instances, merges, registry, rejections, synthetic, waits
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 from node.store.instances import HeldInstance
@@ -90,7 +90,7 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | 
         synthetic.is_synthetic(tx, study_uid),
         latest is not None and rejections.is_untrue(tx, latest.id),
         merges.patient_of(tx, [source.header for source in sources]),
-        tuple(queue.unread(tx, study_uid, model.name)),
+        tuple(waits.unread(tx, study_uid, model.name)),
     )
 
 

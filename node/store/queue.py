@@ -11,13 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, cast, extract, func, null, or_, select, update
-from sqlalchemy.sql import Update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    null,
+    or_,
+    select,
+)
 
 from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import work
-from node.store.columns import UID, UTCDateTime
+from node.store.columns import UID
 from node.store.database import Transaction
 from node.store.statement import Statement
 from node.store.tables import Job, JobKind, Study
@@ -121,35 +132,6 @@ def await_completion(tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> 
     _ADD_OR_PUT_BACK.run(tx, [_awaiting(*pair, waits[pair]) for pair in sorted(waits)])
 
 
-def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal) -> None:
-    """Let a study count as complete at a time, by a signal, where it would wait for longer.
-
-    Only what waits for more images is moved: neither a compose that waits after a failure, nor one that waits for its
-    images to be read. Where nothing waits, nothing happens.
-    """
-    values = {"study": study_uid, "at": at, "signal_given": signal.value}
-    _BRING_FORWARD.run(tx, [values])
-    _BRING_FORWARD_AGAIN.run(tx, [values])
-
-
-def ask_sooner(tx: Transaction, study_uid: str, at: datetime) -> None:
-    """Ask the sender of a study that waits for more images at this time, where it would be asked later."""
-    _ASK_SOONER.run(tx, [{"study": study_uid, "at": at}])
-
-
-def unread(tx: Transaction, study_uid: str, model: str) -> list[str]:
-    """Return the SOP Instance UIDs of a study that are still to be read by a model."""
-    reads = Job.study_instance_uid == study_uid, Job.model == model, Job.kind == JobKind.READ
-    return list(tx.scalars(select(Job.subject_uid).where(*reads, Job.state.in_(OPEN_STATES)).order_by(Job.subject_uid)))
-
-
-def wait_for_reads(tx: Transaction, study_uid: str, model: str, now: datetime, latest_at: datetime) -> None:
-    """Put back a compose that is done with a part of its images: it is done again once the others are read."""
-    done = Job.study_instance_uid == study_uid, Job.model == model, Job.kind == JobKind.COMPOSE, Job.state == State.DONE
-    for identity in work.put_back(tx, Job, and_(*done), now):
-        tx.execute(update(Job).where(Job.id == identity).values(latest_at=latest_at))
-
-
 def _read(read: NewRead, fresh: Mapping[str, Any]) -> dict[str, Any]:
     values = {**_new(JobKind.READ, read.sop_instance_uid, read.study_instance_uid, read.model), **fresh}
     return values if read.priority is None else {**values, "priority": read.priority}
@@ -215,27 +197,6 @@ def _put_back(insert: Insert) -> Insert:
     )
 
 
-def _brought_forward(*, running: bool) -> Update:
-    due = Job.again_due_at if running else Job.due_at
-    at = bindparam("at", type_=UTCDateTime)
-    compose = and_(Job.study_instance_uid == bindparam("study", type_=UID), Job.kind == JobKind.COMPOSE)
-    waits = and_(Job.state == (State.RUNNING if running else State.WAITING), due > at)
-    # `due_at` after a failure is its backoff
-    waits = waits if running else and_(waits, Job.failures == 0)
-    values = {due.key: at, "signal": bindparam("signal_given"), "ask_at": null()}
-    return update(Job.__table__).where(compose, waits).values(values)  # type: ignore[arg-type]
-
-
-def _asked_sooner() -> Update:
-    at = bindparam("at", type_=UTCDateTime)
-    compose = and_(Job.study_instance_uid == bindparam("study", type_=UID), Job.kind == JobKind.COMPOSE)
-    waits = and_(Job.state == State.WAITING, Job.ask_at > at)
-    return update(Job.__table__).where(compose, waits).values(ask_at=at)  # type: ignore[arg-type]
-
-
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
 _ADD = Statement(lambda dialect: _insert(dialect).on_conflict_do_nothing(), _COLUMNS)
 _ADD_OR_PUT_BACK = Statement(lambda dialect: _put_back(_insert(dialect)), (*_COLUMNS, "signal", "latest_at", "ask_at"))
-_BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
-_ASK_SOONER = Statement(lambda _: _asked_sooner(), ())
-_BRING_FORWARD_AGAIN = Statement(lambda _: _brought_forward(running=True), ())
