@@ -19,7 +19,7 @@ from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
 from node.pipeline.unrecorded import removed_on_failure
-from node.store import audit, findings, instances, paths, synthetic
+from node.store import audit, findings, instances, paths, rejections, synthetic
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -30,6 +30,7 @@ from node.telemetry import logger
 _SUCCESS = 0x0000
 _DUPLICATE_SOP_INSTANCE = 0x0111
 _OUT_OF_RESOURCES = 0xA700
+_SAME_IMAGE = (Repeat.EQUAL, Repeat.OTHER_TRANSFER_SYNTAX, Repeat.REVISION)
 
 _log = logger("pipeline.again")
 
@@ -81,6 +82,8 @@ class Copies:
         with removed_on_failure(self._files, came.path):
             known = self._known(came)
             verdict = self._verdict(came, known)
+            if verdict.repeat in _SAME_IMAGE:
+                self._restore(came)
         match verdict.repeat:
             case Repeat.EQUAL:
                 self._files.remove(came.path)
@@ -159,6 +162,19 @@ class Copies:
         self._wake()
         _log.error("a copy of a held instance is quarantined", sop_instance_uid=came.sop_instance_uid, reason=reason)
         return status
+
+    def _restore(self, came: Arrival) -> None:
+        """Let an image be read that a rejection note called removed for its age: it has come again."""
+        uid = came.sop_instance_uid
+        if self._database.read(lambda tx: rejections.is_removed(tx, uid)):
+            self._database.write(lambda tx: self._read_again(tx, came))
+            self._wake()
+
+    def _read_again(self, tx: Transaction, came: Arrival) -> None:
+        now, held = self._recorder.clock(), instances.held(tx, came.sop_instance_uid)
+        if held is not None and rejections.restore(tx, came.sop_instance_uid):
+            findings.read_again(tx, came.sop_instance_uid, held.header.study_instance_uid, now)
+            _note(tx, now, "instance restored", came, held.header.study_instance_uid)
 
     def _named(self, came: Arrival, record: Callable[[Transaction], bool]) -> bool:
         with removed_on_failure(self._files, came.path):

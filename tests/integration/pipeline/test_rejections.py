@@ -1,0 +1,242 @@
+"""Rejection notes: what they end, what is composed again, and what is taken back."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from node.dicom.part10 import preamble_and_meta
+from node.domain.errors import Permanent
+from node.pipeline.rejections import RejectionReader
+from node.pipeline.taking_back import NoteWriter
+from node.store import outbox, rejections
+from tests.support.house import House, incoming, radiograph
+from tests.support.line import PACS, Line, negative, positive
+from tests.support.notes import code as coded
+from tests.support.notes import file_of, key_objects, rejection_file
+
+FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
+TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
+
+
+def _note(house: House, code: str, named: Sequence[str], uid: str = "1.2.99.1") -> None:
+    """Let a rejection note come in, and be applied."""
+    house.receive(incoming(rejection_file(code, named, uid), "PACS"))
+    _apply(house)
+
+
+def _apply(house: House) -> int:
+    reader = RejectionReader(
+        house.database, house.files, NoteWriter(house.database, [TAKING], house.clock), house.clock, house.wake
+    )
+    handled = 0
+    while (claimed := house.database.write(lambda tx: rejections.claim_note(tx, house.clock(), "test"))) is not None:
+        reader.handle(claimed)
+        handled += 1
+    return handled
+
+
+def _kinds(line: Line) -> list[tuple[str, str]]:
+    return [(delivery["kind"], delivery["state"]) for delivery in line.deliveries()]
+
+
+def _sent(house: House, line: Line) -> None:
+    """Let what waits count as sent, as a peer that answers 0x0000 does."""
+    while (claimed := line.claim_delivery()) is not None:
+        house.database.write(lambda tx, claimed=claimed: outbox.finish(tx, claimed, house.clock(), 0x0000))
+
+
+@pytest.mark.parametrize("code", ["113038", "113039"])
+def test_what_was_not_read_yet_is_not_read_any_more(house: House, code: str) -> None:
+    """No job is left, and no report is made."""
+    line = Line(house)
+    house.receive(radiograph())
+    _note(house, code, [FIRST])
+    assert [job["state"] for job in line.study()["jobs"]] == ["cancelled", "cancelled"]
+    assert line.report() == 0
+    assert line.deliveries() == []
+
+
+@pytest.mark.parametrize("code", ["113001", "113039"])
+def test_a_report_that_waits_does_not_leave_once_its_only_image_is_rejected(house: House, code: str) -> None:
+    """And nothing is sent in its place, because it never left."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _note(house, code, [FIRST])
+    line.report()
+    assert _kinds(line) == [("report", "cancelled")]
+    events = [entry["event"] for entry in line.study()["timeline"]]
+    assert events.count("instances rejected") == 1
+    assert "delivery cancelled" in events
+
+
+def test_a_study_with_images_left_is_composed_again_without_the_rejected_one(house: House) -> None:
+    """The finding of the rejected image is gone from the new report."""
+    line = Line(house, [TAKING], says=lambda uid: positive(uid) if uid == SECOND else negative(uid))
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid=SECOND))
+    line.report()
+    assert line.study()["outcomes"] == {"starter": "positive"}
+    _note(house, "113037", [SECOND])
+    assert line.compose() == 1
+    assert line.study()["outcomes"] == {"starter": "negative"}
+    assert _kinds(line) == [("report", "cancelled"), ("report", "waiting")]
+    assert SECOND not in str(line.reports()[-1])
+
+
+@pytest.mark.parametrize("code", ["113037", "113038"])
+def test_a_report_that_was_delivered_is_taken_back_where_the_peer_takes_notes(house: House, code: str) -> None:
+    """With the title of the note that came; a second look orders no second one."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _sent(house, line)
+    _note(house, code, [FIRST])
+    _note(house, code, [FIRST], uid="1.2.99.2")
+    assert _kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
+    note = line.claim_delivery()
+    assert note is not None
+    assert code.encode() in note.rendition.dataset
+    assert line.deliveries()[0]["sop_instance_uid"].encode() in note.rendition.dataset
+
+
+def test_a_report_that_says_the_same_goes_out_again_after_the_first_was_taken_back(house: House) -> None:
+    """The peer is told to forget the first one, so it is not told already."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid=SECOND))
+    line.report()
+    _sent(house, line)
+    house.clock.forward(10)
+    _note(house, "113001", [SECOND])
+    assert line.compose() == 1
+    assert sorted(_kinds(line)) == [("rejection_note", "waiting"), ("report", "done"), ("report", "waiting")]
+
+
+def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
+    """The result was right when it was delivered, and still is."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _sent(house, line)
+    _note(house, "113039", [FIRST])
+    line.report()
+    assert _kinds(line) == [("report", "done")]
+
+
+def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
+    """The report stands there, and the listing says so."""
+    line = Line(house, [PACS.model_copy(update={"name": "other"})])
+    house.receive(radiograph())
+    line.report()
+    _sent(house, line)
+    _note(house, "113037", [FIRST])
+    assert _kinds(line) == [("report", "done")]
+
+
+def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -> None:
+    """The study says why."""
+    line = Line(house)
+    _note(house, "113038", [FIRST])
+    house.receive(radiograph())
+    assert line.report() == 0
+    (image,) = (one for one in line.study()["objects"] if one["kind"] == "image")
+    assert image["turned_away"] == {
+        "starter": "rejected: Incorrect Modality Worklist Entry (113038), by the note 1.2.99.1"
+    }
+
+
+def test_an_image_that_comes_after_a_note_of_its_removal_was_restored(house: House) -> None:
+    """It is read like any other."""
+    line = Line(house)
+    _note(house, "113039", [FIRST])
+    house.clock.forward(1)
+    house.receive(radiograph())
+    assert line.report() == 1
+
+
+def test_a_removed_image_that_is_sent_again_is_read(house: House) -> None:
+    """The same bytes under the same UID."""
+    line = Line(house)
+    house.receive(radiograph())
+    _note(house, "113039", [FIRST])
+    house.clock.forward(1)
+    house.receive(radiograph())
+    assert line.report() == 1
+
+
+def test_a_rejected_image_that_is_sent_again_stays_rejected(house: House) -> None:
+    """What was corrected comes under a new UID, which is read."""
+    line = Line(house)
+    house.receive(radiograph())
+    _note(house, "113001", [FIRST])
+    house.receive(radiograph())
+    assert line.report() == 0
+    house.receive(radiograph(sop_instance_uid=SECOND))
+    assert line.report() == 1
+
+
+def test_a_note_applied_again_after_a_kill_changes_nothing(house: House) -> None:
+    """It is settled last, so a kill before that has it applied a second time."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _sent(house, line)
+    _note(house, "113037", [FIRST])
+    before = line.study()
+    house.execute("UPDATE rejection_notes SET state = 'waiting'")
+    assert _apply(house) == 1
+    after = line.study()
+    assert after["deliveries_made"] == before["deliveries_made"]
+    assert after["timeline"] == before["timeline"]
+
+
+def test_key_objects_of_interest_reject_nothing(house: House) -> None:
+    """They are kept."""
+    line = Line(house)
+    house.receive(radiograph())
+    house.receive(incoming(file_of(key_objects(coded("113000"), [FIRST])), "PACS"))
+    assert _apply(house) == 1
+    assert line.report() == 1
+
+
+def test_a_malformed_note_moves_nothing(house: House) -> None:
+    """It is stored, and refused with a reason."""
+    line = Line(house)
+    house.receive(radiograph())
+    house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
+    with pytest.raises(Permanent, match="names no instance"):
+        _apply(house)
+    assert line.report() == 1
+
+
+def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(house: House) -> None:
+    """Where the peer answered first, the report is taken back; where not, it never left."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    claimed = line.claim_delivery()
+    assert claimed is not None
+    _note(house, "113037", [FIRST])
+    assert not house.database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert _kinds(line) == [("report", "running")]
+    house.database.write(lambda tx: outbox.finish(tx, claimed, house.clock(), 0x0000))
+    house.clock.forward(2)
+    assert _apply(house) == 1
+    assert _kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
+
+
+def test_a_note_of_our_own_that_a_pacs_sends_back_moves_nothing(house: House) -> None:
+    """It is this node's own object, as a report is."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _sent(house, line)
+    _note(house, "113037", [FIRST])
+    note = line.claim_delivery()
+    assert note is not None
+    sent = note.rendition
+    meta = preamble_and_meta(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid)
+    house.receive(incoming(meta + sent.dataset, "PACS"))
+    assert _apply(house) == 0
+    assert {one["kind"] for one in line.study()["objects"]} == {"image", "own", "other"}
