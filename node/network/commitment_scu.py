@@ -82,6 +82,7 @@ class _Asking:
     def __init__(self, conversation: Conversation, context: Context, hear: Hear) -> None:
         self._conversation, self._context, self._hear = conversation, context, hear
         self.answered: set[str] = set()  #: transactions whose result came and was kept
+        self._has_heard = False
 
     def request(self, question: Question) -> None:
         message_id = self._conversation.request(
@@ -103,13 +104,14 @@ class _Asking:
         """Hear what comes in this time; the peer may end the association meanwhile, and tell on another one."""
         deadline = time.monotonic() + wait_s
         with contextlib.suppress(PeerUnreachable):
-            while not self.answered and self._conversation.has_come(max(deadline - time.monotonic(), 0.0)):
+            while not self._has_heard and self._conversation.has_come(max(deadline - time.monotonic(), 0.0)):
                 message = self._conversation.receive()
                 if message.command.field == CommandField.N_EVENT_REPORT_RQ:
                     self._answer(message)
 
     def _answer(self, message: Message) -> None:
         peer, syntax = self._conversation.peer, self._context.transfer_syntax_uid
+        self._has_heard = True
         try:
             result = said(message.command, message.dataset, syntax, peer.ae_title, "")
             status, comment = contained(self._hear, result), ""
