@@ -8,7 +8,7 @@ import typer
 from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, check_lines, console, listing, settings_of
-from node.pipeline import bundles, operate
+from node.pipeline import bundles, modes
 
 models_application = typer.Typer(help="Versions, modes and measures of the models.", invoke_without_command=True)
 application.add_typer(models_application, name="models")
@@ -18,7 +18,7 @@ application.add_typer(models_application, name="models")
 def models(context: typer.Context, as_json: Json = False) -> None:
     """List the models with version, mode and measures."""
     if context.invoked_subcommand is None:
-        listing(operate.models(settings_of(context)), as_json, operate.MODELS_COLUMNS)
+        listing(modes.models(settings_of(context)), as_json, modes.MODELS_COLUMNS)
 
 
 @models_application.command("mode")
@@ -28,7 +28,22 @@ def models_mode(
     mode: Annotated[str, typer.Argument(help="shadow, active or off.")],
 ) -> None:
     """Change what a model's results are used for; the running node follows without a restart."""
-    console.print(operate.set_mode(settings_of(context), name, mode, utc_now()), markup=False)
+    console.print(modes.set_mode(settings_of(context), name, mode, utc_now()), markup=False)
+
+
+@models_application.command("configure")
+def models_configure(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model's [[models]] table.")],
+) -> None:
+    """Let the registry take over bundle and rule of config.toml; the running node follows without a restart."""
+    console.print(modes.configure(settings_of(context), name, utc_now()), markup=False)
+
+
+@models_application.command("agreement")
+def models_agreement(context: typer.Context, as_json: Json = False) -> None:
+    """List how often each two models say the same of the same images, and where they do not."""
+    listing(modes.agreements(settings_of(context)), as_json, modes.AGREEMENT_COLUMNS)
 
 
 @models_application.command("verify")

@@ -15,6 +15,9 @@ from node.domain.instance import InstanceHeader, age_of
 _LATERAL_VIEWS = ("LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL", "LAT")
 _CHEST = "CHEST"
 
+IS_OFF = "the model is off"
+"""The reason of a model that turns everything away."""
+
 
 class Aggregation(StrEnum):
     """How what a model says of images becomes what it says of their study, for each class by itself."""

@@ -7,7 +7,8 @@ and its signature where [[models]] names a public_key: that is the configuration
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,11 @@ import models
 from models.bundle.folder import MANIFEST, BundleError, Manifest, intact_manifest, read_manifest
 from models.bundle.signature import SignatureError, verified
 from node.config import ModelSettings, Settings
-from node.domain.errors import OperatorError, Permanent
+from node.domain.errors import OperatorError, Permanent, Transient
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Aggregation, Rule
-from node.pipeline import signers
+from node.pipeline import go_live, signers
 from node.pipeline.served import Served
 from node.store import audit, registry
 from node.store.database import Database, Transaction
@@ -38,6 +39,14 @@ class ServedModel:
     identity: ModelIdentity
     public_key: Path | None = None  #: who must have signed the bundle; anybody where None
 
+    def is_of(self, row: Registration) -> bool:
+        """Return whether this is what a row of the registry stands for."""
+        return (self.bundle, self.identity.version) == (bundle_path(row.bundle), row.version)
+
+
+Look = Callable[[str], Registration | None]
+"""Gives a model's row as the registry has it now."""
+
 
 class Catalogue:
     """The opened bundles of all registered models.
@@ -46,8 +55,13 @@ class Catalogue:
     ----------
     registrations
         The registry's rows at the start of the node.
-    public_keys
-        Who must have signed the bundle of a model, by the model's name.
+    key_of
+        Gives who must have signed the bundle of a model, by the model's name; None: nobody need have.
+    look
+        Asked before each piece of work, so that a model that is added or changed needs no restart; without it the
+        registrations stand. What is under way ends with the version that it was given.
+    left_out
+        Names that are not served, whatever the registry says.
 
     Raises
     ------
@@ -55,23 +69,23 @@ class Catalogue:
         Saying which bundle cannot be used and why.
     """
 
-    def __init__(self, registrations: Sequence[Registration], public_keys: Mapping[str, Path] | None = None) -> None:
-        keys = public_keys or {}
+    def __init__(
+        self,
+        registrations: Sequence[Registration],
+        key_of: Callable[[str], Path | None] = lambda _: None,
+        look: Look | None = None,
+        left_out: frozenset[str] = frozenset(),
+    ) -> None:
+        self._key_of, self._look, self._left_out = key_of, look, left_out
+        self._opening = threading.Lock()
         # a model that is off is opened too: its mode may change while the node runs
-        self._served = {
-            row.name: ServedModel(
-                bundle_path(row.bundle),
-                identity_of(row.name, opened(row.bundle, keys.get(row.name))),
-                keys.get(row.name),
-            )
-            for row in registrations
-        }
+        self._served = {row.name: self._opened(row) for row in registrations}
 
     @property
     def served_models(self) -> Served:
         """What receiving has to know of them."""
         devices = frozenset(served.identity.device_uid for served in self._served.values())
-        return Served(frozenset(self._served), devices)
+        return Served(self._left_out, devices)
 
     @property
     def bundles(self) -> tuple[tuple[Path, Path | None], ...]:
@@ -79,16 +93,61 @@ class Catalogue:
         return tuple((served.bundle, served.public_key) for served in self._served.values())
 
     def served(self, name: str) -> ServedModel:
-        """Return one model.
+        """Return one model as it is to be used now.
 
         Raises
         ------
         Permanent
-            Where the registry did not hold it when the node started.
+            Where the registry does not hold it.
+        Transient
+            Where it was changed while the node runs, and its bundle cannot be used.
         """
-        if name not in self._served:
-            raise Permanent(f"model {name} is not served: restart the node, then `pacs-node retry`")
-        return self._served[name]
+        known = self._served.get(name)
+        row = self._look(name) if self._look else None
+        if known is not None and (row is None or known.is_of(row)):
+            return known
+        if row is None or name in self._left_out:
+            raise Permanent(f"model {name} is not served: `pacs-node models` lists those that are")
+        with self._opening:
+            try:
+                served = self._opened(row)
+            except OperatorError as error:
+                raise Transient(str(error)) from error
+            self._served[name] = served
+        if not served.is_of(row):
+            raise Transient(f"the bundle {row.bundle} holds another version than {row.version}: restart the node")
+        return served
+
+    def _opened(self, row: Registration) -> ServedModel:
+        key = self._key_of(row.name)
+        return ServedModel(bundle_path(row.bundle), identity_of(row.name, opened(row.bundle, key)), key)
+
+
+def catalogue_of(settings: Settings, database: Database, registrations: Sequence[Registration]) -> Catalogue:
+    """Return the catalogue of a node that runs: it follows the registry.
+
+    Parameters
+    ----------
+    settings
+        Whose keys count; a model that had to be signed once must be, whenever it was added.
+    database
+        Where the registry is.
+    registrations
+        As `seeded` returned them.
+
+    Raises
+    ------
+    OperatorError
+        Saying which bundle cannot be used and why.
+    """
+    names = {row.name for row in registrations}
+    left_out = frozenset(row.name for row in database.read(registry.all) if row.name not in names)
+
+    def key_of(name: str) -> Path | None:
+        demanded = signers.demanded(settings).get(name)  # the table of a model that came later is not in these settings
+        return public_keys(settings).get(name) or (Path(demanded) if demanded else None)
+
+    return Catalogue(registrations, key_of, lambda name: database.read(lambda tx: registry.get(tx, name)), left_out)
 
 
 def bundle_path(bundle: str) -> Path:
@@ -182,6 +241,7 @@ def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]
         version = version_of(opened(row.bundle, keys.get(row.name)))
         if version != row.version:
             database.write(lambda tx, row=row, version=version: _note_version(tx, row, version, clock()))  # type: ignore[misc]
+    database.write(lambda tx: go_live.enforce(tx, clock(), required=require_validation))
     return signers.served_rows(settings, database.read(registry.all))
 
 

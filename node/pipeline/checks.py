@@ -15,7 +15,7 @@ from typing import Literal
 from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
-from node.pipeline import delivery_standing
+from node.pipeline import delivery_standing, go_live
 from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
@@ -69,6 +69,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     try:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(registry.all))
+            yield from _not_validated(settings, database)
             yield _clock(database, now)
             yield from _held(database)
             yield from _buried(database)
@@ -170,6 +171,18 @@ def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLin
             yield CheckLine(subject, "note", text)
     for text in shadow_notes(settings, list(registered.values())):
         yield CheckLine("mode", "note", text)
+
+
+def _not_validated(settings: Settings, database: Database) -> Iterator[CheckLine]:
+    """Yield a line for each model that is active without the validation that the site asks for by now."""
+    if not settings.go_live.require_validation:
+        return
+    active = [row for row in database.read(registry.all) if row.mode is Mode.ACTIVE]
+    for row in active:
+        reason = database.read(lambda tx, row=row: go_live.missing(tx, row))  # type: ignore[misc]
+        if reason is not None:
+            text = f"it is active, and {reason}: the next start of the node puts it into shadow ([go_live])"
+            yield CheckLine(f"model {row.name}", "note", text)
 
 
 def _without_table(settings: Settings, rows: list[Registration]) -> Iterator[CheckLine]:

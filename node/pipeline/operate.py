@@ -1,4 +1,4 @@
-"""What an operator asks of a node's database, and changes in it: listings, retry, modes of models."""
+"""What an operator asks of a node's database, and changes in it: listings and retry."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,11 +10,9 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.pipeline import completion, delivery_standing
 from node.pipeline.asking import ask_files, test_peers
-from node.pipeline.catalogue import opened
-from node.store import audit, operator, registry, schema, views
+from node.store import operator, registry, schema, views
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
-from node.store.tables import Mode
 
 T = TypeVar("T")
 
@@ -36,7 +34,6 @@ DELIVERIES_COLUMNS = (
     *("id", "peer", "kind", "model", "study_instance_uid", "state", "due_at", "attempt"),
     *("last_answer", "paused_until", "overdue", "last_error"),
 )
-MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
 
 _EVERYTHING = tuple(State)
 _ANSWER_WITHIN_S = 600.0  # a listing of years may take its time: an operator waits, and no peer does
@@ -81,7 +78,7 @@ def _ask_files(settings: Settings, now: datetime) -> int:
 def studies(settings: Settings, now: datetime) -> list[dict[str, Any]]:
     """Return all studies as `node.store.views.studies` lists them, the one that began last first."""
     rows = _asked(settings, lambda tx: views.studies(tx, None, now=now))
-    modes = {row["name"]: row["mode"] for row in models(settings)}
+    modes = _modes(settings)
     return [{**row, "modes": {model: modes.get(model, "off") for model in row["outcomes"]}} for row in rows]
 
 
@@ -96,7 +93,7 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
     found = _asked(settings, lambda tx: _study(tx, uid, now, settings.deliver.age_alarm_s))
     if found is None:
         raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
-    modes = {row["name"]: row["mode"] for row in models(settings)}
+    modes = _modes(settings)
     return {
         **found,
         "modes": {model: modes.get(model, "off") for model in found["outcomes"]},
@@ -177,55 +174,8 @@ def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *
     return count
 
 
-def models(settings: Settings) -> list[dict[str, Any]]:
-    """Return the registered models with what their bundles say of them."""
-    return [_model(row) for row in _asked(settings, registry.all)]
-
-
-def _model(row: registry.Registration) -> dict[str, Any]:
-    manifest = opened(row.bundle)
-    rule = row.rule
-    reads: dict[str, list[Any]] = {"modalities": list(rule.modalities), "body_parts": list(rule.body_parts)}
-    reads |= {"senders": list(rule.senders)} if rule.senders else {}
-    reads |= {"age_years": list(rule.age_years)} if rule.age_years else {}
-    return {
-        "name": row.name,
-        "version": row.version,
-        "mode": row.mode.value,
-        "bundle": row.bundle,
-        "reads": reads,
-        "classes": [described.name for described in manifest.classes],
-        "test_auc": manifest.measures.get("test", {}).get("auc"),
-        "device_uid": manifest.device_uid,
-        "measures": manifest.measures,
-    }
-
-
-def set_mode(settings: Settings, name: str, mode: str, now: datetime) -> str:
-    """Change a model's mode in one transaction and say what that means.
-
-    Raises
-    ------
-    OperatorError
-        Where there is no such model or mode, or the model may not become active yet.
-    """
-    if mode not in {known.value for known in Mode}:
-        raise OperatorError(f"no mode {mode!r}: it is shadow, active or off", exit_code=2)
-    if mode == Mode.ACTIVE and settings.go_live.require_validation:
-        raise OperatorError(
-            f"model {name} cannot become active: it has no recorded local validation, and [go_live] require_validation "
-            "is true. Until then it stays in shadow, where peers with test = true get its reports. Setting "
-            "require_validation = false lets it in without one, on your site's responsibility."
-        )
-
-    def change(tx: Transaction) -> Mode:
-        before = registry.set_mode(tx, name, Mode(mode))
-        audit.add(tx, now, "model mode changed", model=name, before=before, after=mode)
-        return before
-
-    with open_database(settings) as database:
-        before = database.write(change)
-    return f"model {name}: {before} -> {mode}; counts at once, for every report that has not left"
+def _modes(settings: Settings) -> dict[str, str]:
+    return {row.name: row.mode.value for row in _asked(settings, registry.all)}
 
 
 def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from node.domain.derived import result_of_ai
 from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION
-from node.domain.rule import Rule, turned_away
+from node.domain.rule import IS_OFF, Rule, turned_away
 from node.network.released import ReleasedAssociation
 from node.pipeline import completion
 from node.pipeline.arrival import Arrival, noted
@@ -60,6 +61,7 @@ class Recorder:
     ) -> None:
         self.rules, self.test_peers, self.clock = rules, policy.test_peers, clock
         self._device_uids, self._waiting = device_uids, Waiting(policy)
+        self._ai_manufacturers = policy.ai_manufacturers
 
     def record(self, tx: Transaction, arrivals: Sequence[Arrival], event: str = STORED) -> list[int | None]:
         """Record what is not held yet; of one UID that came more than once, the first.
@@ -104,6 +106,8 @@ class Recorder:
         header, said, kind = came.header, came.announced, self._kind(came.header, facts.known)
         rules, wrong = facts.rules, facts.wrong
         refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, [])
+        if kind is not InstanceKind.OWN and (made := result_of_ai(header, self._ai_manufacturers)) is not None:
+            kind, refused, reading = InstanceKind.OTHER, dict.fromkeys(rules, made), []
         if header.sop_instance_uid in wrong:  # its note came before it, or it was removed since and is sent again
             refused, reading = dict.fromkeys(rules, wrong[header.sop_instance_uid].said), []
         new = NewInstance(
@@ -192,8 +196,6 @@ class _Decision:
 def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], Collection[str]]:
     """Return the models that turn the image away, with their reasons, and those that read it."""
     sender = came.announced.calling_ae_title
-    reasons = {
-        name: turned_away(rule, came.header, sender) if rule else "the model is off" for name, rule in rules.items()
-    }
+    reasons = {name: turned_away(rule, came.header, sender) if rule else IS_OFF for name, rule in rules.items()}
     refused = {name: reason for name, reason in reasons.items() if reason is not None}
     return refused, reasons.keys() - refused.keys()

@@ -1,4 +1,4 @@
-"""What receiving has to know of the models: their names, the devices that made their reports, and their rules."""
+"""What receiving has to know of the models: the devices that made their reports, and their rules."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ class Served:
 
     Parameters
     ----------
-    names
-        Those of the registry that the node serves since its start.
+    left_out
+        Names that the registry has and the node does not serve.
     device_uids
-        The Device UIDs that their reports carry.
+        The Device UIDs that the reports of those carry that it served at its start.
     """
 
-    names: frozenset[str]
+    left_out: frozenset[str]
     device_uids: frozenset[str]
 
     def rules(self, tx: Transaction) -> dict[str, Rule | None]:
         """Return the rules of the models by name, as the registry says now; None for one that is off."""
-        rows = [row for row in registry.all(tx) if row.name in self.names]
+        rows = [row for row in registry.all(tx) if row.name not in self.left_out]
         return {row.name: None if row.mode is Mode.OFF else row.rule for row in rows}

@@ -44,7 +44,7 @@ def seed(tx: Transaction, model: Registration) -> bool:
 
 def get(tx: Transaction, name: str) -> Registration | None:
     """Return one registered model, or None."""
-    row = tx.get(RegisteredModel, name)
+    row = tx.get(RegisteredModel, name, populate_existing=True)
     return None if row is None else _registration(row)
 
 
@@ -81,6 +81,12 @@ def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
 def set_version(tx: Transaction, name: str, version: str) -> None:
     """Let a model's row say which version its bundle is now."""
     tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(version=version))
+
+
+def put(tx: Transaction, model: Registration) -> None:
+    """Let a registered model's row say all of this."""
+    values = {"version": model.version, "bundle": model.bundle, "mode": model.mode, "rule": rule_to_json(model.rule)}
+    tx.execute(update(RegisteredModel).where(RegisteredModel.name == model.name).values(**values))
 
 
 def set_rule(tx: Transaction, name: str, rule: Rule) -> None:

@@ -5,10 +5,11 @@ What a rule says of one image stands in the instance's row; this is of the study
 
 from datetime import datetime
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 
+from node.domain.rule import IS_OFF
 from node.store.database import Transaction
-from node.store.tables import TurnedAwayStudy
+from node.store.tables import Instance, TurnedAwayStudy
 from node.store.upsert import insert_into
 
 
@@ -27,6 +28,12 @@ def clear(tx: Transaction, study_uid: str, model: str) -> None:
     """Forget it: the study gets a result of the model."""
     this = (TurnedAwayStudy.study_instance_uid == study_uid, TurnedAwayStudy.model == model)
     tx.execute(delete(TurnedAwayStudy).where(*this), execution_options={"synchronize_session": False})
+
+
+def studies_while_off(tx: Transaction, model: str) -> int:
+    """Return how many studies hold images that came while a model was off, and that it therefore does not read."""
+    said = Instance.turned_away[model].as_string() == IS_OFF
+    return tx.execute(select(func.count(Instance.study_instance_uid.distinct())).where(said)).scalar_one()
 
 
 def among(tx: Transaction, chosen: Select[str]) -> dict[str, dict[str, str]]:

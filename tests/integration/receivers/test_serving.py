@@ -70,7 +70,7 @@ def begun(settings: Settings) -> Iterator[Callable[[], _Receiving]]:
         ours, theirs = socket.socketpair()
         ours.settimeout(_PATIENCE_S)
         listener = listening("127.0.0.1", 0)
-        arguments = (Line(theirs), listener, settings, unobserved, Served(frozenset({"reader"}), frozenset()))
+        arguments = (Line(theirs), listener, settings, unobserved, Served(frozenset(), frozenset()))
         failures: list[OperatorError] = []
 
         def run() -> None:

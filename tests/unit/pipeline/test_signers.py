@@ -18,7 +18,7 @@ from models.bundle.signature import sign
 from node.config import Settings
 from node.config.loading import parse
 from node.domain.errors import OperatorError
-from node.pipeline.catalogue import Catalogue, opened, seeded
+from node.pipeline.catalogue import catalogue_of, opened, seeded
 from node.pipeline.checks import CheckLine, check
 from node.pipeline.signers import FILE
 from node.store import registry, schema
@@ -85,7 +85,8 @@ def test_each_way_out_of_a_lost_table_is_one(configure: Configure, database: Dat
     """Off, it is not served, not even when it is switched on beside the node; a table without a key asks for none."""
     seeded(configure(signed), database, lambda: NOW)
     database.write(lambda tx: registry.set_mode(tx, "chest", Mode.OFF))
-    catalogue = Catalogue(seeded(configure(), database, lambda: NOW))
+    settings = configure()
+    catalogue = catalogue_of(settings, database, seeded(settings, database, lambda: NOW))
     database.write(lambda tx: registry.set_mode(tx, "chest", Mode.SHADOW))
     assert (catalogue.bundles, database.read(catalogue.served_models.rules)) == ((), {})
     bare = {key: value for key, value in signed.items() if key != "public_key"}
