@@ -15,6 +15,7 @@ from tests.support.notes import code as coded
 from tests.support.notes import file_of, key_objects, rejection_file
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
+ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
 
 
@@ -124,6 +125,7 @@ def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
     assert _kinds(line) == [("report", "done")]
 
 
+@ON_ONE_DATABASE
 def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
     """The report stands there, and the listing says so."""
     line = Line(house, [PACS.model_copy(update={"name": "other"})])
@@ -146,6 +148,7 @@ def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -
     }
 
 
+@ON_ONE_DATABASE
 def test_an_image_that_comes_after_a_note_of_its_removal_was_restored(house: House) -> None:
     """It is read like any other."""
     line = Line(house)
@@ -165,6 +168,7 @@ def test_a_removed_image_that_is_sent_again_is_read(house: House) -> None:
     assert line.report() == 1
 
 
+@ON_ONE_DATABASE
 def test_a_rejected_image_that_is_sent_again_stays_rejected(house: House) -> None:
     """What was corrected comes under a new UID, which is read."""
     line = Line(house)
@@ -191,6 +195,7 @@ def test_a_note_applied_again_after_a_kill_changes_nothing(house: House) -> None
     assert after["timeline"] == before["timeline"]
 
 
+@ON_ONE_DATABASE
 def test_key_objects_of_interest_reject_nothing(house: House) -> None:
     """They are kept."""
     line = Line(house)
@@ -200,6 +205,7 @@ def test_key_objects_of_interest_reject_nothing(house: House) -> None:
     assert line.report() == 1
 
 
+@ON_ONE_DATABASE
 def test_a_malformed_note_moves_nothing(house: House) -> None:
     """It is stored, and refused with a reason."""
     line = Line(house)
@@ -226,6 +232,7 @@ def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(hous
     assert _kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
 
 
+@ON_ONE_DATABASE
 def test_a_note_of_our_own_that_a_pacs_sends_back_moves_nothing(house: House) -> None:
     """It is this node's own object, as a report is."""
     line = Line(house, [TAKING])

@@ -1,0 +1,209 @@
+"""Off at once, by command: hold, release and recall on the database of a node."""
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from node.config import Settings
+from node.config.settings import DatabaseSettings, NodeSettings
+from node.domain.errors import OperatorError
+from node.domain.lifecycle import State
+from node.pipeline import checks, control, recall
+from node.store import holds, outbox, views, work
+from node.store.tables import Delivery, DeliveryKind
+from tests.support.house import House, radiograph
+from tests.support.line import PACS, Line
+
+TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
+STUDIES = ("1.2.3", "1.2.4")
+ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where only words are asked for
+
+
+@pytest.fixture
+def line(house: House) -> Line:
+    """Give a node with a report on each of two studies that waits for a peer which takes rejection notes."""
+    line = Line(house, [TAKING])
+    for study in STUDIES:
+        house.receive(radiograph(study_instance_uid=study, sop_instance_uid=f"{study}.1.1"))
+    line.report()
+    return line
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait no longer than a moment for a node that does not run."""
+    monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
+
+
+def _settings(line: Line) -> Settings:
+    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
+    return Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
+
+
+def _hold(line: Line, model: str = "", reason: str = "odd scores") -> str:
+    return control.hold(_settings(line), model, reason, "ada", line.house.clock())
+
+
+def _release(line: Line, model: str = "", *, discard: bool = False) -> str:
+    return control.release(_settings(line), model, "bob", line.house.clock(), discard=discard)
+
+
+def _recall(line: Line) -> str:
+    return recall.send(_settings(line), "starter", _version(line), "ada", line.house.clock())
+
+
+def _sent(line: Line) -> None:
+    """Let all that may leave count as sent, as a peer that answers 0x0000 does."""
+    database, clock = line.house.database, line.house.clock
+    while (claimed := line.claim_delivery()) is not None:
+        database.write(lambda tx, claimed=claimed: outbox.finish(tx, claimed, clock(), 0x0000))
+
+
+def _kinds(line: Line) -> list[tuple[str, str]]:
+    return [(delivery["kind"], delivery["state"]) for delivery in line.deliveries()]
+
+
+def _all(line: Line) -> list[dict[str, Any]]:
+    """Return the deliveries of all studies."""
+    return line.house.database.read(lambda tx: views.deliveries(tx, tuple(State)))
+
+
+def _version(line: Line) -> str:
+    return line.study()["analyses"][0]["version"]
+
+
+def _told(line: Line, event: str) -> list[dict[str, object]]:
+    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
+
+
+@pytest.mark.parametrize("model", ["", "starter"])
+def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: str) -> None:
+    """Who, why and what became of it stands in the timeline; the listings name it while it lasts."""
+    assert "2 deliveries wait, nothing is under way" in _hold(line, model)
+    assert line.claim_delivery() is None
+    (hold,) = control.in_force(_settings(line))
+    assert line.deliveries()[0]["hold"] == line.study()["hold"] == hold.said
+    assert "2 deliveries let go" in _release(line, model)
+    _sent(line)
+    assert _kinds(line) == [("report", "done")]
+    assert line.study()["hold"] is None
+    (back,), (gone,) = _told(line, "delivery held back"), _told(line, "delivery released")
+    assert (back["by"], back["reason"]) == ("ada", "odd scores")
+    assert (gone["by"], gone["held_for"]) == ("bob", "odd scores")
+
+
+@ON_ONE_DATABASE
+def test_check_says_that_a_hold_is_in_force_and_how_it_ends(line: Line) -> None:
+    """A line for each."""
+    _hold(line, "starter")
+    lines = checks.check(_settings(line), line.house.folder, line.house.clock())
+    (said,) = (found for found in lines if found.subject == "hold")
+    assert "model starter is held since" in said.text
+    assert said.text.endswith("odd scores; `pacs-node release --model starter` ends that")
+
+
+def test_what_gathered_can_be_discarded(line: Line) -> None:
+    """Reports are; what takes one back is not."""
+    _sent(line)
+    line.house.receive(radiograph(study_instance_uid="1.2.3", sop_instance_uid="1.2.3.1.9", patient_name="Roe^Jane"))
+    line.report()
+    _hold(line)
+    database = line.house.database
+    number = line.deliveries()[0]["id"]
+    note = update(Delivery).where(Delivery.id == number).values(kind=DeliveryKind.REJECTION_NOTE)
+    database.write(lambda tx: tx.execute(note))
+    database.write(lambda tx: work.put_back(tx, Delivery, Delivery.id == number, line.house.clock()))
+    assert "1 deliveries discarded" in _release(line, discard=True)
+    assert _kinds(line) == [("rejection_note", "waiting"), ("report", "cancelled")]
+    (told,) = _told(line, "delivery cancelled")
+    assert (told["by"], told["held_for"]) == ("bob", "odd scores")
+
+
+def test_what_was_under_way_when_the_node_was_killed_is_discarded_too(line: Line) -> None:
+    """Its timeline says that the peer may have it."""
+    assert line.claim_delivery() is not None
+    assert line.claim_delivery() is not None
+    assert "2 of them still count as under way" in _hold(line)
+    _release(line, discard=True)
+    assert _kinds(line) == [("report", "cancelled")]
+    assert "the peer may have got it" in str(_told(line, "delivery cancelled")[0]["reason"])
+
+
+@ON_ONE_DATABASE
+def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -> None:
+    """Nothing is let go by a mistake."""
+    with pytest.raises(OperatorError, match="no hold on everything is in force: nothing is held"):
+        _release(line)
+    _hold(line, "starter")
+    with pytest.raises(OperatorError, match=r"model starter is held .*`pacs-node release --model starter`"):
+        _release(line)
+    assert len(control.in_force(_settings(line))) == 1
+
+
+@ON_ONE_DATABASE
+@pytest.mark.parametrize(("model", "reason", "says"), [("x", "why", "no model x"), ("", " ", "needs a reason")])
+def test_a_hold_that_means_nothing_is_refused(line: Line, model: str, reason: str, says: str) -> None:
+    """As a fault of the command line."""
+    with pytest.raises(OperatorError, match=says) as caught:
+        _hold(line, model, reason)
+    assert caught.value.exit_code == 2
+    assert line.house.database.read(holds.in_force) == []
+
+
+@pytest.mark.parametrize("discard", [True, False])
+def test_single_deliveries_that_are_held_are_let_go_or_discarded(line: Line, *, discard: bool) -> None:
+    """Others are not touched, and one that is not held is refused."""
+    claimed, house = line.claim_delivery(), line.house
+    assert claimed is not None
+    house.database.write(lambda tx: outbox.hold(tx, claimed, house.clock(), "too late"))
+    settings, now = _settings(line), house.clock()
+    with pytest.raises(OperatorError, match="not held: 999"):
+        control.release_deliveries(settings, [claimed.id, 999], "bob", now, discard=discard)
+    control.release_deliveries(settings, [claimed.id], "bob", now, discard=discard)
+    (one,) = (row for row in _all(line) if row["id"] == claimed.id)
+    assert one["state"] == ("cancelled" if discard else "waiting")
+    assert (one["released_at"] is None) == discard
+
+
+def test_a_recall_takes_back_what_was_sent_and_stops_what_was_not(line: Line) -> None:
+    """A second one orders nothing more."""
+    claimed = line.claim_delivery()
+    assert claimed is not None
+    line.house.database.write(lambda tx: outbox.finish(tx, claimed, line.house.clock(), 0x0000))
+    (sent,) = (row for row in recall.listed(_settings(line), "starter", _version(line)) if row["state"] == "done")
+    assert (sent["study_instance_uid"], sent["peer"], sent["takes_rejection_notes"]) == (
+        claimed.study_instance_uid,
+        "pacs",
+        True,
+    )
+    assert "1 deliveries stopped, 1 rejection notes ordered for 1 reports" in _recall(line)
+    assert "0 deliveries stopped, 0 rejection notes ordered for 1 reports" in _recall(line)
+    states = {(row["kind"], row["state"]) for row in _all(line)}
+    assert states == {("report", "done"), ("report", "cancelled"), ("rejection_note", "waiting")}
+
+
+@ON_ONE_DATABASE
+def test_a_recalled_version_that_still_serves_is_told(line: Line) -> None:
+    """It goes on reporting until it is held or switched off."""
+    assert "`pacs-node models mode starter off`" in _recall(line)
+
+
+def test_under_a_hold_the_notes_of_a_recall_leave_and_nothing_else(line: Line) -> None:
+    """Taking results back must not need letting results go."""
+    _sent(line)
+    line.house.receive(radiograph(study_instance_uid="1.2.5", sop_instance_uid="1.2.5.1.1"))
+    line.report()
+    _hold(line)
+    line.house.clock.forward(1)
+    _recall(line)
+    left = [line.claim_delivery(), line.claim_delivery(), line.claim_delivery()]
+    assert [one.kind if one else None for one in left] == [DeliveryKind.REJECTION_NOTE] * 2 + [None]
+
+
+@ON_ONE_DATABASE
+def test_a_version_that_made_nothing_is_refused(line: Line) -> None:
+    """With the versions that did."""
+    with pytest.raises(OperatorError, match=re.escape(f"its versions with results are {_version(line)}")):
+        recall.listed(_settings(line), "starter", "0.0.0")
