@@ -1,11 +1,11 @@
 """`patients` and what stands under it: who counts as whom, by an operator's word."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from node.app import utc_now
+from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline import patients as merging
@@ -39,7 +39,7 @@ def patients_merge(
 ) -> None:
     """Let studies of one patient count as another's; reports on them are made and sent anew."""
     patient, stays = PatientName(patient_id, issuer), PatientName(into, issuer if into_issuer is None else into_issuer)
-    said = merging.merge(settings_of(context), patient, stays, getpass.getuser(), utc_now(), unseen=unseen)
+    said = merging.merge(settings_of(context), patient, stays, who(), utc_now(), unseen=unseen)
     console.print(said, markup=False)
 
 
@@ -50,5 +50,5 @@ def patients_split(
     issuer: Issuer = "",
 ) -> None:
     """Let a patient who was merged count as itself again."""
-    said = merging.split(settings_of(context), PatientName(patient_id, issuer), getpass.getuser(), utc_now())
+    said = merging.split(settings_of(context), PatientName(patient_id, issuer), who(), utc_now())
     console.print(said, markup=False)

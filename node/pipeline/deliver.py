@@ -161,7 +161,8 @@ class Courier:
         reason = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
         reason = reason or self._mismatch(delivery)
         if reason:
-            self._settling.hold(delivery, reason)
+            way_out = f"`pacs-node release --delivery {delivery.id}` sends it, with --discard it is dropped"
+            self._settling.hold(delivery, f"{reason}; {way_out}")
         return not reason
 
     def _mismatch(self, delivery: ClaimedDelivery) -> str:

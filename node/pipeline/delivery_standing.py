@@ -50,7 +50,7 @@ def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[
     for peer in sorted(waiting):
         yield from _overdue(settings, database, peer, now)
     for peer in sorted(held):
-        yield Trouble(peer, False, f"{held[peer]} held: `pacs-node deliveries` says why, `release` lets them go")
+        yield Trouble(peer, False, f"{held[peer]} held: `pacs-node deliveries` says why and what ends it")
 
 
 def _overdue(settings: Settings, database: Database, peer: str, now: datetime) -> Iterator[Trouble]:

@@ -90,7 +90,7 @@ def too_late(tx: Transaction, delivery: ClaimedDelivery, now: datetime, max_resu
         return ""
     return (
         f"the result is {_spelled(age)} old, and [deliver] max_result_age_s is {max_result_age_s:g}: a reader may have "
-        "reported long ago; release it or discard it"
+        "reported long ago"
     )
 
 
@@ -132,14 +132,14 @@ def mismatch(
             raise Transient(f"{peer.name} does not hold the study yet: whose it is there cannot be asked")
         return (
             f"{peer.name} does not hold the study after {_spelled(waited)} ([deliver] identity_wait_s), so whose it is "
-            "there cannot be asked; release it or discard it"
+            "there cannot be asked"
         )
     names = dict.fromkeys(name for answer in of_study for name in differing(header, answer))
     if not names:
         return ""
     return (
         f"{peer.name} holds the study under another identity ({', '.join(names)} differs): have it corrected at one of "
-        "the two, then release it or discard it"
+        "the two"
     )
 
 
