@@ -12,7 +12,8 @@ from ipaddress import ip_address
 
 from node import telemetry
 from node.config import Settings
-from node.domain.errors import Transient
+from node.domain.errors import OperatorError, Refused, Transient
+from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.network.scp import ScpSettings, StorageSCP
@@ -23,6 +24,8 @@ from node.pipeline.ledger import Ledger
 from node.pipeline.receive import Receiver
 from node.pipeline.steps import Reached, unobserved
 from node.store.files import Free, InstanceFiles
+
+_PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.20: the peer comes again
 
 _log = telemetry.logger("receiving")
 
@@ -74,6 +77,7 @@ class Receiving:
         asked_of = (peer.ae_title for peer in settings.peers if peer.one_study_per_association or peer.query)
         self._told_of = frozenset(asked_of)  # whose releases mean something
         self._scp_settings = _scp_settings(settings)
+        self._speaks_of_commitment = settings.commitment.serve or bool(settings.committing_titles)
         self._scp: StorageSCP | None = None
 
     def start(self, listener: socket.socket | None = None, slots: Slots | None = None) -> int:
@@ -92,7 +96,8 @@ class Receiving:
             Where the port cannot be opened.
         """
         receiver, congested = self._receiver, self._receiver.congestion.reason
-        self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, congested, slots, self._lost)
+        hear = self._heard if self._speaks_of_commitment else None
+        self._scp = StorageSCP(self._scp_settings, receiver.begin, self._refused, congested, slots, self._lost, hear)
         self._scp.on_released = self._released
         return self._scp.start(listener)
 
@@ -116,6 +121,13 @@ class Receiving:
         except Transient as error:  # what it brought waits for the quiet period
             _log.warning("released association not recorded", reason=str(error))
 
+    def _heard(self, said: Heard) -> int:
+        """Have it kept what a peer said of storage commitment."""
+        try:
+            return self._ledger.heard(said)
+        except (Transient, OperatorError) as error:
+            raise Refused(_PROCESSING_FAILURE, str(error)) from error
+
     def _refused(self, refused: RefusedAssociation) -> None:
         """Keep who was turned away, for `check` and the log."""
         who = (refused.calling_ae_title, refused.called_ae_title, refused.address, refused.reason)
@@ -138,6 +150,7 @@ def _scp_settings(settings: Settings) -> ScpSettings:
         port=settings.node.port,
         accept_any_calling_ae=settings.receive.accept_any_calling_ae,
         calling_ae_titles=frozenset(peer.ae_title for peer in settings.peers if peer.may_send),
+        committing_ae_titles=settings.committing_titles,
         max_associations=settings.receive.max_associations,
         max_associations_per_address=settings.receive.max_associations_per_address,
         association_timeout_s=settings.receive.association_timeout_s,

@@ -112,6 +112,7 @@ class StudySettings(_Table):
     quiet_period_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 60
     max_wait_s: Seconds = 900
     release_grace_s: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_S)] = 5
+    ai_manufacturers: tuple[str, ...] = ()
 
 
 class WorkSettings(_Table):
@@ -200,6 +201,11 @@ class Settings(_Table):
     models: tuple[ModelSettings, ...] = ()
     go_live: GoLiveSettings = GoLiveSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def committing_titles(self) -> frozenset[str]:
+        """AE titles of the peers that are asked for storage commitment, and so tell what they commit to."""
+        return frozenset(peer.ae_title for peer in self.peers if peer.storage_commitment)
 
     def peer(self, name: str) -> PeerSettings | None:
         """Return the peer of that name, or None."""

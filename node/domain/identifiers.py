@@ -7,6 +7,7 @@ DICOM PS3.5 9.1 (UID encoding rules) and B.2 (UUID derived UID).
 
 import hashlib
 import re
+import uuid
 from functools import lru_cache
 from typing import NewType
 
@@ -30,6 +31,11 @@ def is_uid(text: str) -> bool:
 @lru_cache(maxsize=1024)  # each UID of an instance is asked for several times, those of its study for every image
 def _has_uid_form(text: str) -> bool:
     return _UID_FORM.fullmatch(text) is not None
+
+
+def new_uid() -> str:
+    """Return a UID that nobody ever used: ``2.25.`` and a random UUID in decimal (DICOM PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
 
 
 def derived_uid(*parts: str) -> str:

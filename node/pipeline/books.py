@@ -5,10 +5,12 @@ What threads bring at the same time shares one transaction; `write` takes what s
 
 from collections.abc import Callable, Sequence
 
+from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.again import Copies
 from node.pipeline.arrival import Arrival
+from node.pipeline.commitment import Hearing
 from node.pipeline.recording import Recorder
 from node.pipeline.steps import Reached, Step, unobserved
 from node.pipeline.unrecorded import remove_after, removed_on_failure
@@ -18,7 +20,7 @@ from node.store.files import InstanceFiles
 
 _SUCCESS = 0x0000
 
-Entry = Arrival | RefusedAssociation | ReleasedAssociation | None
+Entry = Arrival | RefusedAssociation | ReleasedAssociation | Heard | None
 """What is to be written; None asks whether anything could be."""
 
 
@@ -31,6 +33,8 @@ class Books:
         Where rows and bytes are kept.
     recorder
         Decides what an instance is and what it causes.
+    hearing
+        Settles what peers say of storage commitment.
     wake
         Called after the commit of an instance that caused work.
     reached
@@ -42,6 +46,7 @@ class Books:
         database: Database,
         files: InstanceFiles,
         recorder: Recorder,
+        hearing: Hearing,
         wake: Callable[[], None] = lambda: None,
         reached: Reached = unobserved,
     ) -> None:
@@ -50,6 +55,7 @@ class Books:
         self._copies = Copies(database, files, recorder, wake)
         self._record_together = self._record  # what comes with this very function is recorded together
         self._note_together, self._release_together = self._note, self._release
+        self._hear_together = hearing.hear_all
 
     def record(self, came: Arrival) -> int:
         """Record an instance, as `Ledger.record`."""
@@ -75,6 +81,12 @@ class Books:
         self._database.write_together(self._release_together, association)
         self._wake()
 
+    def heard(self, said: Heard) -> int:
+        """Keep what a peer said of storage commitment, as `Ledger.heard`."""
+        status = self._database.write_together(self._hear_together, said)
+        self._wake()
+        return status
+
     def settle(self, came: Arrival) -> int:
         """Compare a later copy of a held UID, keep it or not, and return the status, as `Copies.settle`."""
         return self._copies.settle(came)
@@ -86,6 +98,7 @@ class Books:
         -------
         list of Ended
             For an arrival with the number of jobs it caused, or None where its UID is held: it is for `settle` then.
+            For what was heard with the status to answer.
         """
         ended = self._database.write_all([self._work(entry) for entry in entries])
         self._reached(Step.COMMITTED)
@@ -95,7 +108,7 @@ class Books:
                 causes_work |= bool(end.result)
                 if end.error is not None:
                     remove_after(end.error, self._files, entry.path)
-            causes_work |= isinstance(entry, ReleasedAssociation)
+            causes_work |= isinstance(entry, ReleasedAssociation | Heard)
         if causes_work:
             self._wake()
         return ended
@@ -105,6 +118,8 @@ class Books:
             return self._record_together, entry
         if isinstance(entry, ReleasedAssociation):
             return self._release_together, entry
+        if isinstance(entry, Heard):
+            return self._hear_together, entry
         return (writes_nothing, None) if entry is None else (self._note_together, entry)
 
     def _record(self, tx: Transaction, arrivals: Sequence[Arrival]) -> list[int | None]:

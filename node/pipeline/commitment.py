@@ -40,14 +40,10 @@ _IN_WORDS: Mapping[int, str] = {
 _log = logger("pipeline.commitment")
 
 
-def offers(settings: Settings) -> bool:
-    """Return whether peers are let speak of storage commitment: one is asked for it, or this node serves it."""
-    return settings.commitment.serve or bool(committing_titles(settings))
-
-
-def committing_titles(settings: Settings) -> frozenset[str]:
-    """Return the AE titles of the peers that are asked, and so may tell their results."""
-    return frozenset(peer.ae_title for peer in settings.peers if peer.storage_commitment)
+def hearing_of(settings: Settings, clock: Callable[[], datetime], jitter: random.Random, new_uid: MakeUID) -> "Hearing":
+    """Return what settles what a configured node hears; results can be told to peers whose address is configured."""
+    callers = frozenset(peer.ae_title for peer in settings.peers)
+    return Hearing(settings.commitment.serve, callers, clock, jitter, new_uid)
 
 
 @dataclass(frozen=True, slots=True)

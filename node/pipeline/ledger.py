@@ -6,6 +6,7 @@ A receiver does not know whether the rows are written in its own process (`node.
 
 from typing import Protocol
 
+from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
@@ -50,6 +51,15 @@ class Ledger(Protocol):
         ------
         Transient
             Where it cannot be written.
+        """
+
+    def heard(self, said: Heard) -> int:
+        """Keep what a peer said of storage commitment, and return the status to answer once that is committed.
+
+        Raises
+        ------
+        Refused, Transient, OperatorError
+            Where it cannot be kept.
         """
 
     def refused(self, caller: RefusedAssociation) -> None:

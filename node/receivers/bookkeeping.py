@@ -1,10 +1,13 @@
 """Rows and what they rest on, joined for the process that writes them: the first one, or each on PostgreSQL."""
 
+import random
 from collections.abc import Callable
 
 from node.config import Settings
+from node.domain.identifiers import new_uid
 from node.pipeline.asking import test_peers
 from node.pipeline.books import Books
+from node.pipeline.commitment import hearing_of
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.recording import Recorder
 from node.pipeline.recovery import Recovery
@@ -42,7 +45,8 @@ def opened_books(
     reached
         Called at each step of an instance; for tests that end the process there.
     """
-    return Books(database, files, _recorder(settings, served, clock), wake, reached)
+    hearing = hearing_of(settings, clock, random.Random(), new_uid)
+    return Books(database, files, _recorder(settings, served, clock), hearing, wake, reached)
 
 
 def recover(settings: Settings, database: Database, files: InstanceFiles, served: Served, clock: Clock) -> None:
@@ -63,4 +67,5 @@ def _policy(settings: Settings) -> ReceivePolicy:
         test_peers(settings),
         senders_of(settings),
         settings.study.release_grace_s,
+        frozenset(name.strip().lower() for name in settings.study.ai_manufacturers),
     )

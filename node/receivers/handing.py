@@ -8,17 +8,22 @@ import socket
 from contextlib import closing
 
 from node.config import Settings
+from node.domain.errors import Refused
+from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
 from node.pipeline.steps import Reached
 from node.pipeline.unrecorded import remove_after
-from node.receivers.message import asked, outcome
+from node.receivers.message import Entry, asked, outcome
 from node.receivers.serving import receive_until_told
 from node.runtime.channels import Asking, NotAnswered, NotAsked
 from node.runtime.line import Line
 from node.store.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
+
+_LONGEST_BYTES = 150_000  # what a channel takes at once: the UIDs of some 8 000 instances
+_RESOURCE_LIMITATION = 0x0213
 
 
 class HandingOver:
@@ -55,7 +60,13 @@ class HandingOver:
         """Have it noted what an association had brought that was released."""
         self._outcome(association)
 
-    def _outcome(self, entry: Arrival | RefusedAssociation | ReleasedAssociation | None) -> int:
+    def heard(self, said: Heard) -> int:
+        """Have it kept what a peer said of storage commitment, and return the status to answer."""
+        if len(asked(said)) > _LONGEST_BYTES:
+            raise Refused(_RESOURCE_LIMITATION, "too many instances for one request")
+        return self._outcome(said)
+
+    def _outcome(self, entry: Entry) -> int:
         try:
             return outcome(self._asking.ask(asked(entry)))
         except NotAnswered as error:

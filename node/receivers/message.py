@@ -5,9 +5,13 @@ process that writes only binds it. No object is sent that could be more than a v
 """
 
 import json
+import zlib
+from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Any
 
 from node.domain.errors import OperatorError, Refused, Transient
+from node.network.commitment import CommitmentRequest, CommitmentResult, Heard
 from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
@@ -15,18 +19,22 @@ from node.pipeline.arrival import Arrival
 from node.store.header_text import HeaderText, header_of_text, text_of_header
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
-_PING, _CALLER, _RELEASED, _ARRIVAL = b"p", b"c", b"r", b"a"
+_PING, _CALLER, _RELEASED, _ARRIVAL, _REQUEST, _RESULT = b"p", b"c", b"r", b"a", b"q", b"s"
 _DONE = 0
 _REFUSED, _UNCERTAIN, _UNAVAILABLE, _OPERATOR, _FILES, _DEFECT = range(1, 7)
 
 _encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 
+Entry = Arrival | RefusedAssociation | ReleasedAssociation | Heard | None
+"""What is handed over to be written; None asks whether anything could be."""
+
+
 class RecordingFailed(Exception):  # noqa: N818 - what happened, not what was wrong
     """A defect in the first process; its log says which."""
 
 
-def asked(entry: Arrival | RefusedAssociation | ReleasedAssociation | None) -> bytes:
+def asked(entry: Entry) -> bytes:
     """Return what is asked of the first process; None asks whether it could write."""
     if entry is None:
         return _PING
@@ -34,11 +42,14 @@ def asked(entry: Arrival | RefusedAssociation | ReleasedAssociation | None) -> b
         return _CALLER + _encoded(astuple(entry)).encode()
     if isinstance(entry, ReleasedAssociation):
         return _RELEASED + _encoded([entry.calling_ae_title, *entry.studies]).encode()
+    if isinstance(entry, CommitmentRequest | CommitmentResult):
+        kind = _REQUEST if isinstance(entry, CommitmentRequest) else _RESULT
+        return kind + zlib.compress(_encoded(astuple(entry)).encode())  # UIDs of one maker are alike
     said = [entry.path, entry.size_bytes, *astuple(entry.announced)]
     return b"%s%s\n%s" % (_ARRIVAL, _encoded(said).encode(), text_of_header(entry.header).encode())
 
 
-def understood(question: bytes) -> Arrival | RefusedAssociation | ReleasedAssociation | None:
+def understood(question: bytes) -> Entry:
     """Return what was asked.
 
     Raises
@@ -54,12 +65,22 @@ def understood(question: bytes) -> Arrival | RefusedAssociation | ReleasedAssoci
     if kind == _RELEASED:
         title, *studies = json.loads(rest)
         return ReleasedAssociation(title, tuple(studies))
+    if kind in (_REQUEST, _RESULT):
+        return _heard(kind, json.loads(zlib.decompress(rest)))
     if kind != _ARRIVAL:
         raise ValueError("an unknown question")
     said, _, header = rest.partition(b"\n")
     path, size_bytes, *announced = json.loads(said)
     text = HeaderText(header.decode())
     return Arrival(Announced(*announced), header_of_text(text), path, size_bytes, text)
+
+
+def _heard(kind: bytes, said: Sequence[Any]) -> Heard:
+    if kind == _REQUEST:
+        title, address, transaction, instances = said
+        return CommitmentRequest(title, address, transaction, tuple((sop_class, uid) for sop_class, uid in instances))
+    title, address, transaction, committed, failed = said
+    return CommitmentResult(title, address, transaction, tuple(committed), tuple((uid, why) for uid, why in failed))
 
 
 def ended(status: int | None, error: BaseException | None = None) -> bytes:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from node.domain.errors import OperatorError, Refused, Transient
+from node.network.commitment import Heard
 from node.pipeline.arrival import Arrival
 from node.pipeline.books import Books, Entry
 from node.receivers.message import ended, understood
@@ -61,6 +62,8 @@ class Recording:
                 _answer_failure(channel, end.error)
             elif isinstance(entry, Arrival) and end.result is None:
                 self._compare(channel, entry)
+            elif isinstance(entry, Heard):
+                channel.answer(ended(end.result))
             else:
                 channel.answer(_STORED)
 

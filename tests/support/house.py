@@ -1,5 +1,6 @@
 """A database, a store and a receiver on them, joined as app joins them."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,11 @@ import numpy as np
 
 from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
+from node.domain.identifiers import new_uid
 from node.domain.rule import Rule
 from node.network.reception import Announced, IncomingInstance
 from node.pipeline.books import Books
+from node.pipeline.commitment import Hearing
 from node.pipeline.congestion import Congestion
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.receive import Receiver
@@ -79,7 +82,8 @@ class House:
 
     def receiver_that_tells(self, reached: Reached) -> Receiver:
         """Return a receiver that calls `reached` at each step."""
-        books = Books(self.database, self.files, self.recorder, self.wake, reached)
+        hearing = Hearing(serves=False, callers=(), clock=self.clock, jitter=random.Random(1), new_uid=new_uid)
+        books = Books(self.database, self.files, self.recorder, hearing, self.wake, reached)
         least = Free(self.policy.min_free_bytes, self.policy.min_free_inodes)
         return Receiver(self.files, books, Congestion(books.ping, self.files, least), reached)
 
