@@ -14,6 +14,7 @@ from node.store.tables import Delivery
 from tests.support.archive import Archive, archive
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative
+from tests.support.pacs import Pacs, serving
 
 # what is asked of the database is tested on both kinds with the store's tests
 pytestmark = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
@@ -21,12 +22,20 @@ pytestmark = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 HELD_THERE = {"StudyInstanceUID": "1.2.3", "PatientID": "ID1", "PatientName": "Doe^Jane"}
 
 
-@pytest.fixture
-def pacs() -> Iterator[Archive]:
-    """Run an archive that holds the study of the tests, under the patient that its header names."""
+@pytest.fixture(scope="module")
+def running() -> Iterator[Archive]:
+    """Run an archive for all tests: the library takes half a second to end one."""
     with archive() as running:
-        running.studies.append(dict(HELD_THERE))
         yield running
+
+
+@pytest.fixture
+def pacs(running: Archive) -> Archive:
+    """Return an archive that holds the study of the tests, under the patient that its header names."""
+    running.studies[:] = [dict(HELD_THERE)]
+    running.stored.clear()
+    running.asked.clear()
+    return running
 
 
 def _line(house: House, pacs: Archive, **changes: Any) -> Line:
@@ -181,9 +190,9 @@ def test_a_result_that_comes_too_late_is_held(house: House, pacs: Archive) -> No
 
 def test_a_peer_that_is_away_holds_nothing_by_itself(house: House) -> None:
     """Whether a result is too late is asked when it could leave."""
-    with archive() as gone:
+    with serving(Pacs()) as gone:
         pass
-    line = _late(house, _plain(gone))
+    line = _late(house, PACS.model_copy(update={"port": gone.port}))
     house.clock.forward(7200)
     line.deliver()
     assert _states(line) == ["waiting"]
