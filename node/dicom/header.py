@@ -5,11 +5,13 @@ is absent. It knows no database and no model.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from node.dicom.charset import character_set_terms, clean, decode_text
 from node.dicom.mapped import Scratch, temporary_file
 from node.dicom.structure import Structure, check_structure, structure_of_head
+from node.dicom.tags import CODES
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, is_uid
 from node.domain.instance import InstanceHeader
 
@@ -18,6 +20,9 @@ MAXIMUM_DEVICE_UIDS = 64
 
 _INTEGER_STRING_MAXIMUM = 2**31 - 1  # PS3.5 6.2, VR IS
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# (0008,0100) in either byte order; a VR and two bytes of length, or four bytes of length; the value
+_CODE_VALUE = re.compile(rb"(?:\x08\x00\x00\x01|\x00\x08\x01\x00)[\x00-\xff]{4}([0-9A-Za-z.\-]{1,16})")
+_SEQUENCE_ENDS = re.compile(rb"\xfe\xff\xdd\xe0|\xff\xfe\xe0\xdd")
 _INTEGER_STRING = re.compile(r"\+?[0-9]{1,12}", re.ASCII)
 
 
@@ -117,6 +122,8 @@ def header_of(structure: Structure, transfer_syntax_uid: str) -> InstanceHeader:
         has_pixels=structure.pixels is not None,
         synthetic=values.code(0x0008001C) == "YES",
         device_uids=_device_uids(structure),
+        derivation_codes=_codes_of(structure),
+        equipment_manufacturers=values.texts(structure.manufacturers),
     )
 
 
@@ -135,6 +142,9 @@ class _Values:
     def text(self, tag: int) -> str:
         raw = self._values.get(tag)
         return decode_text(raw, self._terms)[:MAXIMUM_CHARACTERS] if raw else ""
+
+    def texts(self, raw: Iterable[bytes]) -> tuple[str, ...]:
+        return tuple(decode_text(value, self._terms)[:MAXIMUM_CHARACTERS] for value in raw)
 
     def code(self, tag: int) -> str:
         """Return a code string, a date, a time or an age: in upper case, as the Standard asks and not all send."""
@@ -158,6 +168,15 @@ class _Values:
 @lru_cache(maxsize=256)  # most stand in every image of a study
 def _code(raw: bytes) -> str:
     return clean(raw.decode("latin_1")).upper()[:MAXIMUM_CHARACTERS]
+
+
+def _codes_of(structure: Structure) -> tuple[str, ...]:
+    """Return the Code Values of the sequences that say how an image was derived, found in their raw bytes."""
+    found: dict[str, None] = {}
+    for tag in sorted(CODES & structure.values.keys()):
+        raw, *_ = _SEQUENCE_ENDS.split(structure.values[tag], maxsplit=1)
+        found |= dict.fromkeys(match.decode("ascii") for match in _CODE_VALUE.findall(raw))
+    return tuple(found)
 
 
 def _device_uids(structure: Structure) -> tuple[str, ...]:

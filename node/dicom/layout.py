@@ -8,7 +8,7 @@ DICOM PS3.5 7.1 (elements), 7.5 (sequences, items, delimiters)
 import struct
 
 from node.dicom.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Encoding, NotParsable
-from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
+from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, MANUFACTURER, PIXEL_DATA, WANTED
 
 # PS3.5 7.1.2: these VRs have a 16-bit length, the others two reserved bytes and a 32-bit length
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -45,7 +45,7 @@ class Layout:
         self.forbidden_groups = frozenset(self.swapped(group << 16) for group in FORBIDDEN_GROUPS)
         noticed = WANTED | PIXEL_DATA | {DEVICE_UID, CONTRIBUTING_EQUIPMENT_SEQUENCE}
         self.noticed = {self.swapped(tag): tag for tag in noticed}
-        self.noticed_in_equipment = {self.swapped(DEVICE_UID): DEVICE_UID}
+        self.noticed_in_equipment = {self.swapped(tag): tag for tag in (DEVICE_UID, MANUFACTURER)}
 
     def swapped(self, number: int) -> int:
         """Return the key of a tag, or the tag of a key."""

@@ -46,6 +46,7 @@ class Structure:
     encoding: Encoding
     values: dict[int, bytes]  #: by tag, for the top-level elements in `WANTED` that are there
     device_uids: tuple[bytes, ...]  #: (0018,1002) Device UID, top level first, then Contributing Equipment, each once
+    manufacturers: tuple[bytes, ...]  #: (0008,0070) Manufacturer of each Contributing Equipment, each once
     pixels: tuple[int, int] | None
     """Offset and length of the value of a pixel data element that has any bytes of pixels. An encapsulated value
     runs from the item of its offset table to its sequence delimiter, that delimiter left out."""
@@ -102,9 +103,7 @@ def check_structure(
         _check_first_element(data, encoding)
         walk = Walk(data, encoding)
         walk.run()
-        return Structure(
-            data, encoding, walk.values, walk.device_uids, walk.pixels, steps=walk.steps, opened=opened.pop_all()
-        )
+        return _found(walk, data, encoding, opened.pop_all())
 
 
 def structure_of_head(head: bytes, size_bytes: int, transfer_syntax_uid: str) -> Structure | None:
@@ -131,8 +130,13 @@ def structure_of_head(head: bytes, size_bytes: int, transfer_syntax_uid: str) ->
         walk.run()
     except (NotParsable, struct.error):
         return None
+    return _found(walk, memoryview(head), encoding, ExitStack())
+
+
+def _found(walk: Walk, data: memoryview, encoding: Encoding, opened: ExitStack) -> Structure:
+    manufacturers = tuple(walk.manufacturers)
     return Structure(
-        memoryview(head), encoding, walk.values, walk.device_uids, walk.pixels, steps=walk.steps, opened=ExitStack()
+        data, encoding, walk.values, walk.device_uids, manufacturers, walk.pixels, steps=walk.steps, opened=opened
     )
 
 

@@ -2,6 +2,11 @@
 
 CONTRIBUTING_EQUIPMENT_SEQUENCE = 0x0018A001
 DEVICE_UID = 0x00181002
+MANUFACTURER = 0x00080070
+DERIVATION_CODE_SEQUENCE = 0x00089215
+ALGORITHM_FAMILY_CODE_SEQUENCE = 0x0066002F
+CODES = frozenset({DERIVATION_CODE_SEQUENCE, ALGORITHM_FAMILY_CODE_SEQUENCE})
+"""Sequences of codes, of which the first bytes are kept as they are: what is sloppy in them must not cost an image."""
 PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 WANTED = frozenset(  # at the top level, and with a length
@@ -16,7 +21,7 @@ WANTED = frozenset(  # at the top level, and with a length
         0x00080050,  # Accession Number
         0x00080060,  # Modality
         0x00080068,  # Presentation Intent Type
-        0x00080070,  # Manufacturer
+        MANUFACTURER,
         0x00080080,  # Institution Name
         0x00080090,  # Referring Physician's Name
         0x00080201,  # Timezone Offset From UTC
@@ -36,5 +41,6 @@ WANTED = frozenset(  # at the top level, and with a length
         0x00280008,  # Number of Frames
         0x00280010,  # Rows
         0x00280011,  # Columns
+        *CODES,
     }
 )

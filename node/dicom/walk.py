@@ -30,7 +30,7 @@ from node.dicom.layout import (
     misplaced,
     named,
 )
-from node.dicom.tags import CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA, WANTED
+from node.dicom.tags import CODES, CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA
 
 MAXIMUM_DEPTH = 128  #: open sequences and items together; real content trees stay below 60
 MAXIMUM_STEPS = 1_500_000
@@ -68,8 +68,8 @@ class Walk:
         self._size_bytes = len(data) if size_bytes < 0 else size_bytes
         self.values: dict[int, bytes] = {}
         self.pixels: tuple[int, int] | None = None
-        self._own_device_uids = b""
         self._other_device_uids: dict[bytes, None] = {}
+        self.manufacturers: dict[bytes, None] = {}  #: of Contributing Equipment, raw
         self._data = data
         self._maximum_steps = maximum_steps
         self._steps: Iterator[None] = repeat(None, maximum_steps)  # the cheapest counter that there is
@@ -83,7 +83,7 @@ class Walk:
     @property
     def device_uids(self) -> tuple[bytes, ...]:
         """The raw Device UIDs that were found, the dataset's own first, then those of Contributing Equipment."""
-        return (*filter(None, (self._own_device_uids,)), *self._other_device_uids)
+        return (*filter(None, (self.values.get(DEVICE_UID),)), *self._other_device_uids)
 
     def run(self) -> None:
         """Walk to the end of the dataset.
@@ -193,7 +193,8 @@ class Walk:
         """Walk into what ends at a delimiter, or over it; return where to go on."""
         if vr not in UNDEFINED_LENGTH_VRS:
             raise NotParsable(f"{named(tag)} has no length, which its VR does not allow")
-        top_level = len(self._open) == 1
+        if (top_level := len(self._open) == 1) and tag in CODES:
+            self.values[tag] = bytes(self._data[value : value + MAXIMUM_VALUE_BYTES])
         if vr in FRAGMENT_VRS or tag in PIXEL_DATA:
             return self._fragments(here, value, pixels=top_level and tag in PIXEL_DATA)
         if top_level and tag == CONTRIBUTING_EQUIPMENT_SEQUENCE:
@@ -267,16 +268,14 @@ class Walk:
         if tag in PIXEL_DATA:
             self.pixels = (value, length) if length else self.pixels
             return True
-        wanted = min(length, MAXIMUM_VALUE_BYTES)
-        raw = bytes(self._data[value : value + wanted])
-        if len(raw) < wanted:
+        raw = bytes(self._data[value : value + min(length, MAXIMUM_VALUE_BYTES)])
+        if len(raw) < min(length, MAXIMUM_VALUE_BYTES):
             raise struct.error  # as for a header beyond what is at hand
-        if tag in WANTED:
+        if len(self._open) > 1:
+            inside = self._other_device_uids if tag == DEVICE_UID else self.manufacturers
+            inside |= {raw: None} if len(inside) < MAXIMUM_DEVICE_UIDS else {}
+        else:
             self.values[tag] = raw
-        elif tag == DEVICE_UID and len(self._open) == 1:
-            self._own_device_uids = raw
-        elif tag == DEVICE_UID and len(self._other_device_uids) < MAXIMUM_DEVICE_UIDS:
-            self._other_device_uids[raw] = None
         return tag != CONTRIBUTING_EQUIPMENT_SEQUENCE
 
     def _too_much(self) -> NotParsable:

@@ -44,6 +44,9 @@ class InstanceHeader:
     synthetic: bool = False  #: (0008,001C) Synthetic Data is YES: made artificially, wholly or in part (PS3.3 C.12.1)
     device_uids: tuple[str, ...] = ()
     """Every (0018,1002) Device UID at the top level and inside (0018,A001) Contributing Equipment Sequence."""
+    derivation_codes: tuple[str, ...] = ()
+    """Code Values of (0008,9215) Derivation Code Sequence and (0066,002F) Algorithm Family Code Sequence."""
+    equipment_manufacturers: tuple[str, ...] = ()  #: (0008,0070) Manufacturer of each Contributing Equipment
 
 
 def age_in_years(patient_age: str) -> float | None:

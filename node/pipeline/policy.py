@@ -17,3 +17,4 @@ class ReceivePolicy:
     test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there
     senders: Mapping[str, Sender] = field(default_factory=dict)  #: by calling AE title
     release_grace_s: float = 5  #: after the release of an association
+    ai_manufacturers: frozenset[str] = frozenset()  #: in lower case: what they derive is a result and no image

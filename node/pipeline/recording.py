@@ -103,13 +103,13 @@ class Recorder:
         completion.released(tx, association, self._waiting.policy, self.clock())
 
     def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
-        header, said, kind = came.header, came.announced, self._kind(came.header, facts.known)
-        rules, wrong = facts.rules, facts.wrong
-        refused, reading = _sorted_out(rules, came) if kind is InstanceKind.IMAGE else ({}, [])
-        if kind is not InstanceKind.OWN and (made := result_of_ai(header, self._ai_manufacturers)) is not None:
-            kind, refused, reading = InstanceKind.OTHER, dict.fromkeys(rules, made), []
-        if header.sop_instance_uid in wrong:  # its note came before it, or it was removed since and is sent again
-            refused, reading = dict.fromkeys(rules, wrong[header.sop_instance_uid].said), []
+        header, said = came.header, came.announced
+        kind, reason = self._kind(header, facts.known)
+        if header.sop_instance_uid in facts.wrong:  # its note came before it, or it was removed and is sent again
+            reason = facts.wrong[header.sop_instance_uid].said
+        refused, reading = dict.fromkeys(facts.rules if reason else (), reason or ""), frozenset[str]()
+        if kind is InstanceKind.IMAGE and not reason:
+            refused, reading = _sorted_out(facts.rules, came)
         new = NewInstance(
             header,
             came.path,
@@ -125,10 +125,13 @@ class Recorder:
         )
         return _Decision(came, new, reading)
 
-    def _kind(self, header: InstanceHeader, known: Known) -> InstanceKind:
+    def _kind(self, header: InstanceHeader, known: Known) -> tuple[InstanceKind, str | None]:
+        """Return what an instance is, and why no model reads it whatever its rule."""
         if header.sop_instance_uid in known.own or self._device_uids.intersection(header.device_uids):
-            return InstanceKind.OWN
-        return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER
+            return InstanceKind.OWN, None
+        if (made := result_of_ai(header, self._ai_manufacturers)) is not None:
+            return InstanceKind.OTHER, made
+        return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER, None
 
     def _write(self, tx: Transaction, decisions: Sequence["_Decision"], event: str) -> None:
         now = decisions[-1].new.received_at
@@ -193,9 +196,9 @@ class _Decision:
         return Entry(new.received_at, event, header.study_instance_uid, header.sop_instance_uid, detail)
 
 
-def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], Collection[str]]:
+def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], frozenset[str]]:
     """Return the models that turn the image away, with their reasons, and those that read it."""
     sender = came.announced.calling_ae_title
     reasons = {name: turned_away(rule, came.header, sender) if rule else IS_OFF for name, rule in rules.items()}
     refused = {name: reason for name, reason in reasons.items() if reason is not None}
-    return refused, reasons.keys() - refused.keys()
+    return refused, frozenset(reasons.keys() - refused.keys())

@@ -12,7 +12,7 @@ from node.domain.instance import InstanceHeader
 _NAMES = tuple(field.name for field in fields(InstanceHeader))
 _values = attrgetter(*_NAMES)
 _encoded = json.JSONEncoder(allow_nan=False).encode  # ASCII: PostgreSQL refuses lone surrogates
-_LISTS = ("image_type", "device_uids")
+_LISTS = ("image_type", "device_uids", "derivation_codes", "equipment_manufacturers")
 
 
 class HeaderText(str):
