@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
 from node.pipeline import delivery_standing
 from node.store import destinations, outgoing, views
@@ -10,7 +12,9 @@ from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Deed, Pacs, serving
 
-STUDIES = 6
+STUDIES = 3
+
+on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 def _reported(house: House, peer: PeerSettings) -> Line:
@@ -50,6 +54,7 @@ def test_nothing_is_tried_at_a_peer_that_did_not_answer_a_few_times(house: House
     assert (courier.claim(), courier.next_due()) == (None, _breaker(house).open_until)
 
 
+@on_sqlite
 def test_after_a_pause_one_delivery_is_tried_and_the_pause_doubles(house: House) -> None:
     """Up to a bound, with some jitter."""
     pacs = _away()
@@ -97,6 +102,7 @@ def test_only_one_worker_tries_at_a_peer_whose_pause_is_over(house: House) -> No
     assert other.claim() is not None
 
 
+@on_sqlite
 def test_a_report_that_a_peer_chokes_on_does_not_keep_the_others_back(house: House) -> None:
     """It is tried again later; what waits behind it leaves meanwhile."""
     with serving(Pacs(deeds=[Deed.ABORT])) as pacs:
@@ -108,6 +114,7 @@ def test_a_report_that_a_peer_chokes_on_does_not_keep_the_others_back(house: Hou
         assert set(_of(house, "state")) == {"done"}
 
 
+@on_sqlite
 def test_what_waits_for_too_long_is_told(house: House) -> None:
     """In the listing, by the check as a fault, and until when nothing is tried."""
     pacs = _away()

@@ -19,7 +19,10 @@ from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Deed, Pacs, serving
 
-STUDIES = 5
+STUDIES = 3
+
+# where a peer's doing is tested, and not what the database makes of it
+on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -60,6 +63,7 @@ def test_all_that_waits_leaves_on_one_association(house: House, pacs: Pacs) -> N
     assert _states(house) == ["done"] * STUDIES
 
 
+@on_sqlite
 def test_an_association_is_kept_for_a_moment_and_then_released(house: House, pacs: Pacs) -> None:
     """What is composed meanwhile leaves on it; a second later it is gone."""
     line = _reported(house, _peer(pacs), 2)
@@ -90,6 +94,7 @@ def test_a_peer_that_drops_after_storing_ends_up_with_one_report(house: House, p
     assert len(pacs.held) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("deed", "sentence"),
     [
@@ -112,6 +117,7 @@ def test_a_peer_that_fails_half_way_gets_the_report_later(house: House, pacs: Pa
     assert len(pacs.held) == 1
 
 
+@on_sqlite
 def test_a_peer_that_closes_after_each_instance_gets_all_without_a_failure(house: House, pacs: Pacs) -> None:
     """An association that carried something, and is gone, is opened anew."""
     pacs.deeds = [Deed.LEAVE_AFTERWARDS] * STUDIES
@@ -122,6 +128,7 @@ def test_a_peer_that_closes_after_each_instance_gets_all_without_a_failure(house
     assert [row[0] for row in house.rows("SELECT failures FROM deliveries")] == [0] * STUDIES
 
 
+@on_sqlite
 def test_a_late_answer_counts(house: House, pacs: Pacs) -> None:
     """As long as it comes in time."""
     pacs.deeds = [Deed.WAIT]
@@ -132,6 +139,7 @@ def test_a_late_answer_counts(house: House, pacs: Pacs) -> None:
     assert (_delivery(line)["state"], len(pacs.came)) == ("done", 1)
 
 
+@on_sqlite
 def test_a_peer_that_rejects_is_tried_again(house: House, pacs: Pacs) -> None:
     """Whatever its reason: somebody changes it, and what waits then leaves."""
     pacs.rejects = 1
@@ -143,6 +151,7 @@ def test_a_peer_that_rejects_is_tried_again(house: House, pacs: Pacs) -> None:
     assert _delivery(line)["state"] == "done"
 
 
+@on_sqlite
 def test_a_warning_is_kept(house: House, pacs: Pacs) -> None:
     """With what the peer did to the report."""
     pacs.status = 0xB007
