@@ -37,6 +37,8 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
     )
     if study["hold"]:
         yield f"  Hold: {study['hold']}"
+    if study["closed_by"]:
+        yield f"  Complete by {study['closed_by']}, {study['closed_at']}"
     if study["synthetic"]:
         yield f"  Synthetic: {_said_by(study['objects'])}, so reports go only to peers with test = true"
     if study["standing"]:

@@ -60,6 +60,9 @@ def _identity(row: Study) -> Listed:
         "study_description": row.study_description,
         "first_received_at": iso(row.first_received_at),
         "last_received_at": iso(row.last_received_at),
+        "closed_by": row.closed_by,
+        "closed_at": iso(row.closed_at),
+        "origin": row.origin.value,
     }
 
 

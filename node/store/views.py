@@ -38,6 +38,9 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
         - ``modalities``: list of the images' modalities
         - ``instances``: number of images; ``other_objects``: number of all else that is stored in the study
         - ``first_received_at``; ``last_received_at``: of an image, null where none came
+        - ``closed_by``: the signal that completed it last (`node.domain.completion.Signal`), "" while it is open;
+          ``closed_at``
+        - ``origin``: "live" (somebody sent it) or "backfill" (this node fetched it)
         - ``state``: "buried" (a job was given up), "reading" (a job runs), "receiving" (the study is not yet
           complete), "waiting" (work is due), "reported" or "not read"
         - ``synthetic``: whether an image that is read was ever said to be made artificially; then reports go to test
