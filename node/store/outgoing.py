@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
@@ -41,10 +41,14 @@ def oldest_waiting(tx: Transaction, peer: str) -> datetime | None:
 
 
 def holds_report(tx: Transaction, claimed: ClaimedDelivery) -> bool:
-    """Return whether the peer has answered that it holds a report of this study by this model, of whatever version."""
+    """Return whether the peer has answered that it holds a report of this study by this model, of whatever version.
+
+    That it has lost it since, as a failed storage commitment says, makes no difference.
+    """
     sent = (
         exists()
-        .where(Delivery.analysis_id == Analysis.id, Delivery.peer == claimed.peer, Delivery.state == State.DONE)
+        .where(Delivery.analysis_id == Analysis.id, Delivery.peer == claimed.peer)
+        .where(or_(Delivery.state == State.DONE, Delivery.sent_at.is_not(None)))
         .where(Delivery.kind == DeliveryKind.REPORT)
         .where(Analysis.study_instance_uid == claimed.study_instance_uid, Analysis.model == claimed.model)
     )
