@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from node.app.committing import committing_loops, take_back_commitments
 from node.app.composing import compose_loops
 from node.app.counting import counting_loops
 from node.app.delivering import deliver_loops
@@ -63,6 +64,7 @@ class Node:
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
+        self._others += committing_loops(parts)
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
@@ -86,6 +88,7 @@ class Node:
         self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
+        self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
         port = self._receiving.start()
         self._keeper.start()
         for loop in self._others:
