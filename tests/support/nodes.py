@@ -31,6 +31,7 @@ class Peer:
     may_send: bool = False
     gets_reports: bool = False
     test: bool = True  #: a model in shadow reports to test peers only
+    takes_rejection_notes: bool = False
 
     def toml(self) -> str:
         """Return the table as it stands in config.toml."""
@@ -38,6 +39,7 @@ class Peer:
         return (
             f'[[peers]]\nname = "{self.name}"\nae_title = "{self.ae_title}"\nhost = "{LOOPBACK}"\nport = {self.port}\n'
             f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = {str(self.test).lower()}\n"
+            f"takes_rejection_notes = {str(self.takes_rejection_notes).lower()}\n"
         )
 
 

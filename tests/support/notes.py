@@ -33,6 +33,7 @@ def key_objects(
     dataset.SOPClassUID, dataset.SOPInstanceUID = KEY_OBJECT_SELECTION, uid
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{uid}.0"
     dataset.PatientID, dataset.PatientName, dataset.Modality = "ID1", "Doe^Jane", "KO"
+    dataset.ContentDate, dataset.ContentTime = "20260102", "120000"
     dataset.ValueType, dataset.ContinuityOfContent = "CONTAINER", "SEPARATE"
     dataset.ConceptNameCodeSequence = [title]
     if in_content:
