@@ -15,6 +15,7 @@ from node.app.rejecting import rejecting_loops
 from node.config import Settings
 from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import catalogue_of, seeded
+from node.pipeline.misdated import Misdated, longest_wait_s
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
@@ -67,6 +68,7 @@ class Node:
         self._others += committing_loops(parts)
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
+        self._misdated = Misdated(database, longest_wait_s(settings), clock, self._wake)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
 
     @property
@@ -89,6 +91,7 @@ class Node:
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
         self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
+        self._misdated.settle()
         port = self._receiving.start()
         self._keeper.start()
         for loop in self._others:
@@ -96,6 +99,10 @@ class Node:
         self._readers.start()
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
+
+    def look_at_clock(self) -> None:
+        """See to what a clock has left that was ahead; to be called now and then."""
+        self._misdated.look()
 
     def accepts(self, within_s: float) -> bool:
         """Return whether connections are accepted, after so long at most."""

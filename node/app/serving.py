@@ -10,7 +10,7 @@ from functools import partial
 from node import telemetry
 from node.app.node import Node
 from node.config import Settings
-from node.domain.errors import OperatorError
+from node.domain.errors import OperatorError, Transient
 from node.pipeline.catalogue import shadow_notes
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import utc_now
@@ -83,6 +83,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         for line in [*shadow_notes(settings, node.registrations), *node.holds]:
             log.warning(line)
         while not signals.wait(_LOOK_S):
+            _see_to_clock(node)
             if not node.accepts(_ACCEPTS_WITHIN_S):
                 log.error("the thread that accepts connections stands still: the node ends", after_s=_ACCEPTS_WITHIN_S)
                 _end_at_once(node)
@@ -94,6 +95,13 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
             "the node could not receive any more and has ended: start it again, or let the service manager do so; the "
             "log says above where the defect is"
         )
+
+
+def _see_to_clock(node: Node) -> None:
+    try:
+        node.look_at_clock()
+    except Transient as error:  # the next start finds it
+        telemetry.logger("app").warning("clock_not_seen_to", reason=str(error))
 
 
 class _Loss:

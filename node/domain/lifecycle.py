@@ -19,6 +19,9 @@ _BACKOFF_FIRST_S = 2.0
 _BACKOFF_LONGEST_S = 900.0
 _JITTER = 0.2
 
+LONGEST_BACKOFF_S = _BACKOFF_LONGEST_S * (1 + _JITTER)
+"""How far ahead work may be due that has failed, in seconds."""
+
 
 class State(StrEnum):
     """Where a job or a delivery stands."""

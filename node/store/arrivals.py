@@ -4,9 +4,10 @@ What is decided about an instance is its caller's business; here it is looked up
 that two processes that write the same rows wait for each other and never in a circle.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, literal, select, union_all
@@ -41,8 +42,8 @@ def known_among(tx: Transaction, sop_uids: Collection[str]) -> Known:
 def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
     """Store new instances and bring their studies up to date.
 
-    Of the images of one study the newest gives the patient's identity, and of two that came at once the later in the
-    list. An image moves the study's `last_received_at`; anything else moves neither.
+    Of the images of one study the last in the list gives the patient's identity. An image moves the study's
+    `last_received_at`; anything else moves neither.
 
     Parameters
     ----------
@@ -60,21 +61,27 @@ def add_all(tx: Transaction, arrivals: Sequence[NewInstance]) -> None:
     for arrival in arrivals:
         by_study.setdefault(arrival.header.study_instance_uid, []).append(arrival)
     studies.put_all(tx, [_study(of_study) for of_study in by_study.values()])
-    _ADD.run(tx, [instances.as_row(arrival) for arrival in sorted(arrivals, key=_uid)])
+    rows = [row for of_study in by_study.values() for row in _rows(of_study)]
+    _ADD.run(tx, sorted(rows, key=itemgetter("sop_instance_uid")))
 
 
-def _uid(arrival: NewInstance) -> str:
-    return arrival.header.sop_instance_uid
+def _rows(of_study: Sequence[NewInstance]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a study's instances, with how many images came after each: its header is as much older."""
+    later = 0
+    for arrival in reversed(of_study):
+        yield instances.as_row(arrival) | {"of_study": arrival.header.study_instance_uid, "before_last": later}
+        later += arrival.kind is InstanceKind.IMAGE
 
 
 def _study(arrivals: Sequence[NewInstance]) -> dict[str, Any]:
     """Return the row of a study of which these came, in this order."""
     images = [arrival for arrival in arrivals if arrival.kind is InstanceKind.IMAGE]
-    newest = max(reversed(images), key=_received_at) if images else arrivals[0]
+    newest = images[-1] if images else arrivals[0]
     return studies.row(newest.header) | {
         "first_received_at": min(map(_received_at, arrivals)),
-        "last_received_at": newest.received_at if images else None,
+        "last_received_at": max(map(_received_at, images)) if images else None,
         "origin": newest.origin,
+        "headers": len(images),
     }
 
 
@@ -91,8 +98,8 @@ def _known(among: Among) -> ClauseElement:
 
 
 _KNOWN = Lookup(_known)
-_LATER = ("removed_at",)  # columns that an arrival leaves empty
+_LATER = ("removed_at", "header_number")  # columns that an arrival leaves empty, or does not know
 _ADD = Statement(
-    lambda dialect: insert_for(dialect, Instance),
+    lambda dialect: insert_for(dialect, Instance).values(header_number=studies.header_number()),
     tuple(name for name in Instance.__table__.columns.keys() if name not in _LATER),  # noqa: SIM118 - not a dict
 )

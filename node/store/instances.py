@@ -124,6 +124,8 @@ def newest_received_at(tx: Transaction) -> datetime | None:
 def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance | None:
     """Return the image whose header came last, as itself or as a revision, among those that `model` is to read.
 
+    Last is what was recorded last, whatever the clock said meanwhile.
+
     None where the study has no such image, or all are rejected: those say nothing of the patient any more.
     """
     of_image = InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION
@@ -133,6 +135,8 @@ def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance |
     of_study = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
     images = and_(of_study, is_read, not_rejected())
     newest_first = (
+        Instance.header_number.desc(),
+        # of those that came together, and of what was stored when headers were not counted
         func.coalesce(revised_at, Instance.received_at).desc(),
         func.coalesce(revision, 0).desc(),
         Instance.sop_instance_uid,
@@ -184,8 +188,30 @@ def update_header(tx: Transaction, sop_uid: str, header: InstanceHeader, *, path
         "header": header_to_json(header),
         "newest_path": path or row.newest_path,
         "synthetic": row.synthetic or header.synthetic,
+        "header_number": studies.header_number(),
     }
-    tx.execute(update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values))
+    changed = update(Instance).where(Instance.sop_instance_uid == sop_uid).values(**values)
+    tx.execute(
+        changed,
+        {"of_study": header.study_instance_uid, "before_last": 0},
+        execution_options={"synchronize_session": False},
+    )
+    tx.expire(row)
+
+
+def store_again(tx: Transaction, header: InstanceHeader, path: str, size_bytes: int, now: datetime) -> None:
+    """Let an instance have a file again that was removed for its age; its study is as young as one that just came."""
+    uid = header.sop_instance_uid
+    update_header(tx, uid, header, path=path)
+    row = tx.get_one(Instance, uid)
+    if row.kind is InstanceKind.IMAGE:
+        _put_study(tx, header, now, row.kind, tx.get_one(Study, header.study_instance_uid).origin)
+    values = {"path": path, "size_bytes": size_bytes, "removed_at": None}
+    values["transfer_syntax_uid"] = header.transfer_syntax_uid
+    tx.execute(update(Instance).where(Instance.sop_instance_uid == uid).values(**values))
+    # its later copies had files of their own, which are gone too
+    tx.execute(update(InstanceCopy).where(InstanceCopy.sop_instance_uid == uid).values(path=path))
+    tx.expire(row)
 
 
 def copies(tx: Transaction, sop_uid: str) -> list[str]:
@@ -203,8 +229,9 @@ def _move_work(tx: Transaction, sop_uid: str, study_uid: str) -> None:
 
 
 def _put_study(tx: Transaction, header: InstanceHeader, at: datetime, kind: InstanceKind, origin: Origin) -> None:
-    times = {"first_received_at": at, "last_received_at": at if kind is InstanceKind.IMAGE else None}
-    studies.put_all(tx, [studies.row(header) | times | {"origin": origin}])
+    is_image = kind is InstanceKind.IMAGE
+    came = {"first_received_at": at, "last_received_at": at if is_image else None, "headers": int(is_image)}
+    studies.put_all(tx, [studies.row(header) | came | {"origin": origin}])
 
 
 def _add_copy(tx: Transaction, copy: NewCopy, kind: CopyKind) -> None:

@@ -91,6 +91,7 @@ class Study(Base):
     closed_by: Mapped[str] = mapped_column(server_default="")  #: the signal that completed it last; "" while it is open
     closed_at: Mapped[datetime | None]
     origin: Mapped[Origin] = mapped_column(choice(Origin, "origin"), server_default=Origin.LIVE)
+    headers: Mapped[int] = mapped_column(server_default="0")  #: how often images or revisions of images came
 
 
 class Instance(Base):
@@ -119,6 +120,7 @@ class Instance(Base):
     called_ae_title: Mapped[str]
     address: Mapped[str]
     received_at: Mapped[datetime]
+    header_number: Mapped[int] = mapped_column(server_default="0")  #: of its study's `headers`, when its own came last
     removed_at: Mapped[datetime | None]  #: when retention took its file away; the row stays
 
 

@@ -135,8 +135,8 @@ def _empty(tx: Transaction) -> None:
 
 
 def test_the_newest_image_of_a_study_names_the_patient(database: Database, arrival: Arrive, later: Later) -> None:
-    """Whatever its place in the group; of two that came at once the later one."""
-    older, newer = arrival("1.1", at=5, patient_name="Newest"), arrival("1.2", at=1, patient_name="Older")
+    """The last of the group, whatever the clock said, and of two that came at once."""
+    older, newer = arrival("1.1", at=5, patient_name="Older"), arrival("1.2", at=1, patient_name="Newest")
     first, second = arrival("2.1", "2", patient_name="First"), arrival("2.2", "2", patient_name="Second")
 
     database.write(lambda tx: arrivals.add_all(tx, [older, newer, first, second]))
