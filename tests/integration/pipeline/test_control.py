@@ -13,8 +13,10 @@ from node.domain.lifecycle import State
 from node.pipeline import checks, control, recall
 from node.store import holds, outbox, views, work
 from node.store.tables import Delivery, DeliveryKind
-from tests.support.house import House, radiograph
+from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line
+from tests.support.notes import rejection_file
+from tests.test_docs import documented_json_keys
 
 TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
 STUDIES = ("1.2.3", "1.2.4")
@@ -200,6 +202,16 @@ def test_under_a_hold_the_notes_of_a_recall_leave_and_nothing_else(line: Line) -
     _recall(line)
     left = [line.claim_delivery(), line.claim_delivery(), line.claim_delivery()]
     assert [one.kind if one else None for one in left] == [DeliveryKind.REJECTION_NOTE] * 2 + [None]
+
+
+@ON_ONE_DATABASE
+def test_the_listings_have_the_documented_keys(line: Line) -> None:
+    """Of what was recalled, and of rejection notes; some of the manual's are those of parts."""
+    (row, *_) = recall.listed(_settings(line), "starter", _version(line))
+    assert set(row) == set(documented_json_keys("recall"))
+    line.house.receive(incoming(rejection_file("113038", ["1.2.3.1.1"]), "PACS"))
+    (note,) = control.rejections(_settings(line))
+    assert set(note) == set(documented_json_keys("rejections"))
 
 
 @ON_ONE_DATABASE
