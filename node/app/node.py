@@ -12,6 +12,7 @@ from node.app.delivering import deliver_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
+from node.app.retaining import retaining_loops
 from node.config import Settings
 from node.pipeline.asking import ask_files, test_peers
 from node.pipeline.catalogue import catalogue_of, seeded
@@ -65,11 +66,11 @@ class Node:
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
-        self._others += committing_loops(parts)
+        self._others += [*committing_loops(parts), *retaining_loops(parts)]
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
-        self._misdated = Misdated(database, longest_wait_s(settings), clock, self._wake)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
+        self._misdated = Misdated(database, longest_wait_s(settings), clock, self._wake)
 
     @property
     def registrations(self) -> list[Registration]:

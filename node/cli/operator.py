@@ -97,7 +97,8 @@ def instances(context: typer.Context, as_json: Json = False) -> None:
         print_json(rows)
     else:
         for row in rows:
-            typer.echo(row["sop_instance_uid"])
+            if row["removed_at"] is None:
+                typer.echo(row["sop_instance_uid"])
 
 
 @application.command()

@@ -6,7 +6,7 @@ the settings and nothing of what they are for.
 """
 
 from node.config.loading import ENVIRONMENT_VARIABLE, PASSWORD_VARIABLE, find, load, parse
-from node.config.settings import DeliverSettings, ModelSettings, NodeSettings, PeerSettings, Settings
+from node.config.settings import DeliverSettings, ModelSettings, NodeSettings, PeerSettings, Settings, StorageSettings
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -16,6 +16,7 @@ __all__ = [
     "NodeSettings",
     "PeerSettings",
     "Settings",
+    "StorageSettings",
     "find",
     "load",
     "parse",

@@ -100,10 +100,18 @@ class DatabaseSettings(_Table):
 
 
 class StorageSettings(_Table):
-    """[storage]: what must stay free on the disk."""
+    """[storage]: what must stay free on the disk, and what may be removed from it."""
 
     min_free_mb: Amount = 2048
     min_free_inodes: Amount = 10000
+    keep_days: Annotated[int, Field(strict=True, ge=0, le=36500)] = 30
+    max_used_mb: Amount = 0
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        if self.max_used_mb and not self.keep_days:
+            raise ValueError("max_used_mb needs keep_days: a study's files stay so long, however full it is")
+        return self
 
 
 class StudySettings(_Table):

@@ -81,6 +81,8 @@ class Copies:
         """
         with removed_on_failure(self._files, came.path):
             known = self._known(came)
+            if known.held.removed_at is not None:
+                return self._stored_again(came, known)
             verdict = self._verdict(came, known)
             if verdict.repeat in _SAME_IMAGE:
                 self._restore(came)
@@ -140,6 +142,25 @@ class Copies:
         self._database.write(lambda tx: self._note_left(tx, came))
         self._wake()
         return _SUCCESS
+
+    def _stored_again(self, came: Arrival, known: _Known) -> int:
+        """Keep an instance whose file was removed for its age; it is read again where it is not what it was."""
+        if not self._named(came, lambda tx: _is_still(tx, known) and self._store_again(tx, came, known.held)):
+            return self.settle(came)
+        self._restore(came)
+        self._wake()
+        return _SUCCESS
+
+    def _store_again(self, tx: Transaction, came: Arrival, held: HeldInstance) -> bool:
+        now, header = self._recorder.clock(), came.header
+        # pixels are no longer there to compare; of the same length under the same header they are the same
+        differs = (header, came.size_bytes) != (held.header, held.size_bytes)
+        with watched(tx, now, {header.study_instance_uid}, self._recorder.test_peers):
+            instances.store_again(tx, header, came.path, came.size_bytes, now)
+        if differs:
+            findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
+        _note(tx, now, "instance stored again", came, held.header.study_instance_uid, read_again=differs)
+        return True
 
     def _revised(self, came: Arrival, known: _Known, verdict: _Verdict) -> int:
         newest = came if verdict.same is None else replace(came, path=verdict.same)
@@ -233,7 +254,12 @@ def _is_still(tx: Transaction, known: _Known) -> bool:
     uid = known.held.header.sop_instance_uid
     held = instances.held(tx, uid, locked=True)
     copies = tuple(instances.copies(tx, uid))
-    return held is not None and (held.newest_path, copies) == (known.held.newest_path, known.copies)
+    before = known.held
+    return held is not None and (held.newest_path, held.removed_at, copies) == (
+        before.newest_path,
+        before.removed_at,
+        known.copies,
+    )
 
 
 def _copy_of(came: Arrival, now: datetime, reason: str) -> NewCopy:

@@ -5,6 +5,7 @@ Both come in the same order, so that neither is held as a whole: a hundred thous
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from node.store import paths
@@ -12,12 +13,25 @@ from node.store.database import Transaction
 from node.store.files import InstanceFiles
 
 
+class Side(StrEnum):
+    """Who knows of a path alone."""
+
+    FILE = "file"
+    """A file that no row names."""
+
+    ROW = "row"
+    """A row whose file is gone."""
+
+    REMOVED = "removed"
+    """A file of a row that says that it was removed for its age: a kill came between the two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """A path that is known on one side only."""
+    """A path about which files and rows do not agree."""
 
     path: str
-    is_file: bool  #: a file that no row names; else a row whose file is gone
+    known_to: Side
 
 
 def alone(tx: Transaction, files: InstanceFiles) -> Iterator[Alone]:
@@ -25,18 +39,20 @@ def alone(tx: Transaction, files: InstanceFiles) -> Iterator[Alone]:
     on_disk, in_rows = files.kept(), paths.in_order(tx)
     file, row = next(on_disk, None), next(in_rows, None)
     while file is not None or row is not None:
-        if row is None or (file is not None and file < row):
+        if row is None or (file is not None and file < row.path):
             if file is not None:
-                yield Alone(file, is_file=True)
+                yield Alone(file, Side.FILE)
             file = next(on_disk, None)
-        elif file is None or row < file:
-            if not files.path(row).is_file():  # it may lie in the quarantine
-                yield Alone(row, is_file=False)
+        elif file is None or row.path < file:
+            if not row.removed and not files.path(row.path).is_file():  # it may lie in the quarantine
+                yield Alone(row.path, Side.ROW)
             row = next(in_rows, None)
         else:
+            if row.removed:
+                yield Alone(file, Side.REMOVED)
             file, row = next(on_disk, None), next(in_rows, None)
 
 
 def missing(tx: Transaction, data_dir: Path) -> Iterator[str]:
     """Yield the paths in rows whose file is gone; also while the node runs."""
-    return (path for path in paths.in_order(tx) if not (data_dir / path).is_file())
+    return (one.path for one in paths.in_order(tx) if not one.removed and not (data_dir / one.path).is_file())

@@ -22,7 +22,7 @@ from node.pipeline.again import Copies
 from node.pipeline.announced import check_uids
 from node.pipeline.arrival import Arrival
 from node.pipeline.kept import KeptFile, opened
-from node.pipeline.missing import Alone, alone
+from node.pipeline.missing import Alone, Side, alone
 from node.pipeline.recording import Recorder
 from node.store import audit, instances
 from node.store.database import Database, Transaction
@@ -46,7 +46,7 @@ class Recovered:
     """What a start has found."""
 
     adopted: int = 0
-    removed: int = 0  #: files with the same bytes as a copy that a row names
+    removed: int = 0  #: files with the same bytes as a copy that a row names, or of rows that say that they are gone
     set_aside: int = 0
     healed: int = 0  #: files that took the place of one that was gone
     missing: int = 0  #: rows whose file is gone
@@ -82,7 +82,7 @@ class Recovery:
         swept = self._files.sweep()
         with SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="utf-8", errors="surrogateescape") as unrecorded:
             # settling one may take long, and a server ends a transaction that idles meanwhile
-            self._database.read(lambda tx: unrecorded.writelines(_lines(alone(tx, self._files), found)))
+            self._database.read(lambda tx: unrecorded.writelines(_lines(alone(tx, self._files), self._files, found)))
             unrecorded.seek(0)
             self._settle((line.rstrip("\n") for line in unrecorded), found)
         if found.missing:
@@ -133,7 +133,10 @@ class Recovery:
         if same == came.path:
             return  # a row names it after all
         lost = self._lost(came.sop_instance_uid)
-        if lost is not None:
+        if lost is not None and self._is_removed(came.sop_instance_uid):
+            self._copies.settle(came)
+            found.adopted += 1
+        elif lost is not None:
             self._heal(came, lost, found)
         elif same is None:
             self._set_aside(came.path, "another copy of its UID is held", found, came)
@@ -145,6 +148,10 @@ class Recovery:
         """Return the path of the copy that counts where its file is gone."""
         path = self._database.read(lambda tx: instances.newest_path(tx, sop_instance_uid))
         return None if self._files.path(path).is_file() else path
+
+    def _is_removed(self, sop_instance_uid: str) -> bool:
+        held = self._database.read(lambda tx: instances.held(tx, sop_instance_uid))
+        return held is not None and held.removed_at is not None
 
     def _heal(self, came: Arrival, lost: str, found: Recovered) -> None:
         """Let a whole file count instead of one that is gone, as if it had just come again."""
@@ -176,11 +183,14 @@ def _cannot_be_settled(path: str, error: OSError) -> None:
     _log.error("a file without a row cannot be settled; it stays for the next start", path=path, reason=error.strerror)
 
 
-def _lines(differences: Iterator[Alone], found: Recovered) -> Iterator[str]:
-    """Yield the files without a row, a line each; count the rows without a file on the way."""
+def _lines(differences: Iterator[Alone], files: InstanceFiles, found: Recovered) -> Iterator[str]:
+    """Yield the files without a row, a line each; count the rows without a file, remove what was to be, on the way."""
     for one in differences:
-        if one.is_file:
+        if one.known_to is Side.FILE:
             yield f"{one.path}\n"
+        elif one.known_to is Side.REMOVED:
+            files.remove_with_folder(one.path)
+            found.removed += 1
         else:
             found.missing += 1
             found.first_missing += [one.path] if len(found.first_missing) < _NAMED else []

@@ -127,6 +127,12 @@ class InstanceFiles:
         """Remove a kept file that no row refers to."""
         self.path(relative).unlink(missing_ok=True)
 
+    def remove_with_folder(self, relative: str) -> None:
+        """Remove a file whose row says that it is gone, and the folder of its study where it was the last in it."""
+        self.remove(relative)
+        with contextlib.suppress(OSError):  # others lie in it, or one comes just now
+            self.path(relative).parent.rmdir()
+
     def set_aside(self, relative: str) -> str:
         """Move a kept file that no row names to the quarantine, durably, and return its path there."""
         aside = f"{_QUARANTINE}/{Path(relative).name}"

@@ -48,6 +48,7 @@ def instance(row: Instance) -> Listed:
         "called_ae_title": row.called_ae_title,
         "address": row.address,
         "received_at": iso(row.received_at),
+        "removed_at": iso(row.removed_at),
         "turned_away": row.turned_away,
         "synthetic": row.synthetic,
         "header_synthetic": row.header.get("synthetic") is True,

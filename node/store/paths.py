@@ -1,26 +1,38 @@
 """Which files the rows refer to, in an order in which they can be compared with those on the disk."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import select, union, update
 
 from node.store.database import Transaction
 from node.store.tables import Instance, InstanceCopy
 
-_FETCHED_AT_ONCE = 1000
+_FEW_AT_A_TIME = {"yield_per": 1000}
 
 
-def in_order(tx: Transaction) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class NamedPath:
+    """The path of a file that a row refers to."""
+
+    path: str
+    removed: bool  #: for its age: the file is not there, or on its way out
+
+
+def in_order(tx: Transaction) -> Iterator[NamedPath]:
     """Yield the path of every file that a row refers to, each once, in the order of their characters.
 
     A few are held at a time, however many there are; the iterator is used up inside of the transaction. While a node
     runs, a file is kept a moment before its row.
     """
-    paths = union(select(Instance.path), select(Instance.newest_path), select(InstanceCopy.path)).subquery()
+    removed = Instance.removed_at.is_not(None).label("removed")
+    of_copies = select(InstanceCopy.path.label("path"), removed).join(Instance)
+    named = union(select(Instance.path, removed), select(Instance.newest_path, removed), of_copies).subquery()
     is_postgresql = tx.get_bind().dialect.name == "postgresql"
     # by itself PostgreSQL sorts by the rules of a language, and so in another order than the names of files
-    key = paths.c.path.collate("C") if is_postgresql else paths.c.path
-    return iter(tx.scalars(select(paths.c.path).order_by(key).execution_options(yield_per=_FETCHED_AT_ONCE)))
+    key = named.c.path.collate("C") if is_postgresql else named.c.path
+    rows = tx.execute(select(named.c.path, named.c.removed).order_by(key), execution_options=_FEW_AT_A_TIME)
+    return (NamedPath(path, bool(gone)) for path, gone in rows)
 
 
 def replace(tx: Transaction, sop_uid: str, gone: str, by: str) -> None:

@@ -103,8 +103,9 @@ def instances(tx: Transaction, limit: int | None = None, *, study_uid: str | Non
         ``sop_instance_uid``, ``study_instance_uid``, ``series_instance_uid``, ``sop_class_uid``,
         ``transfer_syntax_uid``, ``kind`` ("image", "own" or "other"), ``modality``, ``path`` (relative to the data
         folder), ``size_bytes``, ``calling_ae_title``, ``called_ae_title``, ``address``, ``received_at``,
-        ``turned_away`` {model: reason}, ``synthetic`` (whether any copy of it said so), ``header_synthetic`` (whether
-        the header that counts says so).
+        ``removed_at`` (when its file was removed for its age, null while it is there), ``turned_away``
+        {model: reason}, ``synthetic`` (whether any copy of it said so), ``header_synthetic`` (whether the header that
+        counts says so).
     """
     query = select(Instance).order_by(Instance.received_at, Instance.sop_instance_uid).limit(limit)
     if study_uid is not None:

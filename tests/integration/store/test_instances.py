@@ -151,7 +151,7 @@ def test_every_file_that_a_row_refers_to_is_known(
     database.write(lambda tx: instances.add_revision(tx, copy("instances/ab/revised.dcm")))
     database.write(lambda tx: instances.update_header(tx, "1.2.3.1", first.header, path="instances/ab/newer.dcm"))
 
-    known = database.read(lambda tx: list(paths.in_order(tx)))
+    known = database.read(lambda tx: [one.path for one in paths.in_order(tx)])
 
     assert known == sorted({first.path, "instances/ab/revised.dcm", "instances/ab/newer.dcm"})
 
