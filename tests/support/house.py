@@ -80,12 +80,20 @@ class House:
         """Return a receiver with the policy as it is now."""
         return self.receiver_that_tells(unobserved)
 
+    @property
+    def books(self) -> Books:
+        """Return the ledger that a receiver writes to."""
+        return self._books(unobserved)
+
     def receiver_that_tells(self, reached: Reached) -> Receiver:
         """Return a receiver that calls `reached` at each step."""
-        hearing = Hearing(serves=False, callers=(), clock=self.clock, jitter=random.Random(1), new_uid=new_uid)
-        books = Books(self.database, self.files, self.recorder, hearing, self.wake, reached)
+        books = self._books(reached)
         least = Free(self.policy.min_free_bytes, self.policy.min_free_inodes)
         return Receiver(self.files, books, Congestion(books.ping, self.files, least), reached)
+
+    def _books(self, reached: Reached) -> Books:
+        hearing = Hearing(serves=False, callers=(), clock=self.clock, jitter=random.Random(1), new_uid=new_uid)
+        return Books(self.database, self.files, self.recorder, hearing, self.wake, reached)
 
     @property
     def recovery(self) -> Recovery:

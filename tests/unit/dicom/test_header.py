@@ -18,6 +18,7 @@ from tests.unit.dicom.raw import (
     explicit,
     implicit,
     item,
+    open_sequence,
 )
 
 
@@ -132,6 +133,37 @@ def test_device_uids_are_listed_once_and_only_if_they_are_some() -> None:
     equipment = item(explicit(0x00181002, b"UI", b"1.5\\1.6\0")) + item(explicit(0x00181002, b"UI", b"nonsense"))
     dataset = SMALL + explicit(0x00181002, b"UI", b"1.5\0") + explicit(0x0018A001, b"SQ", equipment)
     assert inspect(dataset, EXPLICIT).device_uids == ("1.5", "1.6")
+
+
+def _code(value: bytes, order: str = "<") -> bytes:
+    return explicit(0x00080100, b"SH", value, order=order) + explicit(0x00080102, b"SH", b"DCM ", order=order)
+
+
+@pytest.mark.parametrize("tag", [0x00089215, 0x0066002F])
+def test_codes_say_how_an_image_was_derived(tag: int) -> None:
+    """With a length and without one, with VRs and without; no further than the sequence."""
+    items = item(_code(b"113072")) + item(_code(b"123110"))
+    after = explicit(0x00082218, b"SQ", item(_code(b"999999")))
+    closed, opened = explicit(tag, b"SQ", items), open_sequence(tag, _code(b"113072"), _code(b"123110"))
+    expected = ("113072", "123110")
+    assert inspect(SMALL + closed + after, EXPLICIT).derivation_codes == expected
+    assert inspect(SMALL + opened + after, EXPLICIT).derivation_codes == expected
+    bare = implicit(tag, item(implicit(0x00080100, b"123110") + implicit(0x00080102, b"DCM ")))
+    assert inspect(bare + implicit(0x0020000D, b"1.2.3\0"), IMPLICIT).derivation_codes == ("123110",)
+
+
+def test_codes_that_are_sloppy_cost_no_image() -> None:
+    """What says how it was derived may be cut or nonsense; the image is kept all the same."""
+    for value in (b"", b"\x08\x00", b"\xff" * 40, item(b"\x08\x00\x00\x01SH\x10\x00123")):
+        assert inspect(SMALL + explicit(0x00089215, b"SQ", value), EXPLICIT).study_instance_uid == "1.2.3"
+
+
+def test_who_contributed_is_told_from_who_made_the_image() -> None:
+    """The manufacturer of the image stays its own."""
+    equipment = item(explicit(0x00080070, b"LO", b"Finder AI ")) + item(explicit(0x00080070, b"LO", b"Scanner "))
+    dataset = explicit(0x00080070, b"LO", b"Modality") + SMALL + explicit(0x0018A001, b"SQ", equipment)
+    header = inspect(dataset, EXPLICIT)
+    assert (header.manufacturer, header.equipment_manufacturers) == ("Modality", ("Finder AI", "Scanner"))
 
 
 def test_pixels_are_compared_by_their_encoded_value() -> None:
