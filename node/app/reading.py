@@ -65,7 +65,7 @@ class Readers:
             try:
                 child.call(warm, bundle, public_key)
             except Permanent as error:
-                log.error("reading waits: restart the node with a bundle that loads", reason=str(error))  # noqa: TRY400 - the reason says all
+                log.error("reading waits", reason=str(error), way_out="restart the node with a bundle that loads")  # noqa: TRY400 - the reason says all
                 return
             except Transient as error:  # the child died or was too slow: the first read tries again
                 if not self._stopping:

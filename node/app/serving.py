@@ -81,15 +81,15 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
         for line in [*shadow_notes(settings, node.registrations), *node.holds]:
-            log.warning(line)
+            log.warning("results kept back", note=line)
         while not signals.wait(_LOOK_S):
             _see_to_clock(node)
             if not node.accepts(_ACCEPTS_WITHIN_S):
-                log.error("the thread that accepts connections stands still: the node ends", after_s=_ACCEPTS_WITHIN_S)
+                log.error("accepting stands still", then="the node ends", after_s=_ACCEPTS_WITHIN_S)
                 _end_at_once(node)
         log.info("draining")
         drained = node.drain(settings.node.drain_timeout_s)
-        log.info("drained" if drained else "stopped with work in hand; it goes on at the next start")
+        log.info("drained" if drained else "stopped with work in hand")
     if loss.has_happened:
         raise OperatorError(
             "the node could not receive any more and has ended: start it again, or let the service manager do so; the "
@@ -101,7 +101,7 @@ def _see_to_clock(node: Node) -> None:
     try:
         node.look_at_clock()
     except Transient as error:  # the next start finds it
-        telemetry.logger("app").warning("clock_not_seen_to", reason=str(error))
+        telemetry.logger("app").warning("clock not looked at", reason=str(error))
 
 
 class _Loss:
@@ -121,7 +121,7 @@ def _end() -> None:
 
 def _give_way() -> None:
     """Stop, as at a signal, because another node works on the database by now."""
-    telemetry.logger("app").error("another node took the database while its server was away: this one stops")
+    telemetry.logger("app").error("another node took the database", since="its server was away", then="this node stops")
     _end()
 
 

@@ -119,7 +119,7 @@ class GuardedAssociation(Association):
         except BrokenProtocol as broken:
             self.end_for(broken)
         except OSError:
-            _log.info("connection_lost", address=self.visitor.address[0])
+            _log.info("connection lost", address=self.visitor.address[0])
         finally:
             self._is_over = True  # a drain that waited for this one goes on now, and must not abort what says goodbye
             self.host.ended(self)
@@ -138,7 +138,7 @@ class GuardedAssociation(Association):
 
     def end_for(self, broken: BrokenProtocol) -> None:
         """Let the association end with an A-ABORT that says why."""
-        _log.warning("association_aborted", reason=str(broken), address=self.visitor.address[0])
+        _log.warning("association aborted", reason=str(broken), address=self.visitor.address[0])
         self.farewell = abort_pdu(broken.reason)
 
     def _introduce(self) -> None:

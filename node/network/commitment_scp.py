@@ -74,7 +74,7 @@ class CommitmentService:
             return answer_to(command, contained(self._hear, heard), "")
         except Refused as refused:
             caller = {"calling_ae_title": who.calling_ae_title, "address": who.address}
-            _log.warning("commitment_refused", status=f"0x{refused.status:04X}", reason=refused.reason, **caller)
+            _log.warning("commitment refused", status=f"0x{refused.status:04X}", reason=refused.reason, **caller)
             return answer_to(command, refused.status, refused.reason)
 
 

@@ -108,7 +108,7 @@ class FastAssociation(GuardedAssociation):
         except (Left, Aborted):
             self.farewell = b""
         except Stalled as stalled:
-            _log.warning("association_aborted", reason=str(stalled), address=self.visitor.address[0])
+            _log.warning("association aborted", reason=str(stalled), address=self.visitor.address[0])
         finally:
             self.is_established = False
             self.assembly.abandon()

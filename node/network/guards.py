@@ -152,7 +152,7 @@ class GuardedUpperLayer(DULServiceProvider):
         try:
             super().run_reactor()
         except (InvalidEventError, OSError, *LIBRARY_ERRORS) as error:
-            _log.warning("upper_layer_ended", error=type(error).__qualname__, place=place_of(error))
+            _log.warning("upper layer ended", error=type(error).__qualname__, place=place_of(error))
         finally:
             cut(self._association.connection)
             self._association.assembly.abandon()

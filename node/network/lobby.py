@@ -174,7 +174,7 @@ class Lobby:
         except BlockingIOError:
             return  # another process took it
         except ConnectionAbortedError:
-            _log.info("connection_gone", reason="it ended before it was accepted")
+            _log.info("connection gone", reason="it ended before it was accepted")
             return
         except OSError as error:
             if error.errno in _NEVER_AGAIN:
@@ -191,7 +191,7 @@ class Lobby:
         """Accept nothing for a moment: the listening socket stays ready, and the thread would spin."""
         is_full = error.errno in _OUT_OF_DESCRIPTORS
         way_out = "raise the limit of open files of this process" if is_full else "it is tried again"
-        _log.error("not_accepted", error=error.strerror, way_out=way_out)
+        _log.error("connection not accepted", error=error.strerror, way_out=way_out)
         if is_full:
             self._make_room(self._guests.least())
         self._selector.unregister(self._listener)
@@ -232,7 +232,7 @@ class Lobby:
         except AbortedEarly:
             self._drop(guest)  # PS3.8 9.2.3, AA-2: nothing is answered
         except BrokenProtocol as broken:
-            _log.info("connection_aborted", reason=str(broken), address=guest.address[0])
+            _log.info("connection aborted", reason=str(broken), address=guest.address[0])
             self._bid_farewell(guest, abort_pdu(broken.reason))
         while (heaviest := self._guests.one_too_heavy()) is not None:
             self._drop(heaviest)
@@ -291,4 +291,4 @@ class Lobby:
 
 def _tell_end(error: BaseException | None) -> None:
     kind, place = (type(error).__qualname__, place_of(error)) if error is not None else ("none", "an unknown place")
-    _log.error("accepting_ended", error=kind, place=place)
+    _log.error("accepting ended", error=kind, place=place)

@@ -89,7 +89,7 @@ def contained(step: Callable[..., _Result], *arguments: object) -> _Result:
         raise
     except Exception as error:  # noqa: BLE001 - see above
         place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("store_failed", error=type(error).__qualname__, file=place.filename, line=place.lineno)
+        _log.error("storing failed", error=type(error).__qualname__, file=place.filename, line=place.lineno)
         raise Refused(_OUT_OF_RESOURCES, "processing failed on the node") from None
 
 
@@ -123,7 +123,7 @@ class StorageService:
         """
         if not command.is_answerable:
             # PS3.7 9.3.2.3: a C-CANCEL for what is over is ignored; responses answer nothing that this node asked.
-            _log.info("stray_message_ignored", command_field=f"0x{command.field:04X}")
+            _log.info("stray message ignored", command_field=f"0x{command.field:04X}")
             return Thrown(None)
         try:
             _ = command.number(Element.MESSAGE_ID)
@@ -172,7 +172,7 @@ def _store_response(command: Command, announced: Announced, status: int, comment
     if comment:
         uid = announced.sop_instance_uid if is_uid(announced.sop_instance_uid) else ""
         who = {"calling_ae_title": announced.calling_ae_title, "address": announced.address}
-        _log.warning("instance_refused", status=f"0x{status:04X}", reason=comment, sop_instance_uid=uid, **who)
+        _log.warning("instance refused", status=f"0x{status:04X}", reason=comment, sop_instance_uid=uid, **who)
     uids = {
         Element.AFFECTED_SOP_CLASS_UID: announced.sop_class_uid,
         Element.AFFECTED_SOP_INSTANCE_UID: announced.sop_instance_uid,

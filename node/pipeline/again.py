@@ -120,7 +120,7 @@ class Copies:
                     repeat = compare(newest, file, self._files.open_scratch, same_identity=alike)
             except (FileNotFoundError, NotPart10, NotParsable) as error:
                 reason = type(error).__name__
-                _log.error("a stored file is gone or spoilt, and came again", path=held.newest_path, reason=reason)
+                _log.error("stored file gone or spoilt came again", path=held.newest_path, reason=reason)
                 repeat = Repeat.REVISION if alike else Repeat.OTHER_IDENTITY
                 gone, heals = held.newest_path if isinstance(error, FileNotFoundError) else None, True
             others = [path for path in known.copies if path != held.newest_path]

@@ -94,7 +94,7 @@ def _as_announced(header: InstanceHeader, announced: Announced, first_bytes: byt
         raise Refused(_DATASET_DOES_NOT_MATCH, "SOP Class UID of command and dataset differ")
     if first_bytes in _FILE_META_GROUPS and announced.transfer_syntax_uid not in DEFLATED:
         caller, uid = announced.calling_ae_title, announced.sop_instance_uid
-        _log.warning("file_meta_in_dataset", calling_ae_title=caller, sop_instance_uid=uid)
+        _log.warning("file meta information in a dataset", calling_ae_title=caller, sop_instance_uid=uid)
     return header
 
 

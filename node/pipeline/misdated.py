@@ -60,7 +60,7 @@ class Misdated:
         """Let it be due now; return how many rows that were."""
         rows = self._database.write(lambda tx: misdated.bring_back(tx, self._clock(), self._longest_wait_s))
         if rows:
-            _log.warning("due_times_ahead", rows=rows, reason="further ahead than any wait: treated as due")
+            _log.warning("due times too far ahead", rows=rows, reason="further ahead than any wait: treated as due")
             self._wake()
         return rows
 
@@ -70,5 +70,5 @@ class Misdated:
         now, ended = self._seen
         set_back_s = (ended - began) - (now - then).total_seconds()
         if set_back_s > _NOTICED_S:
-            _log.warning("clock_set_back", by_s=round(set_back_s))
+            _log.warning("clock set back", by_s=round(set_back_s))
             self.settle()

@@ -180,7 +180,7 @@ def _another_day(path: str) -> Iterator[None]:
 
 
 def _cannot_be_settled(path: str, error: OSError) -> None:
-    _log.error("a file without a row cannot be settled; it stays for the next start", path=path, reason=error.strerror)
+    _log.error("file without a row cannot be settled", path=path, reason=error.strerror)
 
 
 def _lines(differences: Iterator[Alone], files: InstanceFiles, found: Recovered) -> Iterator[str]:

@@ -53,4 +53,4 @@ def tell_standing(tx: Transaction, now: datetime, study_uid: str, test_peers: Co
         if synthetic.is_told(tx, study_uid, peer):
             continue
         audit.add(tx, now, synthetic.STANDS + peer, study_uid, peer=peer)
-        _log.warning("study turned synthetic; a report stands at a real peer", study_instance_uid=study_uid, peer=peer)
+        _log.warning("report on a synthetic study stands at a real peer", study_instance_uid=study_uid, peer=peer)

@@ -66,7 +66,7 @@ def receive_until_told(
             received.drain(settings.node.drain_timeout_s)
             return
         if not deaf.is_set():
-            _log.warning("the first process is gone; draining")
+            _log.warning("first process gone", then="this one drains")
         received.drain(min(_LEFT_BEHIND_S, settings.node.drain_timeout_s))
         if deaf.is_set():
             raise OperatorError("it could not accept connections any more; it is started again")

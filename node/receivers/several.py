@@ -123,4 +123,4 @@ class ReceivingProcesses:
         try:
             self._files.sweep()
         except OSError as error:  # the next death or start sweeps it
-            _log.warning("what a receiving process left could not be swept", reason=error.strerror)
+            _log.warning("leftovers not swept", reason=error.strerror)

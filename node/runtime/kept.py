@@ -184,7 +184,7 @@ class Kept:
                 asked = 0 if WELL in words else asked
             if (now := time.monotonic()) >= ask_at:
                 if asked >= _MOST_UNANSWERED or not (self.is_ready or now - began < _READY_WITHIN_S):
-                    self._log.error("receiving process does not answer; it is ended")
+                    self._log.error("receiving process does not answer", then="it is ended")
                     self._kill()
                 asked, ask_at = asked + self._asked(line), now + self._ask_every_s
 
@@ -223,7 +223,7 @@ class Kept:
             self.deaths = 1 if lived_s > _LONG_LIFE_S else self.deaths + 1
             self._changed.notify_all()
         again_in_s = pause_s(self.deaths)
-        self._log.error("receiving process died; it is started again", end=self.last_end, again_in_s=again_in_s)
+        self._log.error("receiving process died", end=self.last_end, again_in_s=again_in_s)
         self._ended_well = True  # this end was told of; a drain asks for the next one
         self._told.on_death()
         self._stopping.wait(again_in_s)

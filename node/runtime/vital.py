@@ -34,5 +34,5 @@ def _watched(name: str, run: Callable[[], None], lost: Callable[[], None]) -> No
     finally:
         error = sys.exception()
         if not is_done and error is not None:
-            logger("runtime").error("thread_ended", thread=name, error=type(error).__qualname__, place=place_of(error))
+            logger("runtime").error("thread ended", thread=name, error=type(error).__qualname__, place=place_of(error))
             lost()

@@ -67,7 +67,7 @@ class ServerLock:
                 self._session.scalar(text("SELECT 1"))
                 return True
         except SQLAlchemyError:
-            _log.warning("the session that holds the lock on the database is gone; the lock is taken again")
+            _log.warning("lock on the database lost", then="it is taken again")
             self._let_go()
         try:
             return self.take() or self._is_held_by_what_we_lost()

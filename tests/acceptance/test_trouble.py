@@ -87,7 +87,7 @@ def test_a_node_that_can_accept_nobody_any_more_ends_as_failed(home: NodeFolder)
     address = PeerAddress("PACSNODE", "127.0.0.1", node.port)
     with open_association(address, "MODALITY", [(came.sop_class_uid, came.transfer_syntax_uid)]) as association:
         os.kill(node.process.pid, signal.SIGUSR1)
-        node.wait_said("accepting_ended")
+        node.wait_said("accepting ended")
         outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
         assert association.store(outgoing).status == 0x0000
     assert node.process.process.wait(30) == 1

@@ -113,7 +113,7 @@ def test_a_lobby_that_can_accept_nobody_any_more_tells_so(
         assert lost.wait(10)
         assert ended.wait(10)
         assert guest.echo() == 0  # who is in is served to the end
-    (told,) = [event for event in events if event["event"] == "accepting_ended"]
+    (told,) = [event for event in events if event["event"] == "accepting ended"]
     assert (told["error"], told["log_level"]) == ("OSError", "error")
 
 
@@ -253,7 +253,7 @@ def test_running_out_of_descriptors_neither_spins_nor_deafens(
                 late.recv(1)
         late.settimeout(10)
         assert late.recv(1) == b"\2"
-    refused = [event for event in events if event["event"] == "not_accepted"]
+    refused = [event for event in events if event["event"] == "connection not accepted"]
     assert 1 <= len(refused) <= 5
     assert guest.echo() == 0
 

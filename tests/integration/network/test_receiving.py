@@ -139,7 +139,7 @@ def test_a_defect_of_ours_is_0xa700_and_says_nothing_of_the_patient(listen: Any,
         assert peer.store(Instance("1.2.3", b"dataset")) == 0xA700
     assert peer.echo() == 0x0000
     assert "DOE" not in str(events)
-    (failure,) = [event for event in events if event["event"] == "store_failed"]
+    (failure,) = [event for event in events if event["event"] == "storing failed"]
     assert failure["error"] == "KeyError"
     assert failure["file"].endswith("test_receiving.py")
 

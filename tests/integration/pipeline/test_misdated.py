@@ -45,7 +45,7 @@ def test_what_a_clock_left_ahead_is_due_at_the_next_start(ahead: House) -> None:
     assert not _claimed(ahead, JobKind.READ)
     with capture_logs() as events:
         assert Misdated(ahead.database, _LONGEST_WAIT_S, ahead.clock, ahead.wake).settle() == 2
-    assert [event["rows"] for event in events if event["event"] == "due_times_ahead"] == [2]
+    assert [event["rows"] for event in events if event["event"] == "due times too far ahead"] == [2]
     assert ahead.woken
     assert _claimed(ahead, JobKind.READ)
 
@@ -63,7 +63,7 @@ def test_a_running_node_sees_that_its_clock_was_set_back(house: House) -> None:
     with capture_logs() as events:
         misdated.look()
         misdated.look()
-    assert [event["event"] for event in events] == ["clock_set_back", "due_times_ahead"]
+    assert [event["event"] for event in events] == ["clock set back", "due times too far ahead"]
     assert _claimed(house, JobKind.READ)
 
 

@@ -51,5 +51,5 @@ def _log_of_refusal(sop_instance_uid: str) -> dict[str, Any]:
 def test_the_log_of_a_refusal_says_who_sent_which_instance(named: str, logged: str) -> None:
     """The operator has to have it sent again; what is no UID may be anything, and is left out."""
     line = _log_of_refusal(named)
-    assert line["event"] == "instance_refused"
+    assert line["event"] == "instance refused"
     assert (line["calling_ae_title"], line["address"], line["sop_instance_uid"]) == ("MODALITY", "10.0.0.7", logged)
