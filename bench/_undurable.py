@@ -1,88 +1,136 @@
 """Start the node without durability, as other receivers run: for the benchmark alone, the product has no such setting.
 
 ``_undurable.py --config FILE serve``. As ``_unsynced.py``, and an instance is answered once its file has its name: its
-rows are written afterwards, with those that came within `_EVERY_S`, by a thread of their own. Nothing of what is
-recorded is left out, and the benchmark looks for every row.
+rows are written afterwards, with those that came within `_EVERY_S`. Where processes hand over to the first one, they do
+so as late. Nothing of what is recorded is left out, and the benchmark looks for every row.
 """
 
+import contextlib
+import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import _unsynced  # noqa: F401 - imported for what it does
+import _unsynced
 
-from node.store.database import Database, Transaction
+if TYPE_CHECKING:
+    from node.pipeline.arrival import Arrival
+    from node.receivers.handing import HandingOver
+    from node.store.database import Database
 
 _EVERY_S = 0.05
 _LARGEST_GROUP = 128  # as large as the node's own
+_MOST_CHANNELS = 256
+_STORED = 0x0000
 _NO_JOBS = 0  # what a record returns of an instance that is new and that no model reads, as all of the benchmark's are
 
-_Record = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
-
-_close = Database.close
+_Item = TypeVar("_Item")
 
 
-class _Later:
-    """Records what came in a database, a moment after it was answered."""
+class _Later(Generic[_Item]):
+    """Writes what came, a moment after it was answered, on a thread of its own."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._waiting: deque[tuple[_Record, Any]] = deque()
+    def __init__(self, write: Callable[[Sequence[_Item]], None]) -> None:
+        self._write = write
+        self._waiting: deque[_Item] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._starting = threading.Lock()
 
-    def add(self, record: _Record, item: Any) -> None:
-        self._waiting.append((record, item))
+    def add(self, item: _Item) -> None:
+        self._waiting.append(item)
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def close(self) -> None:
         self._closing.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._closing.wait(_EVERY_S):
-            self._write()
-        self._write()
+            self._write_all()
+        self._write_all()
 
-    def _write(self) -> None:
+    def _write_all(self) -> None:
         while self._waiting:
             count = min(len(self._waiting), _LARGEST_GROUP)
-            came = [self._waiting.popleft() for _ in range(count)]
-            for record, items in _by_record(came):
-                self._database.write(lambda tx, record=record, items=items: record(tx, items))  # type: ignore[misc]
+            self._write([self._waiting.popleft() for _ in range(count)])
 
 
-def _by_record(came: Sequence[tuple[_Record, Any]]) -> Iterator[tuple[_Record, list[Any]]]:
-    for record, pairs in groupby(came, key=itemgetter(0)):
-        yield record, [item for _, item in pairs]
+def _record_later() -> None:
+    """Have a database write what is recorded together a moment later."""
+    from node.store.database import Database  # noqa: PLC0415 - only where there is one
+
+    later: dict[Database, _Later[Any]] = {}
+    starting, close = threading.Lock(), Database.close
+
+    def write_together(database: "Database", record: Any, item: Any) -> int:
+        with starting:
+            if database not in later:
+                later[database] = _Later(database.write_all)
+        later[database].add((record, item))
+        return _NO_JOBS
+
+    def close_after_writing(database: "Database") -> None:
+        if database in later:
+            later.pop(database).close()
+        close(database)
+
+    Database.write_together = write_together  # type: ignore[assignment, method-assign]
+    Database.close = close_after_writing  # type: ignore[method-assign]
 
 
-_later: dict[Database, _Later] = {}
-_starting = threading.Lock()
+def _hand_over_later() -> None:
+    """Have a process that hands over wait for no answer: a channel is used again once its answer is there."""
+    from node.receivers.handing import HandingOver  # noqa: PLC0415 - only where it is done
+    from node.receivers.message import asked  # noqa: PLC0415
+
+    def record(handing: "HandingOver", came: "Arrival") -> int:
+        asking = handing._asking  # noqa: SLF001
+        channel = _answered(asking._idle) or asking._connect()  # noqa: SLF001
+        channel.send(asked(came))
+        asking._idle.append(channel)  # noqa: SLF001
+        return _STORED
+
+    HandingOver.record = record  # type: ignore[method-assign]
 
 
-def _write_later(database: Database, record: _Record, item: Any) -> int:
-    later = _later.get(database)
-    if later is None:
-        with _starting:
-            later = _later.get(database) or _later.setdefault(database, _Later(database))
-    later.add(record, item)
-    return _NO_JOBS
+def _answered(channels: "deque[socket.socket]") -> "socket.socket | None":
+    """Return the channel that was used first, with its answer read; None where there are few, and that is not there."""
+    with contextlib.suppress(IndexError):
+        channel = channels.popleft()
+        try:
+            if not channel.recv(1 << 16, 0 if len(channels) > _MOST_CHANNELS else socket.MSG_DONTWAIT):
+                raise ConnectionError("the first process is gone")
+        except BlockingIOError:
+            channels.appendleft(channel)
+        else:
+            return channel
+    return None
 
 
-def _close_after_writing(database: Database) -> None:
-    if database in _later:
-        _later.pop(database).close()
-    _close(database)
+def _hear_later() -> None:
+    """Have the first process look every `_EVERY_S` for what was handed over."""
+    from node.runtime.channels import Channels  # noqa: PLC0415 - only in the first process
 
+    ready, pause = Channels._ready, threading.Event()  # noqa: SLF001
 
-Database.write_together = _write_later  # type: ignore[assignment, method-assign]
-Database.close = _close_after_writing  # type: ignore[method-assign]
+    def ready_later(channels: Channels) -> Any:
+        pause.wait(_EVERY_S)
+        return ready(channels)
+
+    Channels._ready = ready_later  # type: ignore[method-assign]  # noqa: SLF001
+
 
 if __name__ == "__main__":
+    _unsynced.keep_database_unsynced()
+    _record_later()
+    _hear_later()
     from node.__main__ import main
 
     main()
+else:  # in a process that it starts
+    _hand_over_later()
