@@ -9,6 +9,7 @@ import typer
 from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
+from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline import control, recall
 
@@ -67,7 +68,14 @@ def recall_(
 @application.command()
 def rejections(context: typer.Context, as_json: Json = False) -> None:
     """List the rejection notes that came, and the reports that peers had got before."""
-    listing(control.rejections(settings_of(context)), as_json, control.REJECTIONS_COLUMNS)
+    rows = control.rejections(settings_of(context))
+    listing(rows if as_json else control.in_short(rows), as_json, control.REJECTIONS_COLUMNS)
+
+
+def say_holds(settings: Settings, as_json: bool) -> None:
+    """Print the holds that are in force, before a listing for a person."""
+    for placed in [] if as_json else control.in_force(settings):
+        console.print(f"hold: {placed.said}", markup=False)
 
 
 def who() -> str:

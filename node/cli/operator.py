@@ -7,6 +7,7 @@ import typer
 
 from node import app, config
 from node.app import utc_now
+from node.cli.control import say_holds
 from node.cli.main import application
 from node.cli.output import Json, check_lines, console, listing, print_json, progress_bars, reporter, settings_of
 from node.domain.errors import OperatorError
@@ -80,6 +81,7 @@ def studies(
     if complete and study_instance_uid is not None:
         console.print(operate.complete(settings, study_instance_uid, utc_now()), markup=False)
     elif study_instance_uid is None:
+        say_holds(settings, as_json)
         listing(operate.studies(settings, utc_now()), as_json, operate.STUDIES_COLUMNS)
     else:
         study = operate.study(settings, study_instance_uid, utc_now())
@@ -110,7 +112,9 @@ def queue(context: typer.Context, as_json: Json = False) -> None:
 @application.command()
 def deliveries(context: typer.Context, as_json: Json = False) -> None:
     """List the reports that are to be sent, were sent or are buried, for each peer."""
-    listing(operate.deliveries(settings_of(context), utc_now()), as_json, operate.DELIVERIES_COLUMNS)
+    settings = settings_of(context)
+    say_holds(settings, as_json)
+    listing(operate.deliveries(settings, utc_now()), as_json, operate.DELIVERIES_COLUMNS)
 
 
 @application.command()

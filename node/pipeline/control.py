@@ -124,6 +124,18 @@ def rejections(settings: Settings) -> list[dict[str, Any]]:
         return database.read(control_views.rejections)
 
 
+def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rejection notes as a table shows them: how many instances, and where reports on them stand."""
+    return [
+        {
+            **row,
+            "instances": len(row["instances"]),
+            "delivered": [f"{one['peer']}, note {one['rejection_note'] or 'none'}" for one in row["delivered"]],
+        }
+        for row in rows
+    ]
+
+
 def in_force(settings: Settings) -> list[HoldInForce]:
     """Return the holds that are in force, the oldest first."""
     with open_database(settings) as database:

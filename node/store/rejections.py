@@ -176,10 +176,13 @@ def restore(tx: Transaction, sop_uid: str) -> bool:
 
 def not_rejected() -> ColumnElement[bool]:
     """Return the condition for stored instances that are not rejected; its query names `Instance`."""
-    taken_back = Rejection.code_value.in_(_WRONG)
-    removed = Rejection.rejected_at >= Instance.received_at  # what comes after its note was restored
-    names = Rejection.sop_instance_uid == Instance.sop_instance_uid
-    return ~exists().where(names, or_(taken_back, removed)).correlate(Instance)
+    return ~exists().where(Rejection.sop_instance_uid == Instance.sop_instance_uid, counts()).correlate(Instance)
+
+
+def counts() -> ColumnElement[bool]:
+    """Return the condition for a `Rejection` to count for the `Instance` that it names."""
+    removed = Rejection.rejected_at >= Instance.received_at  # what comes after such a note was restored
+    return or_(Rejection.code_value.in_(_WRONG), removed)
 
 
 def rests_on_rejected() -> ColumnElement[bool]:
@@ -189,9 +192,8 @@ def rests_on_rejected() -> ColumnElement[bool]:
     when it was made counts as one of them.
     """
     image, read = aliased(Instance), aliased(Job)
-    is_read = exists().where(
-        read.kind == JobKind.READ, read.subject_uid == Rejection.sop_instance_uid, read.model == Analysis.model
-    )
+    of_image = read.kind == JobKind.READ, read.subject_uid == Rejection.sop_instance_uid
+    is_read = exists().where(*of_image, read.model == Analysis.model).correlate(Rejection, Analysis)
     return (
         exists()
         .where(

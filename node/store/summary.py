@@ -15,6 +15,7 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import holds, rejections, synthetic, turned_away
 from node.store.database import Transaction
 from node.store.listings import Listed, iso
+from node.store.operation_tables import Rejection
 from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, InstanceKind, Job, JobKind, Study
 
 NEWEST_FIRST = (Study.first_received_at.desc(), Study.study_instance_uid)
@@ -40,7 +41,12 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
                 of_number.get(row.study_instance_uid, {}),
             ),
             "synthetic": row.study_instance_uid in marked,
-            "state": _state(work[row.study_instance_uid], now, reported=row.study_instance_uid in results),
+            "state": _state(
+                work[row.study_instance_uid],
+                now,
+                reported=row.study_instance_uid in results,
+                rejected=0 < _images(contents[row.study_instance_uid]) <= rejected.get(row.study_instance_uid, 0),
+            ),
             "outcomes": results.get(row.study_instance_uid, {}),
             "deliveries": sent[row.study_instance_uid],
             "hold": held.get(row.study_instance_uid),
@@ -105,7 +111,11 @@ def _work(tx: Transaction, chosen: Chosen) -> defaultdict[str, list[_Work]]:
     return grouped
 
 
-def _state(work: Sequence[_Work], now: datetime, *, reported: bool) -> str:
+def _images(contents: Iterable[_Content]) -> int:
+    return sum(count for kind, _, _, count in contents if kind is InstanceKind.IMAGE)
+
+
+def _state(work: Sequence[_Work], now: datetime, *, reported: bool, rejected: bool) -> str:
     states = {state for _, _, state, _ in work}
     if State.BURIED in states:
         return "buried"
@@ -115,6 +125,8 @@ def _state(work: Sequence[_Work], now: datetime, *, reported: bool) -> str:
         return "receiving"
     if State.WAITING in states:
         return "waiting"
+    if rejected:
+        return "rejected"
     return "reported" if reported else "not read"
 
 
@@ -136,9 +148,13 @@ def _held(tx: Transaction, chosen: Chosen) -> dict[str, str]:
 
 
 def _rejected(tx: Transaction, chosen: Chosen) -> dict[str, int]:
-    images = Instance.study_instance_uid.in_(chosen), Instance.kind == InstanceKind.IMAGE, ~rejections.not_rejected()
-    counted = select(Instance.study_instance_uid, func.count()).where(*images).group_by(Instance.study_instance_uid)
-    return dict(tx.execute(counted).all())
+    """Return how many images of each study are rejected; it begins at the few that are, not at all images."""
+    count = func.count(Instance.sop_instance_uid.distinct())
+    named = select(Instance.study_instance_uid, count).join(
+        Rejection, Rejection.sop_instance_uid == Instance.sop_instance_uid
+    )
+    images = Instance.study_instance_uid.in_(chosen), Instance.kind == InstanceKind.IMAGE, rejections.counts()
+    return dict(tx.execute(named.where(*images).group_by(Instance.study_instance_uid)).all())
 
 
 def _newest(chosen: Chosen) -> Select[int]:
