@@ -10,6 +10,7 @@ from node.domain.errors import OperatorError
 from node.network.shared_slots import SharedSlots
 from node.pipeline.ledger import Ledger
 from node.pipeline.steps import Reached, unobserved
+from node.receivers.turns import SharedListener
 from node.receiving import Receiving
 from node.runtime.line import Line
 from node.store.files import InstanceFiles
@@ -60,7 +61,7 @@ def receive_until_told(
             line.hang_up()
 
         received = Receiving(settings, files, ledger, lost, reached)
-        received.start(listener, _slots(settings))
+        received.start(SharedListener(listener), _slots(settings))
         line.ready()
         if line.told_to_drain(partial(received.accepts, _ACCEPTS_WITHIN_S)):
             received.drain(settings.node.drain_timeout_s)
