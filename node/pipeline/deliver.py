@@ -117,7 +117,8 @@ class Courier:
                 self._given.reached(DeliveryStep.SETTLED)
         except _NotWanted:
             self._settling.put_back(delivery)
-        self._idle_until = self._clock() + timedelta(seconds=IDLE_GRACE_S)
+        finally:
+            self._idle_until = self._clock() + timedelta(seconds=IDLE_GRACE_S)
 
     def fail(self, delivery: ClaimedDelivery, error: Exception) -> None:
         """Settle a delivery whose `handle` raised; a peer that was not reached is left alone after a few of these."""
@@ -140,7 +141,7 @@ class Courier:
 
     def _due(self, tx: Transaction) -> datetime | None:
         due = outbox.next_due(tx, [self._peer.name])
-        paused_until = destinations.get(tx, self._peer.name).open_until
+        paused_until = destinations.get(tx, self._peer.name).paused_at(self._clock())
         return due if due is None or paused_until is None else max(due, paused_until)
 
     def _may_leave(self, delivery: ClaimedDelivery) -> bool:

@@ -45,8 +45,13 @@ class Destination:
     last_success_at: datetime | None = None
 
     def paused_at(self, now: datetime) -> datetime | None:
-        """Return when the pause is over in which nothing is tried, or None where something may be."""
-        return self.open_until if self.open_until is not None and self.open_until > now else None
+        """Return when the pause is over in which nothing is tried, or None where something may be.
+
+        A failure that lies ahead was noted while the clock was wrong, and pauses nothing.
+        """
+        if self.open_until is None or (self.last_failure_at is not None and self.last_failure_at > now):
+            return None
+        return self.open_until if self.open_until > now else None
 
 
 def all(tx: Transaction) -> list[Destination]:  # noqa: A001 - read as destinations.all

@@ -1,8 +1,10 @@
 """A peer that does not answer is left alone for a while, and what waits for it waits in peace."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
 from node.pipeline import delivery_standing
@@ -87,6 +89,39 @@ def test_a_peer_that_is_back_gets_everything_at_once(house: House) -> None:
     sent = line.study()["timeline"][-1]["detail"]
     assert sent["waited_s"] == 3600
     assert "refused the connection" in sent["waited_for"]
+
+
+@on_sqlite
+def test_a_failure_that_a_wrong_clock_put_ahead_pauses_nothing(house: House) -> None:
+    """The clock is set right, and the peer is tried."""
+    with serving(Pacs()) as pacs:
+        line = _reported(house, PACS.model_copy(update={"port": pacs.port}))
+        right = house.clock()
+        house.execute("UPDATE deliveries SET failures = 0")
+        patience = line.delivering.patience
+        for _ in range(9):
+            house.database.write(
+                lambda tx: destinations.failed(
+                    tx, "pacs", right + timedelta(days=365), "no answer", patience, line.delivering.jitter
+                )
+            )
+        assert line.deliver() == STUDIES
+
+
+@on_sqlite
+def test_what_waits_for_too_long_is_said_once_an_hour(house: House) -> None:
+    """In the log, with the peer and since when, and without a patient."""
+    pacs = _away()
+    line = _reported(house, PACS.model_copy(update={"port": pacs.port}))
+    line.settings = DeliverSettings(age_alarm_s=600)
+    courier = line.courier(line.peers[0])
+    with capture_logs() as logs:
+        for _ in range(130):
+            courier.next_due()
+            house.clock.forward(60)
+    said = [entry for entry in logs if entry["event"] == "reports wait for a peer"]
+    assert [entry["peer"] for entry in said] == ["pacs", "pacs"]
+    assert set(said[0]) == {"room", "peer", "since", "event", "log_level"}
 
 
 def test_only_one_worker_tries_at_a_peer_whose_pause_is_over(house: House) -> None:

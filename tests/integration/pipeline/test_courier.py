@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.config import PeerSettings
+from node.config import DeliverSettings, PeerSettings
 from node.network.peer import Timeouts
 from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.steps import DeliveryStep
@@ -126,6 +126,22 @@ def test_a_peer_that_closes_after_each_instance_gets_all_without_a_failure(house
     assert pacs.associations == [1] * STUDIES
     assert len(pacs.came) == STUDIES
     assert [row[0] for row in house.rows("SELECT failures FROM deliveries")] == [0] * STUDIES
+
+
+@on_sqlite
+def test_an_association_on_which_nothing_left_is_released_too(house: House, pacs: Pacs) -> None:
+    """Whatever kept the report back."""
+    line = _reported(house, _peer(pacs))
+    line.settings = DeliverSettings(max_result_age_s=1)
+    house.clock.forward(2)
+    courier = line.courier(line.peers[0])
+    delivery = courier.claim()
+    assert delivery is not None
+    courier.handle(delivery)
+    assert courier.claim() is None
+    house.clock.now = courier.next_due() or house.clock.now
+    assert courier.claim() is None
+    assert (pacs.associations, pacs.endings) == ([0], ["released"])
 
 
 @on_sqlite

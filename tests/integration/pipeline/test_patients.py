@@ -12,6 +12,7 @@ from node.store.merges import PatientName
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Pacs, serving
+from tests.test_docs import documented_json_keys
 
 A, B, C = PatientName("ID1"), PatientName("ID2"), PatientName("ID3")
 OF_B: dict[str, Any] = {
@@ -107,6 +108,7 @@ def test_merges_are_listed_and_followed_to_the_end(house: House) -> None:
         ("ID1", "ID2", 1),
         ("ID2", "ID3", 2),
     ]
+    assert set(rows[0]) == set(documented_json_keys("patients"))
     line = Line(house)
     line.report()
     assert _named(line) == [("ID3", "Doe^Jane")]
