@@ -57,6 +57,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
     rules: dict[str, Rule | None] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
     woken: list[str] = field(default_factory=list)
+    devices: frozenset[str] = frozenset({OUR_DEVICE})  #: of this node's models
     policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0, frozenset({"test-pacs"})))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -107,7 +108,7 @@ class House:
     @property
     def recorder(self) -> Recorder:
         """Return a recorder with the policy as it is now."""
-        return Recorder(lambda _: self.rules, frozenset({OUR_DEVICE}), self.policy, self.clock)
+        return Recorder(lambda _: self.rules, self.devices, self.policy, self.clock)
 
 
 def receive(receiver: Receiver, came: IncomingInstance) -> int:
