@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 from sqlalchemy.orm import aliased
 
 from node.domain.identifiers import StudyInstanceUID
@@ -197,10 +197,17 @@ def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
 
     Its lease stands, nobody cancelled it, no hold keeps it back, and it brings no report on an image that was rejected.
     """
-    mine = and_(Delivery.id == claimed.id, Delivery.state == State.RUNNING, Delivery.attempt == claimed.attempt)
     if claimed.kind is DeliveryKind.REPORT and rejections.is_untrue(tx, claimed.analysis_id):
         return False
-    return tx.scalar(select(Delivery.id).where(mine, holds.not_held())) is not None
+    return tx.scalar(_STILL_MINE, {"delivery": claimed.id, "attempt": claimed.attempt}) is not None
+
+
+_STILL_MINE = select(Delivery.id).where(
+    Delivery.id == bindparam("delivery"),
+    Delivery.attempt == bindparam("attempt"),
+    Delivery.state == State.RUNNING,
+    holds.not_held(),
+)
 
 
 def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: datetime) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
@@ -61,15 +61,22 @@ def known_since(tx: Transaction, claimed: ClaimedDelivery) -> datetime:
     A result is as old as the first one that was made of the same images by the same model, under whatever name of the
     patient; or as the study's completion, where that came before.
     """
+    first = tx.execute(_FIRST_OF_SAME_IMAGES, {"analysis": claimed.analysis_id}).scalar_one()
+    closed = tx.scalar(select(Study.closed_at).where(Study.study_instance_uid == claimed.study_instance_uid))
+    return first if closed is None else min(first, closed)
+
+
+def _first_of_same_images() -> Select[datetime]:
     one, other = aliased(Analysis), aliased(Analysis)
     same = and_(
         other.study_instance_uid == one.study_instance_uid,
         other.model == one.model,
         other.inputs_digest == one.inputs_digest,
     )
-    first = tx.execute(select(func.min(other.created_at)).where(one.id == claimed.analysis_id, same)).scalar_one()
-    closed = tx.scalar(select(Study.closed_at).where(Study.study_instance_uid == claimed.study_instance_uid))
-    return first if closed is None else min(first, closed)
+    return select(func.min(other.created_at)).where(one.id == bindparam("analysis"), same)
+
+
+_FIRST_OF_SAME_IMAGES = _first_of_same_images()
 
 
 def is_to_follow(tx: Transaction, study_uid: str, model: str) -> bool:

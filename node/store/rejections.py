@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
@@ -210,7 +210,11 @@ def rests_on_rejected() -> ColumnElement[bool]:
 
 def is_untrue(tx: Transaction, analysis_id: int) -> bool:
     """Return whether an analysis rests on an image that was called wrong since."""
-    return tx.scalar(select(Analysis.id).where(Analysis.id == analysis_id, rests_on_rejected())) is not None
+    return tx.scalar(_UNTRUE, {"analysis": analysis_id}) is not None
+
+
+# asked twice for each report that leaves: building the statement takes ten times as long as running it
+_UNTRUE = select(Analysis.id).where(Analysis.id == bindparam("analysis"), rests_on_rejected())
 
 
 def code_for(tx: Transaction, study_uid: str) -> RejectionCode:
