@@ -1,4 +1,7 @@
-"""Several receiving processes on one port and one PostgreSQL: ready together, limited together, dying one by one."""
+"""Several receiving processes on one port and one database: ready together, limited together, dying one by one.
+
+On SQLite the first process writes what they hand over, on PostgreSQL each writes for itself.
+"""
 
 import contextlib
 import os
@@ -22,12 +25,11 @@ _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 
 
 @pytest.fixture
-def home(tmp_path: Path, postgres_url: str) -> NodeFolder:
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> NodeFolder:
     """Give a folder for a node with two receiving processes, which lets three associations in, two from an address."""
-    tables = {
-        "receive": "processes = 2\nmax_associations = 3\nmax_associations_per_address = 2",
-        "database": f'url = "{postgres_url}"',
-    }
+    tables = {"receive": "processes = 2\nmax_associations = 3\nmax_associations_per_address = 2"}
+    if getattr(request, "param", "sqlite") == "postgresql":
+        tables["database"] = f'url = "{request.getfixturevalue("postgres_url")}"'
     folder = NodeFolder(tmp_path, [SENDER], tables=tables, models=())
     folder.write()
     return folder
@@ -48,6 +50,7 @@ def test_every_process_accepts_on_the_one_port(node: Node) -> None:
             assert peer.store(ct(f"1.2.3.{number}")) == 0x0000
 
 
+@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
 def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel_library(node: Node) -> None:
     """Forked by a process of one thread, which has imported what all need and nothing that decodes or learns."""
     for pid in _receivers(node).values():
@@ -55,11 +58,13 @@ def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel
         own, shared = (_kilobytes(held, name) for name in ("Private_Dirty", "Shared_Dirty"))
         assert own < shared / 2
         mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+        assert ("sqlite" in mapped or "psycopg" in mapped) is ("database" in node.home.tables)
         assert [name for name in ("numpy", "gdcm", "tensorflow", "litert") if name in mapped] == []
         parent = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
         assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
 
 
+@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
 def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_acknowledged(node: Node) -> None:
     """The other one serves on, what was half received is swept, and the next process serves again."""
     kept, lost, after = ct("1.2.3.11"), ct("1.2.3.12"), ct("1.2.3.13")
@@ -122,6 +127,7 @@ def test_a_second_signal_ends_every_process_at_once(home: NodeFolder) -> None:
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), _PATIENCE_S, "the end of all")
 
 
+@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
 def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_next_node(home: NodeFolder) -> None:
     """On the same port and data folder; what they acknowledge while it waits for them is not lost either."""
     text = home.configuration.read_text(encoding="utf-8").replace("port = 0", f"port = {free_port()}", 1)
@@ -152,6 +158,34 @@ def test_a_process_that_cannot_start_keeps_the_node_from_starting(home: NodeFold
     assert "receiving process 1 does not start" in done.stderr
     assert "associations.lock" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_acknowledged_once_the_process_that_writes_is_gone(home: NodeFolder) -> None:
+    """What came whole is refused as something that may pass, and the file of nobody's row does not stay."""
+    kept, lost = ct("1.2.3.41"), ct("1.2.3.42")
+    with _started(home) as node, _accepted_by(node, 1) as peer:
+        assert peer.store(kept) == 0x0000
+        _send_half(peer, lost)
+        os.kill(node.process.pid, signal.SIGKILL)
+        node.process.process.wait(_PATIENCE_S)
+        _send_rest(peer, lost)
+        assert peer.status() == 0xA700
+        peer.release()
+        with _started(home) as following:
+            assert _kept(home) == {kept.sop_instance_uid: kept.dataset}
+            assert len(list((home.data / "instances").rglob("*.dcm"))) == 1
+            with _accepted_by(following, 2) as again:
+                assert again.store(lost) == 0x0000
+    assert _kept(home) == {one.sop_instance_uid: one.dataset for one in (kept, lost)}
+
+
+def test_what_comes_again_under_its_uid_is_answered_the_same_by_every_process(node: Node) -> None:
+    """Equal bytes are held already; a changed header is a revision; both compared by the process that writes."""
+    first = ct("1.2.3.51")
+    with _accepted_by(node, 1) as one, _accepted_by(node, 2) as two:
+        assert [peer.store(first) for peer in (one, two, one)] == [0x0000] * 3
+    assert _kept(node.home) == {first.sop_instance_uid: first.dataset}
+    assert len(list((node.home.data / "instances").rglob("*.dcm"))) == 1
 
 
 @contextlib.contextmanager
