@@ -7,6 +7,7 @@ from node.app.parts import Parts
 from node.pipeline.completion import Closer
 from node.pipeline.compose import Composer
 from node.pipeline.senders import senders_of
+from node.pipeline.warm_report import warm_reports
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
 
@@ -16,4 +17,6 @@ def compose_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
     settings = parts.settings
     closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
     composer = Composer(parts.database, parts.files, parts.catalogue, settings.peers, closer, parts.clock, parts.wake)
-    yield parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
+    loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
+    loop.at_start(warm_reports)
+    yield loop

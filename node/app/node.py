@@ -27,6 +27,7 @@ from node.runtime.loop import WorkLoop
 from node.store import holds, job_claims, outbox, rejections
 from node.store.database import Database
 from node.store.files import InstanceFiles
+from node.store.notices import Listener
 from node.store.registry import Registration
 
 
@@ -62,7 +63,7 @@ class Node:
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
         catalogue = catalogue_of(settings, database, self._registrations)
-        self._keeper = Keeper(EXTEND_EVERY_S)
+        self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._wake)
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
@@ -95,6 +96,7 @@ class Node:
         self._misdated.settle()
         port = self._receiving.start()
         self._keeper.start()
+        self._listener.start()
         for loop in self._others:
             loop.start()
         self._readers.start()
@@ -124,6 +126,7 @@ class Node:
         """End the child processes, whatever they do."""
         self._readers.stop()
         self._keeper.stop()
+        self._listener.stop()
         self._receiving.abandon()
 
     def _wake(self) -> None:

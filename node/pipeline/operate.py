@@ -10,7 +10,7 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.pipeline import completion, delivery_standing
 from node.pipeline.asking import ask_files, test_peers
-from node.store import operator, registry, schema, views
+from node.store import notices, operator, registry, schema, views
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 
@@ -41,7 +41,7 @@ _ANSWER_WITHIN_S = 600.0  # a listing of years may take its time: an operator wa
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the node's database beside the running node.
+    """Open the node's database beside the running node, which is woken where anything was written.
 
     Raises
     ------
@@ -55,7 +55,11 @@ def open_database(settings: Settings) -> Iterator[Database]:
         )
     schema.check(url)
     with closing(Database.open(url, answer_within_s=_ANSWER_WITHIN_S)) as database:
-        yield database
+        try:
+            yield database
+        finally:
+            if database.commits:
+                notices.ring(url)
 
 
 def migrate(settings: Settings, now: datetime) -> str:

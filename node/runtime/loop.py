@@ -4,6 +4,7 @@ It knows how work is waited for and what an unexpected error does, and nothing o
 """
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -15,6 +16,7 @@ Claimed = TypeVar("Claimed")
 _LONGEST_WAIT_S = 5.0
 _SHORTEST_WAIT_S = 0.25  # another worker was faster, or took what it depends on
 _TROUBLE_WAIT_S = 1.0
+_LOOK_AGAIN_S = 0.02  # where signals come in a stream, a look at the database for each would cost more than the work
 
 
 class WorkLoop(Generic[Claimed]):
@@ -47,13 +49,18 @@ class WorkLoop(Generic[Claimed]):
     ) -> None:
         self._claim, self._handle, self._fail = claim, handle, fail
         self._next_due, self._clock = next_due, clock
-        self._wake = threading.Event()
+        self._wake, self._ending = threading.Event(), threading.Event()
         self._stopping = False
         self._claimed: Claimed | None = None
         self._failed: tuple[Claimed, Exception] | None = None
+        self._at_start: Callable[[], None] | None = None
         self._at_end: Callable[[], None] | None = None
         self._log = logger("runtime").bind(loop=name)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def at_start(self, do: Callable[[], None]) -> None:
+        """Have this done on the loop's thread before it works, such as what would else slow the first work."""
+        self._at_start = do
 
     def at_end(self, do: Callable[[], None]) -> None:
         """Have this done on the loop's thread once it works no more, such as letting go of what it kept open."""
@@ -70,6 +77,7 @@ class WorkLoop(Generic[Claimed]):
     def finish(self) -> None:
         """Ask the loop to claim no more; the work in hand goes on."""
         self._stopping = True
+        self._ending.set()
         self._wake.set()
 
     def ended(self, timeout_s: float) -> bool:
@@ -86,12 +94,21 @@ class WorkLoop(Generic[Claimed]):
             except Exception as error:  # noqa: BLE001 - one of the house's two: whatever it was, this thread lives on
                 wait_s = self._after(error)
             if wait_s > 0 and not self._stopping:
-                self._wake.wait(wait_s)
+                self._wait(wait_s)
         if self._at_end is not None:
             self._at_end()
 
+    def _wait(self, wait_s: float) -> None:
+        """Wait for so long or for a signal; one that comes soon after the last look waits for those that follow it."""
+        began = time.monotonic()
+        if self._wake.wait(wait_s):
+            self._ending.wait(max(began + _LOOK_AGAIN_S - time.monotonic(), 0.0))
+
     def _step(self) -> float:
         """Do one piece of work, if one is due; return how long to wait for the next."""
+        if self._at_start is not None:
+            do, self._at_start = self._at_start, None
+            do()
         if self._failed is not None:
             self._fail(*self._failed)
             self._failed = None

@@ -139,7 +139,7 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
         hide_parameters=True,  # they hold patient data
         json_serializer=_dumps,
         pool_pre_ping=True,
-        connect_args=_reaching(answer_within_s),
+        connect_args=reaching(answer_within_s),
         **_POOL,
     )
 
@@ -152,7 +152,7 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
     return engine
 
 
-def _reaching(answer_within_s: float | None) -> dict[str, Any]:
+def reaching(answer_within_s: float | None) -> dict[str, Any]:
     """Return how a server is reached, and what is asked of each of its sessions."""
     wait_s = round(LONGEST_WAIT_S)
     limits = f"-c lock_timeout={wait_s}s -c idle_in_transaction_session_timeout=60s"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import analyses, audit, holds, rejections, work
+from node.store import analyses, audit, holds, notices, rejections, work
 from node.store.analyses import Rendition, rendition
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
@@ -60,6 +60,7 @@ def add(
     what = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id, "kind": kind, "created_at": now}
     values = what | work.fresh(now, priority)
     added = insert_into(tx, Delivery).values(**values).on_conflict_do_nothing().returning(Delivery.id)
+    notices.tell(tx)
     return tx.scalar(added) is not None
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import work
+from node.store import notices, work
 from node.store.columns import UID
 from node.store.database import Transaction
 from node.store.statement import Statement
@@ -89,6 +89,8 @@ def enqueue_reads(
     """
     fresh = work.fresh(now, priority)
     _ADD.run(tx, [_read(read, fresh) for read in reads])
+    if reads:
+        notices.tell(tx)
     for read in reads if again else ():
         this = and_(Job.kind == JobKind.READ, Job.subject_uid == read.sop_instance_uid, Job.model == read.model)
         work.put_back(tx, Job, and_(this, Job.state.not_in(OPEN_STATES)), now)
@@ -117,6 +119,7 @@ def schedule_composes(
     nothing: dict[str, Any] = {"signal": "", "latest_at": None, "ask_at": None}
     # the same order in every process, so that none waits in a circle
     _ADD_OR_PUT_BACK.run(tx, [_compose(*pair, due[pair], priority) | nothing for pair in sorted(due)])
+    notices.tell(tx)
 
 
 def await_completion(tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.sql import Update
 
 from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import work
+from node.store import notices, work
 from node.store.choices import InstanceKind
 from node.store.columns import UID, UTCDateTime
 from node.store.database import Transaction
@@ -37,6 +37,7 @@ def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal)
     values = {"study": study_uid, "at": at, "signal_given": signal.value}
     _BRING_FORWARD.run(tx, [values])
     _BRING_FORWARD_AGAIN.run(tx, [values])
+    notices.tell(tx)
 
 
 def waits_for_images(tx: Transaction, study_uid: str, now: datetime) -> bool:

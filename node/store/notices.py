@@ -1,0 +1,140 @@
+"""Signals that there is work: told with the transaction that makes it, heard by whoever waits for it.
+
+On PostgreSQL `tell` sends a NOTIFY in the transaction itself, so that every node on the database hears of the work at
+the moment of its commit, from whichever process or host, and never before it. On SQLite one process works, and wakes
+its own loops; a command that is typed beside it rings at a local socket (`ring`). A signal that is lost costs seconds
+and no work: whoever waits looks again by itself after a while.
+
+References
+----------
+PostgreSQL documentation, NOTIFY and LISTEN; unix(7), abstract sockets
+"""
+
+import contextlib
+import hashlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
+
+from node.store import engines
+from node.store.database import Transaction
+from node.store.statement import Statement
+from node.telemetry import logger
+
+CHANNEL = "pacs_node_work"
+
+_TOLD = "told"  # the key of a session's `info`
+_AGAIN_S = 2.0  # after which a lost connection is tried again
+_SILENCE_S = 30.0  # after which the connection is asked whether it lives
+_log = logger("store.notices")
+
+
+def tell(tx: Transaction) -> None:
+    """Say with this transaction that there is work; told more than once it is said once."""
+    if tx.get_bind().dialect.name == "postgresql" and not tx.info.get(_TOLD):
+        tx.info[_TOLD] = True
+        _NOTIFY.rows(tx, {})
+
+
+def ring(url: str) -> None:
+    """Say to the node that works on a database that there may be work, from another process; nothing where none does.
+
+    Parameters
+    ----------
+    url
+        Of the database.
+    """
+    file = engines.sqlite_file(url)
+    if file is None:
+        with contextlib.suppress(psycopg.Error), _connection(url) as connection:
+            connection.execute(f"NOTIFY {CHANNEL}")
+        return
+    _ring_at(file)
+
+
+class Listener:
+    """A thread that hears of work, over a connection of its own that is made again when it breaks.
+
+    Parameters
+    ----------
+    url
+        Of the database.
+    wake
+        Called on the thread for each signal, and when a connection was made: some may have been missed before.
+    """
+
+    def __init__(self, url: str, wake: Callable[[], None]) -> None:
+        self._url, self._wake = url, wake
+        self._ending = threading.Event()
+        self._close: Callable[[], None] = _nothing
+        self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
+
+    def start(self) -> None:
+        """Listen from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._ending.set()
+        self._close()
+
+    def _run(self) -> None:
+        file = engines.sqlite_file(self._url)
+        while not self._ending.is_set():
+            try:
+                for _ in self._notices() if file is None else self._rings(file):
+                    self._wake()
+            except (psycopg.Error, OSError) as error:
+                if not self._ending.is_set():
+                    _log.warning("work is not told of for a moment", error=type(error).__name__)
+            self._ending.wait(_AGAIN_S)
+
+    def _notices(self) -> Iterator[None]:
+        with _connection(self._url) as connection:
+            self._close = connection.close
+            connection.execute(f"LISTEN {CHANNEL}")
+            yield
+            while not self._ending.is_set():
+                for _ in connection.notifies(timeout=_SILENCE_S, stop_after=1):
+                    yield
+                connection.execute("SELECT 1")  # a server that is gone without a word is noticed here
+
+    def _rings(self, file: Path) -> Iterator[None]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+            bell.bind(_address(file))
+            self._close = partial(_ring_at, file)
+            yield
+            while not self._ending.is_set():
+                bell.recv(1)
+                yield
+
+
+def _connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection past SQLAlchemy, which has no word for notices."""
+    parsed = make_url(url).set(drivername="postgresql")
+    limits = engines.reaching(engines.ANSWER_WITHIN_S)
+    return psycopg.connect(parsed.render_as_string(hide_password=False), autocommit=True, **limits)
+
+
+def _address(file: Path) -> bytes:
+    """Return the abstract socket of a database file: it has no place in a folder, and is gone with its process."""
+    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()
+    return b"\0pacs-node-" + digest[:32].encode()
+
+
+def _ring_at(file: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell, contextlib.suppress(OSError):
+        bell.sendto(b"", socket.MSG_DONTWAIT, _address(file))
+
+
+def _nothing() -> None:
+    """Close nothing: there is no connection yet."""
+
+
+_NOTIFY = Statement(lambda _: select(func.pg_notify(CHANNEL, "")))
