@@ -1,0 +1,122 @@
+"""The node asks the sender of a study by C-FIND whether that was all."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from node.config import PeerSettings
+from node.domain.completion import Signal
+from node.network.released import ReleasedAssociation
+from node.pipeline.counting import Counter
+from node.pipeline.senders import Sender
+from tests.support.archive import Archive, archive
+from tests.support.house import House, radiograph
+from tests.support.line import Line
+
+STUDY = "1.2.3"
+
+
+def _image(number: int) -> Any:
+    return replace(radiograph(sop_instance_uid=f"1.2.3.1.{number}"), calling_ae_title="PACS")
+
+
+def _counter(house: House, port: int, woken: list[str]) -> Counter:
+    peer = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, may_send=True, query=True)
+    house.policy = replace(house.policy, senders={"PACS": Sender(60.0, query=True)})
+    return Counter(house.database, "PACSNODE", [peer], house.clock, lambda: woken.append("compose"))
+
+
+def _holds(pacs: Archive, images: int, **others: str) -> None:
+    series = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": "1.2.3.1", "Modality": "DX"}
+    pacs.studies[:] = [series | {"NumberOfSeriesRelatedInstances": str(images)} | others]
+
+
+def _ask(counter: Counter) -> bool:
+    question = counter.claim()
+    if question is not None:
+        counter.handle(question)
+    return question is not None
+
+
+def test_a_study_of_which_the_sender_holds_no_more_is_complete_at_once(house: House) -> None:
+    """It is asked after half of the quiet period, again after each image, and once for each pause."""
+    woken: list[str] = []
+    with archive() as pacs:
+        line, counter = Line(house), _counter(house, pacs.port, woken)
+        house.receive(_image(1))
+        line.read()
+        assert counter.next_due() == house.clock() + timedelta(seconds=30)
+        assert not _ask(counter)
+
+        house.clock.forward(30)
+        _holds(pacs, 2)
+        assert _ask(counter)
+        assert (line.compose(), woken) == (0, [])  # one more is to come
+        assert not _ask(counter)
+
+        house.receive(_image(2))
+        line.read()
+        house.clock.forward(30)
+        assert _ask(counter)
+        assert (line.compose(), woken) == (1, ["compose"])
+    assert line.study()["closed_by"] == Signal.FOUND_AT_PEER
+
+
+def test_the_sender_is_asked_after_its_release_without_waiting_for_half_of_the_pause(house: House) -> None:
+    """After the grace; one that counts by study alone is understood, too."""
+    with archive() as pacs:
+        line, counter = Line(house), _counter(house, pacs.port, [])
+        house.receive(_image(1))
+        line.read()
+        house.books.released(ReleasedAssociation("PACS", (STUDY,)))
+        house.clock.forward(5)
+        _holds(pacs, 0, NumberOfSeriesRelatedInstances="", NumberOfStudyRelatedInstances="1")
+        assert _ask(counter)
+        assert line.compose() == 1
+    assert line.study()["closed_by"] == Signal.FOUND_AT_PEER
+
+
+def test_a_peer_that_does_not_answer_costs_a_line_and_a_pause(house: House) -> None:
+    """The study waits as it would have; the next one does not wait for the peer again."""
+    with archive(finds=False) as pacs, capture_logs() as logs:
+        line, counter = Line(house), _counter(house, pacs.port, [])
+        for _ in range(2):
+            house.receive(_image(1)) if not logs else house.receive(_image(2))
+            house.clock.forward(30)
+            assert _ask(counter)
+        line.read()
+        assert line.compose() == 0
+        house.clock.forward(30)
+        assert line.compose() == 1
+    assert [log["event"] for log in logs if log.get("room") == "pipeline.counting"] == [
+        "peer not asked what it holds of a study"
+    ]
+    assert line.study()["closed_by"] == Signal.QUIET_PERIOD
+
+
+def test_an_image_that_comes_during_the_question_is_waited_for(house: House) -> None:
+    """The answer was about what was held before."""
+    with archive() as pacs:
+        line, counter = Line(house), _counter(house, pacs.port, [])
+        house.receive(_image(1))
+        house.clock.forward(30)
+        _holds(pacs, 1)
+        question = counter.claim()
+        assert question is not None
+        house.receive(_image(2))
+        counter.handle(question)
+        line.read()
+        assert line.compose() == 0
+
+
+def test_a_study_that_waits_for_nothing_is_not_asked_for(house: House) -> None:
+    """It was completed otherwise meanwhile."""
+    with archive() as pacs:
+        line, counter = Line(house), _counter(house, pacs.port, [])
+        house.receive(_image(1))
+        assert line.report() == 1
+        assert not _ask(counter)
+        assert counter.next_due() is None
+        assert pacs.asked == []
