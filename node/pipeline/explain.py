@@ -18,6 +18,7 @@ def explain(study: dict[str, Any]) -> str:
             "",
             "Reports",
             *(line for analysis in study["analyses"] for line in _analysis(analysis, study["modes"])),
+            *(_untrue(report) for report in study["untrue_reports"]),
             "",
             "Deliveries",
             *(_delivery(delivery) for delivery in study["deliveries_made"]),
@@ -50,6 +51,12 @@ def _rejected(instance: dict[str, Any]) -> str:
         f"  {instance['sop_instance_uid']} rejected by {instance['calling_ae_title']}, {instance['rejected_at']}: "
         f"{instance['meaning']} ({instance['code_value']}){'' if instance['held'] else ', not here'}"
     )
+
+
+def _untrue(report: dict[str, Any]) -> str:
+    note = report["rejection_note"]
+    taken_back = f"a rejection note is {note}" if note else "no rejection note goes there: have it removed"
+    return f"  {report['sop_instance_uid']} rests on a rejected image and was sent to {report['peer']}: {taken_back}"
 
 
 def _copy(copy: dict[str, Any]) -> str:

@@ -8,12 +8,14 @@ References
 IHE RAD TF-1, Imaging Object Change Management (IOCM); RAD TF-2, RAD-66 Rejection Note Stored
 """
 
+import random
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from node.dicom.key_objects import read_key_objects
 from node.domain.lifecycle import State
 from node.domain.rejection import KeyObjects, RejectionCode
+from node.pipeline.failure import described, is_permanent
 from node.pipeline.taking_back import NoteWriter
 from node.store import audit, rejecting, rejections, taken_back
 from node.store.database import Database, Transaction
@@ -38,6 +40,8 @@ class RejectionReader:
         Takes back what peers hold.
     clock
         The time now, aware.
+    jitter
+        Random source of the backoff.
     wake
         Called when other work may have come.
     """
@@ -48,9 +52,11 @@ class RejectionReader:
         files: InstanceFiles,
         notes: NoteWriter,
         clock: Callable[[], datetime],
+        jitter: random.Random,
         wake: Callable[[], None],
     ) -> None:
-        self._database, self._files, self._notes, self._clock, self._wake = database, files, notes, clock, wake
+        self._database, self._files, self._notes = database, files, notes
+        self._clock, self._jitter, self._wake = clock, jitter, wake
 
     def handle(self, note: ClaimedNote) -> None:
         """Read a Key Object Selection and, where it is a rejection note, apply it.
@@ -73,6 +79,19 @@ class RejectionReader:
         self._wake()
         _log.info("rejection note applied", code=code.value, instances=len(said.named), studies=len(studies))
 
+    def fail(self, note: ClaimedNote, error: Exception) -> None:
+        """Settle a note whose `handle` raised; one that cannot be read stays in the listing with the reason."""
+        reason, permanent = described(error), is_permanent(error)
+
+        def work(tx: Transaction) -> None:
+            now = self._clock()
+            state = rejections.fail(tx, note, now, reason, permanent=permanent, jitter=self._jitter)
+            if state is State.BURIED:
+                of = (note.study_instance_uid, note.sop_instance_uid)
+                audit.add(tx, now, "rejection note not read", *of, reason=reason)
+
+        self._database.write(work)
+
     def _apply(self, tx: Transaction, note: ClaimedNote, said: KeyObjects, code: RejectionCode) -> set[str]:
         now, uid = self._clock(), note.sop_instance_uid
         if rejections.put(tx, uid, code, said.named, note.calling_ae_title, now):
@@ -83,6 +102,9 @@ class RejectionReader:
         for study in sorted(studies):
             reports = self._database.read(lambda tx: taken_back.untrue(tx, [study]))  # noqa: B023 - run at once
             there = [report for report in reports if report.state is State.DONE and report.note is None]
+            left = sorted({report.peer for report in there if not self._notes.takes(report)})
+            if left:
+                _log.warning("a report on a rejected image stands at a peer", study_instance_uid=study, peers=left)
             if there:
                 code = self._database.read(lambda tx: rejections.code_for(tx, study))  # noqa: B023 - run at once
                 self._notes.take_back(there, code, _WHY)
@@ -95,8 +117,3 @@ class RejectionReader:
             rejections.look_again(tx, note, now + _LOOK_AGAIN)
         else:
             rejections.settle(tx, note, now, code)
-
-
-def malformed(tx: Transaction, note: ClaimedNote, reason: str, now: datetime) -> None:
-    """Tell in the timeline of its study that a Key Object Selection could not be read, and moves nothing."""
-    audit.add(tx, now, "rejection note not read", note.study_instance_uid, note.sop_instance_uid, reason=reason)

@@ -63,6 +63,11 @@ def of_study(tx: Transaction, study_uid: str) -> list[Listed]:
     return _instances(tx, Rejection.study_instance_uid == study_uid)
 
 
+def untrue(tx: Transaction, study_uid: str) -> list[Listed]:
+    """List the reports on a study that rest on rejected images and are at a peer, or may be, as `delivered`."""
+    return [delivered(report) for report in taken_back.untrue(tx, [study_uid])]
+
+
 def delivered(report: Delivered) -> Listed:
     """Return a report at a peer.
 

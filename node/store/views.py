@@ -75,6 +75,8 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
           ``threshold``, ``present``, ``assessed`` (images and frames), ``reached`` (of them, those at or above the
           threshold), ``key_images`` (``sop_instance_uid`` and ``frame``, null for the image as a whole)
         - ``rejections``: as `node.store.control_views.of_study` lists them
+        - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
+          `node.store.control_views.delivered` lists them
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
     summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
@@ -90,6 +92,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         "analyses": _analyses(tx, uid),
         "deliveries_made": deliveries(tx, everything, study_uid=uid),
         "rejections": control_views.of_study(tx, uid),
+        "untrue_reports": control_views.untrue(tx, uid),
         "timeline": _timeline(tx, uid),
     }
 

@@ -1,5 +1,6 @@
 """Rejection notes: what they end, what is composed again, and what is taken back."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -8,7 +9,7 @@ from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import Permanent
 from node.pipeline.rejections import RejectionReader
 from node.pipeline.taking_back import NoteWriter
-from node.store import outbox, rejections
+from node.store import control_views, outbox, rejections
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.notes import code as coded
@@ -26,14 +27,17 @@ def _note(house: House, code: str, named: Sequence[str], uid: str = "1.2.99.1") 
 
 
 def _apply(house: House) -> int:
-    reader = RejectionReader(
-        house.database, house.files, NoteWriter(house.database, [TAKING], house.clock), house.clock, house.wake
-    )
-    handled = 0
+    """Do what the loop does, and return how many notes it took."""
+    notes = NoteWriter(house.database, [TAKING], house.clock)
+    reader = RejectionReader(house.database, house.files, notes, house.clock, random.Random(1), house.wake)
+    taken = 0
     while (claimed := house.database.write(lambda tx: rejections.claim_note(tx, house.clock(), "test"))) is not None:
-        reader.handle(claimed)
-        handled += 1
-    return handled
+        taken += 1
+        try:
+            reader.handle(claimed)
+        except Permanent as error:
+            reader.fail(claimed, error)
+    return taken
 
 
 def _kinds(line: Line) -> list[tuple[str, str]]:
@@ -127,13 +131,17 @@ def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
 
 @ON_ONE_DATABASE
 def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
-    """The report stands there, and the listing says so."""
+    """The report stands there, and study and listing say so."""
     line = Line(house, [PACS.model_copy(update={"name": "other"})])
     house.receive(radiograph())
     line.report()
     _sent(house, line)
     _note(house, "113037", [FIRST])
     assert _kinds(line) == [("report", "done")]
+    (stands,) = line.study()["untrue_reports"]
+    assert (stands["peer"], stands["rejection_note"]) == ("other", None)
+    (note,) = house.database.read(control_views.rejections)
+    assert note["delivered"] == [stands]
 
 
 def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -> None:
@@ -211,9 +219,11 @@ def test_a_malformed_note_moves_nothing(house: House) -> None:
     line = Line(house)
     house.receive(radiograph())
     house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
-    with pytest.raises(Permanent, match="names no instance"):
-        _apply(house)
+    assert _apply(house) == 1
     assert line.report() == 1
+    (note,) = house.database.read(control_views.rejections)
+    assert (note["state"], note["error"]) == ("refused", "the rejection note names no instance")
+    assert "rejection note not read" in [entry["event"] for entry in line.study()["timeline"]]
 
 
 def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(house: House) -> None:
