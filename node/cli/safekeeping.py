@@ -1,12 +1,15 @@
 """The verbs of what is kept: how long, and where else."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from node.app import utc_now
 from node.cli.main import application
-from node.cli.output import Json, listing, settings_of
+from node.cli.output import Json, console, listing, settings_of
+from node.pipeline import backup as making
+from node.pipeline import restore as restoring
 from node.pipeline import retain as retaining
 
 
@@ -19,3 +22,21 @@ def retain(
     """Remove the files of studies that are old enough, as [storage] says; a node does it once a day by itself."""
     rows = list(retaining.retain(settings_of(context), utc_now, dry_run=dry_run))
     listing(rows, as_json, retaining.RETAIN_COLUMNS)
+
+
+@application.command()
+def backup(
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A new folder for this backup.")]
+) -> None:
+    """Back up database and files, also while the node runs."""
+    console.print(making.backup(settings_of(context), folder, utc_now()), markup=False)
+
+
+@application.command()
+def restore(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A backup.")],
+    into: Annotated[Path | None, typer.Option("--into", help="An empty data folder; else the configured one.")] = None,
+) -> None:
+    """Verify a backup and put it back into an empty data folder and database; the node must not run on them."""
+    console.print(restoring.restore(settings_of(context), folder, into), markup=False)

@@ -112,6 +112,11 @@ def _refuse_foreign(url: str) -> None:
         )
 
 
+def is_known(revision: str) -> bool:
+    """Return whether this program has this revision; one of a newer program it has not."""
+    return revision in _known_revisions()
+
+
 def _known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 

@@ -1,0 +1,235 @@
+"""Backup and restore: every row, file and report identity, of one moment, while others write."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.pipeline.backup import DATA, DIGESTS, MANIFEST, backup
+from node.pipeline.missing import missing
+from node.pipeline.restore import restore
+from node.store import outbox, paths
+from node.store.database import Database
+from node.store.tables import Base
+from tests.support.house import House, radiograph
+from tests.support.line import Line
+
+Elsewhere = Callable[[], Settings]
+
+
+def _settings(folder: Path, url: str) -> Settings:
+    tables: dict[str, Any] = {"node": {"ae_title": "NODE", "data_dir": folder}, "database": {"url": url}}
+    return Settings.model_validate(tables)
+
+
+@pytest.fixture
+def here(house: House) -> Settings:
+    """Return the configuration of the node that is backed up."""
+    return _settings(house.folder, house.url)
+
+
+@pytest.fixture
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the backup goes, apart from the node's own folder."""
+    return tmp_path_factory.mktemp("backups") / "safe"
+
+
+@pytest.fixture
+def elsewhere(house: House, safe: Path, request: pytest.FixtureRequest) -> Elsewhere:
+    """Return what gives the configuration of an empty place for the same kind of database."""
+    folder = safe.parent / "restored"
+
+    def settings() -> Settings:
+        if house.url.startswith("sqlite"):
+            return _settings(folder, f"sqlite:///{folder}/node.db")
+        return _settings(folder, request.getfixturevalue("empty_postgres_url"))
+
+    return settings
+
+
+def _reported(house: House, count: int = 3) -> Line:
+    line = Line(house)
+    for number in range(count):
+        house.receive(radiograph(study_instance_uid=f"1.2.{number}", sop_instance_uid=f"1.2.{number}.1"))
+    line.report()
+    return line
+
+
+def _rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table, in an order of its own."""
+    database = Database.open(url)
+    try:
+        return {
+            table.name: sorted(
+                database.read(
+                    lambda tx, table=table: [
+                        tuple(map(repr, row))
+                        for row in tx.connection().execute(text(f"SELECT * FROM {table.name}"))  # noqa: S608
+                    ]
+                )
+            )
+            for table in Base.metadata.sorted_tables
+        }
+    finally:
+        database.close()
+
+
+def test_a_backup_brings_back_every_row_and_every_file(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """Reports with their bytes and UIDs; the numbers of rows go on after the highest."""
+    line = _reported(house)
+    before = _rows(house.url)
+    backup(here, safe, house.clock())
+    there = elsewhere()
+    said = restore(there, safe)
+    assert said.startswith("3 files and the database")
+    assert _rows(there.database.url) == before
+    for path in house.files.kept():
+        assert (there.node.data_dir / path).read_bytes() == (house.folder / path).read_bytes()
+    database = Database.open(there.database.url)
+    assert database.read(lambda tx: list(missing(tx, there.node.data_dir))) == []
+    (delivery, *_) = line.house.rows("SELECT max(analysis_id), max(rendition_id) FROM deliveries")
+    again = database.write(lambda tx: outbox.add(tx, delivery[0], "another", delivery[1], house.clock()))
+    assert again  # its number is one that no row has
+    database.close()
+
+
+def test_a_backup_is_of_one_moment_while_instances_come_in(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """Every row of it has its file; none of what came later is half there."""
+    stop, count = threading.Event(), 0
+
+    def receive() -> None:
+        nonlocal count
+        while not stop.is_set() and count < 500:
+            count += 1
+            house.receive(radiograph(study_instance_uid=f"1.3.{count}", sop_instance_uid=f"1.3.{count}.1"))
+
+    receiving = threading.Thread(target=receive)
+    receiving.start()
+    try:
+        while count < 5:
+            stop.wait(0.01)
+        backup(here, safe, house.clock())
+    finally:
+        stop.set()
+        receiving.join()
+    there = elsewhere()
+    restore(there, safe)
+    database = Database.open(there.database.url)
+    named = database.read(lambda tx: [one.path for one in paths.in_order(tx)])
+    stored = database.read(lambda tx: tx.connection().execute(text("SELECT count(*) FROM instances")).scalar_one())
+    database.close()
+    assert stored == len(named) >= 5
+    assert all((there.node.data_dir / path).is_file() for path in named)
+    assert sorted(str(path.relative_to(there.node.data_dir)) for path in there.node.data_dir.rglob("*.dcm")) == named
+
+
+def test_a_damaged_backup_is_refused_with_what_is_damaged(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """And nothing is restored."""
+    _reported(house)
+    backup(here, safe, house.clock())
+    (first, second, *_) = sorted((safe / DATA).rglob("*.dcm"))
+    content = first.read_bytes()
+    first.unlink()  # it is linked with the node's own
+    first.write_bytes(content[:-1] + b"\1")
+    second.unlink()
+    there = elsewhere()
+    with pytest.raises(OperatorError, match=rf"{first.name} has other bytes, .*{second.name} is missing"):
+        restore(there, safe)
+    assert not there.node.data_dir.exists()
+    (safe / DIGESTS).write_text("", encoding="utf-8")
+    with pytest.raises(OperatorError, match="is not the list that it was made with"):
+        restore(there, safe)
+    (safe / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(OperatorError, match=r"manifest\.json is damaged"):
+        restore(there, safe)
+    with pytest.raises(OperatorError, match=r"is no backup"):
+        restore(there, house.folder)
+
+
+def _claiming(safe: Path, **changed: Any) -> Path:
+    """Return a copy of a backup that says something else of itself."""
+    other = Path(shutil.copytree(safe, safe.with_name(f"claiming-{len(list(safe.parent.iterdir()))}")))
+    said = json.loads((other / MANIFEST).read_text(encoding="utf-8"))
+    (other / MANIFEST).write_text(json.dumps(said | changed), encoding="utf-8")
+    return other
+
+
+def test_a_backup_goes_into_an_empty_place_of_its_kind_alone(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """Never over a node that has something, nor by a program that is older than it."""
+    _reported(house, 1)
+    backup(here, safe, house.clock())
+    with pytest.raises(OperatorError, match="is not empty"):
+        restore(here, safe)
+    with pytest.raises(OperatorError, match=r"database .*(is there already|is not empty)"):
+        restore(_settings(safe.parent / "other", house.url), safe)
+    there = elsewhere()
+    with pytest.raises(OperatorError, match=r"newer than this program's .* update pacs-node"):
+        restore(there, _claiming(safe, revision="9999"))
+    with pytest.raises(OperatorError, match="backup of a newer pacs-node"):
+        restore(there, _claiming(safe, format=2))
+    other_kind = "postgresql" if house.url.startswith("sqlite") else "sqlite"
+    with pytest.raises(OperatorError, match=f"the backup is of a {other_kind} database"):
+        restore(there, _claiming(safe, kind=other_kind))
+    with pytest.raises(OperatorError, match="is there already: name a new folder"):
+        backup(here, safe, house.clock())
+    restore(there, safe)
+
+
+def test_a_file_that_was_lost_before_is_told_and_the_rest_is_kept(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """A backup of a node that has lost a file is better than none."""
+    _reported(house)
+    lost = next(house.files.kept())
+    house.files.remove(lost)
+    said = backup(here, safe, house.clock())
+    assert "backup of 2 files" in said
+    assert "1 files that rows name are gone" in said
+    assert "1 files were gone already" in restore(elsewhere(), safe)
+
+
+def test_what_a_kill_has_left_of_a_backup_is_in_nobodys_way(house: House, here: Settings, safe: Path) -> None:
+    """It has no manifest, and another name; the next one begins anew."""
+    _reported(house, 1)
+    left = safe.parent / ".safe.part"
+    (left / DATA / "instances").mkdir(parents=True)
+    (left / DATA / "instances" / "half.dcm").write_bytes(b"half")
+    backup(here, safe, house.clock())
+    assert not left.exists()
+    assert not list((safe).rglob("half.dcm"))
+
+
+def test_a_restore_that_was_broken_off_can_be_done_again(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """Its tables are there and empty, its folder was emptied."""
+    _reported(house, 1)
+    there = elsewhere()
+    backup(here, safe, house.clock())
+    restore(there, safe)
+    before = _rows(there.database.url)
+    database = Database.open(there.database.url)
+    if house.url.startswith("sqlite"):
+        database.close()
+    else:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        database.write(lambda tx: tx.connection().execute(text(f"TRUNCATE {names}")))
+        database.close()
+    shutil.rmtree(there.node.data_dir)
+    restore(there, safe)
+    assert _rows(there.database.url) == before
