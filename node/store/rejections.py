@@ -17,7 +17,7 @@ from node.domain.rejection import Named, RejectionCode
 from node.store import work
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection, RejectionNote
-from node.store.statement import Statement
+from node.store.statement import Lookup, Statement
 from node.store.tables import Analysis, Instance, Job, JobKind
 from node.store.upsert import insert_for, insert_into
 
@@ -124,9 +124,7 @@ def put(
     """
     if tx.scalar(select(Rejection.id).where(Rejection.note_sop_instance_uid == note_uid).limit(1)) is not None:
         return False
-    uids = [one.sop_instance_uid for one in named]
-    where = select(Instance.sop_instance_uid, Instance.study_instance_uid).where(Instance.sop_instance_uid.in_(uids))
-    held = dict(tx.execute(where).all())
+    held = dict(_STUDIES.rows(tx, list(dict.fromkeys(one.sop_instance_uid for one in named))))
     same = {"code_value": code.value, "note_sop_instance_uid": note_uid, "calling_ae_title": caller, "rejected_at": now}
     rows = [
         same
@@ -249,4 +247,7 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedNote:
 _ADD = Statement(
     lambda dialect: insert_for(dialect, RejectionNote).on_conflict_do_nothing(),
     ("sop_instance_uid", "code_value", *work.FRESH),
+)
+_STUDIES = Lookup(
+    lambda among: select(Instance.sop_instance_uid, Instance.study_instance_uid).where(among(Instance.sop_instance_uid))
 )

@@ -3,7 +3,7 @@
 It moves deliveries; the holds themselves are in `node.store.holds`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from node.store import audit, work
 from node.store.database import Transaction
 from node.store.holds import ALL_MODELS
 from node.store.tables import Analysis, Delivery, DeliveryKind
+
+_PIECE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ def note(tx: Transaction, gathered: Sequence[Gathered], event: str, now: datetim
 
 def let_go(tx: Transaction, gathered: Sequence[Gathered], now: datetime) -> None:
     """Put held deliveries back to waiting, so that what held them does not hold them again."""
-    these = Delivery.id.in_([one.id for one in gathered])
-    work.put_back(tx, Delivery, and_(these, Delivery.state == State.HELD), now)
-    tx.execute(update(Delivery).where(these).values(released_at=now))
+    for these in _in_pieces(gathered):
+        work.put_back(tx, Delivery, and_(these, Delivery.state == State.HELD), now)
+        tx.execute(update(Delivery).where(these).values(released_at=now))
 
 
 def discard(tx: Transaction, gathered: Sequence[Gathered], now: datetime, reason: str, **detail: Any) -> None:
@@ -90,11 +92,18 @@ def discard(tx: Transaction, gathered: Sequence[Gathered], now: datetime, reason
         What else explains it.
     """
     waiting = [one for one in gathered if one.state is not State.RUNNING]
-    work.cancel(tx, Delivery, Delivery.id.in_([one.id for one in waiting]), now)
+    for these in _in_pieces(waiting):
+        work.cancel(tx, Delivery, these, now)
     note(tx, waiting, "delivery cancelled", now, reason=reason, **detail)
     for one in gathered:
         if one.state is State.RUNNING and work.withdraw(tx, Delivery, _claim(one, now), now, reason):
             note(tx, [one], "delivery cancelled", now, reason=f"{reason}; the peer may have got it", **detail)
+
+
+def _in_pieces(gathered: Sequence[Gathered]) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that name these rows, each with no more values than any database takes."""
+    for start in range(0, len(gathered), _PIECE):
+        yield Delivery.id.in_([one.id for one in gathered[start : start + _PIECE]])
 
 
 def _of(model: str) -> ColumnElement[bool]:
