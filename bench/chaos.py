@@ -150,10 +150,9 @@ def _pictures(count: int) -> list[Picture]:
 def _node_folder(folder: Path, receiver: Recorder, options: argparse.Namespace, url: str) -> NodeFolder:
     modalities = [Peer(title.lower(), title, free_port(), may_send=True) for title in _SENDERS]
     pacs = Peer("pacs", receiver.ae_title, receiver.port, gets_reports=True)
-    tables = {}
+    tables = {"receive": f"processes = {options.processes}" if has_processes() else ""}
     if url:
         tables["database"] = f'url = "{url}"'
-        tables["receive"] = f"processes = {options.processes}" if has_processes() else ""
     home = NodeFolder(folder, [*modalities, pacs], options.quiet, tables)
     home.write()
     if url and (done := home.run("migrate")).returncode:
@@ -167,7 +166,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--views", type=int, default=1, help="instances in each study")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--database", choices=DATABASES, default=DATABASES[0])
-    parser.add_argument("--processes", type=int, default=2, help="[receive] processes, on PostgreSQL")
+    parser.add_argument("--processes", type=int, default=2, help="[receive] processes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", type=float, default=2.0, help="seconds; with several views, longer than a restart")
     parser.add_argument("--settle", type=float, default=300.0, help="longest wait at the end, in seconds")
