@@ -7,7 +7,7 @@ by its holder, who knows when nothing more waits.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 
-from node.network.peer import AssociationLost, PeerAddress, Timeouts
+from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Timeouts
 from node.network.presentation import Syntaxes
 from node.network.query import Search, open_search
 from node.network.scu import MAXIMUM_CONTEXTS, OutgoingInstance, SendingAssociation, StoreAnswer
@@ -99,11 +99,10 @@ class KeptAssociation:
             requestor.watch(None)
             requestor.release()
 
-    def abort(self) -> None:
-        """Abort the association, if one stands."""
+    def _abort(self, *, at_once: bool) -> None:
         requestor, self._requestor = self._requestor, None
         if requestor is not None:
-            requestor.abort()
+            requestor.abort(at_once=at_once)
 
     def _open(self, proposals: list[Syntaxes]) -> None:
         self._proposals, self._stored = proposals, 0
@@ -116,8 +115,9 @@ class KeptAssociation:
         self._association.context(instance)
         try:
             answer = self._association.store(instance, watch)
-        except BaseException:
-            self.abort()
+        except BaseException as error:
+            # what a watch has stopped is to leave no further, not even from the system's buffers
+            self._abort(at_once=not isinstance(error, PeerUnreachable))
             raise
         self._stored += 1
         return answer

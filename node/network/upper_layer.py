@@ -11,6 +11,7 @@ DICOM PS3.8 9.3 (PDU structure), Annex E (message control header).
 import contextlib
 import select
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from node.network.presentation import Syntaxes
 T = TypeVar("T")
 
 _PDV_HEADER_BYTES = pdu.FRAGMENT.size
+_DROP_UNSENT = struct.pack("ii", 1, 0)  # struct linger: on, for no time
 _GLANCE_S = 1.0  # what waits for a peer looks up so often to see whether it is to go on
 
 
@@ -170,10 +172,17 @@ class Requestor:
                 self._send(pdu.RELEASE_RP_PDU)
         self._connection.close()
 
-    def abort(self) -> None:
-        """Abort the association and close."""
-        with contextlib.suppress(PeerUnreachable):
-            self._send(pdu.ABORT_BY_USER)
+    def abort(self, *, at_once: bool = False) -> None:
+        """Abort the association and close, waiting no longer than a second for the peer to take that.
+
+        With `at_once`, what the peer has not taken yet is not sent any more.
+        """
+        self.watch(None)
+        with contextlib.suppress(OSError):
+            if at_once:
+                self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+            self._connection.settimeout(_GLANCE_S)
+            self._connection.sendall(pdu.ABORT_BY_USER)
         self._connection.close()
 
     def _send(self, encoded: bytes) -> None:

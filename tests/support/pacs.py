@@ -51,6 +51,7 @@ class Pacs:
     deeds: list[Deed] = field(default_factory=list)  #: of the next instances; then it answers
     rejects: int = 0  #: so many associations are rejected first
     knows_duplicates: bool = False  #: answers 0x0111 for what it holds
+    deaf: bool = False  #: takes an association and then nothing, until it is told to go on
     port: int = 0
     held: dict[str, bytes] = field(default_factory=dict)  #: dataset by SOP Instance UID
     came: list[str] = field(default_factory=list)  #: UID of each C-STORE
@@ -70,6 +71,7 @@ class Pacs:
                 return
             connection.sendall(pdu(ASSOCIATE_AC, _acceptance(body)))
             self.associations.append(0)
+            assert not self.deaf or self.go_on.wait(30)
             self.endings.append(self._converse(connection, len(self.associations) - 1))
             if self.endings[-1] == "released":  # told after it was noted: whoever hears it finds it noted
                 connection.sendall(pdu(RELEASE_RP, bytes(4)))

@@ -78,6 +78,22 @@ def test_a_peer_that_falls_silent_is_not_asked_twice(pacs: Pacs) -> None:
     assert (pacs.came, kept.is_open) == (["1.2.1", "1.2.2"], False)
 
 
+@pytest.mark.timeout(20)
+def test_who_watches_ends_the_sending_too(pacs: Pacs) -> None:
+    """To a peer that takes nothing; it is not waited for to take the abort, either."""
+    pacs.deaf = True
+    kept = KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", Timeouts(2.0, 2.0, 60.0))
+
+    def watch() -> None:
+        raise LookupError
+
+    kept.open_for((SR, IMPLICIT), lambda: ())
+    with pytest.raises(LookupError):
+        kept.store(OutgoingInstance(SR, "1.2.1", IMPLICIT, bytes(30_000_000)), watch)
+    pacs.go_on.set()
+    assert (kept.is_open, pacs.held) == (False, {})
+
+
 def test_who_watches_ends_the_waiting(pacs: Pacs) -> None:
     """What the watch raises is raised, and the association is aborted."""
     pacs.deeds = [Deed.SILENCE]
