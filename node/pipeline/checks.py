@@ -244,7 +244,7 @@ def _quarantined(database: Database) -> Iterator[CheckLine]:
     count = database.read(instances.count_quarantined)
     if count:
         named = ", ".join(database.read(lambda tx: instances.quarantined_studies(tx, _STUDIES_SHOWN)))
-        text = f"{count} copies that contradict a held instance: `pacs-node studies UID` names them; the first stays"
+        text = f"{count} copies that contradict a held instance: `pacs-node quarantine` lists them; the first stays"
         yield CheckLine("quarantine", "note", f"{text} (the latest in {named})")
 
 
