@@ -12,7 +12,7 @@ from node.config import DeliverSettings, PeerSettings
 from node.network.peer import Timeouts
 from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.steps import DeliveryStep
-from node.store import holds, outbox
+from node.store import holds, operator, outbox
 from node.store.database import Database
 from node.store.tables import Commitment
 from tests.support.house import House, radiograph
@@ -163,6 +163,23 @@ def test_a_peer_that_rejects_is_tried_again(house: House, pacs: Pacs) -> None:
     line.deliver()
     assert "rejected the association" in _delivery(line)["last_error"]
     house.clock.forward(10)
+    line.deliver()
+    assert _delivery(line)["state"] == "done"
+
+
+@on_sqlite
+def test_what_a_peer_answers_decides_what_becomes_of_a_report(house: House, pacs: Pacs) -> None:
+    """Tried again, or buried until an operator puts it back; the answer is kept either way."""
+    line = _reported(house, _peer(pacs))
+    answers = {0xA700: "waiting", 0x0110: "waiting", 0x0213: "waiting", 0xA900: "buried", 0xC123: "buried"}
+    for status, state in (answers | {0x0122: "buried", 0x0124: "buried"}).items():
+        pacs.status = status
+        line.deliver()
+        delivery = _delivery(line)
+        assert (delivery["state"], delivery["last_status"]) == (state, status)
+        house.clock.forward(60)
+        house.database.write(lambda tx: operator.retry(tx, "delivery", None, house.clock()))
+    pacs.status = 0x0000
     line.deliver()
     assert _delivery(line)["state"] == "done"
 
