@@ -9,6 +9,7 @@ from node.app.committing import committing_loops, take_back_commitments
 from node.app.composing import compose_loops
 from node.app.counting import counting_loops
 from node.app.delivering import deliver_loops
+from node.app.fetching import fetching_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
@@ -24,7 +25,7 @@ from node.receiving import Callbacks
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import holds, job_claims, outbox, rejections
+from node.store import backfills, holds, job_claims, outbox, rejections
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.notices import Listener
@@ -67,7 +68,7 @@ class Node:
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
         self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
-        self._others += [*committing_loops(parts), *retaining_loops(parts)]
+        self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
@@ -93,6 +94,7 @@ class Node:
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
         self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
+        self._database.write(lambda tx: backfills.rescue(tx, self._clock(), everything=True))
         self._misdated.settle()
         port = self._receiving.start()
         self._keeper.start()

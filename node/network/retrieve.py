@@ -56,6 +56,10 @@ class Moved:
     comment: str = ""
 
 
+class NotSent(PeerUnreachable):
+    """A peer took the request for a study, and did not bring it to an end."""
+
+
 GoesOn = Callable[[Moved | None], bool]
 """Told each answer, and None every second without one; returns whether the study is still wanted."""
 
@@ -87,7 +91,8 @@ def move(
     Raises
     ------
     PeerUnreachable
-        When it aborts, breaks off, says nothing for too long, or its answer cannot be read.
+        When no association comes about; `AssociationLost` when it aborts or breaks off, `NotSent` when it says nothing
+        for too long.
     ContextNotAccepted
         When it takes the association but no C-MOVE.
     """
@@ -140,7 +145,7 @@ class _Move:
             self._conversation.cancel(self._context, self._message_id)
         if time.monotonic() > self._deadline:
             asked = "did not stop sending" if self._is_cancelled else f"said nothing for {self._silence_s:g} s"
-            raise PeerUnreachable(f"{self._conversation.peer} {asked} while it was to send a study")
+            raise NotSent(f"{self._conversation.peer} {asked} while it was to send a study")
 
 
 def _moved(message: Message, transfer_syntax_uid: str) -> Moved:

@@ -10,14 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, queue, work
 from node.store.database import Transaction
 from node.store.operation_tables import Backfill, BackfillStudy
 from node.store.statement import Lookup
-from node.store.tables import Job
+from node.store.tables import Instance, Job
 
 ATTEMPTS = 5
 """How often the archive may fail to send one study before it is buried."""
@@ -172,6 +172,12 @@ def withdraw(tx: Transaction, claimed: ClaimedStudy, now: datetime) -> bool:
 def next_due(tx: Transaction, peer: str) -> datetime | None:
     """Return when a claim may next find a study of a peer, or None where only a new backfill can help."""
     return work.next_wake(tx, BackfillStudy, _of(peer))
+
+
+def held(tx: Transaction, study_uid: str) -> int:
+    """Return how many instances of a study are stored."""
+    counting = select(func.count()).where(Instance.study_instance_uid == study_uid, Instance.removed_at.is_(None))
+    return int(tx.scalar(counting.select_from(Instance)) or 0)
 
 
 def live_work_waits(tx: Transaction, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,9 +107,7 @@ class Archive:
 
 
 def _unsendable(image: Dataset) -> Dataset:
-    broken = Dataset()
-    broken.file_meta = image.file_meta
-    broken.update(image)
+    broken = deepcopy(image)
     broken.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
     return broken
 
