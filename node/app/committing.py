@@ -30,7 +30,8 @@ def committing_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
     if settings.commitment.serve:
         callers = {peer.ae_title: _address(peer) for peer in settings.peers}
         worker = parts.worker(_TELLS)
-        teller = Teller(given, callers, worker, keeps_for_ever=settings.storage.keep_days == 0)
+        forever = settings.storage.keep_days == 0
+        teller = Teller(given, callers, parts.files.path, worker, keeps_for_ever=forever)
         yield WorkLoop(_TELLS, teller.claim, teller.handle, teller.fail, teller.next_due, parts.clock)
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from node.domain.errors import Transient
@@ -153,6 +154,8 @@ class Teller:
         What it rests on.
     callers
         Where the callers listen that results can be told to, by AE title.
+    path
+        Gives where a kept file lies.
     keeps_for_ever
         Whether nothing takes away what is held.
     worker
@@ -160,9 +163,15 @@ class Teller:
     """
 
     def __init__(
-        self, given: Committing, callers: Mapping[str, PeerAddress], worker: str, *, keeps_for_ever: bool
+        self,
+        given: Committing,
+        callers: Mapping[str, PeerAddress],
+        path: Callable[[str], Path],
+        worker: str,
+        *,
+        keeps_for_ever: bool,
     ) -> None:
-        self._given, self._callers, self._worker = given, callers, worker
+        self._given, self._callers, self._path, self._worker = given, callers, path, worker
         self._keeps_for_ever = keeps_for_ever
 
     def claim(self) -> ClaimedResult | None:
@@ -176,7 +185,8 @@ class Teller:
         """Judge what is held now, tell it, and settle the request once the peer has taken the result."""
         given = self._given
         uids = [uid for _, uid in claimed.instances]
-        held = given.database.read(lambda tx: commitments_requested.held_among(tx, uids))
+        rows = given.database.read(lambda tx: commitments_requested.held_among(tx, uids))
+        held = {uid: row for uid, row in rows.items() if self._path(row.path).is_file()}
         judged = judge(claimed.instances, held, keeps_for_ever=self._keeps_for_ever)
         peer = self._callers[claimed.calling_ae_title]
         tell(peer, given.ae_title, claimed.transaction_uid, judged.committed, judged.failed, given.timeouts)

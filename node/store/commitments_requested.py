@@ -35,6 +35,7 @@ class HeldInstance:
 
     sop_class_uid: str
     study_instance_uid: str
+    path: str  #: relative to the data folder
 
 
 def add(
@@ -58,9 +59,9 @@ def add(
 
 
 def held_among(tx: Transaction, sop_uids: Collection[str]) -> dict[str, HeldInstance]:
-    """Return which of these instances are held, file and row."""
+    """Return which of these instances are held, by their rows."""
     found = _HELD.rows(tx, list(dict.fromkeys(sop_uids))) if sop_uids else []
-    return {uid: HeldInstance(sop_class, study) for uid, sop_class, study in found}
+    return {uid: HeldInstance(sop_class, study, path) for uid, sop_class, study, path in found}
 
 
 def claim(
@@ -108,7 +109,7 @@ def next_due_at(tx: Transaction, callers: Collection[str]) -> datetime | None:
 
 
 _HELD = Lookup(
-    lambda among: select(Instance.sop_instance_uid, Instance.sop_class_uid, Instance.study_instance_uid).where(
-        among(Instance.sop_instance_uid), Instance.removed_at.is_(None)
-    )
+    lambda among: select(
+        Instance.sop_instance_uid, Instance.sop_class_uid, Instance.study_instance_uid, Instance.path
+    ).where(among(Instance.sop_instance_uid), Instance.removed_at.is_(None))
 )

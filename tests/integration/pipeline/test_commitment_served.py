@@ -52,7 +52,7 @@ def tell(house: House, told: list[Dataset]) -> Iterator[Callable[..., bool]]:
         def work(*, keeps_for_ever: bool = True, answer: int = 0x0000) -> bool:
             answers[0] = answer
             callers = {"CR1": PeerAddress("CR1", "127.0.0.1", port)}
-            teller = Teller(site.given, callers, "test", keeps_for_ever=keeps_for_ever)
+            teller = Teller(site.given, callers, house.files.path, "test", keeps_for_ever=keeps_for_ever)
             if (claimed := teller.claim()) is None:
                 return False
             try:
@@ -91,6 +91,17 @@ def test_never_a_yes_for_what_retention_will_remove(
     assert [item.FailureReason for item in told[0].FailedSOPSequence] == [0x0213, 0x0112]
 
 
+def test_never_a_yes_for_a_file_that_is_gone(house: House, tell: Callable[..., bool], told: list[Dataset]) -> None:
+    """A row alone is nothing that could be given back."""
+    site = Site(house, 1, serves=True, callers=("CR1",))
+    house.receive(radiograph())
+    site.hear(REQUEST)
+    (only,) = (house.folder / "instances").rglob("*.dcm")
+    only.unlink()
+    tell()
+    assert [item.FailureReason for item in told[0].FailedSOPSequence] == [0x0112]
+
+
 def test_a_result_that_is_not_taken_is_told_until_it_is(
     house: House, tell: Callable[..., bool], told: list[Dataset]
 ) -> None:
@@ -115,5 +126,7 @@ def test_who_cannot_be_told_is_not_served(house: House) -> None:
 
 def test_a_class_that_is_another_is_a_conflict() -> None:
     """PS3.3 C.14.1.1: 0x0119."""
-    judged = judge([(DX, "1.2")], {"1.2": HeldInstance("1.2.840.10008.5.1.4.1.1.2", "1")}, keeps_for_ever=True)
+    judged = judge(
+        [(DX, "1.2")], {"1.2": HeldInstance("1.2.840.10008.5.1.4.1.1.2", "1", "instances/1")}, keeps_for_ever=True
+    )
     assert judged.failed == ((DX, "1.2", 0x0119),)
