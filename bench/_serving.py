@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from _memory import memory_of
@@ -81,10 +82,19 @@ class Bench:
         self._database.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of the configuration; `rule`, `work` and `peer` are further lines of TOML."""
+
+    quiet_s: float = 0.5  #: [study] quiet_period_s
+    grace_s: float = 5.0  #: [study] release_grace_s
+    rule: str = ""  #: of [[models]]
+    work: str = ""  #: of [work]
+    peer: str = ""  #: of the sender's [[peers]]
+
+
 @contextlib.contextmanager
-def bench(
-    folder: Path, url: str, pacs: Peer | None, *, quiet_s: float = 0.5, rule: str = "", work: str = "", peer: str = ""
-) -> Iterator[Bench]:
+def bench(folder: Path, url: str, pacs: Peer | None, keys: Keys) -> Iterator[Bench]:
     """Yield a node that serves in a folder of its own, with the starter.
 
     Parameters
@@ -95,16 +105,15 @@ def bench(
         Of the database; "" for the node's own SQLite file.
     pacs
         Who gets the reports.
-    quiet_s
-        [study] quiet_period_s.
-    rule, work, peer
-        More keys of [[models]], of [work] and of the sender's [[peers]], as lines of TOML.
+    keys
+        What is configured.
     """
-    home = _Folder(folder, [Peer(SENDER.lower(), SENDER, 104, may_send=True), *([pacs] if pacs else [])], quiet_s)
+    peers = [Peer(SENDER.lower(), SENDER, 104, may_send=True), *([pacs] if pacs else [])]
+    home = _Folder(folder, peers, keys.quiet_s, {"study": f"release_grace_s = {keys.grace_s}"})
     home.write()
-    text_ = home.configuration.read_text().replace('bundle = "starter"', f'bundle = "starter"\n{rule}')
-    text_ = text_.replace("may_send = true", f"may_send = true\n{peer}")
-    text_ += f"\n[work]\n{work}\n" + (f'\n[database]\nurl = "{url}"\n' if url else "")
+    text_ = home.configuration.read_text().replace('bundle = "starter"', f'bundle = "starter"\n{keys.rule}')
+    text_ = text_.replace("may_send = true", f"may_send = true\n{keys.peer}")
+    text_ += f"\n[work]\n{keys.work}\n" + (f'\n[database]\nurl = "{url}"\n' if url else "")
     home.configuration.write_text(text_)
     if url and (done := home.run("migrate")).returncode:
         raise RuntimeError(f"the database was not migrated: {done.stderr}")

@@ -1,0 +1,139 @@
+"""How the speed of a claim and of a listing depends on how many studies are held: rows without files."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from node.domain.finding import Admission, Outcome, Reading
+from node.domain.identifiers import SOPInstanceUID
+from node.domain.instance import InstanceHeader
+from node.store import analyses, arrivals, findings, job_claims, outbox, queue, schema, views
+from node.store.analyses import NewAnalysis, NewRendition
+from node.store.database import Database, Transaction
+from node.store.findings import NewReading
+from node.store.instances import NewInstance
+from node.store.queue import NewRead
+from node.store.tables import JobKind
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_AT_ONCE = 1000
+_WAITING = 200  # of the held studies; all others are done
+_LEASE_S = 60.0
+
+
+def filled(url: str, studies: int) -> Database:
+    """Return an opened database that holds so many studies of one image, nearly all of them reported and sent."""
+    schema.upgrade(url)
+    database = Database.open(url)
+    for first in range(0, studies, _AT_ONCE):
+        numbers = range(first, min(first + _AT_ONCE, studies))
+        database.write(lambda tx, numbers=numbers: _add(tx, numbers, studies))  # type: ignore[misc]
+    return database
+
+
+def claim_ms(database: Database) -> float:
+    """Return what it takes to look for work, claim one job and put it back, in milliseconds."""
+    at = _NOW + timedelta(days=400)
+
+    def look(tx: Transaction) -> None:
+        job_claims.next_due(tx, [JobKind.READ], at)
+
+    def claim(tx: Transaction) -> None:
+        job = job_claims.claim(tx, [JobKind.READ], at, _LEASE_S, "bench")
+        if job is None:
+            raise LookupError("nothing was claimed")
+        job_claims.release(tx, job, _NOW)
+
+    return _timed(lambda: database.read(look)) + _timed(lambda: database.write(claim))
+
+
+def listing_ms(database: Database) -> float:
+    """Return what the listing of the newest 100 studies takes, in milliseconds."""
+    return _timed(lambda: len(database.read(lambda tx: views.studies(tx, 100, now=_NOW))))
+
+
+def _timed(do: Callable[[], object]) -> float:
+    took = []
+    for _ in range(7):
+        began = time.perf_counter()
+        do()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def _add(tx: Transaction, numbers: range, studies: int) -> None:
+    news = [_new(number) for number in numbers]
+    arrivals.add_all(tx, news)
+    for new in news:
+        _work(tx, new)
+    waiting = range(studies - _WAITING, studies)
+    done = [new for number, new in zip(numbers, news, strict=True) if number not in waiting]
+    jobs = list(_claimed(tx, len(done)))
+    job_claims.finish_all(tx, jobs, _NOW)
+    findings.put_all(tx, [NewReading("starter", "1", _reading(job.sop_instance_uid)) for job in jobs])
+    for job in jobs:
+        _report(tx, job.study_instance_uid)
+
+
+def _new(number: int) -> NewInstance:
+    uid = SOPInstanceUID(f"2.25.7.{number}.3")
+    header = InstanceHeader(
+        "1.2.840.10008.5.1.4.1.1.1.1", uid, f"2.25.7.{number}.1", f"2.25.7.{number}.2", "1.2.840.10008.1.2.1",  # type: ignore[arg-type]
+        patient_id=f"P{number}", patient_name="Bench^Held", modality="DX", has_pixels=True,
+    )  # fmt: skip
+    at = _NOW + timedelta(minutes=number)
+    return NewInstance(header, f"instances/{number}.dcm", 2_000_000, "MODALITY1", "PACSNODE", "127.0.0.1", at)
+
+
+def _work(tx: Transaction, new: NewInstance) -> None:
+    header, at = new.header, new.received_at
+    queue.enqueue_reads(tx, [NewRead(header.sop_instance_uid, header.study_instance_uid, "starter")], at)
+    queue.schedule_composes(tx, {(header.study_instance_uid, "starter"): at})
+
+
+def _claimed(tx: Transaction, count: int) -> Iterator[job_claims.ClaimedJob]:
+    at = _NOW + timedelta(days=4000)
+    yield from job_claims.claim_some(tx, [JobKind.READ], at, _LEASE_S, "bench", limit=count) if count else ()
+
+
+def _reading(uid: SOPInstanceUID) -> Reading:
+    return Reading(uid, Admission(admitted=True, score=1.0, limit=2.0))
+
+
+def _report(tx: Transaction, study: str) -> None:
+    new = NewAnalysis(study, "starter", "1", Outcome.NEGATIVE, "0" * 64, "negative", "key", _NOW)  # type: ignore[arg-type]
+    analysis = analyses.add(tx, new)
+    rendition = NewRendition(
+        "1.2.840.10008.5.1.4.1.1.88.34", f"{study}.9", f"{study}.8", "1.2.840.10008.1.2", b"0" * 64
+    )  # type: ignore[arg-type]
+    outbox.add(tx, analysis, "pacs", analyses.add_rendition(tx, analysis, rendition), _NOW)
+
+
+def settle(database: Database) -> None:
+    """Let every compose and delivery of the filled database be done, which no benchmark waits for."""
+
+    def done(tx: Transaction) -> None:
+        reported = "study_instance_uid IN (SELECT study_instance_uid FROM analyses)"
+        tx.connection().exec_driver_sql(f"UPDATE jobs SET state = 'done' WHERE kind = 'compose' AND {reported}")  # noqa: S608 - no value from outside
+        tx.connection().exec_driver_sql("UPDATE deliveries SET state = 'done'")
+
+    database.write(done)
+
+
+def compared(folder: Path, few: int, many: int) -> dict[str, tuple[float, float]]:
+    """Return milliseconds with few and with many studies held, on SQLite, by what was done; taken by turns."""
+    databases = []
+    for studies in (few, many):
+        database = filled(f"sqlite:///{folder / f'held-{studies}.db'}", studies)
+        settle(database)
+        databases.append(database)
+    found: dict[str, list[tuple[float, float]]] = {"claim": [], "listing": []}
+    for _ in range(5):
+        found["claim"].append((claim_ms(databases[0]), claim_ms(databases[1])))
+        found["listing"].append((listing_ms(databases[0]), listing_ms(databases[1])))
+    for database in databases:
+        database.close()
+    median = statistics.median
+    return {name: (median(one for one, _ in pairs), median(two for _, two in pairs)) for name, pairs in found.items()}
