@@ -115,7 +115,9 @@ def release_deliveries(settings: Settings, ids: list[int], who: str, now: dateti
 
     with open_database(settings) as database:
         database.write(work)
-    return f"{len(set(ids))} deliveries {'discarded' if discard else 'let go'}"
+        still = [] if discard else database.read(holds.in_force)
+    said = f"{len(set(ids))} deliveries {'discarded' if discard else 'let go'}"
+    return ". ".join([said, *(f"Still in force: {hold.said}" for hold in still)])
 
 
 def rejections(settings: Settings) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """Rejection notes: what they end, what is composed again, and what is taken back."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from node.domain.errors import Permanent
 from node.pipeline.rejections import RejectionReader
 from node.pipeline.taking_back import NoteWriter
 from node.store import control_views, outbox, rejections
+from node.store.files import InstanceFiles
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.notes import code as coded
@@ -137,9 +140,8 @@ def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
     line.report()
     _sent(house, line)
     _note(house, "113037", [FIRST])
-    assert _kinds(line) == [("report", "done")]
     (stands,) = line.study()["untrue_reports"]
-    assert (stands["peer"], stands["rejection_note"]) == ("other", None)
+    assert (_kinds(line), stands["peer"], stands["rejection_note"]) == ([("report", "done")], "other", None)
     (note,) = house.database.read(control_views.rejections)
     assert note["delivered"] == [stands]
 
@@ -201,6 +203,45 @@ def test_a_note_applied_again_after_a_kill_changes_nothing(house: House) -> None
     after = line.study()
     assert after["deliveries_made"] == before["deliveries_made"]
     assert after["timeline"] == before["timeline"]
+
+
+def test_a_result_that_is_being_made_of_an_image_when_it_is_rejected_is_not_kept(house: House) -> None:
+    """What was gathered before the note came is thrown away, and the study is composed again."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid=SECOND))
+    house.clock.forward(61)
+    line.read()
+    files = _FilesThatTell(house.files, lambda: _note(house, "113037", [SECOND]))
+    line.house = replace(house, files=files)
+    assert line.compose() == 2
+    assert len(line.study()["analyses"]) == 1
+    assert SECOND not in str(line.reports())
+
+
+class _FilesThatTell:
+    """Stored files; the first time that a composer asks for one, something happens."""
+
+    def __init__(self, files: InstanceFiles, tell: Callable[[], None]) -> None:
+        self._files, self._tell = files, [tell]
+
+    def path(self, relative: str) -> Path:
+        """Return where a file is."""
+        while self._tell:
+            self._tell.pop()()
+        return self._files.path(relative)
+
+
+@ON_ONE_DATABASE
+def test_a_report_of_ours_that_a_peer_rejects_goes_to_nobody_else(house: House) -> None:
+    """Its deliveries end; nothing is composed anew, and no note of ours follows."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    line.report()
+    _note(house, "113001", [line.deliveries()[0]["sop_instance_uid"]])
+    assert line.report() == 0
+    assert _kinds(line) == [("report", "cancelled")]
+    assert line.study()["state"] == "reported"
 
 
 @ON_ONE_DATABASE
