@@ -58,11 +58,13 @@ class Hospital:
 
 @pytest.fixture
 def hospital(tmp_path: Path) -> Iterator[Hospital]:
-    """Run a node that gives its reports to the PACS, which sends one study on an association."""
+    """Run a node of several receiving processes, and a PACS that sends one study on an association."""
     with contextlib.ExitStack() as stack:
         pacs = stack.enter_context(archive())
-        peer = replace(Peer("pacs", "PACS", pacs.port, may_send=True, gets_reports=True), test=True)
-        node = stack.enter_context(serving(NodeFolder(tmp_path, [peer], quiet_period_s=0.5)))
+        one_each = "one_study_per_association = true"
+        peer = Peer("pacs", "PACS", pacs.port, may_send=True, gets_reports=True, more=one_each)
+        tables = {"receive": "processes = 2", "study": "release_grace_s = 0.2"}
+        node = stack.enter_context(serving(NodeFolder(tmp_path, [peer], quiet_period_s=300.0, tables=tables)))
         yield Hospital(node, pacs)
 
 
@@ -99,4 +101,4 @@ def test_a_study_comes_back_with_its_results_and_then_under_the_right_patient(ho
     assert [delivery["state"] for delivery in study["deliveries_made"]] == ["done", "done"]
     assert len(study["analyses"]) == 2
     signals = [entry["detail"]["signal"] for entry in study["timeline"] if entry["event"] == "study complete"]
-    assert signals == ["quiet period", "quiet period"]
+    assert signals == ["association released", "association released"]

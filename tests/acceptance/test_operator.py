@@ -34,6 +34,14 @@ def test_an_unknown_study_is_named_with_the_way_out(home: NodeFolder) -> None:
     assert "pacs-node studies" in done.stderr
 
 
+def test_completing_wants_to_be_told_which_study(home: NodeFolder) -> None:
+    """Exit 2 without one, exit 1 for one that is not held."""
+    assert home.run("studies", "--complete").returncode == 2
+    done = home.run("studies", "1.2.3", "--complete")
+    assert done.returncode == 1
+    assert "no study 1.2.3 is held" in done.stderr
+
+
 def test_retry_wants_to_be_told_what(home: NodeFolder) -> None:
     """Exit 2; with --all it counts."""
     assert home.run("retry").returncode == 2

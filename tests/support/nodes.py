@@ -31,6 +31,7 @@ class Peer:
     may_send: bool = False
     gets_reports: bool = False
     test: bool = True  #: a model in shadow reports to test peers only
+    more: str = ""  #: further keys, as lines of TOML
     takes_rejection_notes: bool = False
 
     def toml(self) -> str:
@@ -38,7 +39,7 @@ class Peer:
         gets = '["report"]' if self.gets_reports else "[]"
         return (
             f'[[peers]]\nname = "{self.name}"\nae_title = "{self.ae_title}"\nhost = "{LOOPBACK}"\nport = {self.port}\n'
-            f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = {str(self.test).lower()}\n"
+            f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = {str(self.test).lower()}\n{self.more}\n"
             f"takes_rejection_notes = {str(self.takes_rejection_notes).lower()}\n"
         )
 

@@ -9,6 +9,7 @@ from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInst
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
+from node.network.released import ReleasedAssociation
 from node.pipeline.arrival import Arrival
 from node.receivers.message import RecordingFailed, asked, ended, outcome, understood
 from node.store.codec import header_to_json
@@ -44,10 +45,12 @@ def test_the_text_of_a_header_is_what_a_row_always_held() -> None:
     assert json.loads(text_of_header(_HEADER)) == header_to_json(_HEADER)
 
 
-def test_a_caller_and_a_sign_of_life_are_understood() -> None:
-    """The other two questions that a receiver has."""
+def test_a_caller_a_release_and_a_sign_of_life_are_understood() -> None:
+    """The other questions that a receiver has."""
     caller = RefusedAssociation('A "B"', "NODE", "10.0.0.1", "calling AE title not recognised")
     assert understood(asked(caller)) == caller
+    released = ReleasedAssociation('A "B"', ("1.2.3", "1.2.4"))
+    assert understood(asked(released)) == released
     assert understood(asked(None)) is None
     with pytest.raises(ValueError, match="unknown"):
         understood(b"?")
