@@ -66,7 +66,7 @@ def test_a_report_that_stands_at_a_real_peer_is_told(house: House, brings: Incom
         house.receive(brings)
         house.receive(brings)
     assert [event for event in _events(line) if event.startswith("study turned")] == [TURNED]
-    warnings = [entry for entry in logged if entry["event"].startswith("study turned synthetic")]
+    warnings = [entry for entry in logged if entry["event"] == "report on a synthetic study stands at a real peer"]
     assert [(entry["peer"], entry["log_level"]) for entry in warnings] == [("pacs", "warning")]
     assert line.study()["synthetic"]
     assert line.report() == 1
