@@ -59,11 +59,12 @@ class Settling:
         """Settle as failed; with `patience` it was the peer that was not reached, or fell silent."""
 
         def work(tx: Transaction) -> None:
-            now, paused_until = self._clock(), None
+            now, how = self._clock(), dict[str, Any](permanent=permanent, jitter=self._jitter)
             if patience is not None:
-                paused_until = destinations.failed(tx, delivery.peer, now, error, patience, self._jitter)
-            pause: dict[str, Any] = {"permanent": permanent, "jitter": self._jitter, "not_before": paused_until}
-            outbox.fail(tx, delivery, now, error, **pause)
+                # while a peer is away, one delivery after another is tried there: their studies need not tell of it
+                how["is_told"] = destinations.get(tx, delivery.peer).open_until is None
+                how["not_before"] = destinations.failed(tx, delivery.peer, now, error, patience, self._jitter)
+            outbox.fail(tx, delivery, now, error, **how)
 
         self._database.write(work)
 

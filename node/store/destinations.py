@@ -24,7 +24,7 @@ class Patience:
 
     failures: int = 3  #: 1 or more
     first_pause_s: float = 10.0
-    longest_pause_s: float = 300.0  #: a peer that comes back is noticed within this
+    longest_pause_s: float = 60.0  #: a peer that comes back is noticed within this
 
     def pause_s(self, failures: int) -> float:
         """Return the pause after so many failures in a row; 0 where the breaker stays closed."""

@@ -130,6 +130,7 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     not_before: datetime | None = None,
     status: int | None = None,
     comment: str = "",
+    is_told: bool = True,
 ) -> bool:
     """Settle a delivery as failed: tried again after a backoff, or buried; False where the lease was lost.
 
@@ -147,6 +148,8 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
         Where nothing is tried at the peer before, the end of that pause.
     status, comment
         What the peer answered, where it did.
+    is_told
+        Whether the timeline of the study tells of it; it always does where the delivery is buried.
     """
     values: dict[str, Any] = {} if status is None else {"last_status": status, "last_comment": comment}
     values |= {"permanent": permanent, "jitter": jitter, "not_before": not_before}
@@ -154,7 +157,7 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     if state is None:
         return False
     # a peer that is down for days fails each delivery hundreds of times in the same words: one entry tells it
-    if state is State.BURIED or error != claimed.last_error:
+    if state is State.BURIED or (is_told and error != claimed.last_error):
         _note(tx, claimed.id, "delivery failed", now, attempt=claimed.attempt, state=state, error=error, status=status)
     return True
 
