@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store.failures import InCommit, concerns_all, worth_another_run
-from node.store.pieces import Ended, Group, Piece, RunsAgain, Work, each
+from node.store.pieces import Ended, Group, Piece, RunsAgain, UndoneTogether, Work, each
 from node.store.unavailable import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -82,6 +82,8 @@ class GroupCommitWriter:
             Pairs of what `write_together` is given.
         """
         pieces = [Piece(record, item, shared=True) for record, item in works]
+        for piece in pieces:
+            piece.is_gathered = True
         self._do(pieces)
         return [piece.end() for piece in pieces]
 
@@ -155,18 +157,22 @@ class GroupCommitWriter:
         for _ in range(_RUNS - 1):
             try:
                 self._commit(group, worth_another_run)
+            except UndoneTogether:
+                continue
             except SQLAlchemyError as error:
                 if not worth_another_run(error):
                     raise
             else:
                 return
-        self._commit(group, lambda _error: False)  # what fails now fails for its caller alone
+        group.is_apart = True  # what fails now fails for its caller alone
+        self._commit(group, lambda _error: False)
 
     def _commit(self, group: Group, runs_again: RunsAgain) -> None:
         with self._connected() as connection, InCommit() as progress, connection.begin():
             # gathered only now: while another process held the lock, more has come; and threads that wait for no more
             # than the interpreter come along (8 threads, nothing synced: a third of the commits)
-            os.sched_yield()
+            if not group[0].is_gathered:
+                os.sched_yield()
             group.extend(self._taken(_LARGEST_GROUP - len(group)))
             group.run(connection, runs_again)
             progress.commits = True

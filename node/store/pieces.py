@@ -47,12 +47,13 @@ class Piece:
         Whether pieces of the same `record` are done in one call of it.
     """
 
-    __slots__ = ("_error", "_result", "_turn", "item", "kind", "leads", "record")
+    __slots__ = ("_error", "_result", "_turn", "is_gathered", "item", "kind", "leads", "record")
 
     def __init__(self, record: _Record, item: Any, *, shared: bool) -> None:
         self.record, self.item = record, item
         self.kind: object = record if shared else self
         self.leads = False  #: whether its caller serves the group that it is in
+        self.is_gathered = False  #: whether its caller brought along what there is, so that none need be waited for
         self._result: Any = None
         self._error: BaseException | None = None
         self._turn = threading.Lock()
@@ -89,8 +90,16 @@ class Piece:
         return self._result
 
 
+class UndoneTogether(Exception):  # noqa: N818 - what happened, not what was wrong
+    """A call for several pieces has failed, and which of them is at fault is not known."""
+
+
 class Group(list[Piece]):
     """Pieces that are committed together; leaving the block releases every caller, whatever happened in it."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        super().__init__(pieces)
+        self.is_apart = False  #: whether a call for all of them has failed, so that they run in savepoints
 
     def __enter__(self) -> Self:
         return self
@@ -112,21 +121,45 @@ class Group(list[Piece]):
             What concerns all of them, lets them run again, or comes from the only one.
         DatabaseUnavailable
             Where SQLite gave up the whole transaction in the middle.
+        UndoneTogether
+            Where one of several that were done in one call failed: all are undone and are to be run again, apart.
         """
-        if len(self) == 1:  # its transaction is all that there is to undo
-            _run(connection, self)
+        batches = list(_batches(self))
+        if len(batches) == 1 and (len(self) == 1 or not self.is_apart):  # its transaction is all that there is to undo
+            with _Whole(self, runs_again):
+                _run(connection, self)
             _require_transaction(connection, None)
             return
-        for batch in _batches(self):
-            failed = _attempt(connection, batch, runs_again)
-            if failed and len(batch) > 1:
-                for piece in batch:
-                    _attempt(connection, [piece], runs_again)
+        for batch in batches if not self.is_apart else []:
+            if _attempt(connection, batch, runs_again) and len(batch) > 1:
+                _attempt_each(connection, batch, runs_again)
+        if self.is_apart:
+            _attempt_each(connection, self, runs_again)
 
 
 def each(tx: Session, works: Sequence[Callable[[Session], Any]]) -> list[Any]:
     """Run works one after the other: the `record` of pieces that share nothing."""
     return [work(tx) for work in works]
+
+
+class _Whole:
+    """Has pieces that were done in one call, without a savepoint, run again apart where that fails.
+
+    To set a savepoint and to give it up takes as long as to write a row, and a call that fails is rare.
+    """
+
+    def __init__(self, group: Group, runs_again: RunsAgain) -> None:
+        self._group, self._runs_again = group, runs_again
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if len(self._group) == 1 or not isinstance(error, Exception):
+            return
+        if not isinstance(error, SQLAlchemyError) or not (concerns_all(error) or self._runs_again(error)):
+            self._group.is_apart = True
+            raise UndoneTogether from error
 
 
 class _Savepoint:
@@ -154,6 +187,11 @@ def _attempt(connection: Connection, batch: Sequence[Piece], runs_again: RunsAga
         _run(connection, batch)
     _require_transaction(connection, savepoint.error)
     return savepoint.error is not None
+
+
+def _attempt_each(connection: Connection, pieces: Sequence[Piece], runs_again: RunsAgain) -> None:
+    for piece in pieces:
+        _attempt(connection, [piece], runs_again)
 
 
 def _run(connection: Connection, batch: Sequence[Piece]) -> None:
