@@ -44,6 +44,17 @@ def faults_between_tables(raw: dict[str, Any]) -> Iterator[str]:
     quiet, longest = study.get("quiet_period_s", 60), study.get("max_wait_s", 900)
     if isinstance(quiet, int | float) and isinstance(longest, int | float) and quiet > longest:
         yield f"[study] quiet_period_s = {quiet} is longer than max_wait_s = {longest}: it would never be waited for"
+    yield from _peers_without_end(peers, longest)
+
+
+def _peers_without_end(peers: list[dict[str, Any]], longest: Any) -> Iterator[str]:
+    for peer in peers:
+        quiet = peer.get("quiet_period_s")
+        if isinstance(quiet, int | float) and isinstance(longest, int | float) and quiet > longest:
+            yield (
+                f"[[peers]] {peer.get('name')}: quiet_period_s = {quiet} is longer than [study] max_wait_s = {longest}"
+                ": it would never be waited for"
+            )
 
 
 def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:

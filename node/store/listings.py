@@ -77,6 +77,7 @@ def job(row: Job) -> Listed:
         "model": row.model,
         "study_instance_uid": row.study_instance_uid,
         "sop_instance_uid": row.subject_uid if row.kind is JobKind.READ else "",
+        "signal": row.signal,
         **_lifecycle(row),
     }
 

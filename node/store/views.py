@@ -129,7 +129,8 @@ def jobs(
     -------
     list of dict
         ``id``, ``kind`` ("read" or "compose"), ``model``, ``study_instance_uid``, ``sop_instance_uid`` ("" for a
-        compose), ``state``, ``priority`` (smaller first), ``due_at``, ``attempt`` (counts on for ever), ``failures``
+        compose), ``signal`` (of a compose: what makes, or made, its study complete when it is due), ``state``,
+        ``priority`` (smaller first), ``due_at``, ``attempt`` (counts on for ever), ``failures``
         and the ``lapses`` of leases among them since it was last put to waiting, ``lease_until``, ``worker``,
         ``last_error``, ``settled_at``.
     """

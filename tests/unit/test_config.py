@@ -49,6 +49,15 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.database.url == f"sqlite:///{tmp_path}/var/node.db"
 
 
+def test_the_quiet_period_of_a_peer_is_a_number_or_learnt(tmp_path: Path) -> None:
+    """Nothing else, and no number that the longest wait would always cut short."""
+    assert _load(tmp_path, MINIMAL + 'quiet_period_s = "learnt"\n').peers[0].quiet_period_s == "learnt"
+    assert _load(tmp_path, MINIMAL + "quiet_period_s = 2\n").peers[0].quiet_period_s == 2
+    assert "quiet_period_s" in _faults(tmp_path, MINIMAL + 'quiet_period_s = "short"\n')
+    too_long = "quiet_period_s = 901\n"
+    assert "pacs: quiet_period_s = 901 is longer than" in _faults(tmp_path, MINIMAL + too_long)
+
+
 def test_an_empty_file_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     """Nothing is guessed."""
     faults = _faults(tmp_path, "")
