@@ -22,6 +22,7 @@ from node.pipeline.callers import let_in_with
 from node.pipeline.catalogue import bundle_path, opened, registration_of, shadow_notes
 from node.pipeline.missing import missing
 from node.pipeline.operate import open_database
+from node.pipeline.retain import outlook
 from node.pipeline.signers import refusal, unasked
 from node.store import callers, holds, instances, registry, rejections, schema, views
 from node.store.database import Database
@@ -76,6 +77,8 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _destinations(settings, database, now)
             yield from _quarantined(database)
             yield from _missing(settings, database)
+            old = outlook(database, settings.storage, now)
+            yield from [CheckLine("retention", "note", old)] if old else []
             yield from _callers(database)
     except (OperatorError, Transient):  # the database's line has said so
         yield from _registry(settings, [])

@@ -141,6 +141,17 @@ class DailyRetention:
         self._under_way, self._due_at = False, self._clock() + _AFTER_TROUBLE
 
 
+def outlook(database: Database, storage: StorageSettings, now: datetime) -> str | None:
+    """Return what the next run of a node will find, or None where that is nothing."""
+    if not storage.keep_days:
+        return None
+    studies = database.read(lambda tx: retention.removable(tx, now - timedelta(days=storage.keep_days)))
+    size_mb = sum(study.size_bytes for study in studies) // _MB
+    so_far = f", as far as stored files take more than {storage.max_used_mb} MB" if storage.max_used_mb else ""
+    said = f"the files of {len(studies)} studies ({size_mb} MB) are older than {storage.keep_days} days and go{so_far}"
+    return f"{said}: `pacs-node retain --dry-run` names them; [storage] keep_days = 0 keeps them" if studies else None
+
+
 def retain(settings: Settings, clock: Callable[[], datetime], *, dry_run: bool) -> Iterator[dict[str, Any]]:
     """Yield what becomes of each study that is old enough, as it is done.
 

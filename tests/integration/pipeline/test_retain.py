@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from node.config import Settings, StorageSettings
+from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
-from node.pipeline.retain import DailyRetention, Retention, retain
+from node.network.reception import IncomingInstance
+from node.pipeline.retain import DailyRetention, Retention, outlook, retain
 from node.store import instances, outbox, retention
 from node.store.tables import Commitment
 from tests.support.house import PIXELS, House, radiograph
@@ -125,6 +127,17 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(house: House) -> None:
         list(retain(_settings(house, keep_days=0), lambda: now, dry_run=True))
 
 
+def test_a_check_says_what_the_next_run_will_find(house: House) -> None:
+    """So that nobody is surprised by a first day."""
+    _reported(house)
+    now = house.clock.now + timedelta(days=31)
+    assert outlook(house.database, StorageSettings(keep_days=30), house.clock.now) is None
+    assert outlook(house.database, StorageSettings(keep_days=0), now) is None
+    said = outlook(house.database, StorageSettings(keep_days=30), now)
+    assert said is not None
+    assert said.startswith("the files of 1 studies (0 MB) are older than 30 days and go: ")
+
+
 def test_with_a_target_of_space_the_oldest_go_until_it_is_met(house: House) -> None:
     """And never what is younger than keep_days."""
     for study in ("1.2.1", "1.2.2", "1.2.3"):
@@ -164,6 +177,12 @@ def test_a_kill_between_rows_and_files_leaves_files_that_the_next_start_removes(
     assert house.recovery.run().removed == 0
 
 
+def part10_file(came: IncomingInstance) -> bytes:
+    """Return an instance as the file that a receiver keeps of it."""
+    meta = preamble_and_meta(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid)
+    return meta + came.dataset
+
+
 def _removed(house: House, *numbers: int) -> Line:
     line = _reported(house, "1.2.3", *numbers)
     house.clock.forward(31 * _DAY_S)
@@ -186,6 +205,22 @@ def test_a_removed_instance_that_comes_again_is_stored_again_and_not_read_again(
     assert house.recovery.run().missing == 0
     assert house.receive(radiograph()) == 0x0000
     assert len(_kept(house)) == 1
+
+
+def test_a_kill_before_the_row_of_one_that_came_again_is_made_good_by_the_next_start(house: House) -> None:
+    """Its file lies there, and its row says that it is gone: it is adopted, as any that came whole."""
+    line = _removed(house)
+    came = radiograph()
+    part = house.files.open_part()
+    part.write([part10_file(came)])
+    path = house.files.keep(part, "1.2.3", came.sop_instance_uid)
+    found = house.recovery.run()
+    assert (found.adopted, found.removed, found.missing) == (1, 0, 0)
+    held = house.database.read(lambda tx: instances.held(tx, came.sop_instance_uid))
+    assert held is not None
+    assert (held.removed_at, held.newest_path) == (None, path)
+    assert line.read() == 0
+    assert house.recovery.run().missing == 0
 
 
 def test_one_that_comes_again_with_another_patient_is_read_again_and_reported(house: House) -> None:
