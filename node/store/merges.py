@@ -91,17 +91,18 @@ def counted_as(tx: Transaction, header: InstanceHeader) -> InstanceHeader:
 
 
 def patient_of(tx: Transaction, headers: Sequence[InstanceHeader]) -> Patient | None:
-    """Return the patient as whom those of all these headers count, the first header's for what the survivor lacks.
+    """Return the patient as whom those of all these headers count, as the first header tells of that patient.
 
-    None where nothing is merged, or where they are several patients all the same.
+    Where the first names the survivor it tells itself; otherwise the survivor's newest study does, and the first header
+    what that lacks. None where nothing is merged, or where they are several patients all the same.
     """
-    names = {PatientName(header.patient_id, header.issuer_of_patient_id) for header in headers}
-    survivors = {survivor(tx, name) for name in names}
-    if survivors == names or len(survivors) > 1:
+    names = [PatientName(header.patient_id, header.issuer_of_patient_id) for header in headers]
+    survivors = {survivor(tx, name) for name in set(names)}
+    if survivors == set(names) or len(survivors) > 1:
         return None
     (into,), first = survivors, headers[0]
     newest = select(Study).where(_of(into)).order_by(Study.last_received_at.desc().nulls_last()).limit(1)
-    study = tx.scalar(newest) or first
+    study = first if names[0] == into else tx.scalar(newest) or first
     return Patient(
         into.patient_id,
         into.issuer,

@@ -79,6 +79,21 @@ def test_what_comes_later_counts_as_the_other_too(house: House) -> None:
     assert [row["state"] for row in line.study()["jobs"]].count("done") == 4
 
 
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+def test_a_header_that_names_the_one_who_stays_speaks_for_itself(house: House) -> None:
+    """Also where another study of that patient writes the name in another way; the report leaves."""
+    with serving(Pacs()) as pacs:
+        line = _line(house, pacs)
+        _merge(house, A, B)
+        house.receive(radiograph(sop_instance_uid="1.2.3.1.2", patient_id="ID2", patient_name="Roe^Janet"))
+        house.receive(radiograph(**OF_B | {"sop_instance_uid": "1.2.4.1.2"}))
+        line.report()
+        line.deliver()
+        assert line.compose() == 0
+    assert _named(line)[-1] == ("ID2", "Roe^Janet")
+    assert {delivery["state"] for delivery in line.deliveries()} == {"done"}
+
+
 def test_a_report_that_waits_does_not_leave_under_the_merged_id(house: House) -> None:
     """It sees itself that it is to be made again, whoever else has been asked."""
     with serving(Pacs()) as pacs:
