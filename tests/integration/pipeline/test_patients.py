@@ -86,6 +86,7 @@ def test_a_header_that_names_the_one_who_stays_speaks_for_itself(house: House) -
         line = _line(house, pacs)
         _merge(house, A, B)
         house.receive(radiograph(sop_instance_uid="1.2.3.1.2", patient_id="ID2", patient_name="Roe^Janet"))
+        house.clock.forward(1)
         house.receive(radiograph(**OF_B | {"sop_instance_uid": "1.2.4.1.2"}))
         line.report()
         line.deliver()
