@@ -15,6 +15,7 @@ from node.store import (
     analyses,
     audit,
     backfills,
+    closing,
     findings,
     job_claims,
     outbox,
@@ -78,17 +79,24 @@ class Composer:
         )
         material = None if outdated else self._database.read(lambda tx: gather(tx, job.study_instance_uid, model))
         if material is not None and (reason := material.turned_away) is not None:
-            self._database.write(lambda tx: self._turn_away(tx, job, reason, material.unread))
+            self._write(job, lambda tx: self._turn_away(tx, job, reason, material.unread))
         elif material is None or unchanged(material, model):
-            self._database.write(lambda tx: self._put_off(tx, job, outdated, material.unread if material else ()))
+            self._write(job, lambda tx: self._put_off(tx, job, outdated, material.unread if material else ()))
         else:
             analysis = self._analysis(job, model, material)
             rendition = self._rendition(analysis, model, material)
-            self._database.write(lambda tx: self._settle(tx, job, material, analysis, rendition))
+            self._write(job, lambda tx: self._settle(tx, job, material, analysis, rendition))
             _log.info(
                 "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
             )
         self._wake()
+
+    def _write(self, job: ClaimedJob, settle: Callable[[Transaction], None]) -> None:
+        def settled(tx: Transaction) -> None:
+            closing.lock(tx, job.study_instance_uid)  # before its job, as for an image that comes: no circle of waits
+            settle(tx)
+
+        self._database.write(settled)
 
     def _put_off(
         self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID], unread: Sequence[str]

@@ -28,6 +28,11 @@ def reopen(tx: Transaction, study_uids: Collection[str]) -> None:
     _REOPEN.run(tx, [{"study": uid} for uid in sorted(study_uids)])
 
 
+def lock(tx: Transaction, study_uid: str) -> None:
+    """Let no other transaction change a study before this one ends."""
+    tx.get(Study, study_uid, with_for_update=True)
+
+
 def close(tx: Transaction, study_uid: str, signal: str, now: datetime) -> Closed | None:
     """Close a study and return what it holds; None where it is closed already, or holds no image that is read.
 
