@@ -19,7 +19,7 @@ from node.pipeline.recording import Recorder
 from node.pipeline.repeat import Repeat, compare
 from node.pipeline.standing import watched
 from node.pipeline.unrecorded import removed_on_failure
-from node.store import audit, findings, instances, paths, rejections, synthetic
+from node.store import audit, findings, instances, paths, rejecting, rejections, synthetic
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -195,6 +195,7 @@ class Copies:
         now, held = self._recorder.clock(), instances.held(tx, came.sop_instance_uid)
         if held is not None and rejections.restore(tx, came.sop_instance_uid):
             findings.read_again(tx, came.sop_instance_uid, held.header.study_instance_uid, now)
+            rejecting.put_back(tx, held.header.study_instance_uid, now)
             _note(tx, now, "instance restored", came, held.header.study_instance_uid)
 
     def _named(self, came: Arrival, record: Callable[[Transaction], bool]) -> bool:

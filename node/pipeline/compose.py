@@ -178,7 +178,7 @@ class Composer:
         if not job_claims.finish(tx, job, now):
             return  # another worker holds the job since this one's lease ran out: its report counts
         sources = {source.header.sop_instance_uid for source in material.sources}
-        if sources & rejections.rejected_of(tx, job.study_instance_uid):
+        if sources & rejections.wrong_of(tx, job.study_instance_uid):
             return  # whoever rejected it has put the job back
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)

@@ -14,7 +14,7 @@ from node.store import queue
 from node.store.codec import reading_from_json, reading_to_json
 from node.store.columns import UID
 from node.store.database import Transaction
-from node.store.rejections import not_rejected
+from node.store.rejections import not_wrong
 from node.store.statement import Statement
 from node.store.tables import Instance, InstanceReading, Job, JobKind
 from node.store.upsert import Insert, insert_for
@@ -42,7 +42,7 @@ def put_all(tx: Transaction, readings: Sequence[NewReading]) -> None:
 def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[Reading]:
     """Return the readings of a study by one version, in the order of `node.store.instances.of_study`.
 
-    What a model said of an instance that is rejected by now is left out.
+    What a model said of an instance that was called wrong since is left out.
     """
     rows = tx.scalars(
         select(InstanceReading.reading)
@@ -51,7 +51,7 @@ def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[
             InstanceReading.study_instance_uid == study_uid,
             InstanceReading.model == model,
             InstanceReading.version == version,
-            not_rejected(),
+            not_wrong(),
         )
         .order_by(Instance.series_instance_uid, Instance.sop_instance_uid)
     )
@@ -59,7 +59,7 @@ def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[
 
 
 def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, str]:
-    """Return the instances whose read was buried, each with its last error, without those that are rejected."""
+    """Return the instances whose read was buried, each with its last error, without those that were called wrong."""
     rows = tx.execute(
         select(Job.subject_uid, Job.last_error)
         .join(Instance, Instance.sop_instance_uid == Job.subject_uid)
@@ -68,7 +68,7 @@ def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, 
             Job.model == model,
             Job.kind == JobKind.READ,
             Job.state == State.BURIED,
-            not_rejected(),
+            not_wrong(),
         )
         .order_by(Job.subject_uid)
     )
@@ -83,7 +83,7 @@ def read_again(tx: Transaction, sop_uid: str, study_uid: str, now: datetime) -> 
 
 
 def outdated(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:
-    """Return the instances that were read, but not by this version, and are not rejected; they are read again."""
+    """Return the instances that were read, but not by this version, and were not called wrong; they are read again."""
     return _unread_by(tx, study_uid, model, version, Instance.removed_at.is_(None))
 
 
@@ -109,7 +109,7 @@ def _unread_by(
             Job.kind == JobKind.READ,
             Job.state == State.DONE,
             Job.subject_uid.not_in(read),
-            not_rejected(),
+            not_wrong(),
             which,
         )
         .order_by(Job.subject_uid)

@@ -13,7 +13,7 @@ from node.store.choices import Origin
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
 from node.store.header_text import HeaderText, text_of_header
-from node.store.rejections import not_rejected
+from node.store.rejections import not_wrong
 from node.store.statement import Lookup
 from node.store.tables import (
     CopyKind,
@@ -126,14 +126,14 @@ def newest_header(tx: Transaction, study_uid: str, model: str) -> HeldInstance |
 
     Last is what was recorded last, whatever the clock said meanwhile.
 
-    None where the study has no such image, or all are rejected: those say nothing of the patient any more.
+    None where the study has no such image, or all were called wrong: those say nothing of the patient any more.
     """
     of_image = InstanceCopy.sop_instance_uid == Instance.sop_instance_uid, InstanceCopy.kind == CopyKind.REVISION
     revision = select(func.max(InstanceCopy.id)).where(*of_image).scalar_subquery()
     revised_at = select(func.max(InstanceCopy.received_at)).where(*of_image).scalar_subquery()
     is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid, Job.model == model)
     of_study = and_(Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE)
-    images = and_(of_study, is_read, not_rejected())
+    images = and_(of_study, is_read, not_wrong())
     newest_first = (
         Instance.header_number.desc(),
         # of those that came together, and of what was stored when headers were not counted

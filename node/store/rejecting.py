@@ -6,7 +6,7 @@ Nothing that was delivered is touched: who got what stands in `node.store.taken_
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true, update
 
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
@@ -42,7 +42,7 @@ def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime)
     work.put_back(tx, Job, and_(reads, Job.state == State.BURIED), now)  # what was given up is not wanted, either
     work.cancel(tx, Job, reads, now)
     # first the job, then the deliveries: the compose that is being settled holds the job's row, and is seen afterwards
-    again = {pair for pair in pairs if _is_composed_again(tx, pair, code)}
+    again = {pair for pair in pairs if code.is_wrong and _has_result(tx, pair)}
     queue.schedule_composes(tx, dict.fromkeys(again, now))
     for pair in pairs:
         _end(tx, pair, code, now, composes=pair not in again)
@@ -56,6 +56,17 @@ def note_all(tx: Transaction, note_uid: str, code: RejectionCode, caller: str, n
     for study, count in tx.execute(counted.group_by(Rejection.study_instance_uid)).all():
         said = {"code": code.value, "meaning": code.meaning, "instances": count, "calling_ae_title": caller}
         audit.add(tx, now, "instances rejected", study, note_uid, **said)
+
+
+def put_back(tx: Transaction, study_uid: str, now: datetime) -> None:
+    """Let the reports on a study wait again that did not leave because its images were removed for their age."""
+    of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid)
+    removed = Delivery.last_error == _reason(RejectionCode.RETENTION)
+    work.put_back(tx, Delivery, and_(Delivery.analysis_id.in_(of_study), Delivery.state == State.CANCELLED, removed), now)
+
+
+def _reason(code: RejectionCode) -> str:
+    return f"an image that it rests on was taken back: {code.meaning}"
 
 
 def _named(note_uid: str) -> Select[str]:
@@ -72,13 +83,13 @@ def _touched(tx: Transaction, note_uid: str) -> Collection[_Pair]:
     return sorted(tx.execute(query.order_by(Job.study_instance_uid, Job.model)).all())
 
 
-def _is_composed_again(tx: Transaction, pair: _Pair, code: RejectionCode) -> bool:
-    """Return whether a result exists that is wrong now, or one is being made that would be."""
+def _has_result(tx: Transaction, pair: _Pair) -> bool:
+    """Return whether a result exists, or one is being made."""
     study, model = pair
     of_pair = Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model
     is_being_made = exists().where(*of_pair, Job.state == State.RUNNING)
     exists_already = exists().where(Analysis.study_instance_uid == study, Analysis.model == model)
-    return tx.scalar(select(is_being_made | exists_already if code.is_wrong else is_being_made)) is True
+    return tx.scalar(select(is_being_made | exists_already)) is True
 
 
 def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, composes: bool) -> None:
@@ -92,7 +103,7 @@ def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, co
     which = rejections.rests_on_rejected() if code.is_wrong else true()
     analyses = select(Analysis.id).where(Analysis.study_instance_uid == study, Analysis.model == model, which)
     reports = and_(Delivery.analysis_id.in_(analyses), Delivery.kind == DeliveryKind.REPORT)
-    _cancel(tx, reports, now, f"an image that it rests on was taken back: {code.meaning}")
+    _cancel(tx, reports, now, _reason(code))
 
 
 def _has_images(tx: Transaction, pair: _Pair) -> bool:
@@ -103,8 +114,10 @@ def _has_images(tx: Transaction, pair: _Pair) -> bool:
 
 
 def _cancel(tx: Transaction, which: ColumnElement[bool], now: datetime, reason: str) -> None:
+    """Cancel deliveries; the reason stands in their rows, too, because some may come back."""
     of_delivery = select(Delivery.peer, Analysis.study_instance_uid, Analysis.model)
     for identity in work.cancel(tx, Delivery, which, now):
+        tx.execute(update(Delivery).where(Delivery.id == identity).values(last_error=reason))
         of_this = of_delivery.join(Analysis, Delivery.analysis_id == Analysis.id).where(Delivery.id == identity)
         peer, study, model = tx.execute(of_this).one()
         audit.add(tx, now, "delivery cancelled", study, delivery=identity, peer=peer, model=model, reason=reason)

@@ -138,13 +138,10 @@ def put(
     return True
 
 
-def rejected_of(tx: Transaction, study_uid: str) -> frozenset[str]:
-    """Return the stored instances of a study that are rejected.
-
-    Those that were removed for their age count until they are sent again.
-    """
+def wrong_of(tx: Transaction, study_uid: str) -> frozenset[str]:
+    """Return the stored instances of a study that were called wrong."""
     of_study = select(Instance.sop_instance_uid).where(Instance.study_instance_uid == study_uid)
-    return frozenset(tx.scalars(of_study.where(~not_rejected())))
+    return frozenset(tx.scalars(of_study.where(~not_wrong())))
 
 
 def wrong_among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, Rejected]:
@@ -173,8 +170,18 @@ def restore(tx: Transaction, sop_uid: str) -> bool:
 
 
 def not_rejected() -> ColumnElement[bool]:
-    """Return the condition for stored instances that are not rejected; its query names `Instance`."""
+    """Return the condition for stored instances that are not rejected; its query names `Instance`.
+
+    Those that were removed for their age are rejected until they come again: they are not read any more, but what was
+    read of them is as true as before (`not_wrong`).
+    """
     return ~exists().where(Rejection.sop_instance_uid == Instance.sop_instance_uid, counts()).correlate(Instance)
+
+
+def not_wrong() -> ColumnElement[bool]:
+    """Return the condition for stored instances that nobody called wrong; its query names `Instance`."""
+    names = Rejection.sop_instance_uid == Instance.sop_instance_uid
+    return ~exists().where(names, Rejection.code_value.in_(_WRONG)).correlate(Instance)
 
 
 def counts() -> ColumnElement[bool]:

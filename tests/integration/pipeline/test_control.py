@@ -14,11 +14,11 @@ from node.pipeline import checks, control, recall
 from node.store import holds, outbox, views, work
 from node.store.tables import Delivery, DeliveryKind
 from tests.support.house import House, incoming, radiograph
-from tests.support.line import PACS, Line
+from tests.support.line import Line
 from tests.support.notes import rejection_file
+from tests.support.rejecting import TAKING, count_as_sent, kinds
 from tests.test_docs import documented_json_keys
 
-TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
 STUDIES = ("1.2.3", "1.2.4")
 ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where only words are asked for
 
@@ -56,17 +56,6 @@ def _recall(line: Line) -> str:
     return recall.send(_settings(line), "starter", _version(line), "ada", line.house.clock())
 
 
-def _sent(line: Line) -> None:
-    """Let all that may leave count as sent, as a peer that answers 0x0000 does."""
-    database, clock = line.house.database, line.house.clock
-    while (claimed := line.claim_delivery()) is not None:
-        database.write(lambda tx, claimed=claimed: outbox.finish(tx, claimed, clock(), 0x0000))
-
-
-def _kinds(line: Line) -> list[tuple[str, str]]:
-    return [(delivery["kind"], delivery["state"]) for delivery in line.deliveries()]
-
-
 def _all(line: Line) -> list[dict[str, Any]]:
     """Return the deliveries of all studies."""
     return line.house.database.read(lambda tx: views.deliveries(tx, tuple(State)))
@@ -88,8 +77,8 @@ def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: st
     (hold,) = control.in_force(_settings(line))
     assert line.deliveries()[0]["hold"] == line.study()["hold"] == hold.said
     assert "2 deliveries let go" in _release(line, model)
-    _sent(line)
-    assert _kinds(line) == [("report", "done")]
+    count_as_sent(line.house, line)
+    assert kinds(line) == [("report", "done")]
     assert line.study()["hold"] is None
     (back,), (gone,) = _told(line, "delivery held back"), _told(line, "delivery released")
     assert (back["by"], back["reason"]) == ("ada", "odd scores")
@@ -108,7 +97,7 @@ def test_check_says_that_a_hold_is_in_force_and_how_it_ends(line: Line) -> None:
 
 def test_what_gathered_can_be_discarded(line: Line) -> None:
     """Reports are; what takes one back is not."""
-    _sent(line)
+    count_as_sent(line.house, line)
     line.house.receive(radiograph(study_instance_uid="1.2.3", sop_instance_uid="1.2.3.1.9", patient_name="Roe^Jane"))
     line.report()
     _hold(line)
@@ -118,7 +107,7 @@ def test_what_gathered_can_be_discarded(line: Line) -> None:
     database.write(lambda tx: tx.execute(note))
     database.write(lambda tx: work.put_back(tx, Delivery, Delivery.id == number, line.house.clock()))
     assert "1 deliveries discarded" in _release(line, discard=True)
-    assert _kinds(line) == [("rejection_note", "waiting"), ("report", "cancelled")]
+    assert kinds(line) == [("rejection_note", "waiting"), ("report", "cancelled")]
     (told,) = _told(line, "delivery cancelled")
     assert (told["by"], told["held_for"]) == ("bob", "odd scores")
 
@@ -129,7 +118,7 @@ def test_what_was_under_way_when_the_node_was_killed_is_discarded_too(line: Line
     assert line.claim_delivery() is not None
     assert "2 of them still count as under way" in _hold(line)
     _release(line, discard=True)
-    assert _kinds(line) == [("report", "cancelled")]
+    assert kinds(line) == [("report", "cancelled")]
     assert "the peer may have got it" in str(_told(line, "delivery cancelled")[0]["reason"])
 
 
@@ -194,7 +183,7 @@ def test_a_recalled_version_that_still_serves_is_told(line: Line) -> None:
 
 def test_under_a_hold_the_notes_of_a_recall_leave_and_nothing_else(line: Line) -> None:
     """Taking results back must not need letting results go."""
-    _sent(line)
+    count_as_sent(line.house, line)
     line.house.receive(radiograph(study_instance_uid="1.2.5", sop_instance_uid="1.2.5.1.1"))
     line.report()
     _hold(line)

@@ -1,56 +1,22 @@
 """Rejection notes: what they end, what is composed again, and what is taken back."""
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.dicom.part10 import preamble_and_meta
-from node.domain.errors import Permanent
-from node.pipeline.rejections import RejectionReader
-from node.pipeline.taking_back import NoteWriter
-from node.store import control_views, outbox, rejections
+from node.store import control_views, outbox
 from node.store.files import InstanceFiles
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.notes import code as coded
-from tests.support.notes import file_of, key_objects, rejection_file
+from tests.support.notes import file_of, key_objects
+from tests.support.rejecting import TAKING, apply, count_as_sent, kinds, note
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
 ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
-TAKING = PACS.model_copy(update={"takes_rejection_notes": True})
-
-
-def _note(house: House, code: str, named: Sequence[str], uid: str = "1.2.99.1") -> None:
-    """Let a rejection note come in, and be applied."""
-    house.receive(incoming(rejection_file(code, named, uid), "PACS"))
-    _apply(house)
-
-
-def _apply(house: House) -> int:
-    """Do what the loop does, and return how many notes it took."""
-    notes = NoteWriter(house.database, [TAKING], house.clock)
-    reader = RejectionReader(house.database, house.files, notes, house.clock, random.Random(1), house.wake)
-    taken = 0
-    while (claimed := house.database.write(lambda tx: rejections.claim_note(tx, house.clock(), "test"))) is not None:
-        taken += 1
-        try:
-            reader.handle(claimed)
-        except Permanent as error:
-            reader.fail(claimed, error)
-    return taken
-
-
-def _kinds(line: Line) -> list[tuple[str, str]]:
-    return [(delivery["kind"], delivery["state"]) for delivery in line.deliveries()]
-
-
-def _sent(house: House, line: Line) -> None:
-    """Let what waits count as sent, as a peer that answers 0x0000 does."""
-    while (claimed := line.claim_delivery()) is not None:
-        house.database.write(lambda tx, claimed=claimed: outbox.finish(tx, claimed, house.clock(), 0x0000))
 
 
 @pytest.mark.parametrize("code", ["113038", "113039"])
@@ -58,7 +24,7 @@ def test_what_was_not_read_yet_is_not_read_any_more(house: House, code: str) -> 
     """No job is left, and no report is made."""
     line = Line(house)
     house.receive(radiograph())
-    _note(house, code, [FIRST])
+    note(house, code, [FIRST])
     assert [job["state"] for job in line.study()["jobs"]] == ["cancelled", "cancelled"]
     assert line.report() == 0
     assert line.deliveries() == []
@@ -70,9 +36,9 @@ def test_a_report_that_waits_does_not_leave_once_its_only_image_is_rejected(hous
     line = Line(house, [TAKING])
     house.receive(radiograph())
     line.report()
-    _note(house, code, [FIRST])
+    note(house, code, [FIRST])
     line.report()
-    assert _kinds(line) == [("report", "cancelled")]
+    assert kinds(line) == [("report", "cancelled")]
     events = [entry["event"] for entry in line.study()["timeline"]]
     assert events.count("instances rejected") == 1
     assert "delivery cancelled" in events
@@ -85,10 +51,10 @@ def test_a_study_with_images_left_is_composed_again_without_the_rejected_one(hou
     house.receive(radiograph(sop_instance_uid=SECOND))
     line.report()
     assert line.study()["outcomes"] == {"starter": "positive"}
-    _note(house, "113037", [SECOND])
+    note(house, "113037", [SECOND])
     assert line.compose() == 1
     assert line.study()["outcomes"] == {"starter": "negative"}
-    assert _kinds(line) == [("report", "cancelled"), ("report", "waiting")]
+    assert kinds(line) == [("report", "cancelled"), ("report", "waiting")]
     assert SECOND not in str(line.reports()[-1])
 
 
@@ -98,14 +64,14 @@ def test_a_report_that_was_delivered_is_taken_back_where_the_peer_takes_notes(ho
     line = Line(house, [TAKING])
     house.receive(radiograph())
     line.report()
-    _sent(house, line)
-    _note(house, code, [FIRST])
-    _note(house, code, [FIRST], uid="1.2.99.2")
-    assert _kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
-    note = line.claim_delivery()
-    assert note is not None
-    assert code.encode() in note.rendition.dataset
-    assert line.deliveries()[0]["sop_instance_uid"].encode() in note.rendition.dataset
+    count_as_sent(house, line)
+    note(house, code, [FIRST])
+    note(house, code, [FIRST], uid="1.2.99.2")
+    assert kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
+    sent = line.claim_delivery()
+    assert sent is not None
+    assert code.encode() in sent.rendition.dataset
+    assert line.deliveries()[0]["sop_instance_uid"].encode() in sent.rendition.dataset
 
 
 def test_a_report_that_says_the_same_goes_out_again_after_the_first_was_taken_back(house: House) -> None:
@@ -114,22 +80,11 @@ def test_a_report_that_says_the_same_goes_out_again_after_the_first_was_taken_ba
     house.receive(radiograph())
     house.receive(radiograph(sop_instance_uid=SECOND))
     line.report()
-    _sent(house, line)
+    count_as_sent(house, line)
     house.clock.forward(10)
-    _note(house, "113001", [SECOND])
+    note(house, "113001", [SECOND])
     assert line.compose() == 1
-    assert sorted(_kinds(line)) == [("rejection_note", "waiting"), ("report", "done"), ("report", "waiting")]
-
-
-def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
-    """The result was right when it was delivered, and still is."""
-    line = Line(house, [TAKING])
-    house.receive(radiograph())
-    line.report()
-    _sent(house, line)
-    _note(house, "113039", [FIRST])
-    line.report()
-    assert _kinds(line) == [("report", "done")]
+    assert sorted(kinds(line)) == [("rejection_note", "waiting"), ("report", "done"), ("report", "waiting")]
 
 
 @ON_ONE_DATABASE
@@ -138,18 +93,18 @@ def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
     line = Line(house, [PACS.model_copy(update={"name": "other"})])
     house.receive(radiograph())
     line.report()
-    _sent(house, line)
-    _note(house, "113037", [FIRST])
+    count_as_sent(house, line)
+    note(house, "113037", [FIRST])
     (stands,) = line.study()["untrue_reports"]
-    assert (_kinds(line), stands["peer"], stands["rejection_note"]) == ([("report", "done")], "other", None)
-    (note,) = house.database.read(control_views.rejections)
-    assert note["delivered"] == [stands]
+    assert (kinds(line), stands["peer"], stands["rejection_note"]) == ([("report", "done")], "other", None)
+    (told,) = house.database.read(control_views.rejections)
+    assert told["delivered"] == [stands]
 
 
 def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -> None:
     """The study says why."""
     line = Line(house)
-    _note(house, "113038", [FIRST])
+    note(house, "113038", [FIRST])
     house.receive(radiograph())
     assert line.report() == 0
     (image,) = (one for one in line.study()["objects"] if one["kind"] == "image")
@@ -159,31 +114,11 @@ def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -
 
 
 @ON_ONE_DATABASE
-def test_an_image_that_comes_after_a_note_of_its_removal_was_restored(house: House) -> None:
-    """It is read like any other."""
-    line = Line(house)
-    _note(house, "113039", [FIRST])
-    house.clock.forward(1)
-    house.receive(radiograph())
-    assert line.report() == 1
-
-
-def test_a_removed_image_that_is_sent_again_is_read(house: House) -> None:
-    """The same bytes under the same UID."""
-    line = Line(house)
-    house.receive(radiograph())
-    _note(house, "113039", [FIRST])
-    house.clock.forward(1)
-    house.receive(radiograph())
-    assert line.report() == 1
-
-
-@ON_ONE_DATABASE
 def test_a_rejected_image_that_is_sent_again_stays_rejected(house: House) -> None:
     """What was corrected comes under a new UID, which is read."""
     line = Line(house)
     house.receive(radiograph())
-    _note(house, "113001", [FIRST])
+    note(house, "113001", [FIRST])
     house.receive(radiograph())
     assert line.report() == 0
     house.receive(radiograph(sop_instance_uid=SECOND))
@@ -195,11 +130,11 @@ def test_a_note_applied_again_after_a_kill_changes_nothing(house: House) -> None
     line = Line(house, [TAKING])
     house.receive(radiograph())
     line.report()
-    _sent(house, line)
-    _note(house, "113037", [FIRST])
+    count_as_sent(house, line)
+    note(house, "113037", [FIRST])
     before = line.study()
     house.execute("UPDATE rejection_notes SET state = 'waiting'")
-    assert _apply(house) == 1
+    assert apply(house) == 1
     after = line.study()
     assert after["deliveries_made"] == before["deliveries_made"]
     assert after["timeline"] == before["timeline"]
@@ -212,7 +147,7 @@ def test_a_result_that_is_being_made_of_an_image_when_it_is_rejected_is_not_kept
     house.receive(radiograph(sop_instance_uid=SECOND))
     house.clock.forward(61)
     line.read()
-    files = _FilesThatTell(house.files, lambda: _note(house, "113037", [SECOND]))
+    files = _FilesThatTell(house.files, lambda: note(house, "113037", [SECOND]))
     line.house = replace(house, files=files)
     assert line.compose() == 2
     assert len(line.study()["analyses"]) == 1
@@ -238,9 +173,9 @@ def test_a_report_of_ours_that_a_peer_rejects_goes_to_nobody_else(house: House) 
     line = Line(house, [TAKING])
     house.receive(radiograph())
     line.report()
-    _note(house, "113001", [line.deliveries()[0]["sop_instance_uid"]])
+    note(house, "113001", [line.deliveries()[0]["sop_instance_uid"]])
     assert line.report() == 0
-    assert _kinds(line) == [("report", "cancelled")]
+    assert kinds(line) == [("report", "cancelled")]
     assert line.study()["state"] == "reported"
 
 
@@ -250,7 +185,7 @@ def test_key_objects_of_interest_reject_nothing(house: House) -> None:
     line = Line(house)
     house.receive(radiograph())
     house.receive(incoming(file_of(key_objects(coded("113000"), [FIRST])), "PACS"))
-    assert _apply(house) == 1
+    assert apply(house) == 1
     assert line.report() == 1
 
 
@@ -260,10 +195,10 @@ def test_a_malformed_note_moves_nothing(house: House) -> None:
     line = Line(house)
     house.receive(radiograph())
     house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
-    assert _apply(house) == 1
+    assert apply(house) == 1
     assert line.report() == 1
-    (note,) = house.database.read(control_views.rejections)
-    assert (note["state"], note["error"]) == ("refused", "the rejection note names no instance")
+    (told,) = house.database.read(control_views.rejections)
+    assert (told["state"], told["error"]) == ("refused", "the rejection note names no instance")
     assert "rejection note not read" in [entry["event"] for entry in line.study()["timeline"]]
 
 
@@ -274,13 +209,13 @@ def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(hous
     line.report()
     claimed = line.claim_delivery()
     assert claimed is not None
-    _note(house, "113037", [FIRST])
+    note(house, "113037", [FIRST])
     assert not house.database.read(lambda tx: outbox.is_wanted(tx, claimed))
-    assert _kinds(line) == [("report", "running")]
+    assert kinds(line) == [("report", "running")]
     house.database.write(lambda tx: outbox.finish(tx, claimed, house.clock(), 0x0000))
     house.clock.forward(2)
-    assert _apply(house) == 1
-    assert _kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
+    assert apply(house) == 1
+    assert kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
 
 
 @ON_ONE_DATABASE
@@ -289,12 +224,12 @@ def test_a_note_of_our_own_that_a_pacs_sends_back_moves_nothing(house: House) ->
     line = Line(house, [TAKING])
     house.receive(radiograph())
     line.report()
-    _sent(house, line)
-    _note(house, "113037", [FIRST])
-    note = line.claim_delivery()
-    assert note is not None
-    sent = note.rendition
-    meta = preamble_and_meta(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid)
-    house.receive(incoming(meta + sent.dataset, "PACS"))
-    assert _apply(house) == 0
+    count_as_sent(house, line)
+    note(house, "113037", [FIRST])
+    sent = line.claim_delivery()
+    assert sent is not None
+    ours = sent.rendition
+    meta = preamble_and_meta(ours.sop_class_uid, ours.sop_instance_uid, ours.transfer_syntax_uid)
+    house.receive(incoming(meta + ours.dataset, "PACS"))
+    assert apply(house) == 0
     assert {one["kind"] for one in line.study()["objects"]} == {"image", "own", "other"}
