@@ -62,7 +62,9 @@ def put_back(tx: Transaction, study_uid: str, now: datetime) -> None:
     """Let the reports on a study wait again that did not leave because its images were removed for their age."""
     of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid)
     removed = Delivery.last_error == _reason(RejectionCode.RETENTION)
-    work.put_back(tx, Delivery, and_(Delivery.analysis_id.in_(of_study), Delivery.state == State.CANCELLED, removed), now)
+    work.put_back(
+        tx, Delivery, and_(Delivery.analysis_id.in_(of_study), Delivery.state == State.CANCELLED, removed), now
+    )
 
 
 def _reason(code: RejectionCode) -> str:
