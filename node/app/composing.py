@@ -1,22 +1,33 @@
 """The loop that composes reports."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from node.app.parts import Parts
 from node.pipeline.completion import Closer
-from node.pipeline.compose import Composer
+from node.pipeline.compose import Composer, write_report
 from node.pipeline.senders import senders_of
 from node.pipeline.warm_report import warm_reports
+from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
 
 
-def compose_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
-    """Yield the one loop."""
+def compose_loops(parts: Parts, writer: Child) -> Iterator[WorkLoop[Any]]:
+    """Yield the one loop; reports are written in a child process, so that a long one holds up nothing else."""
     settings = parts.settings
     closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
-    composer = Composer(parts.database, parts.files, parts.catalogue, settings.peers, closer, parts.clock, parts.wake)
+    composer = Composer(
+        parts.database,
+        parts.files,
+        parts.catalogue,
+        settings.peers,
+        closer,
+        parts.clock,
+        parts.wake,
+        write_report=partial(writer.call, write_report),
+    )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
-    loop.at_start(warm_reports)
+    loop.at_start(partial(writer.call, warm_reports))
     yield loop

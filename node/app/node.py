@@ -22,6 +22,7 @@ from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for
 from node.receiving import Callbacks
+from node.runtime.child import Child
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
@@ -67,7 +68,13 @@ class Node:
         self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._wake)
         parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
         self._readers = Readers(parts)
-        self._others = [*compose_loops(parts), *deliver_loops(parts), *rejecting_loops(parts), *counting_loops(parts)]
+        self._writer = Child(settings.work.deadline_s, memory_mb=settings.work.memory_mb)
+        self._others = [
+            *compose_loops(parts, self._writer),
+            *deliver_loops(parts),
+            *rejecting_loops(parts),
+            *counting_loops(parts),
+        ]
         self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
         self._served = catalogue.served_models
         callbacks = Callbacks(self._wake, lost)
@@ -127,6 +134,7 @@ class Node:
     def abandon(self) -> None:
         """End the child processes, whatever they do."""
         self._readers.stop()
+        self._writer.stop()
         self._keeper.stop()
         self._listener.stop()
         self._receiving.abandon()

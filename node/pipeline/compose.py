@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.identifiers import SOPInstanceUID
-from node.domain.report import ModelIdentity, ReportContent, report_identity
+from node.domain.instance import InstanceHeader
+from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
 from node.pipeline.catalogue import Catalogue
 from node.pipeline.completion import Closer
 from node.pipeline.conclude import destinations, digest_of, patient_key, says_the_same
@@ -39,6 +41,17 @@ _log = logger("pipeline.compose")
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 
+WriteReport = Callable[[ReportContent, ReportIdentity, Sequence[Path | InstanceHeader]], bytes]
+"""`write_report`, or the same in a child process."""
+
+
+def write_report(content: ReportContent, identity: ReportIdentity, sources: Sequence[Path | InstanceHeader]) -> bytes:
+    """Return a report as `node.dicom.report.build_report` does, which is imported by the first one."""
+    from node.dicom.report import build_report  # noqa: PLC0415 - a process that only receives never pays for it
+
+    return build_report(content, identity, sources)
+
+
 class Composer:
     """Handles claimed `compose` jobs.
 
@@ -56,9 +69,11 @@ class Composer:
         The time now, aware.
     wake
         Called after deliveries were written.
+    write_report
+        As the function of this module, run where it holds up nobody: a report of thousands of images takes seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what composing is joined from
         self,
         database: Database,
         files: InstanceFiles,
@@ -67,9 +82,12 @@ class Composer:
         closer: Closer,
         clock: Callable[[], datetime],
         wake: Callable[[], None],
+        *,
+        write_report: WriteReport,
     ) -> None:
         self._database, self._files, self._catalogue, self._peers = database, files, catalogue, peers
         self._closer, self._clock, self._wake = closer, clock, wake
+        self._write_report = write_report
 
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
@@ -137,9 +155,6 @@ class Composer:
         )
 
     def _rendition(self, analysis: NewAnalysis, model: ModelIdentity, material: Material) -> NewRendition:
-        # highdicom and its needs are imported by the first report, not by a process that only receives
-        from node.dicom.report import build_report  # noqa: PLC0415
-
         identity = report_identity(
             analysis.study_instance_uid,
             model,
@@ -168,7 +183,7 @@ class Composer:
             identity.sop_instance_uid,
             identity.series_instance_uid,
             IMPLICIT_VR_LITTLE_ENDIAN,
-            build_report(content, identity, sources),
+            self._write_report(content, identity, sources),
         )
 
     def _settle(

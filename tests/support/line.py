@@ -16,7 +16,7 @@ from node.domain.identifiers import SOPInstanceUID
 from node.network.peer import Timeouts
 from node.pipeline.catalogue import Catalogue, registration_of
 from node.pipeline.completion import Closer
-from node.pipeline.compose import Composer
+from node.pipeline.compose import Composer, write_report
 from node.pipeline.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.read import Hands, Image, InstanceReader
@@ -95,7 +95,16 @@ class Line:
         house = self.house
         policy = house.policy
         closer = Closer(policy.quiet_period_s, policy.max_wait_s, policy.senders)
-        composer = Composer(house.database, house.files, self.catalogue, self.peers, closer, house.clock, lambda: None)
+        composer = Composer(
+            house.database,
+            house.files,
+            self.catalogue,
+            self.peers,
+            closer,
+            house.clock,
+            lambda: None,
+            write_report=write_report,
+        )
         return self._work(JobKind.COMPOSE, composer.handle)
 
     def report(self) -> int:
