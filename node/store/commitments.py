@@ -151,7 +151,8 @@ def answer(
     rest = [one for one in mine if one not in lost]
     _end(tx, row, now)
     if rest:
-        _ask_again(tx, row, rest, next_due(now, row.failures + 1, jitter), new_uid)
+        failures = row.failures + 1
+        _ask_again(tx, row, rest, next_due(now, failures, jitter), new_uid, failures=failures)
     return Answered(row.peer, len(kept), len(lost), len(rest))
 
 
@@ -194,17 +195,24 @@ def _add(tx: Transaction, peer: str, due_at: datetime, new_uid: MakeUID, *, fail
 def _give_up(tx: Transaction, row: CommitmentAsked, now: datetime, new_uid: MakeUID) -> int:
     """Let a request without an answer rest, and return the number of the one that takes its place."""
     asked = _about(tx, Delivery.commitment_id == row.id)
-    for one in asked:
-        _note(tx, "commitment not answered", one, now, transaction_uid=row.transaction_uid, times=row.failures + 1)
     row.state, row.settled_at, row.lease_until = State.CANCELLED, now, None
-    row.last_error = row.last_error or "no answer came"
-    return _ask_again(tx, row, asked, now, new_uid)
+    if not row.last_error:  # the peer took it; where it did not, that is counted and told already
+        row.failures, row.last_error = row.failures + 1, "no answer came"
+        for one in asked:
+            _note(tx, "commitment not answered", one, now, transaction_uid=row.transaction_uid, times=row.failures)
+    return _ask_again(tx, row, asked, now, new_uid, failures=row.failures)
 
 
 def _ask_again(
-    tx: Transaction, row: CommitmentAsked, asked: Sequence[_Asked], due_at: datetime, new_uid: MakeUID
+    tx: Transaction,
+    row: CommitmentAsked,
+    asked: Sequence[_Asked],
+    due_at: datetime,
+    new_uid: MakeUID,
+    *,
+    failures: int,
 ) -> int:
-    identity = _add(tx, row.peer, due_at, new_uid, failures=row.failures + 1)
+    identity = _add(tx, row.peer, due_at, new_uid, failures=failures)
     for one in asked:
         one.delivery.commitment_id = identity
     return identity

@@ -54,6 +54,10 @@ class Orthanc:
         """PUT `body` as JSON."""
         self._ask("PUT", path, json.dumps(body).encode())
 
+    def delete(self, path: str) -> None:
+        """DELETE what is there."""
+        self._ask("DELETE", path, None)
+
     def knows(self, name: str, ae_title: str, port: int) -> None:
         """Make a DICOM node of the loopback address known under a name, or change where it is."""
         self.put(f"/modalities/{name}", {"AET": ae_title, "Host": LOOPBACK, "Port": port})
