@@ -146,6 +146,23 @@ class Courier:
 
     def _may_leave(self, delivery: ClaimedDelivery) -> bool:
         """Return whether a delivery may leave now; where it may not, it is settled."""
+        if not self._is_current(delivery):
+            return False
+        report, was_open = delivery.rendition, self._association.is_open
+        # what could not leave anyway is neither too late nor another patient's: the peer is reached first
+        self._association.open_for((report.sop_class_uid, report.transfer_syntax_uid), self._syntaxes_waiting)
+        limit_s = self._given.settings.max_result_age_s
+        reason = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
+        reason = reason or self._mismatch(delivery)
+        if reason:
+            way_out = f"`pacs-node release --delivery {delivery.id}` sends it, with --discard it is dropped"
+            self._settling.hold(delivery, f"{reason}; {way_out}")
+            return False
+        # a peer may take its time for an association or an answer, and a correction may have come meanwhile
+        return (was_open and not self._peer.query) or self._is_current(delivery)
+
+    def _is_current(self, delivery: ClaimedDelivery) -> bool:
+        """Return whether a report is still true and allowed there; where it was superseded, it is settled."""
         try:
             reason = self._database.read(lambda tx: leaving.superseded(tx, delivery))
         except leaving.IdentityCorrected:
@@ -155,16 +172,7 @@ class Courier:
             self._settling.withdraw(delivery, reason)
             return False
         self._database.read(lambda tx: leaving.require_permission(tx, delivery, self._peer))
-        report = delivery.rendition
-        # what could not leave anyway is neither too late nor another patient's: the peer is reached first
-        self._association.open_for((report.sop_class_uid, report.transfer_syntax_uid), self._syntaxes_waiting)
-        limit_s = self._given.settings.max_result_age_s
-        reason = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
-        reason = reason or self._mismatch(delivery)
-        if reason:
-            way_out = f"`pacs-node release --delivery {delivery.id}` sends it, with --discard it is dropped"
-            self._settling.hold(delivery, f"{reason}; {way_out}")
-        return not reason
+        return True
 
     def _mismatch(self, delivery: ClaimedDelivery) -> str:
         if not leaving.is_asked_about(delivery, self._peer):

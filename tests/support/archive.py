@@ -1,7 +1,7 @@
 """An archive by the library: it stores what it gets, and answers C-FIND with what a test says that it holds."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -25,11 +25,13 @@ class Archive:
     studies: list[dict[str, str]] = field(default_factory=list)  #: values by keyword
     stored: list[Dataset] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  #: Study Instance UIDs
+    meanwhile: Callable[[], object] = lambda: None  #: done before each answer
 
     def find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         """Answer with the studies under the UID that is asked for, and with the keys that are."""
         keys = event.identifier
         self.asked.append(keys.StudyInstanceUID)
+        self.meanwhile()
         for study in self.studies:
             if study["StudyInstanceUID"] == keys.StudyInstanceUID:
                 answer = Dataset()
@@ -38,7 +40,7 @@ class Archive:
                     setattr(answer, keyword, study.get(keyword, getattr(answer, keyword, "")))
                 yield PENDING, answer
 
-    def store(self, event: evt.Event) -> int:
+    def store(self, event: Any) -> int:
         """Keep what comes."""
         encoded = BytesIO(event.request.DataSet.getvalue())
         self.stored.append(read_dataset(encoded, is_implicit_VR=True, is_little_endian=True))

@@ -251,5 +251,5 @@ def test_the_timeline_tells_what_was_sent_and_what_was_answered(house: House) ->
         line = _reported(house, peer)
         line.deliver()
     events = [entry["event"] for entry in line.study()["timeline"]]
-    assert events == ["instance stored", "instance read", "report composed", "report sent"]
+    assert events == ["instance stored", "instance read", "study complete", "report composed", "report sent"]
     assert line.study()["timeline"][-1]["detail"]["status"] == "0x0000"

@@ -33,6 +33,7 @@ def running() -> Iterator[Archive]:
 def pacs(running: Archive) -> Archive:
     """Return an archive that holds the study of the tests, under the patient that its header names."""
     running.studies[:] = [dict(HELD_THERE)]
+    running.meanwhile = lambda: None
     running.stored.clear()
     running.asked.clear()
     return running
@@ -98,6 +99,15 @@ def test_a_corrected_header_makes_a_corrected_report_and_ends_the_held_one(house
     line.report()
     line.deliver()
     assert (_patients(pacs), _states(line)) == (["ID2"], ["cancelled", "done"])
+
+
+def test_a_correction_that_comes_while_the_peer_is_asked_counts(house: House, pacs: Archive) -> None:
+    """The peer answers slowly; what it said is of yesterday by then."""
+    line = _reported(house, _line(house, pacs))
+    pacs.meanwhile = lambda: house.receive(radiograph(patient_name="Roe^Jane", patient_id="ID2"))
+    line.deliver()
+    assert (pacs.stored, _states(line)) == ([], ["waiting"])
+    assert "identity was corrected" in line.deliveries()[0]["last_error"]
 
 
 def test_what_an_operator_lets_go_is_not_held_for_the_same_again(house: House, pacs: Archive) -> None:
