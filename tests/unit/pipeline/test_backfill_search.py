@@ -111,7 +111,6 @@ def test_what_cannot_be_made_smaller_is_no_answer() -> None:
 
 def test_another_failure_is_the_archives_word() -> None:
     """It is not asked again in other words."""
-
     refusing = Asked(study("1.1"), most=0, refuses_with=0xA900)
     with pytest.raises(PeerRefused, match="0xA900"):
         found(refusing, "StudyDate=20260101")
