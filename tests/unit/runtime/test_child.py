@@ -100,6 +100,26 @@ def test_a_call_that_takes_too_much_memory_fails_with_a_reason_and_the_child_liv
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
+def test_a_child_that_has_grown_is_replaced_between_two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call is lost by it, and one that has not grown stays."""
+    monkeypatch.setattr("node.runtime.child.GROWN_MB", 64)
+    monkeypatch.setattr("node.runtime.child._FIRST_CALLS", 1)
+    child = Child(deadline_s=20)
+    pid = child.call(os.getpid)
+    assert child.call(os.getpid) == pid
+    assert child.call(_keep, 128 << 20) == pid
+    assert child.call(os.getpid) != pid
+    child.stop()
+
+
+_KEPT: list[bytes] = []
+
+
+def _keep(count: int) -> int:
+    _KEPT.append(b"1" * count)
+    return os.getpid()
+
+
 def _refuse(reason: str) -> None:
     raise Permanent(reason)
 

@@ -119,3 +119,19 @@ def test_stopping_waits_for_the_work_in_hand() -> None:
     assert not loop.ended(0.1)
     release.set()
     assert loop.ended(5)
+
+
+def test_what_is_to_be_done_first_is_done_before_any_work() -> None:
+    """On the loop's own thread; where it fails, the loop works all the same."""
+    bench, first = _Bench(), list[str]()
+
+    def warm() -> None:
+        first.append("warm" if bench.handled.empty() else "late")
+        raise Transient("not today")
+
+    bench.loop.at_start(warm)
+    bench.work.put("one")
+    bench.loop.start()
+    assert bench.handled.get(timeout=10) == "one"
+    assert first == ["warm"]
+    assert _stopped(bench.loop)
