@@ -83,7 +83,7 @@ def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: 
         for item in _items(report)
         if item.get("MeasuredValueSequence")
     }
-    assert units <= {"{pixels}"}  # the image library's rows and columns, and no percentage
+    assert units <= {"{pixels}", "{images}"}  # rows, columns, how many were not assessed: and no percentage
 
 
 def test_a_negative_report_gives_the_probability_of_presence(house: House) -> None:
