@@ -15,7 +15,7 @@ from typing import Literal
 from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
-from node.pipeline import delivery_standing, go_live
+from node.pipeline import commitment_checks, delivery_standing, go_live
 from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
@@ -75,6 +75,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _held(database)
             yield from _buried(database)
             yield from _destinations(settings, database, now)
+            yield from (CheckLine(*line) for line in commitment_checks.lines(settings, database, now))
             yield from _quarantined(database)
             yield from _missing(settings, database)
             old = outlook(database, settings.storage, now)

@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from node.domain.lifecycle import OPEN_STATES
 from node.store import queue, work
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentRequested
@@ -96,6 +97,12 @@ def fail(tx: Transaction, claimed: ClaimedResult, now: datetime, error: str, jit
     """Settle a result as not told: told after a backoff; False where the lease was lost."""
     state = work.fail(tx, CommitmentRequested, claimed, now, error, permanent=False, jitter=jitter)
     return state is not None
+
+
+def waiting(tx: Transaction) -> int:
+    """Return how many results have not been taken yet though they were told."""
+    told = select(func.count()).where(CommitmentRequested.state.in_(OPEN_STATES), CommitmentRequested.failures > 0)
+    return int(tx.scalar(told) or 0)
 
 
 def rescue(tx: Transaction, now: datetime) -> int:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from pydicom.dataset import Dataset
 
-from node.config import PeerSettings
+from node.config import PeerSettings, Settings
 from node.domain.errors import Refused
 from node.network.commitment import CommitmentResult, Heard
+from node.pipeline.commitment_checks import lines
 from node.pipeline.committing import GATHER_S
 from tests.support.commitment_site import HOUR_S, Site
 from tests.support.committing import Committing as Archive
@@ -181,6 +182,26 @@ def test_a_kill_between_asking_and_the_answer_asks_again(site: Site, archive: Ar
     site.asker._note_asking(claimed)
     assert site.ask_after(HOUR_S)
     assert str(archive.requests[0].TransactionUID) != claimed.transaction_uid
+
+
+def test_check_says_what_a_peer_owes(site: Site, archive: Archive) -> None:
+    """Nothing while it has its time; a note, then a fault, once it has let that pass."""
+    settings = Settings(node={"ae_title": "PACSNODE"})
+
+    def said() -> list[tuple[str, str]]:
+        found = lines(settings, site.house.database, site.house.clock())
+        return [(verdict, text) for subject, verdict, text in found if subject == "commitment of pacs"]
+
+    stay_silent(archive, site)
+    site.ask_after(GATHER_S)
+    assert said() == []
+    site.ask_after(2 * HOUR_S)
+    (note,) = said()
+    assert note[0] == "note"
+    assert "1 reports sent since 2026-01-02 12:01 UTC and not committed to; asked in vain 1 times in a row" in note[1]
+    for _ in range(3):
+        site.ask_after(30 * HOUR_S)
+    assert [verdict for verdict, _ in said()] == ["fault"]
 
 
 def test_several_reports_are_asked_about_together(house: House, archive: Archive) -> None:
