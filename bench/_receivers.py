@@ -117,7 +117,8 @@ def node(
 ) -> Iterator[Receiver]:
     """Run the node on SQLite, as it ships; no rule of its model reads what is sent, so it receives and nothing else."""
     tables = node_tables(reader, processes=processes)
-    home = made(folder, [Peer("bench", CALLING, free_port(), may_send=True)], tables=tables)
+    peers = [Peer("bench", CALLING, free_port(), may_send=True)]
+    home = made(folder, peers, tables=tables, processes=processes)
     with serving(home) as running:
         yield Receiver(AE_TITLE, running.port, running.process.pid, home.data, database=home.data / "node.db")
 

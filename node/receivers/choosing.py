@@ -1,5 +1,7 @@
 """How a node receives: in its first process, or in others beside it; and who then writes the rows."""
 
+import os
+
 from node.config import Settings
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
@@ -10,6 +12,17 @@ from node.receiving import Callbacks, Receiving
 from node.runtime.clock import Clock
 from node.store.database import Database
 from node.store.files import InstanceFiles
+
+_MOST_SUITED = 4  # one process writes for them all, and is busy by then
+
+
+def suited(cores: int) -> int:
+    """Return how many receiving processes suit a machine on which this process may use so many cores.
+
+    Half of them: the other half is for the process that writes, for reading, and for whatever sends. On one or two the
+    first process receives alone.
+    """
+    return max(1, min(cores // 2, _MOST_SUITED))
 
 
 def receiving_for(
@@ -38,7 +51,7 @@ def receiving_for(
     reached
         Called at each step of an instance, in whichever process; for tests that end the process there.
     """
-    count = settings.receive.processes
+    count = settings.receive.processes or suited(len(os.sched_getaffinity(0)))
     books = opened_books(settings, database, files, served, clock, callbacks.wake, reached)
     if count == 1:
         return Receiving(settings, files, books, callbacks.lost, reached)

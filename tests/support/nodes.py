@@ -53,6 +53,7 @@ class NodeFolder:
     quiet_period_s: float = 1.0
     tables: Mapping[str, str] = field(default_factory=dict)  #: further keys by table, as lines of TOML
     models: Sequence[str] = ("starter",)  #: names of shipped bundles
+    processes: int | None = 1  #: that receive, where `tables` says nothing else; None: as many as the machine suits
 
     @property
     def configuration(self) -> Path:
@@ -72,6 +73,8 @@ class NodeFolder:
             "storage": "min_free_mb = 64\nmin_free_inodes = 100",
             "study": f"quiet_period_s = {self.quiet_period_s}",
         }
+        if self.processes is not None and "processes" not in self.tables.get("receive", ""):
+            tables["receive"] = f"processes = {self.processes}"
         for name, lines in self.tables.items():
             tables[name] = "\n".join(filter(None, (tables.get(name), lines)))
         written = [f"[{name}]\n{lines}\n" for name, lines in tables.items()]
