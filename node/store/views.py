@@ -68,12 +68,12 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``copies``: later copies of a held UID: ``sop_instance_uid``, ``kind`` ("revision" or "quarantined"),
           ``reason``, ``transfer_syntax_uid``, ``path``, ``size_bytes``, ``calling_ae_title``, ``received_at``
         - ``jobs``, ``deliveries_made``: as `jobs` and `deliveries` list them, in every state
-        - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``
+        - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``,
+          ``frames`` (of an image that was read frame by frame, each with number, admitted, findings and anomaly)
         - ``analyses``: ``id``, ``model``, ``version``, ``outcome``, ``conclusion``, ``created_at``,
-          ``predecessor_id``, ``sop_instance_uids`` of the reports, and ``findings`` of the study: ``name``,
-          ``finding`` (a code), ``aggregation``, ``score`` (null where no one figure stands for the study),
-          ``threshold``, ``present``, ``assessed`` (images and frames), ``reached`` (of them, those at or above the
-          threshold), ``key_images`` (``sop_instance_uid`` and ``frame``, null for the image as a whole)
+          ``predecessor_id``, ``sop_instance_uids`` of the reports, ``findings`` of the study by class, with the fields of
+          `node.domain.finding.StudyFinding`: score (null where no one figure stands for the study), threshold, key
+          images
         - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.control_views.delivered` lists them
