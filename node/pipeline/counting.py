@@ -97,7 +97,7 @@ class Counter:
     def handle(self, question: Question) -> None:
         """Ask, and complete the study where the answer is what is held."""
         peer = self._peers.get(question.calling_ae_title)
-        if peer is None or self._clock() < self._paused_until.get(peer.ae_title, self._clock()):
+        if peer is None or self._is_paused(peer):
             return
         try:
             equal = self._ask(peer, question)
@@ -113,6 +113,10 @@ class Counter:
         self._paused_until[question.calling_ae_title] = self._clock() + _PAUSE
         reason = str(error) if isinstance(error, Transient | Permanent) else type(error).__name__
         _log.warning("peer not asked what it holds of a study", peer=question.calling_ae_title, reason=reason)
+
+    def _is_paused(self, peer: PeerAddress) -> bool:
+        until = self._paused_until.get(peer.ae_title)
+        return until is not None and self._clock() < until
 
     def _ask(self, peer: PeerAddress, question: Question) -> bool:
         study = {"StudyInstanceUID": question.study_instance_uid}

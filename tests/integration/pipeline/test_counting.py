@@ -1,7 +1,7 @@
 """The node asks the sender of a study by C-FIND whether that was all."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from structlog.testing import capture_logs
@@ -25,7 +25,12 @@ def _image(number: int) -> Any:
 def _counter(house: House, port: int, woken: list[str]) -> Counter:
     peer = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, may_send=True, query=True)
     house.policy = replace(house.policy, senders={"PACS": Sender(60.0, query=True)})
-    return Counter(house.database, "PACSNODE", [peer], house.clock, lambda: woken.append("compose"))
+
+    def clock() -> datetime:
+        house.clock.forward(0.001)  # as time does: no two looks at it say the same
+        return house.clock()
+
+    return Counter(house.database, "PACSNODE", [peer], clock, lambda: woken.append("compose"))
 
 
 def _holds(pacs: Archive, images: int, **others: str) -> None:
