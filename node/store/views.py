@@ -71,9 +71,9 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``,
           ``frames`` (of an image that was read frame by frame, each with number, admitted, findings and anomaly)
         - ``analyses``: ``id``, ``model``, ``version``, ``outcome``, ``conclusion``, ``created_at``,
-          ``predecessor_id``, ``sop_instance_uids`` of the reports, ``findings`` of the study by class, with the fields of
-          `node.domain.finding.StudyFinding`: score (null where no one figure stands for the study), threshold, key
-          images
+          ``predecessor_id``, ``sop_instance_uids`` of the reports, ``findings`` of the study by class, with the
+          fields of `node.domain.finding.StudyFinding`: score (null where no one figure stands for the study),
+          threshold, key images
         - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.control_views.delivered` lists them
