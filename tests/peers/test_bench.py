@@ -50,3 +50,11 @@ def test_a_store_is_durable_before_it_is_answered() -> None:
         pytest.skip("strace is not installed: apt-get install strace")
     assert run_bench("durable_order.py").count("in the right order") == 2
     assert "nothing is brought to the disk" in run_bench("durable_order.py", "--undurable", "--readers", "fast")
+
+
+@pytest.mark.data
+def test_the_way_to_the_report_is_measured_and_nothing_is_lost_on_it() -> None:
+    """A few images each: figures mean nothing, and no report is lost or doubled."""
+    said = run_bench("pipeline.py", "--quick", "throughput", "latency", "held", "outage")
+    assert "ratio" in said
+    assert said.count("lost 0, doubled 0; studies without a report 0, with two 0") == 1
