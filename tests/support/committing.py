@@ -4,9 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
 from pynetdicom.presentation import StoragePresentationContexts
 
@@ -31,6 +34,19 @@ def request(transaction: str, *uids: str, sop_class: str = "1.2.840.10008.5.1.4.
     dataset.TransactionUID = transaction
     dataset.ReferencedSOPSequence = [reference(sop_class, uid) for uid in uids]
     return dataset
+
+
+def request_of(calling: str, called: str, port: int, *paths: Path) -> int:
+    """Ask a node to commit to these files, as a modality does after it has sent them; return the status."""
+    entity, asked = AE(calling), Dataset()
+    entity.add_requested_context(PUSH_MODEL)
+    headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    asked.TransactionUID = generate_uid()
+    asked.ReferencedSOPSequence = [reference(str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in headers]
+    association = entity.associate(LOOPBACK, port, ae_title=called)
+    answer, _ = association.send_n_action(asked, 1, PUSH_MODEL, INSTANCE)
+    association.release()
+    return int(answer.Status)
 
 
 @dataclass

@@ -84,3 +84,42 @@ def storescp(folder: Path, ae_title: str = "STORESCP", port: int = 0, *options: 
 def _run(command: list[str]) -> Sent:
     done = run_program(command)
     return Sent(done.returncode, done.stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Dcmqrscp:
+    """A running dcmqrscp: an archive that is asked by C-FIND and sends by C-MOVE."""
+
+    ae_title: str
+    port: int
+    process: Program
+
+
+@contextlib.contextmanager
+def dcmqrscp(folder: Path, port: int, destination: str, destination_port: int) -> Iterator[Dcmqrscp]:
+    """Run DCMTK's archive, which sends to one AE title of the loopback address.
+
+    Parameters
+    ----------
+    folder
+        Made when missing; the archive goes there, the logs beside it.
+    port
+        The port to listen on.
+    destination, destination_port
+        Whom it knows, and where that listens.
+    """
+    archive = folder / "archive"
+    archive.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "dcmqrscp.cfg"
+    configuration.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nnode = ({destination}, {LOOPBACK}, {destination_port})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nDCMQRSCP {archive} RW (200, 1024mb) ANY\nAETable END\n"
+    )
+    process = Program([program("dcmqrscp"), "-c", str(configuration)], folder / "dcmqrscp", NO_DELAY)
+    try:
+        process.wait_ready(port)
+        yield Dcmqrscp("DCMQRSCP", port, process)
+    finally:
+        process.kill()
