@@ -18,7 +18,7 @@ from node.config import Settings
 from node.domain.completion import Signal
 from node.network.commitment import CommitmentRequest, CommitmentResult, FailureReason, Heard
 from node.pipeline.completion import complete
-from node.store import audit, commitments, commitments_requested
+from node.store import audit, commitments, commitments_requested, waits
 from node.store.commitments import Answered, MakeUID, Named
 from node.store.commitments_requested import HeldInstance
 from node.store.database import Transaction
@@ -98,7 +98,7 @@ class Hearing:
     def _request(self, tx: Transaction, request: CommitmentRequest) -> int:
         now, held = self.clock(), commitments_requested.held_among(tx, [uid for _, uid in request.instances])
         if len(held) == len({uid for _, uid in request.instances}):
-            for study in sorted({one.study_instance_uid for one in held.values()}):
+            for study in waits.studies_read_of(tx, held.keys()):
                 complete(tx, study, Signal.COMMITMENT_REQUESTED, now)
         who: dict[str, Any] = {"calling_ae_title": request.calling_ae_title, "address": request.address}
         if not self.serves or request.calling_ae_title not in self.callers:

@@ -3,6 +3,7 @@
 How long one waits stands in the row of its compose, which `node.store.queue` writes; here it is moved.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from node.store import notices, work
 from node.store.choices import InstanceKind
 from node.store.columns import UID, UTCDateTime
 from node.store.database import Transaction
-from node.store.statement import Statement
+from node.store.statement import Lookup, Statement
 from node.store.tables import Instance, Job, JobKind
 
 
@@ -81,6 +82,11 @@ def question(tx: Transaction, study_uid: str) -> Question | None:
     return Question(study_uid, title, dict(tx.execute(counted).tuples().all()))
 
 
+def studies_read_of(tx: Transaction, sop_uids: Collection[str]) -> list[str]:
+    """Return the studies of those of these instances that some model reads: what nobody reads completes nothing."""
+    return sorted({study for (study,) in _READ.rows(tx, list(dict.fromkeys(sop_uids)))}) if sop_uids else []
+
+
 def unread(tx: Transaction, study_uid: str, model: str) -> list[str]:
     """Return the SOP Instance UIDs of a study that are still to be read by a model."""
     reads = Job.study_instance_uid == study_uid, Job.model == model, Job.kind == JobKind.READ
@@ -112,6 +118,9 @@ def _asked_sooner() -> Update:
     return update(Job.__table__).where(compose, waits).values(ask_at=at)  # type: ignore[arg-type]
 
 
+_READ = Lookup(
+    lambda among: select(Job.study_instance_uid).distinct().where(Job.kind == JobKind.READ, among(Job.subject_uid))
+)
 _BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
 _ASK_SOONER = Statement(lambda _: _asked_sooner(), ())
 _BRING_FORWARD_AGAIN = Statement(lambda _: _brought_forward(running=True), ())

@@ -31,6 +31,16 @@ def test_a_request_completes_the_study_whether_it_is_served_or_not(house: House)
     assert closed["signal"] == "commitment requested"
 
 
+def test_a_request_for_what_no_model_reads_completes_nothing(house: House) -> None:
+    """Such as our own report, which a PACS sends back while images of the study still come."""
+    site = Site(house, 1)
+    house.receive(radiograph())
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.2", body_part="HAND"))
+    site.line.read()
+    site.hear(CommitmentRequest("CR1", "", "2.25.2", ((DX, "1.2.3.1.2"),)))
+    assert site.line.compose() == 0
+
+
 @pytest.fixture
 def told() -> list[Dataset]:
     """Return where results that a sender took are kept."""
