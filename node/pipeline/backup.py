@@ -54,7 +54,9 @@ def backup(settings: Settings, folder: Path, now: datetime) -> str:
     part = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        (part / DATABASE).mkdir(mode=0o700, parents=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.mkdir(mode=0o700)  # patients' data, for this user alone
+        (part / DATABASE).mkdir(mode=0o700)
         manifest = _written(settings, part, now)
         os.sync()
         part.rename(folder)

@@ -49,6 +49,8 @@ def restore(settings: Settings, folder: Path, into: Path | None = None) -> str:
     snapshot.require_empty(url, manifest.kind)
     names = _verified(folder, manifest)
     try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, exist_ok=True)
         for name in names:
             _put(folder, name, data_dir)
         os.sync()

@@ -53,9 +53,10 @@ def is_told(tx: Transaction, study_uid: str, peer: str) -> bool:
 def unasked(tx: Transaction, after: str, limit: int) -> list[str]:
     """Return the next SOP Instance UIDs after `after` whose kept header does not say whether they are synthetic.
 
-    A version that did not know the element stored them.
+    A version that did not know the element stored them. Those whose files were removed for their age cannot be asked.
     """
-    silent = and_(Instance.header["synthetic"].as_string().is_(None), Instance.sop_instance_uid > after)
+    unsaid = Instance.header["synthetic"].as_string().is_(None)
+    silent = and_(unsaid, Instance.removed_at.is_(None), Instance.sop_instance_uid > after)
     query = select(Instance.sop_instance_uid).where(silent).order_by(Instance.sop_instance_uid).limit(limit)
     return list(tx.scalars(query))
 

@@ -90,6 +90,7 @@ def test_a_backup_brings_back_every_row_and_every_file(
     backup(here, safe, house.clock())
     there = elsewhere()
     said = restore(there, safe)
+    assert [folder.stat().st_mode & 0o077 for folder in (safe, there.node.data_dir)] == [0, 0]
     assert said.startswith("3 files and the database")
     assert _rows(there.database.url) == before
     for path in house.files.kept():
