@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from node.dicom.part10 import preamble_and_meta
+from node.domain.derived import result_of_ai
 from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced, Reception
@@ -92,7 +93,8 @@ class Receiver:
             raise self.congestion.noticed(error) from error
         finally:
             part.discard()  # which is nothing once it has its place
-        return status, header.study_instance_uid if header.has_pixels else ""
+        is_image = header.has_pixels and result_of_ai(header) is None
+        return status, header.study_instance_uid if is_image else ""
 
     def _checked(self, announced: Announced, part: PartFile, meta_bytes: int) -> InstanceHeader:
         header = checked_head(part.head(meta_bytes), part.size_bytes - meta_bytes, announced)
