@@ -25,7 +25,7 @@ _EVERY = timedelta(days=1)
 _AFTER_A_START = timedelta(minutes=10)  # a node that has just come up has other things to do
 _BETWEEN_BATCHES = timedelta(seconds=1)  # what is received meanwhile is committed between two
 _AFTER_TROUBLE = timedelta(hours=1)
-_BATCH = 20
+_BATCH = 100
 
 _log = logger("pipeline.retain")
 
