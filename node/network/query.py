@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
+from node.domain.errors import Transient
 from node.network.command import CommandField, Element
 from node.network.conversation import Conversation, open_conversation, readable
 from node.network.identifier import encode_keys, texts_of
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 
-__all__ = ["ContextNotAccepted", "PeerRefused", "PeerUnreachable", "Search", "find", "open_search"]
+__all__ = ["ContextNotAccepted", "CutShort", "PeerRefused", "PeerUnreachable", "Search", "find", "open_search"]
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
@@ -32,6 +33,26 @@ _KEYS_ABOVE: dict[Level, tuple[str, ...]] = {
     "SERIES": ("StudyInstanceUID",),
     "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID"),
 }
+
+
+#: PS3.4 C.4.1.1.4: cancelled, though nobody asked for it; out of resources.
+_CUT_SHORT = frozenset({_CANCELLED, 0xA700})
+
+
+class CutShort(PeerRefused):
+    """The peer has more matches than it answers at once.
+
+    Parameters
+    ----------
+    refused
+        What it answered in the end.
+    found
+        The matches that it gave before.
+    """
+
+    def __init__(self, refused: PeerRefused, found: list[dict[str, str]]) -> None:
+        Transient.__init__(self, str(refused))
+        self.status, self.comment, self.found = refused.status, refused.comment, found
 
 
 class Search:
@@ -64,7 +85,7 @@ class Search:
         ValueError
             When a key is no keyword, its value not what its VR asks for, or the UID of a level above is missing.
         PeerRefused
-            When the peer answers with a failure, or cuts its answers short.
+            When the peer answers with a failure; `CutShort` when it has more matches than it answers at once.
         PeerUnreachable
             When it aborts, breaks off, does not answer in time, or its answer cannot be read.
         """
@@ -95,7 +116,8 @@ class Search:
                     self._conversation.cancel(self._context, message_id)
         is_enough = limit is not None and len(found) >= limit
         if message.status != _SUCCESS and not (message.status == _CANCELLED and is_enough):
-            raise PeerRefused(peer, "C-FIND", message.status, message.comment)
+            refused = PeerRefused(peer, "C-FIND", message.status, message.comment)
+            raise CutShort(refused, found) if message.status in _CUT_SHORT else refused
         return found
 
 

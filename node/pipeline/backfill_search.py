@@ -15,8 +15,7 @@ from fnmatch import fnmatchcase
 
 from node.domain.errors import OperatorError
 from node.domain.identifiers import is_uid
-from node.network.peer import PeerRefused
-from node.network.query import Search
+from node.network.query import CutShort, Search
 from node.pipeline.send import Reporter
 from node.store.backfills import FoundStudy
 
@@ -29,7 +28,6 @@ KEYS = (
 
 _ALIASES = {"Modality": "ModalitiesInStudy"}  # what operators write; at this level there is only the other
 _ASKED_FOR = ("StudyInstanceUID", "NumberOfStudyRelatedInstances", "ModalitiesInStudy", "StudyDate", "StudyTime")
-_CUT_SHORT = frozenset({0xFE00, 0xA700})  # cancelled though nobody asked; out of resources
 _HOURS = 24
 
 Found = dict[str, tuple[str, FoundStudy]]
@@ -117,20 +115,35 @@ def search(asking: Search, query: Mapping[str, str], report: Reporter) -> list[F
 
 
 def _matches(asking: Search, question: Mapping[str, str]) -> Found:
+    wanted = [one for one in question.get("ModalitiesInStudy", "").split("\\") if one]
+    answers = _answers(asking, question)
+    return {
+        answer["StudyInstanceUID"]: (answer.get("StudyDate", "") + answer.get("StudyTime", ""), _study(answer))
+        for answer in answers
+        if is_uid(answer.get("StudyInstanceUID", "")) and _has_modality(asking, answer, wanted)
+    }
+
+
+def _answers(asking: Search, question: Mapping[str, str]) -> list[dict[str, str]]:
     try:
-        return _asked(asking, question)
-    except PeerRefused as error:
-        if error.status not in _CUT_SHORT:
-            raise
-    found: Found = {}
-    for hour in _hours(question):
-        try:
-            found |= _asked(asking, hour)
-        except PeerRefused as error:
-            if error.status not in _CUT_SHORT:
-                raise
-            raise _too_many(hour) from error
-    return found
+        return asking.find("STUDY", {**dict.fromkeys(_ASKED_FOR, ""), **question})
+    except CutShort as cut:
+        answers = [answer for hour in _hours(question) for answer in _of_an_hour(asking, hour)]
+        # a study without a time is in no hour: where one shows, there may be others
+        if {_uid(answer) for answer in cut.found} - {_uid(answer) for answer in answers}:
+            raise _too_many(question) from cut
+        return answers
+
+
+def _of_an_hour(asking: Search, question: Mapping[str, str]) -> list[dict[str, str]]:
+    try:
+        return asking.find("STUDY", {**dict.fromkeys(_ASKED_FOR, ""), **question})
+    except CutShort as cut:
+        raise _too_many(question) from cut
+
+
+def _uid(answer: Mapping[str, str]) -> str:
+    return answer.get("StudyInstanceUID", "")
 
 
 def _hours(question: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -146,16 +159,6 @@ def _too_many(question: Mapping[str, str]) -> OperatorError:
         f"the archive cuts its answers to {asked} short, so that studies would be missing: narrow the query, or raise "
         "the archive's limit of answers"
     )
-
-
-def _asked(asking: Search, question: Mapping[str, str]) -> Found:
-    answers = asking.find("STUDY", {**dict.fromkeys(_ASKED_FOR, ""), **question})
-    wanted = [one for one in question.get("ModalitiesInStudy", "").split("\\") if one]
-    return {
-        answer["StudyInstanceUID"]: (answer.get("StudyDate", "") + answer.get("StudyTime", ""), _study(answer))
-        for answer in answers
-        if is_uid(answer.get("StudyInstanceUID", "")) and _has_modality(asking, answer, wanted)
-    }
 
 
 def _study(answer: Mapping[str, str]) -> FoundStudy:

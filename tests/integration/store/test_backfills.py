@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from node.domain.lifecycle import State
-from node.store import backfills
+from node.store import backfills, queue
 from node.store.backfills import ATTEMPTS, ClaimedStudy, FoundStudy
 from node.store.database import Database
 from node.store.operation_tables import Backfill
+from node.store.queue import NewRead
 
 QUERY = {"StudyDate": "20260101-20260131", "ModalitiesInStudy": "DX"}
 LEASE_S = 60.0
@@ -145,6 +146,24 @@ def test_results_leave_where_one_backfill_of_the_study_says_so(database: Databas
     begun("1.2", sends=True)
     assert database.read(lambda tx: backfills.sends(tx, "1.2"))
     assert not database.read(lambda tx: backfills.sends(tx, "1.3"))
+
+
+def test_what_is_held_and_whether_live_work_waits(
+    database: Database, add_instance: Callable[..., object], now: datetime
+) -> None:
+    """Instances of the study, whatever they are; work that is due and of no backfill."""
+    database.write(add_instance)
+
+    def look() -> tuple[int, bool]:
+        return database.read(lambda tx: (backfills.held(tx, "1.2.3"), backfills.live_work_waits(tx, now)))
+
+    assert look() == (1, False)
+    read = NewRead("1.2.3.1", "1.2.3", "starter")
+    database.write(lambda tx: queue.enqueue_reads(tx, [read], now, priority=queue.BACKFILL))
+    assert look() == (1, False)
+    other = NewRead("1.2.3.1", "1.2.3", "other")
+    database.write(lambda tx: queue.enqueue_reads(tx, [other], now))
+    assert look() == (1, True)
 
 
 def test_archives_wait_for_each_other_not_at_all(begun: Callable[..., int], claim: Callable[..., ClaimedStudy]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.network.peer import PeerAddress, PeerRefused
+from node.network.query import CutShort
 from node.pipeline.backfill_search import parse_query, periods, search
 from node.store.backfills import FoundStudy
 
@@ -30,7 +31,8 @@ class Asked:
             return [{"Modality": study["Modality"]} for study in self.studies]
         found = [dict(study) for study in self.studies if _matches(study, keys)]
         if len(found) > self.most:
-            raise PeerRefused(PEER, "C-FIND", self.refuses_with)
+            refused = PeerRefused(PEER, "C-FIND", self.refuses_with)
+            raise CutShort(refused, found[: self.most]) if self.refuses_with == 0xA700 else refused
         return found
 
 
@@ -107,6 +109,13 @@ def test_what_cannot_be_made_smaller_is_no_answer() -> None:
     for query in ("StudyDate=20260101", "PatientSex=F", "StudyDate=20260101,StudyTime=1000-1100"):
         with pytest.raises(OperatorError, match="cuts its answers"):
             found(crowded, query)
+
+
+def test_studies_without_a_time_are_not_lost_when_a_day_is_asked_by_the_hour() -> None:
+    """They are in no hour, so the answer would not be whole."""
+    asked = Asked(*(study(f"1.{number}", time="") for number in range(9)), most=5)
+    with pytest.raises(OperatorError, match="cuts its answers to StudyDate=20260101 short"):
+        found(asked, "StudyDate=20260101")
 
 
 def test_another_failure_is_the_archives_word() -> None:
