@@ -8,12 +8,10 @@ from node.pipeline.senders import Sender
 
 @dataclass(frozen=True, slots=True)
 class ReceivePolicy:
-    """When a study is composed, what must stay free, and which peers may hold what is about nobody."""
+    """When a study is composed, and which peers may hold what is about nobody."""
 
     quiet_period_s: float
     max_wait_s: float
-    min_free_bytes: int
-    min_free_inodes: int
     test_peers: frozenset[str] = frozenset()  #: their names: reports about synthetic studies may stand there
     senders: Mapping[str, Sender] = field(default_factory=dict)  #: by calling AE title
     release_grace_s: float = 5  #: after the release of an association

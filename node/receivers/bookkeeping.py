@@ -62,8 +62,6 @@ def _policy(settings: Settings) -> ReceivePolicy:
     return ReceivePolicy(
         settings.study.quiet_period_s,
         settings.study.max_wait_s,
-        settings.storage.min_free_mb * 1_000_000,
-        settings.storage.min_free_inodes,
         test_peers(settings),
         senders_of(settings),
         settings.study.release_grace_s,

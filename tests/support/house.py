@@ -58,7 +58,8 @@ class House:
     rules: dict[str, Rule | None] = field(default_factory=lambda: {"starter": Rule(age_years=(1, 5))})
     woken: list[str] = field(default_factory=list)
     devices: frozenset[str] = frozenset({OUR_DEVICE})  #: of this node's models
-    policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, 0, 0, frozenset({"test-pacs"})))
+    policy: ReceivePolicy = field(default_factory=lambda: ReceivePolicy(60, 900, frozenset({"test-pacs"})))
+    least: Free = field(default_factory=lambda: Free(0, 0))  #: that must stay free
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what another connection sees: only what is committed."""
@@ -89,8 +90,7 @@ class House:
     def receiver_that_tells(self, reached: Reached) -> Receiver:
         """Return a receiver that calls `reached` at each step."""
         books = self._books(reached)
-        least = Free(self.policy.min_free_bytes, self.policy.min_free_inodes)
-        return Receiver(self.files, books, Congestion(books.ping, self.files, least), reached)
+        return Receiver(self.files, books, Congestion(books.ping, self.files, self.least), reached)
 
     def _books(self, reached: Reached) -> Books:
         hearing = Hearing(serves=False, callers=(), clock=self.clock, jitter=random.Random(1), new_uid=new_uid)

@@ -16,8 +16,8 @@ from node.dicom.part10 import part10_of, read_part10
 from node.domain.errors import Refused
 from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
-from node.pipeline.policy import ReceivePolicy
 from node.store import views
+from node.store.files import Free
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, announced, radiograph, receive
 
 LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10
@@ -98,11 +98,11 @@ def test_a_uid_that_is_none_is_refused(house: House, uid: str) -> None:
 
 def test_a_disk_at_its_watermark_is_answered_with_a700(house: House) -> None:
     """Before anything is written; and served again once there is room."""
-    house.policy = ReceivePolicy(60, 900, 1 << 60, 0)
+    house.least = Free(1 << 60, 0)
     with pytest.raises(Refused) as caught:
         house.receive(radiograph())
     assert caught.value.status == 0xA700
-    house.policy = ReceivePolicy(60, 900, 0, 0)
+    house.least = Free(0, 0)
     assert house.receive(radiograph()) == 0x0000
 
 

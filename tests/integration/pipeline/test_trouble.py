@@ -220,12 +220,12 @@ def test_a_database_server_that_is_killed_is_answered_with_a700_until_it_is_back
     assert len(house.rows("SELECT * FROM instances")) == 1
 
 
-@pytest.mark.parametrize("kept_free", [{"min_free_bytes": 1 << 60}, {"min_free_inodes": sys.maxsize + 1}])
-def test_a_disk_at_its_watermark_refuses_instances_and_associations(house: House, kept_free: dict[str, int]) -> None:
+@pytest.mark.parametrize("least", [Free(1 << 60, 0), Free(0, sys.maxsize + 1)])
+def test_a_disk_at_its_watermark_refuses_instances_and_associations(house: House, least: Free) -> None:
     """In bytes and in inodes, before anything is written."""
-    sound, house.policy = house.policy, replace(house.policy, **kept_free)
+    sound, house.least = house.least, least
     _is_refused(house, house.receiver)
-    house.policy = sound
+    house.least = sound
     _works_again(house, house.receiver)
 
 
