@@ -1,8 +1,9 @@
 """Studies fetched from an archive, one at a time, behind all live work.
 
 A study counts as fetched when as many of its instances are held as the archive said it has, or when the archive says
-that it has sent them all. What is the archive's trouble (it is away, it does not know this node) counts for no study
-and lets the archive rest; what is a study's own is tried again after a backoff, and buried after some attempts.
+that it has sent them all; it is complete then, and nothing more is waited for. What is the archive's trouble (it is
+away, it does not know this node) counts for no study and lets the archive rest; what is a study's own is tried again
+after a backoff, and buried after some attempts.
 
 `Fetcher` has what a work loop needs: `claim`, `handle`, `fail` and `next_due`.
 """
@@ -12,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from node.domain.completion import Signal
 from node.domain.errors import Transient
 from node.domain.lifecycle import next_due
 from node.network.peer import AssociationLost, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 from node.network.retrieve import CANCELLED, SOME_FAILED, SUCCESS, Moved, NotSent, move
+from node.pipeline.completion import complete
 from node.pipeline.failure import described, is_permanent
 from node.store import audit, backfills
 from node.store.audit import Entry
@@ -144,6 +147,7 @@ class Fetcher:
             who = {"backfill": claimed.backfill_id, "peer": self._name}
             entry = Entry(now, "study fetched", claimed.study_instance_uid, detail=who | {"held": held} | told)
             audit.add_all(tx, [entry])
+            complete(tx, claimed.study_instance_uid, Signal.FOUND_AT_PEER, now)
 
     def fail(self, claimed: ClaimedStudy, error: Exception) -> None:
         """Settle a study whose `handle` raised: its own fault counts, that of the archive lets the archive rest."""

@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 from pydicom import Dataset, dcmwrite
 
+from node.domain.rule import Rule
 from node.network.peer import PeerAddress, Timeouts
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
@@ -124,6 +125,16 @@ def encoded(image: Dataset) -> bytes:
     file = BytesIO()
     dcmwrite(file, image, enforce_file_format=True)
     return file.getvalue()
+
+
+def test_a_study_that_was_fetched_is_complete_at_once(site: Site) -> None:
+    """The archive has said how many images there are, and that they were sent."""
+    site.house.rules["starter"] = Rule(modalities=("CT",), body_parts=())
+    site.begin((STUDY, 2))
+    site.fetch()
+    now = site.house.clock()
+    signals = site.house.rows("SELECT signal, due_at FROM jobs WHERE kind = 'compose'")
+    assert [(signal, str(due)[:19]) for signal, due in signals] == [("found at peer", f"{now:%Y-%m-%d %H:%M:%S}")]
 
 
 def test_live_work_goes_first(site: Site) -> None:
