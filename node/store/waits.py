@@ -79,7 +79,7 @@ def question(tx: Transaction, study_uid: str) -> Question | None:
         return None
     series = Instance.series_instance_uid
     counted = select(series, func.count()).where(Instance.study_instance_uid == study_uid).group_by(series)
-    return Question(study_uid, title, dict(tx.execute(counted).tuples().all()))
+    return Question(study_uid, title, {str(uid): int(count) for uid, count in tx.execute(counted)})
 
 
 def studies_read_of(tx: Transaction, sop_uids: Collection[str]) -> list[str]:
