@@ -25,7 +25,7 @@ def compose_loops(parts: Parts, writer: Child) -> Iterator[WorkLoop[Any]]:
         settings.peers,
         closer,
         parts.clock,
-        parts.wake,
+        partial(parts.wake_only, ("deliver", "read")),
         write_report=partial(writer.call, write_report),
     )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from node.app.committing import committing_loops, take_back_commitments
@@ -31,6 +32,9 @@ from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.notices import Listener
 from node.store.registry import Registration
+
+_WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch")
+"""Beginnings of the names of the loops that what comes in may concern: a look of every loop at each would cost more."""
 
 
 class Node:
@@ -66,7 +70,9 @@ class Node:
         self._registrations = seeded(settings, database, clock)
         catalogue = catalogue_of(settings, database, self._registrations)
         self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._wake)
-        parts = Parts(settings, database, self._files, catalogue, clock, jitter, self._wake, self._keeper)
+        parts = Parts(
+            settings, database, self._files, catalogue, clock, jitter, self._wake, self._wake_only, self._keeper
+        )
         self._readers = Readers(parts)
         self._writer = Child(settings.work.deadline_s, memory_mb=settings.work.memory_mb)
         self._others = [
@@ -77,7 +83,7 @@ class Node:
         ]
         self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
         self._served = catalogue.served_models
-        callbacks = Callbacks(self._wake, lost)
+        callbacks = Callbacks(partial(self._wake_only, _WORK_OF_ARRIVALS), lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
         self._misdated = Misdated(database, longest_wait_s(settings), clock, self._wake)
 
@@ -142,6 +148,11 @@ class Node:
     def _wake(self) -> None:
         for loop in self._loops:
             loop.wake()
+
+    def _wake_only(self, names: tuple[str, ...]) -> None:
+        for loop in self._loops:
+            if loop.name.startswith(names):
+                loop.wake()
 
     @property
     def _loops(self) -> list[WorkLoop[Any]]:

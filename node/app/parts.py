@@ -37,6 +37,7 @@ class Parts:
     clock: Clock
     jitter: random.Random  #: of the backoffs
     wake: Callable[[], None]  #: says to all loops that there may be work
+    wake_only: Callable[[tuple[str, ...]], None]  #: the same, to those whose names begin so: each looks by itself
     keeper: Keeper  #: extends the leases of jobs in hand
 
     def worker(self, name: str) -> str:
@@ -91,4 +92,4 @@ class Parts:
             job_claims.fail(tx, job, now, reason, permanent=permanent, jitter=self.jitter)
 
         self.database.write(settle)
-        self.wake()
+        self.wake_only(("read", "compose"))

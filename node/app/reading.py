@@ -77,9 +77,10 @@ class Readers:
         parts = self._parts
         decoders = self._decoders
         hands = Hands(partial(child.call, read_images), decoders.prepare_file, decoders.count)
+        wake = partial(parts.wake_only, ("compose",))
         for turn in "ab"[:_LOOPS_A_CHILD]:
             reader = InstanceReader(
-                parts.database, parts.files, parts.catalogue, hands, parts.fail_job, parts.clock, parts.wake
+                parts.database, parts.files, parts.catalogue, hands, parts.fail_job, parts.clock, wake
             )
             yield parts.jobs_loop(f"read-{number}{turn}", JobKind.READ, parts.settings.work.batch, reader.handle)
 

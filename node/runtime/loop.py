@@ -58,6 +58,11 @@ class WorkLoop(Generic[Claimed]):
         self._log = logger("runtime").bind(loop=name)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
+    @property
+    def name(self) -> str:
+        """Its thread's."""
+        return self._thread.name
+
     def at_start(self, do: Callable[[], None]) -> None:
         """Have this done on the loop's thread before it works, such as what would else slow the first work."""
         self._at_start = do
