@@ -74,5 +74,6 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/chaos.py
 	$(BIN)/python bench/fuzz.py --seed 1 --seconds 120
 	$(BIN)/python bench/inference.py
+	@test ! -d $(DATA) || $(BIN)/python bench/pipeline.py
 	@test ! -d $(DATA) || $(BIN)/python bench/robustness.py
 	@test ! -d $(DATA) || $(BIN)/python bench/synthetic.py --data $(DATA)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from node.config import ModelSettings
+from node.app.parts import Parts
+from node.config import ModelSettings, NodeSettings, Settings
 from node.domain.errors import WorkStopped
 from node.domain.finding import Reading
 from node.pipeline.catalogue import Catalogue, registration_of
@@ -16,6 +17,7 @@ from node.pipeline.failure import described
 from node.pipeline.read import Hands, Image, InstanceReader
 from node.pipeline.reading import Prepared
 from node.runtime.child import Child
+from node.runtime.keeping import Keeper
 from node.store import job_claims, registry, views
 from node.store.job_claims import ClaimedJob
 from node.store.tables import JobKind
@@ -153,9 +155,24 @@ def test_a_decoder_that_hangs_is_killed_at_its_deadline(ward: Ward) -> None:
 
 @_ON_SQLITE
 def test_the_end_of_the_node_is_no_fault_of_the_work_in_hand(ward: Ward) -> None:
-    """What was claimed goes back as a whole, by whoever runs the loop."""
+    """What was claimed goes back to waiting as it was, and is claimed by whoever starts next."""
+    house, settings = ward.house, Settings(node=NodeSettings(ae_title="PACSNODE"))
+    jitter = random.Random(1)
+    parts = Parts(
+        settings,
+        house.database,
+        house.files,
+        ward.catalogue,
+        house.clock,
+        jitter,
+        house.wake,
+        lambda _: None,
+        Keeper(60.0),
+    )
     jobs = ward.claim()
     ward.child.stop()
-    with pytest.raises(WorkStopped):
+    with pytest.raises(WorkStopped) as stopped:
         ward.reader.handle(jobs)
-    assert [state for state, *_ in ward.jobs()] == ["running"] * 5
+    parts.fail_jobs(jobs, stopped.value)
+    assert ward.jobs() == [("waiting", 0, "")] * 5
+    assert len(ward.claim()) == 5
