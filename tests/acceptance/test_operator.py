@@ -56,6 +56,7 @@ def test_a_mode_that_is_none_and_a_model_that_is_none_are_refused(home: NodeFold
 
 def test_a_model_without_recorded_validation_does_not_become_active(home: NodeFolder) -> None:
     """The gate of [go_live], and what would open it."""
+    assert home.run("models", "configure", "starter").returncode == 0
     done = home.run("models", "mode", "starter", "active")
     assert done.returncode == 1
     assert "no recorded local validation" in done.stderr
