@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import audit, queue, work
+from node.store import audit, notices, queue, work
 from node.store.database import Transaction
 from node.store.operation_tables import Backfill, BackfillStudy
 from node.store.statement import Lookup
@@ -71,6 +71,7 @@ def begin(
     ]
     if values:
         tx.execute(insert(BackfillStudy), [fresh | one for one in values])
+        notices.tell(tx)
     return row.id
 
 
@@ -206,6 +207,7 @@ def retry(tx: Transaction, backfill_id: int, now: datetime) -> int | None:
     buried = and_(BackfillStudy.backfill_id == backfill_id, BackfillStudy.state == State.BURIED)
     again = work.put_back(tx, BackfillStudy, buried, now)
     row.ended_at = None if again else row.ended_at
+    notices.tell(tx)
     return len(again)
 
 

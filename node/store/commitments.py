@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, select, update
 
 from node.domain.lifecycle import State, next_due
-from node.store import audit, queue, work
+from node.store import audit, notices, queue, work
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentAsked
 from node.store.tables import Analysis, Commitment, Delivery, Rendition
@@ -145,6 +145,7 @@ def answer(
         one.delivery.commitment = Commitment.COMMITTED
         _note(tx, "report committed", one, now, transaction_uid=transaction_uid)
     mine = [one for one in asked if one.delivery.commitment_id == row.id and one not in kept]
+    notices.tell(tx)
     lost = [one for one in mine if one.sop_instance_uid in named.failed and _is_sent(one)]
     for one in lost:
         _send_again(tx, one, named.failed[one.sop_instance_uid], now, jitter)

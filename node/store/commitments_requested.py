@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from node.domain.lifecycle import OPEN_STATES
-from node.store import queue, work
+from node.store import notices, queue, work
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentRequested
 from node.store.statement import Lookup
@@ -55,6 +55,7 @@ def add(
         "instances": [list(instance) for instance in instances],
         "requested_at": now,
     } | work.fresh(now, queue.LIVE)
+    notices.tell(tx)
     adding = insert_into(tx, CommitmentRequested).values(**values).on_conflict_do_nothing()
     return tx.scalar(adding.returning(CommitmentRequested.id)) is not None
 
