@@ -54,8 +54,11 @@ def test_a_mode_that_is_none_and_a_model_that_is_none_are_refused(home: NodeFold
     assert "registered: none" in home.run("models", "mode", "other", "off").stderr
 
 
-def test_a_model_without_recorded_validation_does_not_become_active(home: NodeFolder) -> None:
+def test_a_model_without_recorded_validation_does_not_become_active(tmp_path: Path) -> None:
     """The gate of [go_live], and what would open it."""
+    home = NodeFolder(tmp_path, PEERS)
+    home.write()
+    assert home.run("migrate").returncode == 0
     assert home.run("models", "configure", "starter").returncode == 0
     done = home.run("models", "mode", "starter", "active")
     assert done.returncode == 1
