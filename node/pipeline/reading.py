@@ -4,7 +4,7 @@
 plain values. `prepare_file` runs in a child that only decodes: whatever a decoder of compressed pixels does there, the
 model's process lives on. Neither opens the database.
 
-Images are decoded in threads while the networks run: both leave the interpreter alone for most of their time.
+Images are decoded in a thread while the networks run: both leave the interpreter alone for most of their time.
 """
 
 import sys
@@ -43,8 +43,8 @@ __all__ = [
 
 Loaded = TypeVar("Loaded")
 
-_THREADS = 2
-"""How many decode while the networks run; more wait for each other."""
+_THREADS = 1
+"""How many decode while the networks run, which take three times as long; more would wait for the interpreter."""
 
 _TOGETHER = 8
 """Frames in one call of a network, at most. On a CPU more at once is no faster, and what is ready need not wait."""

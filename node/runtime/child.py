@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from node.domain.errors import Permanent, Transient, WorkerLost, WorkStopped
+from node.runtime.memory import keep_what_is_freed
 from node.telemetry import logger, place_of, quieten_libraries
 
 # a forked copy of a process with threads inherits their locks in whatever state they are, so children are spawned
@@ -177,9 +178,10 @@ def _resident_mb(process: BaseProcess | None) -> int:
 def _serve(connection: Connection, threads: int, memory_mb: int) -> None:
     """Answer calls until the parent closes the pipe, which its death does too."""
     _limit_memory(memory_mb)
+    keep_what_is_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process, not the terminal
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ[name] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     quieten_libraries()
