@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
+from node import config
 from node.config import PeerSettings
+from node.config.settings import DatabaseSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
 from node.dicom.report_lines import SYNTHETIC_LINE
@@ -17,6 +19,7 @@ from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
+from node.pipeline import operate
 from node.pipeline.explain import explain
 from node.store.tables import Mode
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
@@ -32,6 +35,11 @@ def _synthetic(**changed: Any) -> IncomingInstance:
     for keyword, value in changed.items():
         setattr(dataset, keyword, value)
     return incoming(as_file(Dataset(dataset)))
+
+
+def _settings(house: House) -> config.Settings:
+    node = config.NodeSettings(ae_title="NODE", data_dir=house.folder)
+    return config.Settings(node=node, database=DatabaseSettings(url=house.url))
 
 
 def _states(line: Line) -> dict[str, str]:
@@ -103,9 +111,9 @@ def test_the_operator_is_told_why_a_peer_got_nothing(house: House) -> None:
     line = Line(house, PEERS)
     house.receive(_synthetic())
     line.report()
-    study = line.study()
+    study = operate.study(_settings(house), "1.2.3", house.clock())
     assert study["synthetic"] is True
-    assert "only to peers with test = true" in explain(study | {"modes": {"starter": "active"}, "standing": []})
+    assert "only to peers with test = true" in explain(study)
     stored = next(entry for entry in study["timeline"] if entry["event"] == "instance stored")
     assert stored["detail"]["synthetic"] is True
 
