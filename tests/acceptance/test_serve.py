@@ -55,7 +55,7 @@ def test_ready_is_one_line_on_stdout_and_sigterm_ends_it_with_success(home: Node
     with serving(home) as node:
         lines = node.process.output().splitlines()
         assert lines == [f"ready ae=PACSNODE port={node.port} web=off models=starter:shadow"]
-        assert "starter is in shadow" in node.process.errors()
+        node.wait_said("starter is in shadow")
 
 
 def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> None:

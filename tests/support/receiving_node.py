@@ -143,9 +143,7 @@ class ReceivingNode:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what stands in its database."""
-        uri = f"file:{self.process.home.data / 'node.db'}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-            return connection.execute(query, values).fetchall()
+        return rows_of(self.process, query, *values)
 
     def kept(self, sop_instance_uid: str) -> bytes | None:
         """Return the dataset that it keeps under a UID, read from the file that its row names, or None."""
@@ -172,6 +170,13 @@ class ReceivingNode:
             status = peer.store(instance)
             peer.release()
         return status
+
+
+def rows_of(node: Node, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Return what stands in a node's database."""
+    uri = f"file:{node.home.data / 'node.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+        return connection.execute(query, values).fetchall()
 
 
 def _files(folder: Path) -> Iterator[Path]:

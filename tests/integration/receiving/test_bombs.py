@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import footprint
-from tests.support.nodes import NodeFolder, serving
-from tests.support.programs import listens
+from tests.support.nodes import Node, NodeFolder, serving
 from tests.support.raw_dataset import (
     COLUMNS,
     EXPLICIT,
@@ -32,7 +31,7 @@ from tests.support.raw_dataset import (
     uid,
 )
 from tests.support.raw_peer import RawPeer
-from tests.support.receiving_node import ReceivingNode
+from tests.support.receiving_node import ReceivingNode, rows_of
 from tests.support.waiting import wait_until
 
 _DX = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -46,6 +45,7 @@ _SAMPLES, _PHOTOMETRIC, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
     0x00280103,
 )
 _READ_S = 60.0
+_CHILDREN = 3  # that read, decode and write reports
 _CHILD_PEAK_KB = 1_500_000
 _SAID = "SELECT json_extract(reading, '$.admission.sentence') FROM readings WHERE sop_instance_uid = ?"
 _JOB = "SELECT state, last_error FROM jobs WHERE kind = 'read' AND subject_uid = ?"
@@ -111,6 +111,10 @@ def _compressed(sop_instance_uid: str, syntax: str, codestream: bytes) -> Instan
     return Instance(sop_instance_uid, encoded(_elements(sop_instance_uid, {PIXELS: None})) + pixels, syntax, _DX)
 
 
+def _empty_jpeg(sop_instance_uid: str) -> Instance:
+    return _compressed(sop_instance_uid, *_CODESTREAMS["an empty JPEG"])
+
+
 def _nested(sop_instance_uid: str, depth: int) -> Instance:
     heads = (element(0x7FE11001, "SQ", b"", length=20 * level + 8) + marker(ITEM, 20 * level) for level in range(depth))
     return _radiograph(sop_instance_uid, more=b"".join(reversed(list(heads))))
@@ -118,14 +122,28 @@ def _nested(sop_instance_uid: str, depth: int) -> Instance:
 
 @pytest.fixture(scope="module")
 def reading(home_of: Callable[..., NodeFolder]) -> Iterator[ReceivingNode]:
-    """Run a node with the shipped model, which buries what fails once; it has read a first image."""
-    home = home_of("reading", models=("starter",), work="attempts = 1\ndeadline_s = 60.0")
+    """Run a node with the shipped model, which buries what fails once; each of its child processes was at work."""
+    home = home_of("reading", models=("starter",), work="decoders = 1\nattempts = 1\ndeadline_s = 60.0")
     with serving(home) as process:
-        with RawPeer(process.port).associate((1, _DX, (EXPLICIT,))) as peer:
-            assert peer.store(_radiograph("1.2.826.4.1")) == 0x0000
-        assert listens(process.port)
-        wait_until(lambda: home.listing("queue") == [], _READ_S, "the first reading")
+        _begin_all_children(process)
         yield ReceivingNode(process)
+
+
+def _begin_all_children(node: Node) -> None:
+    """Have an image read, compressed ones decoded in the turns of both reading loops, and a report written."""
+    raw, *compressed = _radiograph("1.2.826.4.1"), _empty_jpeg("1.2.826.4.2"), _empty_jpeg("1.2.826.4.3")
+    with RawPeer(node.port).associate((1, _DX, (EXPLICIT,)), (3, _DX, (JPEG,))) as peer:
+        assert peer.store(raw) == 0x0000
+        for instance in compressed:
+            assert peer.store(instance, 3) == 0x0000
+            _wait_none(node, "state = 'waiting' AND kind = 'read'")
+    wait_until(lambda: len(_children(node.process.pid)) == _CHILDREN, _READ_S, "all child processes")
+    _wait_none(node, "state IN ('waiting', 'running')")
+
+
+def _wait_none(node: Node, which: str) -> None:
+    query = f"SELECT id FROM jobs WHERE {which}"  # noqa: S608 - words of this file
+    wait_until(lambda: not rows_of(node, query), _READ_S, f"the end of all jobs with {which}")
 
 
 @pytest.fixture
@@ -147,12 +165,16 @@ def _settled(node: ReceivingNode, sop_instance_uid: str) -> str:
 
 
 def _child(node: ReceivingNode) -> int:
-    """Return the process that decodes."""
-    tasks = Path(f"/proc/{node.pid}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    named = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-    (child,) = named
+    """Return the process that reads: of all children it alone has a library that runs networks."""
+    (child,) = [child for child in _children(node.pid) if b"LiteRt" in Path(f"/proc/{child}/maps").read_bytes()]
     return child
+
+
+def _children(pid: int) -> list[int]:
+    """Return the child processes that were started for work."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_headers_that_promise_what_is_not_there_are_stored_and_not_read(reading_node: ReceivingNode) -> None:
