@@ -29,5 +29,6 @@ def compose_loops(parts: Parts, writer: Child) -> Iterator[WorkLoop[Any]]:
         write_report=partial(writer.call, write_report),
     )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
-    loop.at_start(partial(writer.call, warm_reports))
+    if parts.catalogue.bundles:  # where no model is, hardly a report will be
+        loop.at_start(partial(writer.call, warm_reports))
     yield loop

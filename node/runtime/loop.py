@@ -50,7 +50,7 @@ class WorkLoop(Generic[Claimed]):
         self._claim, self._handle, self._fail = claim, handle, fail
         self._next_due, self._clock = next_due, clock
         self._wake, self._ending = threading.Event(), threading.Event()
-        self._stopping = False
+        self._has_begun = self._stopping = False
         self._claimed: Claimed | None = None
         self._failed: tuple[Claimed, Exception] | None = None
         self._at_start: Callable[[], None] | None = None
@@ -111,9 +111,8 @@ class WorkLoop(Generic[Claimed]):
 
     def _step(self) -> float:
         """Do one piece of work, if one is due; return how long to wait for the next."""
-        if self._at_start is not None:
-            do, self._at_start = self._at_start, None
-            do()
+        if not self._has_begun:
+            self._begin()
         if self._failed is not None:
             self._fail(*self._failed)
             self._failed = None
@@ -128,6 +127,14 @@ class WorkLoop(Generic[Claimed]):
         self._handle(self._claimed)
         self._claimed = None
         return 0.0
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        try:
+            if self._at_start is not None:
+                self._at_start()
+        finally:
+            self._log.debug("work begins")
 
     def _after(self, error: Exception) -> float:
         """Keep a failure until it is settled, which a database that is away may delay; return how long to wait."""

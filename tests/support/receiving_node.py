@@ -29,6 +29,8 @@ PEAK_SLACK_KB = 16 * 1024
 
 _SETTLED_S = 20.0
 _LOOK_AGAIN_S = 0.004  # hundreds of cases wait for the end of a thread, which takes a millisecond
+#: They wait for child processes, and so may start threads and open descriptors after the node is ready.
+_LOOPS_THAT_BEGIN_LATE = ("compose", "read-1a", "read-1b")
 _KEPT_FOLDERS = ("incoming", "instances", "quarantine")
 
 
@@ -48,12 +50,18 @@ class ReceivingNode:
 
         Memory counts from there on: the first instances fill its pools and caches.
         """
+        for loop in _LOOPS_THAT_BEGIN_LATE:
+            wait_until(lambda name=loop: self._has_begun(name), _SETTLED_S, f"the beginning of {loop}")
         self._rest = footprint.footprint(self.pid)
         for peer in [self.associate() for _ in range(self.most_together)]:
             assert peer.store(ct(self.uid())) == 0x0000, self.log()
         self.hang_up()
         self.comes_to_rest()
         self._warm_kb = footprint.footprint(self.pid).memory_kb
+
+    def _has_begun(self, loop: str) -> bool:
+        said = self.process.process.errors().splitlines()
+        return any("work begins" in line and f"loop={loop}" in line for line in said)
 
     @property
     def pid(self) -> int:
