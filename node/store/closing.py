@@ -41,15 +41,19 @@ def close(tx: Transaction, study_uid: str, signal: str, now: datetime) -> Closed
     study = tx.get(Study, study_uid, populate_existing=True, with_for_update=True)
     if study is None or study.closed_at is not None:
         return None
-    is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid)
     of_study = Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE
-    counted = select(func.count(), func.max(Instance.received_at)).where(*of_study, is_read)
+    counted = select(func.count(), func.max(Instance.received_at)).where(*of_study, is_read())
     images, last_image_at = tx.execute(counted).one()
     if not images:
         return None
     if not tx.scalar(select(_waits_for_more(study_uid, now))):
         study.closed_by, study.closed_at = signal, now
     return Closed(images, last_image_at, study.origin is Origin.BACKFILL)
+
+
+def is_read() -> Exists:
+    """Return the condition that some model reads an instance: what nobody reads is waited for by no study."""
+    return exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid)
 
 
 def _waits_for_more(study_uid: str, now: datetime) -> Exists:

@@ -105,7 +105,8 @@ class SenderHabit(Base):
     __tablename__ = "sender_habits"
 
     calling_ae_title: Mapped[str] = mapped_column(primary_key=True)
-    gaps_s: Mapped[list[float]] = mapped_column(JSON)  #: the latest gaps between images of one study
+    gaps_s: Mapped[list[Any]] = mapped_column(JSON)
+    """Of each of the latest studies the longest gap and its UID; of some, learnt by older versions, the gap alone."""
     updated_at: Mapped[datetime]
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
@@ -180,9 +181,10 @@ def _put_back(insert: Insert) -> Insert:
     # the wait began with the first image that no result holds; what a running compose waited for, its result holds
     goes_on = and_(Job.latest_at.is_not(None), or_(waiting, and_(running, Job.again_due_at.is_not(None))))
     latest_at = case((goes_on, Job.latest_at), else_=new.latest_at)
+    stays = _waits_longer(goes_on, running, new)
     is_last = latest_at < new.due_at
-    due_at = case((is_last, latest_at), else_=new.due_at)
-    signal = case((new.signal == "", Job.signal), (is_last, Signal.LONGEST_WAIT.value), else_=new.signal)
+    due_at = case((is_last, latest_at), (stays, _awaited(running)), else_=new.due_at)
+    signal = case((or_(new.signal == "", stays), Job.signal), (is_last, Signal.LONGEST_WAIT.value), else_=new.signal)
     return insert.on_conflict_do_update(
         index_elements=["kind", "subject_uid", "model"],
         set_={
@@ -191,13 +193,29 @@ def _put_back(insert: Insert) -> Insert:
             "due_at": case((running, Job.due_at), else_=due_at),
             "again_due_at": case((running, due_at), else_=null()),
             "latest_at": latest_at,
-            "ask_at": new.ask_at,
+            "ask_at": case((stays, Job.ask_at), else_=new.ask_at),
             "signal": signal,
             "failures": case((is_open, Job.failures), else_=0),
             "lapses": case((is_open, Job.lapses), else_=0),
             "settled_at": null(),
         },
     )
+
+
+def _waits_longer(
+    goes_on: ColumnElement[bool], running: ColumnElement[bool], new: ReadOnlyColumnCollection[str, Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a compose already waits for a slower sender than that of the images that came.
+
+    After a failure `due_at` is its backoff, which says nothing of a sender; and what makes a new result necessary
+    otherwise than by images waits for none.
+    """
+    of_images = or_(running, Job.failures == 0)
+    return and_(goes_on, new.signal != "", of_images, _awaited(running) > new.due_at)
+
+
+def _awaited(running: ColumnElement[bool]) -> ColumnElement[datetime]:
+    return case((running, Job.again_due_at), else_=Job.due_at)
 
 
 _COLUMNS = ("kind", "subject_uid", "study_instance_uid", "model", *work.FRESH)
