@@ -37,12 +37,17 @@ class Aggregation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one model reads; an empty tuple (or None) asks for nothing."""
+    """What one model reads; an empty tuple (or None) asks for nothing.
+
+    Not so `modalities` and `presentation_intents`: they name all that is read, and of nothing named nothing is.
+    Code strings stand in upper case, as headers do.
+    """
 
     modalities: tuple[str, ...] = ("CR", "DX")
     body_parts: tuple[str, ...] = (_CHEST,)
     senders: tuple[str, ...] = ()  #: calling AE titles
-    age_years: tuple[float, float] | None = None  #: youngest and oldest, both included
+    age_years: tuple[float, float] | None = None
+    """Youngest and oldest, both included: an oldest of 5 until the sixth birthday, one of 0.5 until half a year."""
     views: tuple[str, ...] = ()  #: View Positions; where none is named, all but the lateral ones of a chest
     manufacturers: tuple[str, ...] = ()  #: whatever the case; * stands for any characters
     institutions: tuple[str, ...] = ()  #: likewise
@@ -142,8 +147,8 @@ def _by_age(rule: Rule, header: InstanceHeader, _: str) -> str | None:
     if rule.age_years is None or age is None:
         return None
     youngest, oldest = rule.age_years
-    # an oldest of 5 takes a child in until the sixth birthday, as an age of 005Y does
-    if youngest <= age < oldest + 1:
+    # an oldest of 5 takes a child in until the sixth birthday, as an age of 005Y does; one of 0.5 says what it says
+    if youngest <= age and (age < oldest + 1 if oldest == int(oldest) else age <= oldest):
         return None
     return f"age {age:.1f} is not within age_years {youngest:g} to {oldest:g}"
 

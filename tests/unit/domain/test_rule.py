@@ -55,6 +55,15 @@ def test_the_age_decides_where_the_header_gives_one(age: str, read: bool) -> Non
     assert (turned_away(rule, replace(CHEST, patient_age=age), "CR1") is None) is read
 
 
+@pytest.mark.parametrize(
+    ("age", "read"), [("006M", True), ("007M", False), ("001Y", False), ("180D", True), ("000D", True)]
+)
+def test_an_oldest_age_within_a_year_says_what_it_says(age: str, read: bool) -> None:  # noqa: FBT001 - a table of cases
+    """Half a year is not a year and a half."""
+    rule = Rule(age_years=(0, 0.5))
+    assert (turned_away(rule, replace(CHEST, patient_age=age), "CR1") is None) is read
+
+
 def test_the_age_follows_from_the_birth_date_where_it_is_not_sent() -> None:
     """Patient's Age is often left out; a header that says 1950 is an adult's all the same."""
     rule = Rule(age_years=(1, 5))
