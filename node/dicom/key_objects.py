@@ -99,9 +99,12 @@ def _evidence(dataset: Dataset) -> Iterator[Named]:
 
 
 def _content(dataset: Dataset) -> Iterator[Named]:
-    """Yield what the items of the content name, whose studies stand in the evidence or are that of the document."""
-    for item in _items(dataset, "ContentSequence"):
-        yield from _references(item, _text(dataset, "StudyInstanceUID"))
+    """Yield what the items of the content name, at any depth; their studies stand in the evidence, or it is the own."""
+    study, left = _text(dataset, "StudyInstanceUID"), [dataset]
+    while left:
+        for item in _items(left.pop(), "ContentSequence"):
+            yield from _references(item, study)
+            left.append(item)
 
 
 def _references(item: Dataset, study: str) -> Iterator[Named]:

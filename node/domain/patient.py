@@ -16,6 +16,8 @@ IDENTITY_KEYS = (
 )
 """Keywords of the elements that are compared (DICOM PS3.4 C.6.2.1, Study Root)."""
 
+_CASE_COUNTS = ("PatientID", "IssuerOfPatientID")  # "a12" and "A12" may be two people
+
 
 @dataclass(frozen=True, slots=True)
 class Patient:
@@ -43,9 +45,10 @@ def as_patient(header: InstanceHeader, patient: Patient) -> InstanceHeader:
 def differing(header: InstanceHeader, answer: Mapping[str, str]) -> tuple[str, ...]:
     """Return the keywords of the elements in which an archive's answer names somebody or something else.
 
-    Padding and case do not count, nor empty components at the end of a name; of a name in several scripts only the
-    first group that both have is compared (PS3.5 6.2.1). What either side leaves empty is not compared, but for the
-    Patient ID: an image without one says nothing that would make a patient of the archive's its own.
+    Padding does not count, nor case but in a Patient ID and its issuer, nor empty components at the end of a name; of a
+    name in several scripts only the first group that both have is compared (PS3.5 6.2.1). What either side leaves empty
+    is not compared, but for the Patient ID: an image without one says nothing that would make a patient of the
+    archive's its own.
 
     Parameters
     ----------
@@ -73,7 +76,8 @@ def _identity(header: InstanceHeader) -> dict[str, str]:
 def _differs(key: str, ours: str, theirs: str) -> bool:
     if key == "PatientName":
         return _names_differ(ours, theirs)
-    one, other = _plain(ours), _plain(theirs)
+    as_compared = _spaced if key in _CASE_COUNTS else _plain
+    one, other = as_compared(ours), as_compared(theirs)
     if key == "PatientID":
         return bool(other) and one != other
     return bool(one and other) and one != other
@@ -90,4 +94,8 @@ def _name(group: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a value without padding, with single spaces and in one case."""
-    return " ".join(text.replace("\0", " ").split()).casefold()
+    return _spaced(text).casefold()
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("\0", " ").split())

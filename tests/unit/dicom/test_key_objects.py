@@ -47,6 +47,16 @@ def test_instances_named_at_one_place_alone_are_named(tmp_path: Path, where: str
     assert _uids(_read(tmp_path, key_objects(code("113001"), NAMED, **places))) == NAMED
 
 
+def test_instances_named_inside_of_containers_are_named(tmp_path: Path) -> None:
+    """Content is a tree."""
+    dataset = key_objects(code("113001"), NAMED, in_evidence=False)
+    container = Dataset()
+    container.RelationshipType, container.ValueType = "CONTAINS", "CONTAINER"
+    container.ContentSequence = dataset.ContentSequence
+    dataset.ContentSequence = [container]
+    assert _uids(_read(tmp_path, dataset)) == NAMED
+
+
 @pytest.mark.parametrize(
     "title",
     [code("113000"), code("113010"), code("113001", scheme="99OURS"), Dataset()],

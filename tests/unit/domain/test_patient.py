@@ -25,7 +25,7 @@ HEADER = InstanceHeader(
     "answer",
     [
         {},
-        {"StudyInstanceUID": "1.2.3\0", "PatientID": " id1 ", "AccessionNumber": "A7  "},
+        {"StudyInstanceUID": "1.2.3\0", "PatientID": " ID1 ", "AccessionNumber": "A7  "},
         {"PatientName": "YAMADA^TAROU^^", "PatientBirthDate": "", "PatientSex": "m"},
         {"PatientName": "=山田^太郎"},
         {"PatientName": "Yamada ^ Tarou=ヤマダ^タロウ"},
@@ -33,7 +33,7 @@ HEADER = InstanceHeader(
     ],
 )
 def test_padding_case_and_what_one_side_leaves_out_make_no_other_patient(answer: dict[str, str]) -> None:
-    """Archives pad, capitalise and leave out."""
+    """Archives pad, capitalise names and leave out."""
     assert differing(HEADER, answer) == ()
 
 
@@ -42,6 +42,7 @@ def test_padding_case_and_what_one_side_leaves_out_make_no_other_patient(answer:
     [
         ("StudyInstanceUID", "1.2.30"),
         ("PatientID", "ID10"),
+        ("PatientID", "id1"),
         ("IssuerOfPatientID", "CLINIC"),
         ("PatientName", "Yamada^Jirou"),
         ("PatientName", "=山田^次郎"),
