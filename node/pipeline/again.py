@@ -88,8 +88,7 @@ class Copies:
                 self._restore(came)
         match verdict.repeat:
             case Repeat.EQUAL:
-                self._files.remove(came.path)
-                return _SUCCESS
+                return self._equal(came, known)
             case Repeat.OTHER_TRANSFER_SYNTAX:
                 return self._left(came)
             case Repeat.REVISION:
@@ -135,6 +134,13 @@ class Copies:
             except (FileNotFoundError, NotPart10):
                 continue
         return None
+
+    def _equal(self, came: Arrival, known: _Known) -> int:
+        """Remove a copy of what is held, unless retention has just taken that away."""
+        if self._known(came) != known:
+            return self.settle(came)
+        self._files.remove(came.path)
+        return _SUCCESS
 
     def _left(self, came: Arrival) -> int:
         """Note a copy that is not kept: the same image in another transfer syntax."""
@@ -206,7 +212,7 @@ class Copies:
         """Let the changed header count; where it says another patient, or synthetic, the report is composed again."""
         now, header = self._recorder.clock(), came.header
         if verdict.gone is not None:
-            paths.replace(tx, header.sop_instance_uid, verdict.gone, came.path)
+            paths.replace(tx, header.sop_instance_uid, verdict.gone, came.path, came.size_bytes)
         held = instances.held(tx, header.sop_instance_uid)
         studies = {header.study_instance_uid} | ({held.header.study_instance_uid} if held else set())
         with watched(tx, now, studies, self._recorder.test_peers) as turned:

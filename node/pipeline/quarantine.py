@@ -65,7 +65,7 @@ def accept(settings: Settings, number: int, who: str, now: datetime) -> str:
         if files.path(path).is_file():
             files.remove(copy.path)
         else:  # a node that started at this very moment took it for one that no row names
-            database.write(lambda tx: paths.replace(tx, copy.header.sop_instance_uid, path, copy.path))
+            database.write(lambda tx: paths.replace(tx, copy.header.sop_instance_uid, path, copy.path, copy.size_bytes))
     kept = "the former one is kept" if keeps_former else "the former one was gone already"
     return f"{copy.header.sop_instance_uid}: the copy counts from now on and is read again; {kept}"
 

@@ -210,7 +210,8 @@ def store_again(tx: Transaction, header: InstanceHeader, path: str, size_bytes: 
     values["transfer_syntax_uid"] = header.transfer_syntax_uid
     tx.execute(update(Instance).where(Instance.sop_instance_uid == uid).values(**values))
     # its later copies had files of their own, which are gone too
-    tx.execute(update(InstanceCopy).where(InstanceCopy.sop_instance_uid == uid).values(path=path))
+    later = update(InstanceCopy).where(InstanceCopy.sop_instance_uid == uid)
+    tx.execute(later.values(path=path, size_bytes=size_bytes))
     tx.expire(row)
 
 

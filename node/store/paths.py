@@ -35,8 +35,8 @@ def in_order(tx: Transaction) -> Iterator[NamedPath]:
     return (NamedPath(path, bool(gone)) for path, gone in rows)
 
 
-def replace(tx: Transaction, sop_uid: str, gone: str, by: str) -> None:
-    """Let the rows of an instance that name a file that is gone name another copy of it."""
+def replace(tx: Transaction, sop_uid: str, gone: str, by: str, size_bytes: int) -> None:
+    """Let the rows of an instance that name a file that is gone name another copy of it, of so many bytes."""
     for table in (Instance, InstanceCopy):
         rows = update(table).where(table.sop_instance_uid == sop_uid, table.path == gone)
-        tx.execute(rows.values(path=by), execution_options={"synchronize_session": False})
+        tx.execute(rows.values(path=by, size_bytes=size_bytes), execution_options={"synchronize_session": False})

@@ -86,7 +86,8 @@ def used_bytes(tx: Transaction) -> int:
     """Return the size of all files that rows refer to."""
     first = select(func.coalesce(func.sum(Instance.size_bytes), 0)).where(Instance.removed_at.is_(None))
     later = select(func.coalesce(func.sum(InstanceCopy.size_bytes), 0)).join(Instance)
-    return int(tx.scalar(first) or 0) + int(tx.scalar(later.where(Instance.removed_at.is_(None))) or 0)
+    has_file = and_(Instance.removed_at.is_(None), _own_file())
+    return int(tx.scalar(first) or 0) + int(tx.scalar(later.where(has_file)) or 0)
 
 
 def removable(tx: Transaction, before: datetime, limit: int | None = None) -> list[OldStudy]:
@@ -137,7 +138,7 @@ def _old_studies(before: datetime) -> Select[Any]:
     copied = (
         select(func.coalesce(func.sum(InstanceCopy.size_bytes), 0))
         .join(Instance)
-        .where(Instance.study_instance_uid == Study.study_instance_uid, Instance.removed_at.is_(None))
+        .where(Instance.study_instance_uid == Study.study_instance_uid, Instance.removed_at.is_(None), _own_file())
         .correlate(Study)
         .scalar_subquery()
     )
@@ -145,6 +146,20 @@ def _old_studies(before: datetime) -> Select[Any]:
     size = select(func.coalesce(func.sum(held.size_bytes), 0)).where(of_study).correlate(Study).scalar_subquery()
     columns = (Study.study_instance_uid, Study.last_received_at, Study.first_received_at, count, size + copied)
     return select(*columns).where(newest < before, exists().where(of_study)).order_by(newest, Study.study_instance_uid)
+
+
+def _own_file() -> ColumnElement[bool]:
+    """Return the condition that a copy lies in a file that neither its instance nor an earlier copy has named.
+
+    Two senders that take turns bring the same bytes many times: each is a row, and all of them are one file.
+    """
+    earlier = aliased(InstanceCopy)
+    named = and_(
+        earlier.sop_instance_uid == InstanceCopy.sop_instance_uid,
+        earlier.path == InstanceCopy.path,
+        earlier.id < InstanceCopy.id,
+    )
+    return and_(InstanceCopy.path != Instance.path, ~exists().where(named))
 
 
 def _old(row: Sequence[Any]) -> OldStudy:
