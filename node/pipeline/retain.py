@@ -159,7 +159,8 @@ def retain(settings: Settings, clock: Callable[[], datetime], *, dry_run: bool) 
     ------
     dict
         ``study_instance_uid``, ``newest_at`` (when its newest image came), ``instances``, ``size_bytes``, ``action``
-        ("removed", with `dry_run` "to be removed", or "kept"), ``reason`` (why it is kept, else "").
+        ("removed", with `dry_run` "to be removed", or "kept"), ``reason`` (why it is kept, else ""): something is still
+        to be done with it, or the target of space is met without it.
 
     Raises
     ------
@@ -174,8 +175,10 @@ def retain(settings: Settings, clock: Callable[[], datetime], *, dry_run: bool) 
         excess = retaining.excess_bytes()
         for study in retaining.removable():
             if excess is not None and excess <= 0:
-                return
-            if dry_run or retaining.remove(study) is not None:
+                yield _row(
+                    study, "kept", f"no more than max_used_mb = {settings.storage.max_used_mb} is used without it"
+                )
+            elif dry_run or retaining.remove(study) is not None:
                 excess = None if excess is None else excess - study.size_bytes
                 yield _row(study, "to be removed" if dry_run else "removed", "")
 

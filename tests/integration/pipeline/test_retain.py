@@ -138,16 +138,23 @@ def test_a_check_says_what_the_next_run_will_find(house: House) -> None:
     assert said.startswith("the files of 1 studies (0 MB) are older than 30 days and go: ")
 
 
+def _told(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["study_instance_uid"], row["action"], row["reason"]
+
+
 def test_with_a_target_of_space_the_oldest_go_until_it_is_met(house: House) -> None:
-    """And never what is younger than keep_days."""
+    """And never what is younger than keep_days; what stays for that is told."""
     for study in ("1.2.1", "1.2.2", "1.2.3"):
         _reported(house, study)
         house.clock.forward(10)
     house.execute("UPDATE instances SET size_bytes = 1000000")
     house.clock.forward(31 * _DAY_S)
     rows = list(retain(_settings(house, keep_days=30, max_used_mb=2), house.clock, dry_run=False))
-    assert [row["study_instance_uid"] for row in rows] == ["1.2.1"]
-    assert list(retain(_settings(house, keep_days=30, max_used_mb=2), house.clock, dry_run=False)) == []
+    met = "no more than max_used_mb = 2 is used without it"
+    rest = [("1.2.2", "kept", met), ("1.2.3", "kept", met)]
+    assert [_told(row) for row in rows] == [("1.2.1", "removed", ""), *rest]
+    again = retain(_settings(house, keep_days=30, max_used_mb=2), house.clock, dry_run=False)
+    assert [_told(row) for row in again] == rest
     assert list(retain(_settings(house, keep_days=60, max_used_mb=1), house.clock, dry_run=False)) == []
 
 
