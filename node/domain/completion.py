@@ -16,6 +16,10 @@ SHORTEST_QUIET_PERIOD_S = 2.0
 HABITS_KEPT = 100
 """Of so many studies, the latest, a sender's longest gap is remembered."""
 
+WITHOUT_IMAGES = frozenset({"SR", "KO", "PR", "SEG", "DOC", "AU", "REG", "FID", "RWV", "PLAN", "RTPLAN", "RTSTRUCT"})
+"""Modalities of what says something about images (DICOM PS3.3 C.7.3.1.1.1): a peer may hold such objects, this node's
+own reports among them, and send none of them; and this node may have got them from somebody else."""
+
 _HABITS_NEEDED = 20  # before it is believed: of fewer, one in twenty need not have been seen
 _QUANTILE = 0.98
 _MARGIN = 1.5

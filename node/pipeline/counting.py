@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from node.config import PeerSettings
-from node.domain.completion import Signal
+from node.domain.completion import WITHOUT_IMAGES, Signal
 from node.domain.errors import Permanent, Transient
 from node.network.peer import PeerAddress, Timeouts
 from node.network.query import open_search
@@ -29,10 +29,6 @@ _PAUSE = timedelta(seconds=60)  # for a peer that did not answer
 _NUMBER_IN_SERIES = "NumberOfSeriesRelatedInstances"
 _NUMBER_IN_STUDY = "NumberOfStudyRelatedInstances"
 
-#: Modalities of what says something about images (PS3.3 C.7.3.1.1.1): a peer may hold such objects, this node's own
-#: reports among them, and send none of them.
-_NO_IMAGES = frozenset({"SR", "KO", "PR", "SEG", "DOC", "AU", "REG", "FID", "RWV", "PLAN", "RTPLAN", "RTSTRUCT"})
-
 _log = logger("pipeline.counting")
 
 Answers = Sequence[Mapping[str, str]]
@@ -46,9 +42,9 @@ def are_equal(series: Answers, held: Mapping[str, int]) -> bool | None:
     series
         What it answered for each series of the study.
     held
-        How many instances are held here, by Series Instance UID.
+        How many instances are held here, by Series Instance UID: those of series of images.
     """
-    images = [one for one in series if one.get("Modality", "") not in _NO_IMAGES]
+    images = [one for one in series if one.get("Modality", "") not in WITHOUT_IMAGES]
     if not images or any(not one.get(_NUMBER_IN_SERIES, "").strip().isdecimal() for one in images):
         return None
     others = {one.get("SeriesInstanceUID", "") for one in series if one not in images}
@@ -126,7 +122,7 @@ class Counter:
             if equal is not None:
                 return equal
             answers = search.find("STUDY", {**study, _NUMBER_IN_STUDY: ""})
-        return [one.get(_NUMBER_IN_STUDY) for one in answers] == [str(sum(question.held.values()))]
+        return [one.get(_NUMBER_IN_STUDY) for one in answers] == [str(question.total)]
 
     def _complete(self, tx: Transaction, question: Question) -> None:
         if waits.question(tx, question.study_instance_uid) == question:  # nothing came since it was asked

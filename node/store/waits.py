@@ -3,6 +3,7 @@
 How long one waits stands in the row of its compose, which `node.store.queue` writes; here it is moved.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import and_, bindparam, exists, func, null, or_, select, update
 from sqlalchemy.sql import Update
 
-from node.domain.completion import Signal
+from node.domain.completion import WITHOUT_IMAGES, Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import notices, work
 from node.store.choices import InstanceKind
@@ -26,7 +27,8 @@ class Question:
 
     study_instance_uid: str
     calling_ae_title: str  #: who sent its newest image
-    held: dict[str, int]  #: how many instances of any kind are held, by Series Instance UID
+    held: dict[str, int]  #: how many instances are held, by Series Instance UID; of series of images alone
+    total: int  #: how many are held of any kind, but for this node's own reports
 
 
 def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal) -> None:
@@ -77,9 +79,13 @@ def question(tx: Transaction, study_uid: str) -> Question | None:
     title = tx.scalar(newest)
     if title is None:
         return None
-    series = Instance.series_instance_uid
-    counted = select(series, func.count()).where(Instance.study_instance_uid == study_uid).group_by(series)
-    return Question(study_uid, title, {str(uid): int(count) for uid, count in tx.execute(counted)})
+    by_series = Instance.series_instance_uid, Instance.modality
+    others = Instance.study_instance_uid == study_uid, Instance.kind != InstanceKind.OWN
+    rows = tx.execute(select(*by_series, func.count()).where(*others).group_by(*by_series)).all()
+    held: Counter[str] = Counter()
+    for uid, modality, count in rows:
+        held[uid] += 0 if modality in WITHOUT_IMAGES else count
+    return Question(study_uid, title, dict(+held), sum(count for *_, count in rows))
 
 
 def studies_read_of(tx: Transaction, sop_uids: Collection[str]) -> list[str]:

@@ -2,24 +2,38 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 
+from pydicom import dcmread
 from structlog.testing import capture_logs
 
 from node.config import PeerSettings
+from node.dicom.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.counting import Counter
 from node.pipeline.senders import Sender
 from tests.support.archive import Archive, archive
-from tests.support.house import House, radiograph
+from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import Line
+from tests.support.notes import file_of
 
 STUDY = "1.2.3"
+_OURS = {"DeviceUID": OUR_DEVICE}
 
 
 def _image(number: int) -> Any:
     return replace(radiograph(sop_instance_uid=f"1.2.3.1.{number}"), calling_ae_title="PACS")
+
+
+def _object(**elements: Any) -> Any:
+    """Return what a viewer sends of the study: a dataset without pixels."""
+    dataset = dcmread(BytesIO(wrap_as_dx(PIXELS, SUBJECT)))
+    del dataset.PixelData
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    return incoming(file_of(dataset), "VIEWER")
 
 
 def _counter(house: House, port: int, woken: list[str]) -> Counter:
@@ -78,6 +92,22 @@ def test_the_sender_is_asked_after_its_release_without_waiting_for_half_of_the_p
         house.books.released(ReleasedAssociation("PACS", (STUDY,)))
         house.clock.forward(5)
         _holds(pacs, 0, NumberOfSeriesRelatedInstances="", NumberOfStudyRelatedInstances="1")
+        assert _ask(counter)
+        assert line.compose() == 1
+    assert line.study()["closed_by"] == Signal.FOUND_AT_PEER
+
+
+def test_what_others_say_of_its_images_is_not_asked_of_the_sender(house: House) -> None:
+    """Neither the node's own report that came back, nor a presentation state from a viewer."""
+    with archive() as pacs:
+        line, counter = Line(house), _counter(house, pacs.port, [])
+        house.receive(_image(1))
+        for number, modality, changes in ((2, "SR", _OURS), (3, "PR", {})):
+            uids = {"SOPInstanceUID": f"1.2.3.{number}.1", "SeriesInstanceUID": f"1.2.3.{number}"}
+            house.receive(_object(**uids, Modality=modality, **changes))
+        line.read()
+        house.clock.forward(30)
+        _holds(pacs, 1)
         assert _ask(counter)
         assert line.compose() == 1
     assert line.study()["closed_by"] == Signal.FOUND_AT_PEER
