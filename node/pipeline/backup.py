@@ -162,13 +162,28 @@ def _link_or_copy(source: Path, target: Path, *, copies: bool = False) -> None:
 
 def _require_room(settings: Settings, part: Path, taken: Snapshot) -> None:
     """Refuse before half of the files are copied, where they cannot be linked."""
-    if part.stat().st_dev == settings.node.data_dir.stat().st_dev:
+    paths = [settings.node.data_dir / path for path in taken.paths]
+    if _can_be_linked(paths, part):
         return
-    paths = (settings.node.data_dir / path for path in taken.paths)
     needed = int(sum(path.stat().st_size for path in paths if path.exists()) * _ROOM_FACTOR)
     free = shutil.disk_usage(part).free
     if free < needed:
         raise OperatorError(f"{part.parent} has {free // 1_000_000} MB free, and the files need {needed // 1_000_000}")
+
+
+def _can_be_linked(paths: Iterable[Path], part: Path) -> bool:
+    """Try it with the first file that is there: one device may still have no links, or forbid them."""
+    probe = part / "probe"
+    for path in paths:
+        try:
+            os.link(path, probe)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        probe.unlink()
+        return True
+    return True
 
 
 def _files_below(folder: Path) -> list[str]:

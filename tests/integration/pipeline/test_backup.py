@@ -1,10 +1,13 @@
 """Backup and restore: every row, file and report identity, of one moment, while others write."""
 
+import errno
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +136,23 @@ def test_a_backup_is_of_one_moment_while_instances_come_in(
     assert stored == len(named) >= 4  # the fifth may be on its way
     assert all((there.node.data_dir / path).is_file() for path in named)
     assert sorted(str(path.relative_to(there.node.data_dir)) for path in there.node.data_dir.rglob("*.dcm")) == named
+
+
+def test_where_files_cannot_be_linked_a_backup_asks_for_room_first(
+    house: House, here: Settings, safe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One device may have no links all the same; where there is room, files are copied."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    _reported(house)
+    monkeypatch.setattr(os, "link", refused)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        with pytest.raises(OperatorError, match="has 0 MB free, and the files need"):
+            backup(here, safe, house.clock())
+    assert backup(here, safe, house.clock()).startswith("backup of 3 files")
 
 
 def test_a_damaged_backup_is_refused_with_what_is_damaged(
