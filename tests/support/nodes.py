@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,10 @@ AE_TITLE = "PACSNODE"
 READY_TIMEOUT_S = 60
 _COMMAND_TIMEOUT_S = 120
 _OPEN_STATES = {"waiting", "running"}
+_OPEN_WORK = " UNION ".join(
+    f"SELECT state FROM {table} WHERE state IN ('waiting', 'running')"  # noqa: S608 - names of this file
+    for table in ("jobs", "deliveries")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,16 @@ class NodeFolder:
         return [row for row in rows if row["state"] in _OPEN_STATES]
 
     def wait_settled(self, timeout_s: float) -> None:
-        """Wait until no job and no delivery is waiting or running."""
-        wait_until(lambda: not self.open_work(), timeout_s, "the end of all open work")
+        """Wait until no job and no delivery is waiting or running.
+
+        A database of SQLite is looked into first: to ask again and again by command would take the processors from
+        the node.
+        """
+        file, what = self.data / "node.db", "the end of all open work"
+        if file.is_file():
+            with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
+                wait_until(lambda: not database.execute(_OPEN_WORK).fetchall(), timeout_s, what)
+        wait_until(lambda: not self.open_work(), timeout_s, what)
 
 
 @dataclass(frozen=True, slots=True)

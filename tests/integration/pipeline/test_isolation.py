@@ -117,6 +117,7 @@ def test_images_are_read_in_one_call_and_one_commit(ward: Ward) -> None:
     assert ward.jobs() == [("done", 0, "")] * 5
 
 
+@_ON_SQLITE
 def test_a_crash_with_a_batch_in_hand_costs_an_attempt_of_the_image_that_crashed_alone(ward: Ward) -> None:
     """The members are read one by one after the death; who kills again is found, and buried in the end."""
     ward.read = crashing.read_or_crash
