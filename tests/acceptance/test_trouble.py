@@ -85,13 +85,18 @@ def test_a_node_that_can_accept_nobody_any_more_ends_as_failed(home: NodeFolder)
     command = [sys.executable, "-m", "tests.support.deaf", *home.command("serve")[3:]]
     node, came = start(home, command), radiograph()
     address = PeerAddress("PACSNODE", "127.0.0.1", node.port)
-    with open_association(address, "MODALITY", [(came.sop_class_uid, came.transfer_syntax_uid)]) as association:
-        os.kill(node.process.pid, signal.SIGUSR1)
-        node.wait_said("accepting ended")
-        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
-        assert association.store(outgoing).status == 0x0000
-    assert node.process.process.wait(30) == 1
-    assert "could not receive any more and has ended" in node.process.errors()
+    try:
+        with open_association(address, "MODALITY", [(came.sop_class_uid, came.transfer_syntax_uid)]) as association:
+            os.kill(node.process.pid, signal.SIGUSR1)
+            node.wait_said("accepting ended")
+            outgoing = OutgoingInstance(
+                came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset
+            )
+            assert association.store(outgoing).status == 0x0000
+        assert node.process.process.wait(30) == 1
+        assert "could not receive any more and has ended" in node.process.errors()
+    finally:
+        node.process.kill()
 
 
 def test_a_start_tells_which_stored_files_are_gone_and_the_next_copy_heals_it(home: NodeFolder) -> None:
