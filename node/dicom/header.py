@@ -112,6 +112,8 @@ def header_of(structure: Structure, transfer_syntax_uid: str) -> InstanceHeader:
         modality=values.code(0x00080060),
         body_part_examined=values.code(0x00180015),
         view_position=values.code(0x00185101),
+        series_number=values.code(0x00200011),
+        instance_number=values.code(0x00200013),
         manufacturer=values.text(0x00080070),
         institution_name=values.text(0x00080080),
         image_type=values.codes(0x00080008),

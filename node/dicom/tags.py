@@ -35,6 +35,8 @@ WANTED = frozenset(  # at the top level, and with a length
         0x00101010,  # Patient's Age
         0x00180015,  # Body Part Examined
         0x00185101,  # View Position
+        0x00200011,  # Series Number
+        0x00200013,  # Instance Number
         0x0020000D,  # Study Instance UID
         0x0020000E,  # Series Instance UID
         0x00200010,  # Study ID

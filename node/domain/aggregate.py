@@ -97,6 +97,7 @@ def _aggregated(scored: Sequence[_Scored], how: Aggregation, top_k: int) -> Stud
         assessed=len(scored),
         reached=len(reached),
         key_images=tuple(one.image for one in deciding) if present else (),
+        averaged=min(top_k, len(scored)) if how is Aggregation.TOP_K else None,
     )
 
 
@@ -113,7 +114,8 @@ def _decided(
             # all images take part; those that pull the mean over the threshold are the ones to look at
             return _mean(highest_first), reached[:MOST_KEY_IMAGES]
         case Aggregation.TOP_K:
-            return _mean(highest_first[:top_k]), highest_first[:top_k]
+            highest = highest_first[:top_k]
+            return _mean(highest), [one for one in highest if one.finding.present]
 
 
 def _mean(scored: Sequence[_Scored]) -> float:

@@ -115,3 +115,4 @@ class StudyFinding:
     assessed: int  #: images and frames that it was made of
     reached: int  #: of them, those whose own score reaches the threshold
     key_images: tuple[KeyImage, ...] = ()  #: those that decided, the highest first; none where the class is absent
+    averaged: int | None = None  #: of how many of the highest scores `score` is the mean; None where it is none

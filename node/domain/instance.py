@@ -33,6 +33,8 @@ class InstanceHeader:
     modality: str = ""
     body_part_examined: str = ""
     view_position: str = ""
+    series_number: str = ""  #: an integer string, as the devices that show images name the series
+    instance_number: str = ""  #: likewise
     manufacturer: str = ""
     institution_name: str = ""
     image_type: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ def _keys(*uids: str) -> tuple[KeyImage, ...]:
         (Aggregation.MAXIMUM, (0.1, 0.4), 0.4, False, ()),
         (Aggregation.MEAN, (0.1, 0.6, 0.9), 1.6 / 3, True, ("1.3", "1.2")),
         (Aggregation.MEAN, (0.1, 0.2, 0.9), 0.4, False, ()),
-        (Aggregation.TOP_K, (0.1, 0.4, 0.8), 0.6, True, ("1.3", "1.2")),
+        (Aggregation.TOP_K, (0.1, 0.4, 0.8), 0.6, True, ("1.3",)),
         (Aggregation.TOP_K, (0.1, 0.3, 0.6), 0.45, False, ()),
         (Aggregation.TOP_K, (0.7,), 0.7, True, ("1.1",)),
     ],
@@ -53,6 +53,7 @@ def test_each_aggregation_gives_its_figure_its_verdict_and_its_key_images(
     assert (found.present, found.key_images) == (present, _keys(*keys))
     assert (found.aggregation, found.threshold, found.assessed) == (how.value, 0.5, len(scores))
     assert found.reached == sum(one >= 0.5 for one in scores)
+    assert found.averaged == (min(2, len(scores)) if how is Aggregation.TOP_K else None)
 
 
 def test_a_score_at_the_threshold_is_present_in_every_aggregation() -> None:
