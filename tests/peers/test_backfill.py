@@ -1,5 +1,6 @@
 """Backfill from archives that nobody here wrote: Orthanc, and DCMTK's dcmqrscp."""
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def test_orthanc_is_searched_and_sends_and_results_leave_only_when_told(tmp_path
 def test_a_backfill_goes_on_after_a_kill_of_the_node(tmp_path: Path) -> None:
     """Begun while no node runs, killed in the middle, and everything is there once at the end."""
     images = write_as_dx(shifted(other_images(), 15), tmp_path / "images")
-    with orthanc(tmp_path / "orthanc") as pacs:
+    with contextlib.ExitStack() as stack:
+        pacs = stack.enter_context(orthanc(tmp_path / "orthanc"))
         port = free_port()
         peer = Peer("pacs", pacs.ae_title, pacs.port, may_send=True)
         home = NodeFolder(tmp_path / "node", [peer])
@@ -71,12 +73,14 @@ def test_a_backfill_goes_on_after_a_kill_of_the_node(tmp_path: Path) -> None:
         begun = home.run("backfill", "--from", "pacs", "--query", QUERY, "--no-wait")
         assert begun.returncode == 0
         node = start(home)
+        stack.callback(node.process.kill)
         wait_until(lambda: list((home.data / "instances").rglob("*.dcm")), REPORT_TIMEOUT_S, "the first instance")
         node.process.kill()
         (left,) = home.listing("backfill", "--list")
         assert left["ended_at"] is None
         assert home.run("backfill", "--from", "pacs", "--query", QUERY, "--no-wait").stdout.startswith("backfill 1:")
         node = start(home)
+        stack.callback(node.process.kill)
         wait_until(lambda: home.listing("backfill", "--list")[0]["ended_at"], REPORT_TIMEOUT_S, "the end")
         (row,) = home.listing("backfill", "--list")
         assert (row["fetched"], row["buried"]) == (15, 0)
