@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from node.config.terms import CodeString, Modalities, Names
+
 
 def _ae_title(value: str) -> str:
     stripped = value.strip(" ")
@@ -36,6 +38,7 @@ PeerPort = Annotated[int, Field(strict=True, ge=1, le=65535)]
 _LONGEST_S = 7 * 24 * 3600
 Seconds = Annotated[float, Field(strict=True, gt=0, le=_LONGEST_S)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+Intent = Literal["FOR PRESENTATION", "FOR PROCESSING"]
 OutcomeName = Literal["positive", "negative", "not_assessed"]
 
 
@@ -157,14 +160,14 @@ class ModelSettings(_Table):
     name: Name
     bundle: str = "starter"
     public_key: Path | None = None
-    modalities: tuple[str, ...] = ("CR", "DX")
-    body_parts: tuple[str, ...] = ("CHEST",)
-    senders: tuple[str, ...] = ()
+    modalities: Modalities = ("CR", "DX")
+    body_parts: tuple[CodeString, ...] = ("CHEST",)
+    senders: tuple[AETitle, ...] = ()
     age_years: Annotated[tuple[float, float], AfterValidator(_youngest_first)] | None = None
-    views: tuple[str, ...] = ()
-    manufacturers: tuple[str, ...] = ()
-    institutions: tuple[str, ...] = ()
-    presentation_intents: tuple[Literal["FOR PRESENTATION", "FOR PROCESSING"], ...] = ("FOR PRESENTATION",)
+    views: tuple[CodeString, ...] = ()
+    manufacturers: Names = ()
+    institutions: Names = ()
+    presentation_intents: Annotated[tuple[Intent, ...], Field(min_length=1)] = ("FOR PRESENTATION",)
     min_images: Count = 1
     max_images: Count | None = None
     max_frames: Count = 1

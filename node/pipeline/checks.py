@@ -15,7 +15,7 @@ from typing import Literal
 from node.config import ModelSettings, PeerSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import PeerAddress, echo
-from node.pipeline import commitment_checks, delivery_standing, go_live
+from node.pipeline import commitment_checks, delivery_standing, go_live, rule_checks
 from node.pipeline.apart import in_child
 from node.pipeline.bundle_work import answers
 from node.pipeline.callers import let_in_with
@@ -67,6 +67,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield from _disk(settings)
     yield from (_peer(settings, peer) for peer in settings.peers)
     yield from (_bundle(settings, model) for model in {model.name: model for model in settings.models}.values())
+    yield from (CheckLine(*line) for line in rule_checks.lines(settings))
     try:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(registry.all))

@@ -4,15 +4,18 @@ Each change is one transaction, and a running node follows without a restart; wh
 version with which it began.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import datetime
+from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.domain.finding import Outcome
 from node.domain.rule import Rule
 from node.pipeline import go_live, signers
 from node.pipeline.catalogue import opened, registration_of
@@ -26,9 +29,22 @@ from node.store.tables import Mode
 T = TypeVar("T")
 
 MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
-AGREEMENT_COLUMNS = ("one", "other", "modes", "studies", "agree", "disagree", "disagreeing")
+AGREEMENT_COLUMNS = (
+    *("one", "other", "modes", "studies", "agree", "both_positive", "both_negative", "disagree"),
+    *("both_not_assessed", "not_comparable", "disagreeing"),
+)
 
 _DISAGREEING_SHOWN = 100
+
+
+class Verdict(StrEnum):
+    """How two models compare on a study."""
+
+    BOTH_POSITIVE = "both_positive"
+    BOTH_NEGATIVE = "both_negative"
+    DISAGREE = "disagree"
+    BOTH_NOT_ASSESSED = "both_not_assessed"
+    NOT_COMPARABLE = "not_comparable"
 
 
 def models(settings: Settings) -> list[dict[str, Any]]:
@@ -161,8 +177,10 @@ def agreements(settings: Settings) -> list[dict[str, Any]]:
     -------
     list of dict
         ``one`` and ``other`` (names), ``modes`` (model: mode), ``studies`` (both have a result of, by their present
-        versions, from the same images), ``agree``, ``disagree``, ``disagreeing``: the newest studies on which they do
-        not agree, each ``study_instance_uid`` and ``outcomes`` (model: outcome).
+        versions, from the same images), of these ``agree``, which is the sum of ``both_positive`` and
+        ``both_negative``; ``disagree``; ``both_not_assessed``; ``not_comparable`` (the models know no class in common);
+        ``disagreeing``: the newest studies on which they do not agree, each ``study_instance_uid`` and ``outcomes``
+        (model: outcome).
     """
 
     def compared(tx: Transaction) -> list[dict[str, Any]]:
@@ -175,14 +193,15 @@ def agreements(settings: Settings) -> list[dict[str, Any]]:
 
 def _compared(pairs: list[Pair], modes: dict[str, str]) -> dict[str, Any]:
     one, other = pairs[0].models
-    apart = [pair for pair in pairs if not agrees(pair)]
+    counts = Counter(verdict(pair) for pair in pairs)
+    apart = [pair for pair in pairs if verdict(pair) is Verdict.DISAGREE]
     return {
         "one": one,
         "other": other,
         "modes": {name: modes[name] for name in (one, other)},
         "studies": len(pairs),
-        "agree": len(pairs) - len(apart),
-        "disagree": len(apart),
+        "agree": counts[Verdict.BOTH_POSITIVE] + counts[Verdict.BOTH_NEGATIVE],
+        **{each.value: counts[each] for each in Verdict},
         "disagreeing": [
             {
                 "study_instance_uid": pair.study_instance_uid,
@@ -193,12 +212,23 @@ def _compared(pairs: list[Pair], modes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def agrees(pair: Pair) -> bool:
-    """Return whether two models say the same: the same outcome, and of the classes that both know the same."""
+def verdict(pair: Pair) -> Verdict:
+    """Return how the results of two models compare, by the classes that both know.
+
+    Two that were not assessed agree on nothing about the patient, and one flag is not the other where the classes
+    differ: neither counts as agreement.
+    """
+    if set(pair.outcomes) == {Outcome.NOT_ASSESSED}:
+        return Verdict.BOTH_NOT_ASSESSED
+    if Outcome.NOT_ASSESSED in pair.outcomes:
+        return Verdict.DISAGREE
     first, second = pair.present
-    return pair.outcomes[0] == pair.outcomes[1] and all(
-        first[name] == second[name] for name in first.keys() & second.keys()
-    )
+    shared = first.keys() & second.keys()
+    if not shared:
+        return Verdict.NOT_COMPARABLE
+    if any(first[name] != second[name] for name in shared):
+        return Verdict.DISAGREE
+    return Verdict.BOTH_POSITIVE if any(first[name] for name in shared) else Verdict.BOTH_NEGATIVE
 
 
 def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:

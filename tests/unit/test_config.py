@@ -58,6 +58,26 @@ def test_the_quiet_period_of_a_peer_is_a_number_or_learnt(tmp_path: Path) -> Non
     assert "pacs: quiet_period_s = 901 is longer than" in _faults(tmp_path, MINIMAL + too_long)
 
 
+def test_the_words_of_a_rule_are_compared_as_headers_write_them(tmp_path: Path) -> None:
+    """In upper case and without spaces around, so that a rule in lower case reads what it names."""
+    rule = 'modalities = ["dx", " cr"]\nbody_parts = ["chest"]\nviews = ["pa "]\nsenders = ["CR1 "]\n'
+    (model,) = _load(tmp_path, f'{MINIMAL}[[models]]\nname = "m"\n{rule}').models
+    assert (model.modalities, model.body_parts, model.views) == (("DX", "CR"), ("CHEST",), ("PA",))
+    assert model.senders == ("CR1",)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("modalities", "[]"), ("modalities", '["XRAY"]'), ("presentation_intents", "[]"), ("body_parts", '[""]')],
+        *[("senders", '["A_TITLE_TOO_LONG_X"]'), ("manufacturers", '[" "]'), ("institutions", '[""]')],
+    ],
+)
+def test_a_rule_that_could_read_nothing_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    """A model that silently reads nothing looks as if nothing came."""
+    assert f"[[models]] #1 {key}" in _faults(tmp_path, f'{MINIMAL}[[models]]\nname = "m"\n{key} = {value}\n')
+
+
 def test_an_empty_file_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     """Nothing is guessed."""
     faults = _faults(tmp_path, "")

@@ -12,11 +12,14 @@ import pytest
 from models.bundle.folder import read_manifest, write_bundle
 from node.config import Settings
 from node.domain.errors import OperatorError, Transient
+from node.domain.finding import Outcome
 from node.domain.rule import Aggregation, Rule
-from node.pipeline import modes
+from node.pipeline import modes, rule_checks
 from node.pipeline.catalogue import bundle_path, catalogue_of, registration_of, seeded
 from node.pipeline.checks import check
+from node.pipeline.modes import Verdict
 from node.store import registry, validations
+from node.store.agreement import Pair
 from node.store.tables import Mode, RegisteredModel
 from node.store.validations import RecordedValidation
 from tests.support.house import House, radiograph
@@ -128,6 +131,17 @@ def test_a_changed_rule_counts_with_the_next_image(house: House) -> None:
     assert listed["reads"] == {"modalities": ["CT"], "body_parts": ["CHEST"], "aggregation": "top-k", "top_k": 2}
 
 
+def test_check_notes_what_a_rule_says_in_vain(house: House) -> None:
+    """Senders that nobody lets in, and a top_k that nothing takes; where anybody may send, a sender may be anybody."""
+    odd = _settings(house, {"name": "starter", "senders": ["NOSUCH"], "top_k": 5})
+    said = [text for _, _, text in rule_checks.lines(odd)]
+    assert [line.text for line in check(odd, Path("config.toml"), NOW) if line.text in said] == said
+    assert ["NOSUCH" in said[0], "top_k = 5 has no effect" in said[1]] == [True, True]
+    anybody = odd.receive.model_copy(update={"accept_any_calling_ae": True})
+    assert len(list(rule_checks.lines(odd.model_copy(update={"receive": anybody})))) == 1
+    assert list(rule_checks.lines(_settings(house, {"name": "starter", "aggregation": "top-k", "top_k": 5}))) == []
+
+
 def test_a_version_that_is_changed_in_its_folder_is_refused_while_the_node_may_run(
     house: House, tmp_path: Path
 ) -> None:
@@ -194,7 +208,10 @@ def test_models_are_compared_on_the_same_images(house: House) -> None:
         study = f"1.2.{number}"
         house.receive(radiograph(study_instance_uid=study, sop_instance_uid=f"{study}.1"))
         line.report()
-    house.execute("UPDATE analyses SET outcome = 'positive' WHERE model = 'challenger'")
+    (same,) = modes.agreements(settings)
+    assert (same["agree"], same["both_positive"], same["both_negative"], same["disagree"]) == (2, 1, 1, 0)
+    found = "(SELECT findings FROM analyses WHERE model = 'starter' AND study_instance_uid = '1.2.1')"
+    house.execute(f"UPDATE analyses SET outcome = 'positive', findings = {found} WHERE model = 'challenger'")  # noqa: S608
     (compared,) = modes.agreements(settings)
     assert (compared["one"], compared["other"]) == ("challenger", "starter")
     assert (compared["studies"], compared["agree"], compared["disagree"]) == (2, 1, 1)
@@ -205,3 +222,24 @@ def test_models_are_compared_on_the_same_images(house: House) -> None:
     }
     house.execute("UPDATE analyses SET inputs_digest = 'other' WHERE model = 'challenger'")
     assert modes.agreements(settings) == []
+
+
+POSITIVE, NEGATIVE, NOT_ASSESSED = Outcome.POSITIVE, Outcome.NEGATIVE, Outcome.NOT_ASSESSED
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "present", "expected"),
+    [
+        ((NOT_ASSESSED, NOT_ASSESSED), ({}, {}), Verdict.BOTH_NOT_ASSESSED),
+        ((NOT_ASSESSED, POSITIVE), ({}, {"pneumonia": True}), Verdict.DISAGREE),
+        ((POSITIVE, POSITIVE), ({"pneumonia": True}, {"fracture": True}), Verdict.NOT_COMPARABLE),
+        ((POSITIVE, POSITIVE), ({"a": True, "b": False}, {"a": False, "b": True}), Verdict.DISAGREE),
+        ((POSITIVE, NEGATIVE), ({"a": False, "b": True}, {"a": False}), Verdict.BOTH_NEGATIVE),
+        ((POSITIVE, POSITIVE), ({"a": True, "b": True}, {"a": True}), Verdict.BOTH_POSITIVE),
+    ],
+)
+def test_only_what_both_models_know_is_agreement(
+    outcomes: tuple[Outcome, Outcome], present: tuple[dict[str, bool], dict[str, bool]], expected: Verdict
+) -> None:
+    """Two refusals are none, and neither are two flags of different things."""
+    assert modes.verdict(Pair("1.2.3", ("one", "other"), outcomes, present)) is expected
