@@ -157,7 +157,8 @@ def _pixel_values(
 def _modality_values(
     dataset: Dataset, stored: npt.NDArray[Any], rescales: Iterable[tuple[float, float]]
 ) -> npt.NDArray[np.float32]:
-    values: npt.NDArray[np.float32] = stored.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond it becomes infinite, and is refused as such
+        values: npt.NDArray[np.float32] = stored.astype(np.float32)
     if dataset.get("ModalityLUTSequence"):
         little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
         table = table_of(dataset.ModalityLUTSequence[0], little_endian=little_endian)

@@ -329,6 +329,7 @@ def test_operators_that_litert_does_not_have_are_refused_by_name(*, flex: bool) 
         refuse_foreign("m.tflite", litert_with_determinant(flex=flex))
 
 
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")  # of the converter that makes the model
 def test_a_quantised_input_is_refused_with_the_way_out() -> None:
     """What a byte would stand for, no description says."""
     with pytest.raises(ImportRefused, match="its input holds uint8, where float32 is needed"):
