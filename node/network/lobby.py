@@ -151,8 +151,8 @@ class Lobby:
         finally:
             try:
                 if not self._is_stopped:
-                    _tell_end(sys.exception())
                     self._lost()
+                    _tell_end(sys.exception())
             finally:
                 self._close()
 

@@ -88,9 +88,9 @@ class ReceivingProcesses:
     def _told(self, on_channel: Callable[[socket.socket], None]) -> Told:
         return Told(self._callbacks.wake, on_channel, self._sweep, self._callbacks.lost)
 
-    def accepts(self, within_s: float) -> bool:  # noqa: ARG002 - as of what receives in this process
-        """Return that connections are accepted: whoever no longer does is found out, ended and replaced."""
-        return True
+    def accepts(self, within_s: float) -> bool:
+        """Return whether a process accepts connections, after so long at most, and each that ends is replaced."""
+        return self._receivers is not None and self._receivers.serve(within_s)
 
     def drain(self, timeout_s: float) -> bool:
         """Let every process reject new associations and finish the current ones; return whether all did in time."""

@@ -6,7 +6,6 @@ still) is ended, which cuts its line.
 """
 
 import contextlib
-import multiprocessing
 import os
 import select
 import signal
@@ -18,17 +17,18 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from node.runtime.forking import FORKS, forking_in_time
 from node.runtime.line import ASK, DRAIN, END, READY, WAKE, WELL, Line, heard
 from node.runtime.vital import vital
 from node.telemetry import logger
 
-# a forked copy of a process with threads inherits their locks in whatever state they are; the server that forks has one
-# thread, and what it imports beforehand lies in memory once for all of its forks
-FORKS = multiprocessing.get_context("forkserver")
-
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # a start costs little, and while none lives nobody is served
 _LONG_LIFE_S = 60.0  # a process that lived for so long died of something new
-_REAP_S = 5.0
+_REAP_S = 5.0  # for a process whose line is cut; one that was killed then is gone, or its server tells of no death
+_KILLED_S = 1.0
+
+#: A process is forked within milliseconds, the first one after its server has imported what all need.
+_FORKED_WITHIN_S = 15.0
 
 #: So many questions in a row whether it is well may go without an answer: half a minute, for a machine that is busy
 #: with something else. They are counted, and no time is taken: where the whole machine stood still, it did so too.
@@ -93,6 +93,7 @@ class Kept:
         self._told, self._changed, self._ask_every_s = told, changed, ask_every_s
         self._turn = threading.RLock()  # a signal handler that kills may interrupt its own thread in here
         self._stopping = threading.Event()
+        self._is_killed = False
         self._process: BaseProcess | None = None
         self._line: socket.socket | None = None
         self._ended_well = True
@@ -105,6 +106,11 @@ class Kept:
         process = self._process
         return process.pid if process is not None and self.is_ready else None
 
+    @property
+    def is_kept_up(self) -> bool:
+        """Whether it is started again when it ends."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to keep it up; returns at once."""
         self._thread.start()
@@ -113,9 +119,12 @@ class Kept:
         """Tell the process to end, and start no other one."""
         with self._turn:
             self._stopping.set()
-            if self._line is not None:
-                with contextlib.suppress(OSError):
-                    self._line.send(DRAIN, socket.MSG_DONTWAIT)
+            self._tell_to_drain()
+
+    def _tell_to_drain(self) -> None:
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.send(DRAIN, socket.MSG_DONTWAIT)
 
     def ended(self, timeout_s: float) -> bool:
         """Wait for the end after `finish`; a process that takes longer is killed."""
@@ -130,6 +139,7 @@ class Kept:
     def kill(self) -> None:
         """End the process, whatever it does, and start no other one."""
         with self._turn:
+            self._is_killed = True
             self._stopping.set()
             self._kill()
 
@@ -152,23 +162,32 @@ class Kept:
             self._after_death(time.monotonic() - began)
 
     def _started(self) -> socket.socket | None:
-        """Start the process and return this side's end of its line; None where the system cannot, or it is to end."""
+        """Start the process and return this side's end of its line; None where the system cannot."""
+        try:
+            process, ours = self._forked()
+        except (OSError, EOFError) as error:  # no descriptors, no memory, the server that forks killed
+            self.last_end = f"the system cannot start it: {error}"
+            return None
         with self._turn:
-            if self._stopping.is_set():
-                return None
-            ours, theirs = socket.socketpair()
-            arguments = (theirs, self._target, self._arguments)
-            name = f"receiver-{self.number}"
-            process = FORKS.Process(target=_serve, args=arguments, name=name, daemon=True)
-            with theirs:
-                try:
-                    process.start()
-                except (OSError, EOFError) as error:  # no memory, too many processes, the server that forks killed
-                    ours.close()
-                    self.last_end = f"the system cannot start it: {error}"
-                    return None
             self._process, self._line, self._ended_well = process, ours, False
-            return ours
+            if self._is_killed:
+                self._kill()
+            elif self._stopping.is_set():
+                self._tell_to_drain()
+        return ours
+
+    def _forked(self) -> tuple[BaseProcess, socket.socket]:
+        """Return a new process and this side's end of its line; without the turn, for it may take long."""
+        ours, theirs = socket.socketpair()
+        arguments = (theirs, self._target, self._arguments)
+        process = FORKS.Process(target=_serve, args=arguments, name=f"receiver-{self.number}", daemon=True)
+        try:
+            with theirs, forking_in_time(_FORKED_WITHIN_S):
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        return process, ours
 
     def _listen(self, line: socket.socket) -> None:
         """Hear what the process says until its line is cut, and end it where it answers nothing any more."""
@@ -214,7 +233,7 @@ class Kept:
         if process is not None:
             process.join(_REAP_S)  # the line is cut: it is ending, or will not by itself
             process.kill()
-            process.join(_REAP_S)
+            process.join(_KILLED_S)
             self.last_end = _end_of(process.exitcode)
         self._set_ready(is_ready=False)
 

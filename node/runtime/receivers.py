@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from node.domain.errors import OperatorError
-from node.runtime.kept import FORKS, Kept, Told
+from node.runtime.forking import FORKS
+from node.runtime.kept import Kept, Told
 
 _MOST_DEATHS_AT_START = 3
 
@@ -74,6 +75,12 @@ class Receivers:
             "what it wrote above says why; [receive] processes = 1 does without"
         )
 
+    def serve(self, within_s: float) -> bool:
+        """Return whether all are kept up and one at least is ready, after so long at most, in seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self.pids) or not self._are_kept_up(), within_s)
+        return bool(self.pids) and self._are_kept_up()
+
     def finish(self) -> None:
         """Tell all to end, and start none again."""
         for one in self._kept:
@@ -89,6 +96,9 @@ class Receivers:
         """End all at once, whatever they do."""
         for one in self._kept:
             one.kill()
+
+    def _are_kept_up(self) -> bool:
+        return all(one.is_kept_up for one in self._kept)
 
     def _are_ready(self) -> bool:
         return all(one.is_ready for one in self._kept)

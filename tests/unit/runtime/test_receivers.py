@@ -3,13 +3,11 @@
 import itertools
 import multiprocessing
 import os
-import queue
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,82 +15,49 @@ from node.domain.errors import OperatorError
 from node.runtime.kept import Told, pause_s
 from node.runtime.line import Line
 from node.runtime.receivers import Receivers
+from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
 
-_PATIENCE_S = 30.0
 _ENOUGH = 10
 
 
-class _House:
-    """Receivers, and what they said."""
-
-    def __init__(self) -> None:
-        self.wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.deaths: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.losses: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.told, self.told_by = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.told.settimeout(_PATIENCE_S)
-        self.receivers: list[Receivers] = []
-
-    def of(self, count: int, target: object, ask_every_s: float = 5.0) -> Receivers:
-        """Return so many processes of a target, which also gets a socket to tell this test something."""
-        made = Receivers(
-            count,
-            target,  # type: ignore[arg-type]
-            (self.told_by,),
-            Told(
-                lambda: self.wakes.put(None),
-                socket.socket.close,
-                lambda: self.deaths.put(None),
-                lambda: self.losses.put(None),
-            ),
-            ask_every_s=ask_every_s,
-        )
-        self.receivers.append(made)
-        return made
-
-    def heard(self) -> str:
-        """Return what a process told."""
-        return self.told.recv(100).decode()
-
-
 @pytest.fixture
-def house() -> Iterator[_House]:
+def house() -> Iterator[ReceiversHouse]:
     """Give a house whose processes are gone after the test."""
-    made = _House()
+    made = ReceiversHouse()
     yield made
     for receivers in made.receivers:
         receivers.kill()
-        receivers.ended(_PATIENCE_S)
+        receivers.ended(PATIENCE_S)
 
 
-def test_start_returns_when_every_process_is_ready(house: _House) -> None:
+def test_start_returns_when_every_process_is_ready(house: ReceiversHouse) -> None:
     """Each is a process of its own."""
-    receivers = house.of(2, _until_told)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(2, until_told)
+    receivers.start(PATIENCE_S)
     assert len({os.getpid(), *receivers.pids}) == 3
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
     assert receivers.pids == []
 
 
-def test_a_killed_process_is_started_again_and_the_others_live_on(house: _House) -> None:
+def test_a_killed_process_is_started_again_and_the_others_live_on(house: ReceiversHouse) -> None:
     """What the dead one left can be swept before the next one starts."""
-    receivers = house.of(2, _until_told)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(2, until_told)
+    receivers.start(PATIENCE_S)
     first, second = receivers.pids
     os.kill(first, signal.SIGKILL)
-    house.deaths.get(timeout=_PATIENCE_S)
-    wait_until(lambda: len(receivers.pids) == 2, _PATIENCE_S, "the next one")
+    house.deaths.get(timeout=PATIENCE_S)
+    wait_until(lambda: len(receivers.pids) == 2, PATIENCE_S, "the next one")
     assert first not in receivers.pids
     assert second in receivers.pids
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
 
 
-def test_a_wake_is_heard_at_once(house: _House) -> None:
+def test_a_wake_is_heard_at_once(house: ReceiversHouse) -> None:
     """No clock is involved: a byte on the line."""
     receivers = house.of(1, _wakes_when_ready)
-    receivers.start(_PATIENCE_S)
-    house.wakes.get(timeout=_PATIENCE_S)
+    receivers.start(PATIENCE_S)
+    house.wakes.get(timeout=PATIENCE_S)
 
 
 def test_more_wakes_than_a_line_holds_keep_nobody_waiting() -> None:
@@ -106,31 +71,31 @@ def test_more_wakes_than_a_line_holds_keep_nobody_waiting() -> None:
     line.wake()
 
 
-def test_a_process_that_dies_at_each_start_is_given_up_with_its_reason(house: _House) -> None:
+def test_a_process_that_dies_at_each_start_is_given_up_with_its_reason(house: ReceiversHouse) -> None:
     """Or the node would never say that it cannot start."""
     with pytest.raises(OperatorError, match=r"receiving process 1 does not start \(exit code 7\)"):
-        house.of(1, _dies_at_start).start(_PATIENCE_S)
+        house.of(1, _dies_at_start).start(PATIENCE_S)
 
 
-def test_a_process_that_never_gets_ready_is_given_up(house: _House) -> None:
+def test_a_process_that_never_gets_ready_is_given_up(house: ReceiversHouse) -> None:
     """And it is not left behind."""
-    receivers = house.of(1, _never_ready)
+    receivers = house.of(1, never_ready)
     with pytest.raises(OperatorError, match=r"not ready after 0\.1 s"):
         receivers.start(0.1)
     assert not any(thread.name == "receiver-1" and not _joined(thread) for thread in threading.enumerate())
 
 
-def test_a_process_that_does_not_drain_in_time_is_killed(house: _House) -> None:
+def test_a_process_that_does_not_drain_in_time_is_killed(house: ReceiversHouse) -> None:
     """The bound holds whatever a process does."""
     receivers = house.of(1, _deaf)
-    receivers.start(_PATIENCE_S)
+    receivers.start(PATIENCE_S)
     (pid,) = receivers.pids
-    assert not _drained(receivers, 0.1)
+    assert not drained(receivers, 0.1)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
-def test_a_process_learns_that_its_starter_was_killed(house: _House) -> None:
+def test_a_process_learns_that_its_starter_was_killed(house: ReceiversHouse) -> None:
     """The line is cut by the system, whatever the starter did not get to do."""
     starter = multiprocessing.get_context("spawn").Process(target=_starts_one, args=(house.told_by,))
     starter.start()
@@ -140,95 +105,85 @@ def test_a_process_learns_that_its_starter_was_killed(house: _House) -> None:
     assert house.heard() == "told to drain: False"
 
 
-def test_a_signal_to_the_whole_group_ends_no_process(house: _House) -> None:
+def test_a_signal_to_the_whole_group_ends_no_process(house: ReceiversHouse) -> None:
     """As a service manager or a terminal sends it: the first process decides."""
-    receivers = house.of(1, _until_told)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(1, until_told)
+    receivers.start(PATIENCE_S)
     (pid,) = receivers.pids
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(pid, number)
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
     assert house.heard() == "told to drain: True"
     assert house.deaths.empty()
 
 
-def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_next(house: _House) -> None:
+def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_next(house: ReceiversHouse) -> None:
     """Whatever is killed alone: what lives is told to end as ever, and what dies is started again."""
-    receivers = house.of(2, _until_told)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(2, until_told)
+    receivers.start(PATIENCE_S)
     first, second = receivers.pids
-    os.kill(_parent_of(first), signal.SIGKILL)
+    os.kill(parent_of(first), signal.SIGKILL)
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: len(receivers.pids) == 2 and first not in receivers.pids, _PATIENCE_S, "the next one")
+    wait_until(lambda: len(receivers.pids) == 2 and first not in receivers.pids, PATIENCE_S, "the next one")
     assert second in receivers.pids
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
     assert {house.heard(), house.heard()} == {"told to drain: True"}
 
 
-def test_what_all_need_is_imported_once(house: _House) -> None:
+def test_what_all_need_is_imported_once(house: ReceiversHouse) -> None:
     """Before they are forked, so that it lies in memory once."""
     receivers = Receivers(1, _tells_modules, (house.told_by,), _NOBODY, ["colorsys"])
     house.receivers.append(receivers)
-    receivers.start(_PATIENCE_S)
+    receivers.start(PATIENCE_S)
     assert house.heard() == "there"
 
 
-def test_a_process_that_stands_still_is_ended_and_replaced(house: _House) -> None:
+def test_a_process_that_stands_still_is_ended_and_replaced(house: ReceiversHouse) -> None:
     """Stopped, and not dead: its line is not cut, and it answers nothing; the other one is left alone."""
-    receivers = house.of(2, _until_told, ask_every_s=0.15)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(2, until_told, ask_every_s=0.15)
+    receivers.start(PATIENCE_S)
     first, second = receivers.pids
     os.kill(first, signal.SIGSTOP)
-    house.deaths.get(timeout=_PATIENCE_S)
-    wait_until(lambda: len(receivers.pids) == 2, _PATIENCE_S, "the next one")
+    house.deaths.get(timeout=PATIENCE_S)
+    wait_until(lambda: len(receivers.pids) == 2, PATIENCE_S, "the next one")
     assert first not in receivers.pids
     assert second in receivers.pids
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
 
 
-def test_a_process_that_is_not_well_is_ended_and_replaced_whatever_else_it_says(house: _House) -> None:
+def test_a_process_that_is_not_well_is_ended_and_replaced_whatever_else_it_says(house: ReceiversHouse) -> None:
     """One of its threads goes on and says that there is work, and what it is there for stands still."""
     receivers = house.of(1, _unwell, ask_every_s=0.05)
-    receivers.start(_PATIENCE_S)
-    house.wakes.get(timeout=_PATIENCE_S)
-    house.deaths.get(timeout=_PATIENCE_S)
+    receivers.start(PATIENCE_S)
+    house.wakes.get(timeout=PATIENCE_S)
+    house.deaths.get(timeout=PATIENCE_S)
 
 
-def test_a_process_that_is_well_is_left_alone_however_often_it_is_asked(house: _House) -> None:
+def test_a_process_that_is_well_is_left_alone_however_often_it_is_asked(house: ReceiversHouse) -> None:
     """Well beyond the number of questions that may go without an answer."""
     receivers = house.of(1, _counts_questions, ask_every_s=0.1)
-    receivers.start(_PATIENCE_S)
+    receivers.start(PATIENCE_S)
     (pid,) = receivers.pids
     assert house.heard() == "asked ten times"
     assert receivers.pids == [pid]
-    assert _drained(receivers, _PATIENCE_S)
+    assert drained(receivers, PATIENCE_S)
 
 
-def test_a_process_that_is_no_longer_kept_up_is_told_of(house: _House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_no_longer_kept_up_is_told_of(house: ReceiversHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that keeps it up ends of an error that nobody foresaw: the node must not live on without it."""
     ended = threading.Event()
     monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
     house.deaths = None  # type: ignore[assignment] - what is called after a death raises
-    receivers = house.of(1, _until_told)
-    receivers.start(_PATIENCE_S)
+    receivers = house.of(1, until_told)
+    receivers.start(PATIENCE_S)
     os.kill(receivers.pids[0], signal.SIGKILL)
-    house.losses.get(timeout=_PATIENCE_S)
-    assert ended.wait(_PATIENCE_S)
+    house.losses.get(timeout=PATIENCE_S)
+    assert ended.wait(PATIENCE_S)
 
 
 def test_each_death_in_a_row_doubles_the_pause_up_to_five_seconds() -> None:
     """The first start again is nearly at once: its port is open, and others wait."""
     assert [pause_s(deaths) for deaths in (1, 2, 3, 6, 7, 1000)] == [0.1, 0.2, 0.4, 3.2, 5.0, 5.0]
-
-
-def _drained(receivers: Receivers, timeout_s: float) -> bool:
-    receivers.finish()
-    return receivers.ended(timeout_s)
-
-
-def _until_told(line: Line, told: socket.socket) -> None:
-    line.ready()
-    told.send(f"told to drain: {line.told_to_drain()}".encode())
 
 
 def _wakes_when_ready(line: Line, _: socket.socket) -> None:
@@ -265,18 +220,10 @@ def _dies_at_start(_line: Line, _: socket.socket) -> None:
     os._exit(7)
 
 
-def _never_ready(line: Line, _: socket.socket) -> None:
-    line.told_to_drain()
-
-
 def _tells_modules(line: Line, told: socket.socket) -> None:
     line.ready()
     told.send(b"there" if "colorsys" in sys.modules else b"not there")
     line.told_to_drain()
-
-
-def _parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def _deaf(line: Line, _: socket.socket) -> None:
@@ -286,7 +233,7 @@ def _deaf(line: Line, _: socket.socket) -> None:
 
 
 def _starts_one(told: socket.socket) -> None:
-    Receivers(1, _until_told, (told,), _NOBODY).start(_PATIENCE_S)
+    Receivers(1, until_told, (told,), _NOBODY).start(PATIENCE_S)
     told.send(b"ready")
     signal.pause()
 
@@ -299,5 +246,5 @@ _NOBODY = Told(_nothing, socket.socket.close, _nothing, _nothing)
 
 
 def _joined(thread: threading.Thread) -> bool:
-    thread.join(_PATIENCE_S)
+    thread.join(PATIENCE_S)
     return not thread.is_alive()
