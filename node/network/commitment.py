@@ -14,7 +14,7 @@ from enum import IntEnum
 from pydicom.dataset import Dataset
 
 from node.domain.identifiers import is_uid
-from node.network.identifier import MalformedIdentifier, encode_dataset, items_of, texts_of
+from node.network.identifier import MalformedIdentifier, TooManyItems, encode_dataset, items_of, texts_of
 
 PUSH_MODEL = "1.2.840.10008.1.20.1"
 #: The one SOP instance of it that there is (PS3.4 J.3.5).
@@ -24,8 +24,15 @@ PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
 REQUEST_ACTION = 1
 ALL_COMMITTED, SOME_FAILED = 1, 2
 
-#: The longest request or result that is read: some 60 000 instances.
-MAXIMUM_BYTES = 8 << 20
+#: The most instances of a request or result. So many are handed from one process to another in one message, whatever
+#: their UIDs: however many processes receive, the answer is the same.
+MAXIMUM_INSTANCES = 5000
+
+#: The longest request or result that is read: four times what so many instances need that are named and no more.
+MAXIMUM_BYTES = 3 << 20
+
+#: More SOP classes than there are (PS3.6 A); of those that are named, each is handed on once.
+_MAXIMUM_CLASSES = 256
 
 
 class FailureReason(IntEnum):
@@ -116,13 +123,15 @@ def decode_request(encoded: bytes, transfer_syntax_uid: str, calling_ae_title: s
     Raises
     ------
     MalformedIdentifier
-        When it cannot be decoded, or a UID of it is missing or none.
+        When it cannot be decoded, or a UID of it is missing or none; `TooManyItems` where it names more than
+        `MAXIMUM_INSTANCES`.
     """
     transaction_uid = _transaction(encoded, transfer_syntax_uid)
-    items = items_of(encoded, transfer_syntax_uid, "ReferencedSOPSequence")
+    items = items_of(encoded, transfer_syntax_uid, "ReferencedSOPSequence", MAXIMUM_INSTANCES)
     instances = tuple(dict.fromkeys((item.get("ReferencedSOPClassUID", ""), _instance(item)) for item in items))
-    if not instances or not all(is_uid(sop_class) for sop_class, _ in instances):
-        raise MalformedIdentifier("it names no instance, or one without a SOP class")
+    classes = {sop_class for sop_class, _ in instances}
+    if not instances or not all(map(is_uid, classes)) or len(classes) > _MAXIMUM_CLASSES:
+        raise MalformedIdentifier("it names no instance, one without a SOP class, or more SOP classes than there are")
     return CommitmentRequest(calling_ae_title, address, transaction_uid, instances)
 
 
@@ -148,13 +157,15 @@ def decode_result(encoded: bytes, transfer_syntax_uid: str, calling_ae_title: st
     Raises
     ------
     MalformedIdentifier
-        When it cannot be decoded, or a UID of it is missing or none.
+        When it cannot be decoded, or a UID of it is missing or none; `TooManyItems` where it names more than
+        `MAXIMUM_INSTANCES`.
     """
-    failed = {
-        _instance(item): int(item.get("FailureReason", FailureReason.PROCESSING_FAILURE))
-        for item in items_of(encoded, transfer_syntax_uid, "FailedSOPSequence")
-    }
-    committed = dict.fromkeys(map(_instance, items_of(encoded, transfer_syntax_uid, "ReferencedSOPSequence")))
+    items = items_of(encoded, transfer_syntax_uid, "FailedSOPSequence", MAXIMUM_INSTANCES)
+    failed = {_instance(item): _reason(item) for item in items}
+    items = items_of(encoded, transfer_syntax_uid, "ReferencedSOPSequence", MAXIMUM_INSTANCES)
+    committed = dict.fromkeys(map(_instance, items))
+    if len(committed) + len(failed) > MAXIMUM_INSTANCES:
+        raise TooManyItems(f"more than {MAXIMUM_INSTANCES} instances")
     return CommitmentResult(
         calling_ae_title,
         address,
@@ -176,6 +187,13 @@ def _instance(item: dict[str, str]) -> str:
     if not is_uid(uid):
         raise MalformedIdentifier("it names an instance without a UID")
     return uid
+
+
+def _reason(item: dict[str, str]) -> int:
+    """Return why an instance failed; that it did stands, also where the reason cannot be read."""
+    text = item.get("FailureReason", "")
+    is_reason = text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 0xFFFF
+    return int(text) if is_reason else FailureReason.PROCESSING_FAILURE
 
 
 def _reference(sop_class_uid: str, sop_instance_uid: str, reason: int | None = None) -> Dataset:

@@ -16,6 +16,7 @@ from node.network.command import NO_DATASET, Command, CommandField, Element, Mal
 from node.network.commitment import (
     ALL_COMMITTED,
     MAXIMUM_BYTES,
+    MAXIMUM_INSTANCES,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     REQUEST_ACTION,
@@ -25,7 +26,7 @@ from node.network.commitment import (
     decode_result,
 )
 from node.network.exchanges import Gathered
-from node.network.identifier import MalformedIdentifier
+from node.network.identifier import MalformedIdentifier, TooManyItems
 from node.network.service import Served, Service, contained
 from node.telemetry import logger
 
@@ -39,6 +40,8 @@ _INVALID_ARGUMENT = 0x0115
 _NO_SUCH_CLASS = 0x0118
 _NO_SUCH_ACTION = 0x0123
 _RESOURCE_LIMITATION = 0x0213
+
+_TOO_MANY = f"more than {MAXIMUM_INSTANCES} instances"
 
 _RESPONSE_BIT = 0x8000
 
@@ -64,13 +67,13 @@ class CommitmentService:
 
     def _open(self, association: Served, context_id: int, command: Command) -> Exchange:
         serve = partial(self._serve, association, context_id, command)
-        return Gathered(serve, MAXIMUM_BYTES, answer_to(command, _RESOURCE_LIMITATION, "too many instances"))
+        return Gathered(serve, MAXIMUM_BYTES, answer_to(command, _RESOURCE_LIMITATION, _TOO_MANY))
 
     def _serve(self, association: Served, context_id: int, command: Command, dataset: bytes) -> bytes:
         who = association.introduction
         try:
             syntax = association.accepted[context_id].transfer_syntax
-            heard = said(command, dataset, syntax, who.calling_ae_title, who.address)
+            heard = contained(said, command, dataset, syntax, who.calling_ae_title, who.address)
             return answer_to(command, contained(self._hear, heard), "")
         except Refused as refused:
             caller = {"calling_ae_title": who.calling_ae_title, "address": who.address}
@@ -91,6 +94,8 @@ def said(command: Command, dataset: bytes, transfer_syntax_uid: str, calling_ae_
     decode = decode_request if is_request else decode_result
     try:
         return decode(dataset, transfer_syntax_uid, calling_ae_title, address)
+    except TooManyItems as error:
+        raise Refused(_RESOURCE_LIMITATION, _TOO_MANY) from error
     except MalformedIdentifier as error:
         raise Refused(_INVALID_ARGUMENT, str(error)) from error
 

@@ -9,29 +9,29 @@ DICOM PS3.4 C.4 (identifiers), PS3.5 6.1 (character sets), 7.1 (data elements), 
 """
 
 from collections.abc import Iterator, Mapping
-from io import BytesIO
-from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 from pynetdicom.dsutils import encode
 
-from node.network.library_messages import LIBRARY_ERRORS
+from node.network.elements import Elements, Found, MalformedIdentifier
+
+__all__ = ["MalformedIdentifier", "TooManyItems", "encode_dataset", "encode_keys", "items_of", "texts_of"]
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _ENCODED_TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _PLAIN_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"})
-_NUMBERS = frozenset({"US", "UL"})
+_NUMBERS = {"US": 2, "UL": 4}  # bytes of one
+_MOST_CHARACTER_SETS = 16  # there are fewer (PS3.3 C.12.1.1.2)
 #: PS3.5 6.1.2.5.3: each ends what an escape sequence began; in a name, the marks of its parts do so too.
 _DELIMITERS = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
 _NAME_DELIMITERS = _DELIMITERS | {0x3D, 0x5E}
 
 
-class MalformedIdentifier(ValueError):  # noqa: N818 - a state of the bytes, not of the program
-    """The bytes are no dataset in their transfer syntax."""
+class TooManyItems(MalformedIdentifier):
+    """A sequence has more items than are read."""
 
 
 def encode_dataset(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
@@ -47,21 +47,6 @@ def encode_dataset(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     if encoded is None:
         raise ValueError("a value of the identifier cannot be encoded")
     return encoded
-
-
-def decode_dataset(encoded: bytes, transfer_syntax_uid: str) -> Dataset:
-    """Return a dataset, decoded as far as its structure goes.
-
-    Raises
-    ------
-    MalformedIdentifier
-        When it is none.
-    """
-    syntax = UID(transfer_syntax_uid)
-    try:
-        return read_dataset(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
-    except LIBRARY_ERRORS as error:
-        raise MalformedIdentifier(f"a dataset that cannot be decoded ({type(error).__name__})") from None
 
 
 def encode_keys(values: Mapping[str, str], transfer_syntax_uid: str) -> bytes:
@@ -92,41 +77,58 @@ def texts_of(encoded: bytes, transfer_syntax_uid: str) -> dict[str, str]:
     MalformedIdentifier
         When it is no dataset.
     """
-    return dict(_texts(decode_dataset(encoded, transfer_syntax_uid)))
+    whole = _elements(encoded, transfer_syntax_uid)
+    return dict(_texts(whole, 0, len(encoded)))
 
 
-def items_of(encoded: bytes, transfer_syntax_uid: str, keyword: str) -> list[dict[str, str]]:
+def items_of(encoded: bytes, transfer_syntax_uid: str, keyword: str, most: int) -> list[dict[str, str]]:
     """Return the items of a sequence at the top of a dataset, each as `texts_of`; none where it is absent.
+
+    Parameters
+    ----------
+    encoded, transfer_syntax_uid
+        The dataset.
+    keyword
+        Of the sequence.
+    most
+        How many items are read.
 
     Raises
     ------
     MalformedIdentifier
-        When it is no dataset, or the sequence none.
+        When it is no dataset, or the sequence none; `TooManyItems` where it has more than `most`.
     """
-    dataset = decode_dataset(encoded, transfer_syntax_uid)
-    try:
-        return [dict(_texts(item)) for item in dataset.get(keyword) or []]
-    except LIBRARY_ERRORS as error:
-        raise MalformedIdentifier(f"a sequence that cannot be decoded ({type(error).__name__})") from None
+    whole, tag, items = _elements(encoded, transfer_syntax_uid), tag_for_keyword(keyword), list[dict[str, str]]()
+    for sequence in whole.between(0, len(encoded)):
+        if sequence.tag == tag:
+            for within, start, end in whole.items(sequence):
+                if len(items) >= most:
+                    raise TooManyItems(f"more than {most} items")
+                items.append(dict(_texts(within, start, end)))
+    return items
 
 
-def _texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    encodings = _encodings(dataset)
-    for tag in dataset.keys():  # noqa: SIM118 - iterating a dataset converts each value, and raises at a bad one
-        keyword = keyword_for_tag(tag)
-        text = _text(dataset.get_item(tag), encodings) if keyword else None
+def _elements(encoded: bytes, transfer_syntax_uid: str) -> Elements:
+    return Elements(encoded, is_explicit=not UID(transfer_syntax_uid).is_implicit_VR)
+
+
+def _texts(dataset: Elements, start: int, end: int) -> Iterator[tuple[str, str]]:
+    encodings = _encodings("")
+    for element in dataset.between(start, end):
+        value = dataset.encoded[element.start : element.end]
+        keyword = keyword_for_tag(element.tag)
+        text = _text(element, value, encodings) if keyword else None
         if text is not None:
             yield keyword, text
+        if element.tag == _SPECIFIC_CHARACTER_SET:  # it stands before all text (PS3.5 7.1)
+            encodings = _encodings(text or "")
 
 
-def _text(element: Any, encodings: list[str]) -> str | None:
+def _text(element: Found, value: bytes, encodings: list[str]) -> str | None:
     """Return an element's value, or None where it is no text and no number."""
-    value = element.value
-    if not isinstance(value, bytes):
-        return "" if value is None else None
-    vr = element.VR or dictionary_VR(element.tag)
+    vr = element.vr or dictionary_VR(element.tag)
     if vr in _NUMBERS:
-        return str(int.from_bytes(value, "little"))
+        return str(int.from_bytes(value, "little")) if len(value) == _NUMBERS[vr] else None
     if vr in _PLAIN_TEXT:
         return value.decode("ascii", "replace").strip("\0 ")
     if vr not in _ENCODED_TEXT:
@@ -134,12 +136,10 @@ def _text(element: Any, encodings: list[str]) -> str | None:
     return decode_bytes(value, encodings, _NAME_DELIMITERS if vr == "PN" else _DELIMITERS).strip("\0 ")
 
 
-def _encodings(dataset: Dataset) -> list[str]:
+def _encodings(character_sets: str) -> list[str]:
     """Return the character sets that (0008,0005) names; an unknown one is read as the default repertoire."""
-    element = dataset.get_item(_SPECIFIC_CHARACTER_SET) if _SPECIFIC_CHARACTER_SET in dataset else None
-    value = element.value if element is not None else None
-    names = value.decode("ascii", "replace").strip("\0 ").split("\\") if isinstance(value, bytes) else []
+    names = [name.strip() for name in character_sets.split("\\", _MOST_CHARACTER_SETS)[:_MOST_CHARACTER_SETS]]
     try:
-        return list(convert_encodings([name.strip() for name in names] or [""]))
+        return list(convert_encodings(names))
     except LookupError:
         return list(convert_encodings([""]))

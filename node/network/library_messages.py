@@ -23,6 +23,7 @@ LIBRARY_ERRORS = (
     InvalidDicomError,
     LookupError,
     NotImplementedError,
+    RecursionError,
     TypeError,
     ValueError,
     struct.error,

@@ -8,7 +8,6 @@ import socket
 from contextlib import closing
 
 from node.config import Settings
-from node.domain.errors import Refused
 from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
@@ -21,9 +20,6 @@ from node.runtime.channels import Asking, NotAnswered, NotAsked
 from node.runtime.line import Line
 from node.store.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
-
-_LONGEST_BYTES = 150_000  # what a channel takes at once: the UIDs of some 8 000 instances
-_RESOURCE_LIMITATION = 0x0213
 
 
 class HandingOver:
@@ -62,8 +58,6 @@ class HandingOver:
 
     def heard(self, said: Heard) -> int:
         """Have it kept what a peer said of storage commitment, and return the status to answer."""
-        if len(asked(said)) > _LONGEST_BYTES:
-            raise Refused(_RESOURCE_LIMITATION, "too many instances for one request")
         return self._outcome(said)
 
     def _outcome(self, entry: Entry) -> int:

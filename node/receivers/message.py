@@ -48,7 +48,7 @@ def asked(entry: Entry) -> bytes:
         return _RELEASED + _encoded([entry.calling_ae_title, *entry.studies]).encode()
     if isinstance(entry, CommitmentRequest | CommitmentResult):
         kind = _REQUEST if isinstance(entry, CommitmentRequest) else _RESULT
-        return kind + zlib.compress(_encoded(astuple(entry)).encode())  # UIDs of one maker are alike
+        return kind + zlib.compress(_encoded(_said(entry)).encode())  # UIDs of one maker are alike
     said = [entry.path, entry.size_bytes, *_announced(entry.announced)]
     return b"%s%s\n%s" % (_ARRIVAL, _encoded(said).encode(), text_of_header(entry.header).encode())
 
@@ -79,10 +79,21 @@ def understood(question: bytes) -> Entry:
     return Arrival(Announced(*announced), header_of_text(text), path, size_bytes, text)
 
 
+def _said(heard: Heard) -> Sequence[Any]:
+    """Return what is sent of it; of a request each SOP class once, so that what must fit fits."""
+    if isinstance(heard, CommitmentResult):
+        return astuple(heard)
+    classes = {uid: number for number, uid in enumerate(dict.fromkeys(sop_class for sop_class, _ in heard.instances))}
+    numbers = [classes[sop_class] for sop_class, _ in heard.instances]
+    who = heard.calling_ae_title, heard.address, heard.transaction_uid
+    return *who, list(classes), numbers, [uid for _, uid in heard.instances]
+
+
 def _heard(kind: bytes, said: Sequence[Any]) -> Heard:
     if kind == _REQUEST:
-        title, address, transaction, instances = said
-        return CommitmentRequest(title, address, transaction, tuple((sop_class, uid) for sop_class, uid in instances))
+        title, address, transaction, classes, numbers, uids = said
+        instances = ((classes[number], uid) for number, uid in zip(numbers, uids, strict=True))
+        return CommitmentRequest(title, address, transaction, tuple(instances))
     title, address, transaction, committed, failed = said
     return CommitmentResult(title, address, transaction, tuple(committed), tuple((uid, why) for uid, why in failed))
 

@@ -1,11 +1,19 @@
 """What peers say of storage commitment, handed from one process to another."""
 
+import select
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
 import pytest
 
-from node.domain.errors import Refused
-from node.network.commitment import CommitmentRequest, CommitmentResult, Heard
+from node.network.commitment import MAXIMUM_INSTANCES, CommitmentRequest, CommitmentResult, Heard
 from node.receivers.handing import HandingOver
 from node.receivers.message import asked, understood
+from node.runtime.channels import AskedOn, Asking
+from node.store.files import InstanceFiles
 
 
 @pytest.mark.parametrize(
@@ -21,23 +29,23 @@ def test_what_is_heard_is_understood_as_it_was_said(said: Heard) -> None:
     assert understood(asked(said)) == said
 
 
-def test_a_study_of_thousands_of_images_fits() -> None:
-    """5 000 instances are handed over; what would not go through at once is refused before it is asked."""
-    asking: list[bytes] = []
+def test_the_most_instances_fit_whatever_their_uids(tmp_path: Path) -> None:
+    """As many as the network lets in go over a channel at once, also where no UID is like another."""
+    random = Random(1)
 
-    class Line:
-        def ask(self, question: bytes) -> bytes:
-            asking.append(question)
-            return b"[0,0]"
+    def uid() -> str:
+        return "1." + "".join(random.choices("123456789", k=62))
 
-    ledger = HandingOver(Line(), None)  # type: ignore[arg-type]
-
-    def request(count: int) -> CommitmentRequest:
-        uids = (f"1.3.12.2.1107.5.1.4.{number * 7919 % 65537:05}.300000250210{number:010}" for number in range(count))
-        return CommitmentRequest("CT", "", "2.25.1", tuple(("1.2.840.10008.5.1.4.1.1.2", uid) for uid in uids))
-
-    assert ledger.heard(request(5_000)) == 0
-    assert understood(asking[0]) == request(5_000)
-    with pytest.raises(Refused, match="too many instances") as caught:
-        ledger.heard(request(60_000))
-    assert caught.value.status == 0x0213
+    uids, classes = [uid() for _ in range(MAXIMUM_INSTANCES)], [uid() for _ in range(256)]
+    request = CommitmentRequest("CT", "::1", "2.25.1", tuple((random.choice(classes), one) for one in uids))
+    result = CommitmentResult("PACS", "::1", "2.25.1", (), tuple((one, random.randrange(1 << 16)) for one in uids))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, closing(Asking(lambda: ours)) as asking, ThreadPoolExecutor(1) as threads:
+        for said in (request, result):
+            status = threads.submit(HandingOver(asking, InstanceFiles(tmp_path)).heard, said)
+            channel = AskedOn(theirs)
+            select.select([theirs], [], [], 10)
+            question = channel.heard()
+            channel.answer(b"[0,0]")
+            assert understood(question or b"") == said
+            assert status.result(10) == 0
