@@ -7,7 +7,7 @@ import typer
 
 from node import app, config
 from node.app import utc_now
-from node.cli.control import say_holds
+from node.cli.control import say_holds, who
 from node.cli.main import application
 from node.cli.output import Json, check_lines, console, listing, print_json, progress_bars, reporter, settings_of
 from node.domain.errors import OperatorError
@@ -79,7 +79,7 @@ def studies(
     if complete and study_instance_uid is None:
         raise OperatorError("say which study is complete: pacs-node studies UID --complete", exit_code=2)
     if complete and study_instance_uid is not None:
-        console.print(operate.complete(settings, study_instance_uid, utc_now()), markup=False)
+        console.print(operate.complete(settings, study_instance_uid, who(), utc_now()), markup=False)
     elif study_instance_uid is None:
         say_holds(settings, as_json)
         listing(operate.studies(settings, utc_now()), as_json, operate.STUDIES_COLUMNS)

@@ -59,7 +59,7 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {cell(item)}" for key, item in value.items())
+        return "; ".join(f"{key}: {cell(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(cell, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -40,12 +40,12 @@ def complete(tx: Transaction, study_uid: str, signal: Signal, now: datetime) -> 
     waits.bring_forward(tx, study_uid, now, signal)
 
 
-def force(tx: Transaction, study_uid: str, now: datetime) -> bool:
+def force(tx: Transaction, study_uid: str, who: str, now: datetime) -> bool:
     """Let a study count as complete because an operator says so; return whether it waited for more images."""
     is_waiting = waits.waits_for_images(tx, study_uid, now)
     if is_waiting:
         complete(tx, study_uid, Signal.OPERATOR, now)
-        audit.add(tx, now, FORCED, study_uid)
+        audit.add(tx, now, FORCED, study_uid, by=who)
     return is_waiting
 
 

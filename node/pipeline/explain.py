@@ -122,4 +122,5 @@ def _delivery(delivery: dict[str, Any]) -> str:
 
 def _event(entry: dict[str, Any]) -> str:
     detail = ", ".join(f"{key} {value}" for key, value in entry["detail"].items() if value not in ("", None, {}, []))
-    return f"  {entry['at']} {entry['event']}{': ' if detail else ''}{detail}"
+    instance = f" {entry['sop_instance_uid']}" if entry["sop_instance_uid"] else ""
+    return f"  {entry['at']} {entry['event']}{instance}{': ' if detail else ''}{detail}"

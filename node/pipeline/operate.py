@@ -105,7 +105,7 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def complete(settings: Settings, uid: str, now: datetime) -> str:
+def complete(settings: Settings, uid: str, who: str, now: datetime) -> str:
     """Let a study count as complete now, and say what that means.
 
     Raises
@@ -114,7 +114,7 @@ def complete(settings: Settings, uid: str, now: datetime) -> str:
         Where it is not held.
     """
     with open_database(settings) as database:
-        forced = database.write(lambda tx: completion.force(tx, uid, now))
+        forced = database.write(lambda tx: completion.force(tx, uid, who, now))
     if forced:
         return f"study {uid} counts as complete: what is not read yet is read first, and then it is reported"
     state = study(settings, uid, now)["state"]

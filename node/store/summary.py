@@ -45,6 +45,7 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
                 work[row.study_instance_uid],
                 now,
                 reported=row.study_instance_uid in results,
+                is_turned_away=row.study_instance_uid in of_number,
                 rejected=0 < _images(contents[row.study_instance_uid]) <= rejected.get(row.study_instance_uid, 0),
             ),
             "outcomes": results.get(row.study_instance_uid, {}),
@@ -115,7 +116,7 @@ def _images(contents: Iterable[_Content]) -> int:
     return sum(count for kind, _, _, count in contents if kind is InstanceKind.IMAGE)
 
 
-def _state(work: Sequence[_Work], now: datetime, *, reported: bool, rejected: bool) -> str:
+def _state(work: Sequence[_Work], now: datetime, *, reported: bool, is_turned_away: bool, rejected: bool) -> str:
     states = {state for _, _, state, _ in work}
     if State.BURIED in states:
         return "buried"
@@ -123,11 +124,9 @@ def _state(work: Sequence[_Work], now: datetime, *, reported: bool, rejected: bo
         return "reading"
     if any(kind is JobKind.COMPOSE and state is State.WAITING and due_at > now for _, kind, state, due_at in work):
         return "receiving"
-    if State.WAITING in states:
-        return "waiting"
-    if rejected:
-        return "rejected"
-    return "reported" if reported else "not read"
+    waiting = State.WAITING in states
+    settled = ("waiting", waiting), ("rejected", rejected), ("reported", reported), ("turned away", is_turned_away)
+    return next((name for name, is_so in settled if is_so), "not read")
 
 
 def _held(tx: Transaction, chosen: Chosen) -> dict[str, str]:

@@ -106,11 +106,12 @@ def test_an_operator_completes_what_waits_and_nothing_else(house: House) -> None
     line = Line(house)
     house.receive(_image(1))
     line.read()
-    assert house.database.write(lambda tx: completion.force(tx, STUDY, house.clock()))
+    assert house.database.write(lambda tx: completion.force(tx, STUDY, "jane", house.clock()))
     assert line.compose() == 1
     assert line.study()["closed_by"] == Signal.OPERATOR
-    assert not house.database.write(lambda tx: completion.force(tx, STUDY, house.clock()))
-    assert completion.FORCED in [entry["event"] for entry in line.study()["timeline"]]
+    assert not house.database.write(lambda tx: completion.force(tx, STUDY, "jane", house.clock()))
+    forced = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == completion.FORCED]
+    assert forced == [{"by": "jane"}]
 
 
 @pytest.mark.parametrize("signal", [Signal.COMMITMENT_REQUESTED, Signal.QUIET_PERIOD, Signal.OPERATOR])

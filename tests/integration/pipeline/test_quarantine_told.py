@@ -27,5 +27,6 @@ def test_check_names_the_study_and_the_study_names_the_file(house: House) -> Non
     assert told.endswith("(the latest in 1.2.3)")
     (copy,) = house.rows("SELECT path FROM instance_copies")[0]
     said = explain(operate.study(_settings(house), "1.2.3", house.clock()))
+    assert " instance stored 1.2.3.1.1: " in said
     assert "Quarantined: a copy of 1.2.3.1.1 from " in said
     assert f"other pixels under the same UID: {copy}" in said

@@ -93,7 +93,7 @@ def test_a_study_of_another_number_of_images_is_listed_and_gets_no_object(house:
     line.report()
     study = line.study()
     assert study["turned_away"] == {"starter": "it has 1 image that the model reads, fewer than min_images 2"}
-    assert (study["state"], line.reports()) == ("not read", [])
+    assert (study["state"], line.reports()) == ("turned away", [])
     assert "study turned away" in [entry["event"] for entry in study["timeline"]]
     _receive(house, 3)
     line.report()

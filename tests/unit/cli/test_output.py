@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from rich.progress import Progress
 
-from node.cli.output import progress_bars, reporter
+from node.cli.output import cell, progress_bars, reporter
 
 
 def test_progress_into_a_file_is_a_plain_line_every_half_minute() -> None:
@@ -27,3 +27,9 @@ def test_bars_are_drawn_on_a_terminal_only() -> None:
         reporter(progress)("classifier", 5, 20)
         assert [(task.description, task.completed) for task in progress.tasks] == [("classifier", 5)]
     assert "classifier" in written.getvalue()
+
+
+def test_reasons_in_a_table_are_told_apart() -> None:
+    """They hold commas themselves."""
+    reasons = {"one": "modality CT is not in modalities CR, DX", "other": "it has no pixels"}
+    assert cell(reasons) == "one: modality CT is not in modalities CR, DX; other: it has no pixels"
