@@ -115,8 +115,11 @@ def _delivery(delivery: dict[str, Any]) -> str:
     what = "rejection note " if delivery["kind"] == "rejection_note" else ""
     status = f", last answer {delivery['last_answer']}" if delivery["last_answer"] else ""
     paused = f", nothing is tried before {delivery['paused_until']}" if delivery["paused_until"] else ""
-    said = f", {delivery['last_error']}" if delivery["last_error"] else ""
+    # what ended a cancelled one is in the timeline: it is not what its last attempt met
+    before = "before that: " if delivery["state"] == "cancelled" else ""
+    said = f", {before}{delivery['last_error']}" if delivery["last_error"] else ""
     said += f", {delivery['hold']}" if delivery["hold"] else ""
+    said += f", a result of {delivery['model']} {delivery['version']}"
     return f"  {what}to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{paused}{said}"
 
 

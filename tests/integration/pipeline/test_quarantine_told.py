@@ -1,4 +1,4 @@
-"""A copy in the quarantine: what an operator is shown of it."""
+"""What an operator is shown of a copy in the quarantine, and of a delivery."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from node.pipeline import operate
 from node.pipeline.checks import check
 from node.pipeline.explain import explain
 from tests.support.house import PIXELS, House, radiograph
+from tests.support.line import Line
 
 
 def _settings(house: House) -> config.Settings:
@@ -30,3 +31,13 @@ def test_check_names_the_study_and_the_study_names_the_file(house: House) -> Non
     assert " instance stored 1.2.3.1.1: " in said
     assert "Quarantined: a copy of 1.2.3.1.1 from " in said
     assert f"other pixels under the same UID: {copy}" in said
+
+
+def test_a_delivery_says_whose_result_it_is_and_no_wrong_reason(house: House) -> None:
+    """Of several models each has its own; what the last attempt met is not what cancelled it."""
+    line = Line(house)
+    house.receive(radiograph())
+    line.report()
+    house.execute("UPDATE deliveries SET state = 'cancelled', last_error = 'it refused the connection'")
+    said = explain(operate.study(_settings(house), "1.2.3", house.clock())).split("Deliveries")[1]
+    assert "before that: it refused the connection, a result of starter " in said
