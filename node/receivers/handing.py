@@ -6,6 +6,8 @@ the answer, and an instance is acknowledged once the first process has said that
 
 import socket
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 
 from node.config import Settings
 from node.network.commitment import Heard
@@ -20,6 +22,14 @@ from node.runtime.channels import Asking, NotAnswered, NotAsked
 from node.runtime.line import Line
 from node.store.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
+
+_STUDIES_AT_ONCE = 1_000  # of the longest UIDs, less than half of what a channel takes
+
+#: Beyond all that the first process waits for itself, and below what a sender waits for the answer to C-STORE.
+_ANSWER_WITHIN_S = 25.0
+
+_PING_WITHIN_S = 5.0  # a caller waits for the answer to its request meanwhile, and others behind it
+_IDLE_S = 60.0
 
 
 class HandingOver:
@@ -46,7 +56,7 @@ class HandingOver:
 
     def ping(self) -> None:
         """See that the first process is there and would write a row now."""
-        self._outcome(None)
+        self._outcome(None, _PING_WITHIN_S)
 
     def refused(self, caller: RefusedAssociation) -> None:
         """Have a caller noted that is turned away."""
@@ -54,15 +64,17 @@ class HandingOver:
 
     def released(self, association: ReleasedAssociation) -> None:
         """Have it noted what an association had brought that was released."""
-        self._outcome(association)
+        studies = association.studies
+        for start in range(0, len(studies), _STUDIES_AT_ONCE):
+            self._outcome(replace(association, studies=studies[start : start + _STUDIES_AT_ONCE]))
 
     def heard(self, said: Heard) -> int:
         """Have it kept what a peer said of storage commitment, and return the status to answer."""
         return self._outcome(said)
 
-    def _outcome(self, entry: Entry) -> int:
+    def _outcome(self, entry: Entry, within_s: float = _ANSWER_WITHIN_S) -> int:
         try:
-            return outcome(self._asking.ask(asked(entry)))
+            return outcome(self._asking.ask(asked(entry), within_s))
         except NotAnswered as error:
             raise CommitUncertain(str(error)) from error
 
@@ -71,4 +83,5 @@ def hand_over_until_told(line: Line, listener: socket.socket, settings: Settings
     """Receive, with the parameters of `node.receivers.process.hand_over`."""
     files = InstanceFiles(settings.node.data_dir)
     with closing(Asking(line.channel)) as asking:
-        receive_until_told(line, listener, settings, files, HandingOver(asking, files), reached)
+        ledger = HandingOver(asking, files)
+        receive_until_told(line, listener, settings, files, ledger, reached, partial(asking.close_idle, _IDLE_S))

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from functools import partial
+from collections.abc import Callable
 
 from node import telemetry
 from node.config import Settings
@@ -30,6 +30,7 @@ def receive_until_told(
     files: InstanceFiles,
     ledger: Ledger,
     reached: Reached = unobserved,
+    tidy: Callable[[], None] = lambda: None,
 ) -> None:
     """Receive in this process, on a listening socket that others share.
 
@@ -45,6 +46,8 @@ def receive_until_told(
         Where bytes and rows are kept.
     reached
         Called at each step of an instance; for tests that end the process there.
+    tidy
+        Called every few seconds.
 
     Raises
     ------
@@ -60,10 +63,14 @@ def receive_until_told(
             deaf.set()
             line.hang_up()
 
+        def is_well() -> bool:
+            tidy()
+            return received.accepts(_ACCEPTS_WITHIN_S)
+
         received = Receiving(settings, files, ledger, lost, reached)
         received.start(SharedListener(listener), _slots(settings))
         line.ready()
-        if line.told_to_drain(partial(received.accepts, _ACCEPTS_WITHIN_S)):
+        if line.told_to_drain(is_well):
             received.drain(settings.node.drain_timeout_s)
             return
         if not deaf.is_set():

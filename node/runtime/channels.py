@@ -10,6 +10,7 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -31,7 +32,7 @@ class NotAsked(Transient):
 
 
 class NotAnswered(Transient):
-    """The question was handed over, and whoever had it went away before it answered."""
+    """The question was handed over, and whoever had it went away before it answered, or has not answered in time."""
 
 
 class AskedOn:
@@ -201,36 +202,50 @@ class Asking:
 
     def __init__(self, connect: Callable[[], socket.socket]) -> None:
         self._connect = connect
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[tuple[float, socket.socket]] = deque()  # and since when, the longest first
 
-    def ask(self, question: bytes) -> bytes:
-        """Return the answer, however long it takes.
+    def ask(self, question: bytes, within_s: float) -> bytes:
+        """Return the answer.
+
+        Parameters
+        ----------
+        question
+            Some 150 000 bytes at most: the system's default buffer takes them at once, with room to spare.
+        within_s
+            How long the other side may take, in seconds. It may be stopped, and is then not gone: no channel is cut.
 
         Raises
         ------
         NotAsked
             Where the question was not handed over.
         NotAnswered
-            Where it was, and no answer comes.
+            Where it was, and no answer comes, or none in time.
         """
         channel = self._free()
         try:
+            channel.settimeout(within_s)
             _handed_over(channel, question)
             answer = _answer(channel)
         except BaseException:
             channel.close()
             raise
-        self._idle.append(channel)
+        self._idle.append((time.monotonic(), channel))
         return answer
 
     def close(self) -> None:
         """Let go of the channels that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
+        self.close_idle(0.0)
+
+    def close_idle(self, for_s: float) -> None:
+        """Let go of the channels that nobody has used for so long, in seconds: a peak opened them; from any thread."""
+        latest = time.monotonic() - for_s
+        with contextlib.suppress(IndexError):  # others take from it
+            while self._idle[0][0] <= latest:
+                self._idle.popleft()[1].close()
 
     def _free(self) -> socket.socket:
         with contextlib.suppress(IndexError):
-            return self._idle.pop()
+            return self._idle.pop()[1]
         try:
             return self._connect()
         except OSError as error:
@@ -238,7 +253,7 @@ class Asking:
 
 
 def greeted(channel: socket.socket) -> socket.socket:
-    """Return a new channel once the other side hears it.
+    """Return a new channel once the other side hears it, within the channel's timeout.
 
     Raises
     ------
@@ -254,12 +269,14 @@ def _handed_over(channel: socket.socket, question: bytes) -> None:
     try:
         channel.send(question)
     except OSError as error:
-        raise NotAsked(f"the first process is gone: {error.strerror}") from error
+        raise NotAsked(f"the first process cannot be asked: {error.strerror or error}") from error
 
 
 def _answer(channel: socket.socket) -> bytes:
     try:
         answer = channel.recv(_LONGEST_BYTES)
+    except TimeoutError as error:
+        raise NotAnswered("the first process has not answered in time") from error
     except OSError:
         answer = b""
     if not answer:

@@ -4,6 +4,7 @@ The system cuts it when either side dies, however it dies, so each learns of the
 takes a new channel along, on which the process may ask (`node.runtime.channels`).
 """
 
+import array
 import contextlib
 import socket
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from node.runtime.channels import greeted
 
 READY, WAKE, END, DRAIN, CHANNEL, ASK, WELL = b"r", b"w", b"e", b"d", b"c", b"?", b"!"
 _WORDS = 4096
+_GREETED_WITHIN_S = 15.0  # the other side may be busy, or stopped, in which case it never greets
 
 
 class Line:
@@ -44,16 +46,23 @@ class Line:
         Raises
         ------
         OSError
-            Where the other side is gone, or has no room for one.
+            Where the other side is gone, has no room for one, or takes too long.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                socket.send_fds(self._connection, [CHANNEL], [theirs.fileno()])
+                self._send_channel(theirs)
+            ours.settimeout(_GREETED_WITHIN_S)
             return greeted(ours)
         except BaseException:
             ours.close()
             raise
+
+    def _send_channel(self, channel: socket.socket) -> None:
+        """Send a word with a descriptor, or fail where the line is full (`socket.send_fds` would wait)."""
+        rights = array.array("i", [channel.fileno()])
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+        self._connection.sendmsg([CHANNEL], ancillary, socket.MSG_DONTWAIT)
 
     def is_cut(self) -> bool:
         """Return whether the process on the other side is gone."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from node.runtime import line
 from node.runtime.channels import Asking, Channels, NotAnswered, NotAsked, Question, greeted
 from node.runtime.line import Line, heard
 from tests.support.waiting import wait_until
@@ -29,6 +30,10 @@ class _House:
         self.asking = Asking(self.line.channel)
         self._hearing = threading.Thread(target=self._hear)
         self._hearing.start()
+
+    def ask(self, question: bytes, within_s: float = _PATIENCE_S) -> bytes:
+        """Ask from the one side."""
+        return self.asking.ask(question, within_s)
 
     def end(self) -> None:
         """Let go of all."""
@@ -66,14 +71,14 @@ def house() -> Iterator[_House]:
 
 def test_a_question_is_answered(house: _House) -> None:
     """On the same channel as the one before it."""
-    assert [house.asking.ask(question) for question in (b"a", b"b")] == [b"A", b"B"]
+    assert [house.ask(question) for question in (b"a", b"b")] == [b"A", b"B"]
 
 
 def test_what_is_asked_meanwhile_is_heard_together(house: _House) -> None:
     """The thread that answers finds all that came while it was busy."""
     house.goes_on.clear()
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(house.asking.ask, b"first")
+        first = pool.submit(house.ask, b"first")
         wait_until(lambda: bool(house.groups), _PATIENCE_S, "the first question")
         waiting = [_asked(house) for _ in range(8)]
         house.goes_on.set()
@@ -87,26 +92,61 @@ def test_what_is_asked_meanwhile_is_heard_together(house: _House) -> None:
 def test_whoever_had_the_question_and_went_away_is_told_from_nobody_there(house: _House) -> None:
     """Of the first nobody knows what was done; of the second, that nothing was."""
     with pytest.raises(NotAnswered):
-        house.asking.ask(b"cut")
+        house.ask(b"cut")
     house.channels.stop()
     with pytest.raises(NotAsked):
-        house.asking.ask(b"a")
+        house.ask(b"a")
 
 
 def test_a_defect_costs_those_who_asked_then(house: _House) -> None:
     """They hear that no answer comes, and what is asked next is answered."""
     with pytest.raises(NotAnswered):
-        house.asking.ask(b"defect")
-    assert house.asking.ask(b"a") == b"A"
+        house.ask(b"defect")
+    assert house.ask(b"a") == b"A"
 
 
 def test_an_asker_that_is_gone_leaves_no_channel_behind(house: _House) -> None:
     """However often processes come and go."""
-    house.asking.ask(b"a")
+    house.ask(b"a")
     assert len(house.channels._open) == 1
     house.asking.close()
-    assert house.asking.ask(b"b") == b"B"
+    assert house.ask(b"b") == b"B"
     assert len(house.channels._open) == 1
+
+
+def test_an_answer_that_does_not_come_in_time_is_not_waited_for(house: _House) -> None:
+    """Whoever answers may be stopped, and is then not gone; what it answers later disturbs no later question."""
+    house.goes_on.clear()
+    with pytest.raises(NotAnswered, match="in time"):
+        house.ask(b"a", 0.01)
+    house.goes_on.set()
+    assert house.ask(b"b") == b"B"
+
+
+def test_a_channel_that_is_not_greeted_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads the line, however many ask for one."""
+    monkeypatch.setattr(line, "_GREETED_WITHIN_S", 0.001)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        asking = Asking(Line(theirs).channel)
+        for _ in range(500):
+            with pytest.raises(NotAsked):
+                asking.ask(b"a", _PATIENCE_S)
+
+
+def test_channels_that_a_peak_opened_are_closed(house: _House) -> None:
+    """Those that nobody has used for a while; one that was used since stays."""
+    house.goes_on.clear()
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(house.ask, b"a") for _ in range(4)]
+        wait_until(lambda: len(house.channels._open) == 4, _PATIENCE_S, "the peak")
+        house.goes_on.set()
+        assert [one.result(_PATIENCE_S) for one in asked] == [b"A"] * 4
+    house.asking.close_idle(_PATIENCE_S)
+    assert len(house.asking._idle) == 4
+    house.asking.close_idle(0)
+    assert house.ask(b"b") == b"B"
+    wait_until(lambda: len(house.channels._open) == 1, _PATIENCE_S, "the end of the others")
 
 
 def test_a_channel_that_nobody_hears_is_told_at_once() -> None:
