@@ -8,7 +8,6 @@ DICOM PS3.4 J.3.2 (N-ACTION), J.3.3 (N-EVENT-REPORT, on the same association or 
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 
 from node.domain.errors import Refused
@@ -26,7 +25,7 @@ from node.network.commitment import (
 )
 from node.network.commitment_scp import Hear, answer_to, said
 from node.network.conversation import Context, Conversation, Message, open_conversation, readable
-from node.network.peer import ContextNotAccepted, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
+from node.network.peer import ContextNotAccepted, Deadline, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 from node.network.service import contained
 
 _AS_SCP = Role(scu=False, scp=True)
@@ -95,17 +94,18 @@ class _Asking:
             },
             encode_request(question.transaction_uid, question.instances, self._context.transfer_syntax_uid),
         )
-        while (message := self._conversation.receive()).command.field == CommandField.N_EVENT_REPORT_RQ:
+        until = Deadline.within(self._conversation.timeouts.answer_s)
+        while (message := self._conversation.receive(until)).command.field == CommandField.N_EVENT_REPORT_RQ:
             self._answer(message)  # the result may overtake the response
         answer = self._conversation.checked(message, CommandField.N_ACTION_RQ, message_id)
         _require_success(self._conversation.peer, "N-ACTION", answer)
 
     def wait(self, wait_s: float) -> None:
         """Hear what comes in this time; the peer may end the association meanwhile, and tell on another one."""
-        deadline = time.monotonic() + wait_s
+        until = Deadline.within(wait_s)
         with contextlib.suppress(PeerUnreachable):
-            while not self._has_heard and self._conversation.has_come(max(deadline - time.monotonic(), 0.0)):
-                message = self._conversation.receive()
+            while not self._has_heard and self._conversation.has_come(until.left_s):
+                message = self._conversation.receive(until)
                 if message.command.field == CommandField.N_EVENT_REPORT_RQ:
                     self._answer(message)
 
@@ -113,7 +113,7 @@ class _Asking:
         peer, syntax = self._conversation.peer, self._context.transfer_syntax_uid
         self._has_heard = True
         try:
-            result = said(message.command, message.dataset, syntax, peer.ae_title, "")
+            result = contained(said, message.command, message.dataset, syntax, peer.ae_title, "")
             status, comment = contained(self._hear, result), ""
             self.answered.add(result.transaction_uid)
         except Refused as refused:

@@ -8,7 +8,7 @@ References
 DICOM PS3.7 6.3.1 (messages), 9.3 and 10.3 (DIMSE-C and DIMSE-N), PS3.7 D.3.3.4 (role selection).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,15 +27,16 @@ from node.network.command import (
 )
 from node.network.identifier import MalformedIdentifier
 from node.network.pdu import IS_COMMAND, IS_LAST
-from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Timeouts
+from node.network.peer import ContextNotAccepted, Deadline, PeerAddress, PeerUnreachable, Timeouts
 from node.network.presentation import Syntaxes, syntax_name
 from node.network.upper_layer import Requestor
 
 #: Every peer knows the second, and the first keeps the VR of what no dictionary holds.
 _TRANSFER_SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
-#: The longest message that is gathered: a result of storage commitment that names 100 000 instances.
-_MAXIMUM_BYTES = 16 << 20
+#: The longest message that is gathered: a result of storage commitment that names as many instances as are let in.
+_MAXIMUM_BYTES = 3 << 20
+_MAXIMUM_COMMAND_BYTES = 64 << 10
 
 _RESPONSE_BIT = 0x8000
 
@@ -73,6 +74,11 @@ class Conversation:
     def __init__(self, peer: PeerAddress, requestor: Requestor) -> None:
         self.peer, self._requestor = peer, requestor
         self._message_id = 0
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long each step may take."""
+        return self._requestor.timeouts
 
     def context(self, sop_class_uid: str) -> Context:
         """Return the context that was accepted for a SOP class.
@@ -113,19 +119,23 @@ class Conversation:
         """Answer a request of the peer with this encoded command set."""
         self._requestor.send_message(message.context_id, response)
 
+    def watch(self, watch: Callable[[], None] | None) -> None:
+        """Call this every second or so while the peer is waited for; where it raises, the waiting ends with that."""
+        self._requestor.watch(watch)
+
     def has_come(self, timeout_s: float) -> bool:
         """Wait so long for the peer to say something, and return whether it does, if only that it ends."""
         return self._requestor.has_come(timeout_s)
 
-    def answer(self, field: CommandField, message_id: int) -> Message:
-        """Return the next message, which must be a response to this request.
+    def answer(self, field: CommandField, message_id: int, until: Deadline | None = None) -> Message:
+        """Return the next message, which must be a response to this request, and have come whole by then.
 
         Raises
         ------
         PeerUnreachable
             When it answers something else, cannot be read, or the association is over.
         """
-        return self.checked(self.receive(), field, message_id)
+        return self.checked(self.receive(until), field, message_id)
 
     def checked(self, message: Message, field: CommandField, message_id: int) -> Message:
         """Return a message that came, which must be a response to this request; raises as `answer`."""
@@ -136,29 +146,31 @@ class Conversation:
             raise PeerUnreachable(f"{self.peer} answered something else than what it was asked")
         return message
 
-    def receive(self) -> Message:
-        """Return the next message of the peer, whatever it is.
+    def receive(self, until: Deadline | None = None) -> Message:
+        """Return the next message of the peer, whatever it is; it has the time of an answer, or until then.
 
         Raises
         ------
         PeerUnreachable
             When it cannot be read, nothing comes in time, or the association is over.
         """
-        context_id, encoded = self._gathered(of_command=True)
+        within = Deadline.within(self.timeouts.answer_s)
+        until = within if until is None else min(within, until)
+        context_id, encoded = self._gathered(until, _MAXIMUM_COMMAND_BYTES, of_command=True)
         with readable(self.peer):
             command = decode_command(encoded)
-        dataset = self._gathered(of_command=False)[1] if command.has_dataset else b""
+        dataset = self._gathered(until, _MAXIMUM_BYTES, of_command=False)[1] if command.has_dataset else b""
         return Message(context_id, command, dataset)
 
-    def _gathered(self, *, of_command: bool) -> tuple[int, bytes]:
+    def _gathered(self, until: Deadline, most: int, *, of_command: bool) -> tuple[int, bytes]:
         gathered = bytearray()
         while True:
-            context_id, control, data = self._requestor.receive_fragment()
+            context_id, control, data = self._requestor.receive_fragment(until)
             if bool(control & IS_COMMAND) is not of_command:
                 raise PeerUnreachable(f"{self.peer} sent a command and a dataset in the wrong order")
             gathered += data
-            if len(gathered) > _MAXIMUM_BYTES:
-                raise PeerUnreachable(f"{self.peer} sent an answer of more than {_MAXIMUM_BYTES} bytes")
+            if len(gathered) > most:
+                raise PeerUnreachable(f"{self.peer} sent an answer of more than {most} bytes")
             if control & IS_LAST:
                 return context_id, bytes(gathered)
 
@@ -179,10 +191,11 @@ def open_conversation(
     sop_class_uids: Sequence[str],
     timeouts: Timeouts | None = None,
     roles: Mapping[str, Role] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Iterator[Conversation]:
     """Open an association for these SOP classes; release it at the end, abort it on error.
 
-    `roles` proposes other roles for them than that of an SCU, by SOP class.
+    `roles` proposes other roles for them than that of an SCU, by SOP class; `watch` is that of `Conversation.watch`.
 
     Raises
     ------
@@ -190,7 +203,7 @@ def open_conversation(
         When no association comes about.
     """
     proposals = [Syntaxes(uid, syntax) for uid in sop_class_uids for syntax in _TRANSFER_SYNTAXES]
-    requestor = Requestor(peer, calling_ae_title, proposals, timeouts or Timeouts(), roles)
+    requestor = Requestor(peer, calling_ae_title, proposals, timeouts or Timeouts(), roles, watch=watch)
     try:
         yield Conversation(peer, requestor)
     except BaseException:

@@ -1,6 +1,8 @@
 """Peers: where one listens, how long to wait for it, and the ways in which it does not take what it is sent."""
 
+import time
 from dataclasses import dataclass
+from typing import Self
 
 from node.domain.errors import Permanent, Transient
 
@@ -19,11 +21,51 @@ class PeerAddress:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a requestor waits, in seconds: for the connection, for the association, and for each answer or PDU."""
+    """How long a requestor waits, in seconds.
+
+    Parameters
+    ----------
+    connect_s, association_s
+        For the connection, and for the association.
+    answer_s
+        For each answer, from its beginning to its end, and for the peer to take a PDU.
+    query_s
+        For all answers to one query.
+    retrieve_s
+        For a study to come that a peer was asked for.
+    cancel_s
+        For the end of what the peer was asked to cancel.
+    """
 
     connect_s: float = 10.0
     association_s: float = 30.0
     answer_s: float = 120.0
+    query_s: float = 600.0
+    retrieve_s: float = 6 * 3600.0
+    cancel_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deadline:
+    """A moment of the monotonic clock in seconds, and how long before it the waiting began."""
+
+    at: float
+    within_s: float
+
+    @classmethod
+    def within(cls, seconds: float) -> Self:
+        """Return the one that is so many seconds from now."""
+        return cls(time.monotonic() + seconds, seconds)
+
+    @property
+    def left_s(self) -> float:
+        """How long it is until then; 0 where it has passed."""
+        return max(self.at - time.monotonic(), 0.0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() >= self.at
 
 
 class PeerUnreachable(Transient):

@@ -7,15 +7,15 @@ References
 DICOM PS3.4 C.4.1 (C-FIND), C.6.2 (Study Root), PS3.7 9.1.2 and 9.3.2 (C-FIND).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
 from node.domain.errors import Transient
 from node.network.command import CommandField, Element
-from node.network.conversation import Conversation, open_conversation, readable
+from node.network.conversation import Conversation, Message, open_conversation, readable
 from node.network.identifier import encode_keys, texts_of
-from node.network.peer import ContextNotAccepted, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
+from node.network.peer import ContextNotAccepted, Deadline, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 
 __all__ = ["ContextNotAccepted", "CutShort", "PeerRefused", "PeerUnreachable", "Search", "find", "open_search"]
 
@@ -37,6 +37,10 @@ _KEYS_ABOVE: dict[Level, tuple[str, ...]] = {
 
 #: PS3.4 C.4.1.1.4: cancelled, though nobody asked for it; out of resources.
 _CUT_SHORT = frozenset({_CANCELLED, 0xA700})
+
+
+#: Of one query: as much as is kept in memory.
+_MOST_MATCHES, _MOST_BYTES = 100_000, 64 << 20
 
 
 class CutShort(PeerRefused):
@@ -61,6 +65,10 @@ class Search:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._context = conversation.context(STUDY_ROOT_FIND)
+
+    def watch(self, watch: Callable[[], None] | None) -> None:
+        """Call this every second or so while the peer is waited for; where it raises, the waiting ends with that."""
+        self._conversation.watch(watch)
 
     def find(self, level: Level, keys: Mapping[str, str], limit: int | None = None) -> list[dict[str, str]]:
         r"""Return what matches.
@@ -87,7 +95,7 @@ class Search:
         PeerRefused
             When the peer answers with a failure; `CutShort` when it has more matches than it answers at once.
         PeerUnreachable
-            When it aborts, breaks off, does not answer in time, or its answer cannot be read.
+            When it aborts, breaks off, does not answer in time, answers without an end, or its answer cannot be read.
         """
         if missing := [key for key in _KEYS_ABOVE[level] if not keys.get(key)]:
             raise ValueError(f"a query for {level} needs {' and '.join(missing)}")
@@ -105,25 +113,37 @@ class Search:
 
     def _matches(self, message_id: int, limit: int | None) -> list[dict[str, str]]:
         peer, found = self._conversation.peer, list[dict[str, str]]()
-        while True:
-            message = self._conversation.answer(CommandField.C_FIND_RQ, message_id)
-            if message.status not in _PENDING:
-                break
-            if limit is None or len(found) < limit:
-                with readable(peer):
-                    found.append(texts_of(message.dataset, self._context.transfer_syntax_uid))
-                if len(found) == limit:
-                    self._conversation.cancel(self._context, message_id)
+        until, left_bytes = Deadline.within(self._conversation.timeouts.query_s), _MOST_BYTES
+        while (message := self._answer(message_id, until)).status in _PENDING:
+            if limit is not None and len(found) >= limit:
+                continue
+            left_bytes -= len(message.dataset)
+            if left_bytes < 0 or len(found) >= _MOST_MATCHES:
+                most = f"{_MOST_MATCHES} matches, or {_MOST_BYTES >> 20} MB of them"
+                raise PeerUnreachable(f"{peer} answers with more than {most}: narrow the query")
+            with readable(peer):
+                found.append(texts_of(message.dataset, self._context.transfer_syntax_uid))
+            if len(found) == limit:
+                self._conversation.cancel(self._context, message_id)
+                until = min(until, Deadline.within(self._conversation.timeouts.cancel_s))
         is_enough = limit is not None and len(found) >= limit
         if message.status != _SUCCESS and not (message.status == _CANCELLED and is_enough):
             refused = PeerRefused(peer, "C-FIND", message.status, message.comment)
             raise CutShort(refused, found) if message.status in _CUT_SHORT else refused
         return found
 
+    def _answer(self, message_id: int, until: Deadline) -> Message:
+        return self._conversation.answer(CommandField.C_FIND_RQ, message_id, until)
+
 
 @contextmanager
-def open_search(peer: PeerAddress, calling_ae_title: str, timeouts: Timeouts | None = None) -> Iterator[Search]:
-    """Open an association for queries; release it at the end, abort it on error.
+def open_search(
+    peer: PeerAddress,
+    calling_ae_title: str,
+    timeouts: Timeouts | None = None,
+    watch: Callable[[], None] | None = None,
+) -> Iterator[Search]:
+    """Open an association for queries, as `Search.watch` says; release it at the end, abort it on error.
 
     Raises
     ------
@@ -132,7 +152,7 @@ def open_search(peer: PeerAddress, calling_ae_title: str, timeouts: Timeouts | N
     ContextNotAccepted
         When the peer takes the association but no Study Root queries.
     """
-    with open_conversation(peer, calling_ae_title, [STUDY_ROOT_FIND], timeouts) as conversation:
+    with open_conversation(peer, calling_ae_title, [STUDY_ROOT_FIND], timeouts, watch=watch) as conversation:
         yield Search(conversation)
 
 

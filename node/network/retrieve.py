@@ -8,14 +8,13 @@ References
 DICOM PS3.4 C.4.2 (C-MOVE), C.6.2 (Study Root), PS3.7 9.1.4 and 9.3.4 (C-MOVE).
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.network.command import Command, CommandField, Element, MalformedCommand
 from node.network.conversation import Context, Conversation, Message, open_conversation
 from node.network.identifier import MalformedIdentifier, encode_keys, texts_of
-from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
+from node.network.peer import Deadline, PeerAddress, PeerUnreachable, Timeouts
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 
@@ -26,8 +25,8 @@ _LOW_PRIORITY = 0x0002
 #: How often the caller is asked whether it still wants the study, while the peer says nothing.
 _LOOK_UP_S = 1.0
 
-#: How long a peer may take to end what it was asked to cancel; then the association is aborted.
-_CANCEL_WITHIN_S = 30.0
+#: How long a peer may take to bring an answer to its end that it has begun.
+_MESSAGE_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,39 +110,41 @@ def move(
                 {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study_instance_uid}, context.transfer_syntax_uid
             ),
         )
-        return _Move(conversation, context, message_id, goes_on, timeouts.answer_s).last_answer()
+        return _Move(conversation, context, message_id, goes_on).last_answer()
 
 
 class _Move:
     """A C-MOVE under way."""
 
-    def __init__(
-        self, conversation: Conversation, context: Context, message_id: int, goes_on: GoesOn, silence_s: float
-    ) -> None:
+    def __init__(self, conversation: Conversation, context: Context, message_id: int, goes_on: GoesOn) -> None:
         self._conversation, self._context, self._message_id = conversation, context, message_id
-        self._goes_on, self._silence_s = goes_on, silence_s
+        self._goes_on, self._silence_s = goes_on, conversation.timeouts.answer_s
         self._is_cancelled = False
-        self._deadline = time.monotonic() + silence_s
+        self._deadline = Deadline.within(self._silence_s)
+        self._last = Deadline.within(conversation.timeouts.retrieve_s)
 
     def last_answer(self) -> Moved:
         while True:
             if not self._conversation.has_come(_LOOK_UP_S):
                 self._look_up(None)
                 continue
-            message = self._conversation.answer(CommandField.C_MOVE_RQ, self._message_id)
+            until = min(self._deadline, Deadline.within(_MESSAGE_WITHIN_S))
+            message = self._conversation.answer(CommandField.C_MOVE_RQ, self._message_id, until)
             moved = _moved(message, self._context.transfer_syntax_uid)
             if moved.status != _PENDING:
                 return moved
             if not self._is_cancelled:
-                self._deadline = time.monotonic() + self._silence_s
+                self._deadline = Deadline.within(self._silence_s)
             self._look_up(moved)
 
     def _look_up(self, moved: Moved | None) -> None:
         if not self._is_cancelled and not self._goes_on(moved):
             self._is_cancelled = True
-            self._deadline = time.monotonic() + _CANCEL_WITHIN_S
+            self._deadline = Deadline.within(self._conversation.timeouts.cancel_s)
             self._conversation.cancel(self._context, self._message_id)
-        if time.monotonic() > self._deadline:
+        if self._last.is_over and not self._is_cancelled:
+            raise NotSent(f"{self._conversation.peer} did not send a study within {self._last.within_s:g} s")
+        if self._deadline.is_over:
             asked = "did not stop sending" if self._is_cancelled else f"said nothing for {self._silence_s:g} s"
             raise NotSent(f"{self._conversation.peer} {asked} while it was to send a study")
 

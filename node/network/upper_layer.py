@@ -21,13 +21,15 @@ from typing import TypeVar
 from node.network import pdu
 from node.network.associate import Acceptance, MalformedAnswer, Role, decode_acceptance, encode_request
 from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
-from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Rejected, Timeouts
+from node.network.peer import AssociationLost, Deadline, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
 T = TypeVar("T")
 
 _PDV_HEADER_BYTES = pdu.FRAGMENT.size
 _DROP_UNSENT = struct.pack("ii", 1, 0)  # struct linger: on, for no time
+#: Far above any command set (PS3.7 E.1); a peer that sends more is not speaking DICOM.
+_MAXIMUM_COMMAND_BYTES = 64 << 10
 _GLANCE_S = 1.0  # what waits for a peer looks up so often to see whether it is to go on
 
 
@@ -44,6 +46,8 @@ class Requestor:
         How long each step may take.
     roles
         Which roles to propose, by SOP class; SCU where it says nothing.
+    watch
+        As of `watch`, from the connection on.
 
     Raises
     ------
@@ -58,9 +62,10 @@ class Requestor:
         proposals: Sequence[Syntaxes],
         timeouts: Timeouts,
         roles: Mapping[str, Role] | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> None:
-        self._peer, self._timeouts = peer, timeouts
-        self.watch(None)
+        self._peer, self.timeouts = peer, timeouts
+        self.watch(watch)
         self._connection = _connected(peer, timeouts.connect_s)
         self._come: deque[tuple[int, int, bytes]] = deque()
         try:
@@ -71,7 +76,7 @@ class Requestor:
 
     def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes], roles: Mapping[str, Role]) -> None:
         self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals, roles))
-        kind, body = self._read_pdu(self._timeouts.association_s)
+        kind, body = self._read_pdu(Deadline.within(self.timeouts.association_s))
         if kind == pdu.ASSOCIATE_RJ and len(body) >= 4:
             raise Rejected(self._peer, calling_ae_title, (body[1], body[2], body[3]))
         if kind != pdu.ASSOCIATE_AC:
@@ -113,18 +118,23 @@ class Requestor:
         Raises
         ------
         PeerUnreachable
-            When the peer aborts, releases, breaks the connection, or sends nothing in time.
+            When the peer aborts, releases, breaks the connection, does not send it whole in time, or sends what is
+            longer than any.
         """
-        gathered = bytearray()
+        gathered, until = bytearray(), Deadline.within(self.timeouts.answer_s)
         while True:
-            _, control, data = self.receive_fragment()
+            _, control, data = self.receive_fragment(until)
             if control & pdu.IS_COMMAND:
                 gathered += data
+                if len(gathered) > _MAXIMUM_COMMAND_BYTES:
+                    raise PeerUnreachable(f"{self._peer} sent a command set that is longer than any")
                 if control & pdu.IS_LAST:
                     return bytes(gathered)
 
-    def receive_fragment(self) -> tuple[int, int, bytes]:
+    def receive_fragment(self, until: Deadline) -> tuple[int, int, bytes]:
         """Return context ID, control header and content of the next fragment that the peer sends (PS3.8 E.2).
+
+        The deadline is that of the message, so that fragments which come one by one do not prolong it.
 
         Raises
         ------
@@ -132,7 +142,7 @@ class Requestor:
             As `receive_command`.
         """
         while not self._come:
-            kind, body = self._read_pdu(self._timeouts.answer_s)
+            kind, body = self._read_pdu(until)
             if kind != pdu.DATA:
                 if kind == pdu.RELEASE_RQ:  # it may end the association when it likes (PS3.8 7.2)
                     self._send(pdu.RELEASE_RP_PDU)
@@ -167,7 +177,7 @@ class Requestor:
         """End the association in order and close; a peer that is gone already is no error (PS3.8 7.2)."""
         with contextlib.suppress(PeerUnreachable):
             self._send(pdu.RELEASE_RQ_PDU)
-            kind, _ = self._read_pdu(self._timeouts.association_s)
+            kind, _ = self._read_pdu(Deadline.within(self.timeouts.association_s))
             if kind == pdu.RELEASE_RQ:  # PS3.8 7.2.2.7: both sides asked at once
                 self._send(pdu.RELEASE_RP_PDU)
         self._connection.close()
@@ -186,13 +196,13 @@ class Requestor:
         self._connection.close()
 
     def _send(self, encoded: bytes) -> None:
-        deadline, rest = time.monotonic() + self._timeouts.answer_s, memoryview(encoded)
+        deadline, rest = time.monotonic() + self.timeouts.answer_s, memoryview(encoded)
         try:
             while rest:
                 sent = self._patiently(partial(self._connection.send, rest), deadline)
                 rest = rest[sent:]
         except TimeoutError as error:
-            raise PeerUnreachable(f"{self._peer} took nothing for {self._timeouts.answer_s:g} s") from error
+            raise PeerUnreachable(f"{self._peer} took nothing for {self.timeouts.answer_s:g} s") from error
         except OSError as error:
             raise AssociationLost(f"{self._peer} dropped the connection ({error.strerror or error})") from error
 
@@ -210,23 +220,24 @@ class Requestor:
                 if time.monotonic() >= deadline:
                     raise
 
-    def _read_pdu(self, timeout_s: float) -> tuple[int, bytes]:
-        deadline = time.monotonic() + timeout_s
+    def _read_pdu(self, until: Deadline) -> tuple[int, bytes]:
         try:
-            kind, length = pdu.HEADER.unpack(self._read(pdu.HEADER.size, deadline))
+            kind, length = pdu.HEADER.unpack(self._read(pdu.HEADER.size, until))
             if length > PDU_CAP_BYTES:
                 raise PeerUnreachable(f"{self._peer} sent a PDU of {length} bytes, which is no DICOM answer")
-            return kind, self._read(length, deadline)
+            return kind, self._read(length, until)
         except TimeoutError as error:
-            raise PeerUnreachable(f"{self._peer} did not answer within {timeout_s:g} s") from error
+            raise PeerUnreachable(f"{self._peer} did not answer within {until.within_s:g} s") from error
         except OSError as error:
             raise AssociationLost(f"{self._peer} dropped the connection ({error.strerror or error})") from error
 
-    def _read(self, count: int, deadline: float) -> bytes:
+    def _read(self, count: int, until: Deadline) -> bytes:
         gathered = bytearray()
         while len(gathered) < count:
+            if until.is_over:  # however much comes
+                raise TimeoutError
             acknowledge_at_once(self._connection)
-            received = self._patiently(partial(self._connection.recv, count - len(gathered)), deadline)
+            received = self._patiently(partial(self._connection.recv, count - len(gathered)), until.at)
             if not received:
                 raise AssociationLost(f"{self._peer} closed the connection before it answered")
             gathered += received
