@@ -260,7 +260,8 @@ def test_a_version_that_has_not_read_them_says_so_of_removed_images(house: House
     house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
     (*_, report) = line.reports()
-    texts = [str(item.TextValue) for item in report.ContentSequence[-1].ContentSequence if "TextValue" in item]
+    parts = (part for part in report.ContentSequence if "ContentSequence" in part)
+    texts = [str(item.TextValue) for part in parts for item in part.ContentSequence if "TextValue" in item]
     assert any("1 of 2 images assessed" in text for text in texts)
 
 
