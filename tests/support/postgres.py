@@ -48,11 +48,11 @@ class PostgresServer:
         all_of_it = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
         try:
             for process in all_of_it:
-                os.kill(process, signal.SIGSTOP)
+                _signal(process, signal.SIGSTOP)
             yield
         finally:
             for process in all_of_it:
-                os.kill(process, signal.SIGCONT)
+                _signal(process, signal.SIGCONT)
 
     @property
     def data(self) -> Path:
@@ -146,6 +146,11 @@ def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.execute(f"CREATE DATABASE {name}")
     yield postgres_server.url(name)
     postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # one that served a connection may have ended just now
+        os.kill(process, number)
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
