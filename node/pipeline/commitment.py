@@ -1,7 +1,8 @@
 """Storage commitment, heard and settled: what peers say of our reports, and what they ask this node to keep.
 
-An answer settles the reports that it names. A request is kept until its result has been told
-(`node.pipeline.committing`), and says as well that a study is complete: a sender asks once it has sent everything.
+An answer of the peer that was asked settles the reports that it names. A request is kept until its result has been told
+(`node.pipeline.committing`), and says as well that a study is complete: a sender asks once it has sent everything. That
+holds whether the request itself is served or refused, and only of what the one who asks has sent.
 
 References
 ----------
@@ -18,7 +19,7 @@ from node.config import Settings
 from node.domain.completion import Signal
 from node.network.commitment import CommitmentRequest, CommitmentResult, FailureReason, Heard
 from node.pipeline.completion import complete
-from node.store import audit, commitments, commitments_requested, waits
+from node.store import audit, commitment_views, commitments, commitments_requested, waits
 from node.store.commitments import Answered, MakeUID, Named
 from node.store.commitments_requested import HeldInstance
 from node.store.database import Transaction
@@ -43,7 +44,8 @@ _log = logger("pipeline.commitment")
 def hearing_of(settings: Settings, clock: Callable[[], datetime], jitter: random.Random, new_uid: MakeUID) -> "Hearing":
     """Return what settles what a configured node hears; results can be told to peers whose address is configured."""
     callers = frozenset(peer.ae_title for peer in settings.peers)
-    return Hearing(settings.commitment.serve, callers, clock, jitter, new_uid)
+    titles = {peer.name: peer.ae_title for peer in settings.peers}
+    return Hearing(settings.commitment.serve, callers, titles, clock, jitter, new_uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Hearing:
         Whether this node commits to instances.
     callers
         AE titles whose address is known, so that a result can be told to them.
+    titles
+        AE title of each peer by its name: a result is taken from the one that was asked alone.
     clock
         The time now, aware.
     jitter
@@ -66,6 +70,7 @@ class Hearing:
 
     serves: bool
     callers: Collection[str]
+    titles: Mapping[str, str]
     clock: Callable[[], datetime]
     jitter: random.Random
     new_uid: MakeUID
@@ -76,8 +81,9 @@ class Hearing:
         Returns
         -------
         int
-            0x0000; for a result 0x0115 where this node asked nothing under its transaction UID; for a request 0x0124
-            where this node does not serve storage commitment, or does not know where to tell the result.
+            0x0000; for a result 0x0115 where this node asked nothing under its transaction UID, or asked another peer;
+            for a request 0x0124 where this node does not serve storage commitment, or does not know where to tell the
+            result.
         """
         return self._result(tx, said) if isinstance(said, CommitmentResult) else self._request(tx, said)
 
@@ -86,19 +92,29 @@ class Hearing:
         return [self.hear(tx, one) for one in said]
 
     def _result(self, tx: Transaction, result: CommitmentResult) -> int:
-        answered = commitments.answer(
-            tx, result.transaction_uid, named(result), self.clock(), self.jitter, self.new_uid
-        )
+        uid, now = result.transaction_uid, self.clock()
+        who: dict[str, Any] = {"calling_ae_title": result.calling_ae_title, "address": result.address}
+        asked = commitment_views.asked_under(tx, uid)
+        if asked is not None and self.titles.get(asked.peer) != result.calling_ae_title:
+            _log.warning("commitment of another peer", peer=asked.peer, **who)
+            for study in asked.studies:
+                audit.add(
+                    tx, now, "commitment of another peer refused", study, peer=asked.peer, transaction_uid=uid, **who
+                )
+            return _INVALID_ARGUMENT
+        answered = commitments.answer(tx, uid, named(result), now, self.jitter, self.new_uid) if asked else None
         if answered is None:
-            _log.warning("unknown commitment", calling_ae_title=result.calling_ae_title, address=result.address)
+            _log.warning("unknown commitment", **who)
             return _INVALID_ARGUMENT
         _tell(answered)
         return _SUCCESS
 
     def _request(self, tx: Transaction, request: CommitmentRequest) -> int:
-        now, held = self.clock(), commitments_requested.held_among(tx, [uid for _, uid in request.instances])
-        if len(held) == len({uid for _, uid in request.instances}):
-            for study in waits.studies_read_of(tx, held.keys()):
+        uids = {uid for _, uid in request.instances}
+        now, held = self.clock(), commitments_requested.held_among(tx, uids)
+        studies = sorted({one.study_instance_uid for one in held.values()})
+        if len(held) == len(uids):
+            for study in waits.studies_named_whole(tx, studies, uids, request.calling_ae_title):
                 complete(tx, study, Signal.COMMITMENT_REQUESTED, now)
         who: dict[str, Any] = {"calling_ae_title": request.calling_ae_title, "address": request.address}
         if not self.serves or request.calling_ae_title not in self.callers:
@@ -106,7 +122,7 @@ class Hearing:
             return _NOT_AUTHORISED
         uid, instances = request.transaction_uid, request.instances
         if commitments_requested.add(tx, request.calling_ae_title, request.address, uid, instances, now):
-            for study in sorted({one.study_instance_uid for one in held.values()}):
+            for study in studies:
                 audit.add(tx, now, "commitment requested", study, transaction_uid=uid, instances=len(instances), **who)
         return _SUCCESS
 

@@ -1,4 +1,4 @@
-"""What an operator sees of storage commitment beside the deliveries: what peers owe an answer for."""
+"""What is seen of storage commitment beside the deliveries: what peers owe an answer for, and who was asked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from node.domain.lifecycle import State
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentAsked
-from node.store.tables import Commitment, Delivery
+from node.store.tables import Analysis, Commitment, Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,26 @@ class Open:
     failed: int  #: how many of them it said that it does not keep
     times: int  #: how often in a row it was asked in vain
     last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who was asked under a transaction UID, and about reports of which studies, where that is still open."""
+
+    peer: str
+    studies: tuple[str, ...]
+
+
+def asked_under(tx: Transaction, transaction_uid: str) -> Asked | None:
+    """Return whom this node asked under a transaction UID, or None where it asked nobody."""
+    asked = tx.execute(
+        select(CommitmentAsked.id, CommitmentAsked.peer).where(CommitmentAsked.transaction_uid == transaction_uid)
+    ).one_or_none()
+    if asked is None:
+        return None
+    studies = select(Analysis.study_instance_uid).distinct().join(Delivery, Delivery.analysis_id == Analysis.id)
+    ordered = studies.where(Delivery.commitment_id == asked.id).order_by(Analysis.study_instance_uid)
+    return Asked(asked.peer, tuple(tx.scalars(ordered)))
 
 
 def still_open(tx: Transaction) -> list[Open]:

@@ -88,9 +88,16 @@ def question(tx: Transaction, study_uid: str) -> Question | None:
     return Question(study_uid, title, dict(+held), sum(count for *_, count in rows))
 
 
-def studies_read_of(tx: Transaction, sop_uids: Collection[str]) -> list[str]:
-    """Return the studies of those of these instances that some model reads: what nobody reads completes nothing."""
-    return sorted({study for (study,) in _READ.rows(tx, list(dict.fromkeys(sop_uids)))}) if sop_uids else []
+def studies_named_whole(tx: Transaction, studies: Collection[str], named: Collection[str], sender: str) -> list[str]:
+    """Return those of these studies of which a sender sent images that some model reads, and has named all of them.
+
+    What nobody reads completes nothing, and neither does what another sent: of that a sender knows nothing.
+    """
+    sent: dict[str, set[str]] = {}
+    for study, uid, title in _READ.rows(tx, sorted(studies)) if studies else []:
+        if title == sender:
+            sent.setdefault(study, set()).add(uid)
+    return sorted(study for study, uids in sent.items() if uids.issubset(named))
 
 
 def unread(tx: Transaction, study_uid: str, model: str) -> list[str]:
@@ -125,7 +132,11 @@ def _asked_sooner() -> Update:
 
 
 _READ = Lookup(
-    lambda among: select(Job.study_instance_uid).distinct().where(Job.kind == JobKind.READ, among(Job.subject_uid))
+    lambda among: select(Instance.study_instance_uid, Instance.sop_instance_uid, Instance.calling_ae_title).where(
+        among(Instance.study_instance_uid),
+        Instance.removed_at.is_(None),
+        exists().where(Job.subject_uid == Instance.sop_instance_uid, Job.kind == JobKind.READ),
+    )
 )
 _BRING_FORWARD = Statement(lambda _: _brought_forward(running=False), ())
 _ASK_SOONER = Statement(lambda _: _asked_sooner(), ())

@@ -93,7 +93,9 @@ class House:
         return Receiver(self.files, books, Congestion(books.ping, self.files, self.least), reached)
 
     def _books(self, reached: Reached) -> Books:
-        hearing = Hearing(serves=False, callers=(), clock=self.clock, jitter=random.Random(1), new_uid=new_uid)
+        hearing = Hearing(
+            serves=False, callers=(), titles={}, clock=self.clock, jitter=random.Random(1), new_uid=new_uid
+        )
         return Books(self.database, self.files, self.recorder, hearing, self.wake, reached)
 
     @property
