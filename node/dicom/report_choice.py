@@ -58,6 +58,12 @@ def number_of_parts(readings: Sequence[Reading]) -> int:
     return sum(max(1, sum(frame.admitted for frame in reading.frames)) for reading in readings)
 
 
+def refused_shown(readings: Sequence[Reading]) -> tuple[int, int]:
+    """Return how many images that were not assessed a report goes into that does not go into all, and of how many."""
+    refused = sum(not reading.admission.admitted for reading in readings)
+    return min(refused, _MOST_REFUSED), refused
+
+
 def _parts(reading: Reading, source: Source) -> Iterator[_Part]:
     admitted = [frame for frame in reading.frames if frame.admitted]
     if not admitted:

@@ -40,8 +40,9 @@ def report_header(content: ReportContent, identity: ReportIdentity, sources: lis
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
     dataset.ContributingEquipmentSequence = [_contributing_equipment(content.model, dataset)]
     # the same images read again by the same version give the same identity, and no document precedes itself
-    if content.predecessor is not None and content.predecessor.sop_instance_uid != identity.sop_instance_uid:
-        dataset.PredecessorDocumentsSequence = [_predecessor(content, content.predecessor)]
+    others = [one for one in content.predecessors if one.sop_instance_uid != identity.sop_instance_uid]
+    if others:
+        dataset.PredecessorDocumentsSequence = [_predecessors(content, others)]
     return dataset
 
 
@@ -106,7 +107,7 @@ def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIden
     dataset.InstanceNumber = max(1, int(created_at.timestamp() // 60))
     if content.synthetic:
         dataset.SyntheticData = "YES"
-    dataset.CompletionFlag = "COMPLETE"
+    dataset.CompletionFlag = "PARTIAL" if content.unread else "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PerformedProcedureCodeSequence = []
 
@@ -152,11 +153,13 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     return reference
 
 
-def _predecessor(content: ReportContent, predecessor: ReportIdentity) -> Dataset:
+def _predecessors(content: ReportContent, predecessors: list[ReportIdentity]) -> Dataset:
     study = Dataset()
     study.StudyInstanceUID = content.study_instance_uid
-    reference = _reference(predecessor.sop_class_uid, predecessor.sop_instance_uid)
-    study.ReferencedSeriesSequence = [_series_item(predecessor.series_instance_uid, [reference])]
+    study.ReferencedSeriesSequence = [
+        _series_item(series, [_reference(one.sop_class_uid, one.sop_instance_uid) for one in of_series])
+        for series, of_series in groupby(predecessors, key=lambda one: one.series_instance_uid)
+    ]
     return study
 
 

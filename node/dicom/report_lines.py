@@ -1,15 +1,11 @@
-"""The texts of a report: lines that a person reads, and what names the model. No other file writes them."""
+"""The texts of a report: lines that a person reads of each image, and what names the model.
 
-from collections.abc import Iterator
+Those of the study as a whole stand in `node.dicom.report_summary`; no other file writes any.
+"""
 
 from node.dicom.charset import clean
-from node.dicom.report_choice import MOST_DETAILED, number_of_parts
-from node.domain.finding import Anomaly, Finding, Outcome, Reading, StudyFinding
-from node.domain.report import ModelIdentity, ReportContent
-from node.domain.rule import Aggregation
-
-SYNTHETIC_LINE = "SYNTHETIC IMAGES: made by a computer, of no patient. Nothing here is about a person."
-"""What a report about synthetic images says of them."""
+from node.domain.finding import Anomaly, Finding, Reading
+from node.domain.report import ModelIdentity
 
 
 def research_line(model: ModelIdentity) -> str:
@@ -23,7 +19,7 @@ def research_line(model: ModelIdentity) -> str:
 def finding_line(finding: Finding) -> str:
     """Return the line of one class, such as ``Pneumonia: flagged, score 0.87 (threshold 0.50)``."""
     verdict = "flagged" if finding.present else "not flagged"
-    score, threshold = _told_apart(finding.probability, finding.threshold)
+    score, threshold = told_apart(finding.probability, finding.threshold)
     return f"{finding.finding.meaning}: {verdict}, score {score} (threshold {threshold})"
 
 
@@ -45,60 +41,6 @@ def not_assessed_line(reading: Reading) -> str:
     return f"Not assessed: {sentence}"
 
 
-def summary_lines(content: ReportContent) -> list[str]:
-    """Return the lines that stand for the whole report: what it is, and what it concludes."""
-    assessed = sum(reading.admission.admitted for reading in content.readings)
-    of = f"{assessed} of {len(content.readings)} image{'s' if len(content.readings) > 1 else ''} assessed"
-    conclusion = {
-        Outcome.POSITIVE: f"{of}; {_flagged(content)}.",
-        Outcome.NEGATIVE: f"{of}; no finding is flagged.",
-        Outcome.NOT_ASSESSED: f"{of}; the study is not assessed.",
-    }
-    synthetic = [SYNTHETIC_LINE] if content.synthetic else []
-    parts = number_of_parts(content.readings)
-    of_study = [line for finding in content.findings for line in _study_lines(finding)] if parts > 1 else []
-    return [
-        research_line(content.model),
-        *synthetic,
-        conclusion[content.outcome],
-        *of_study,
-        *([_CHOSEN.format(parts)] if parts > MOST_DETAILED else []),
-    ]
-
-
-_CHOSEN = (
-    "Of {} images and frames, this report goes into those that decided, the highest of each class, and some that were "
-    "not assessed."
-)
-
-
-def _study_lines(finding: StudyFinding) -> Iterator[str]:
-    """Yield what is said of one class of a study of several images, and which of them decided."""
-    figure, limit = f"in {finding.reached}", f"{finding.threshold:.2f}"
-    if finding.score is not None:
-        score, limit = _told_apart(finding.score, finding.threshold)
-        figure = _FIGURES[Aggregation(finding.aggregation)].format(score)
-    verdict = "flagged" if finding.present else "not flagged"
-    yield (f"Study, {finding.finding.meaning}: {verdict}, {figure} of {finding.assessed} assessed (threshold {limit})")
-    for image in finding.key_images:
-        frame = "" if image.frame is None else f", frame {image.frame}"
-        yield f"Key image, {finding.finding.meaning}: {image.sop_instance_uid}{frame}"
-
-
-_FIGURES = {
-    Aggregation.MAXIMUM: "highest score {}",
-    Aggregation.MEAN: "mean score {}",
-    Aggregation.TOP_K: "mean of the highest scores {}",
-}
-
-
-def _flagged(content: ReportContent) -> str:
-    """Return that something is flagged; of a model with several classes, also what."""
-    if len(content.findings) < 2:
-        return "at least one finding is flagged"
-    return f"flagged: {', '.join(one.finding.meaning for one in content.findings if one.present)}"
-
-
 def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:
     """Return the algorithm parameters: the operating point, and which weights."""
     lines = [] if threshold is None else [f"threshold {threshold:.6g}"]
@@ -110,7 +52,7 @@ def serial_number(model: ModelIdentity) -> str:
     return model.weights_digest[:16]
 
 
-def _told_apart(score: float, threshold: float) -> tuple[str, str]:
+def told_apart(score: float, threshold: float) -> tuple[str, str]:
     """Return both with two digits, or with as many as show on which side of the threshold the score lies."""
     for digits in range(2, 7):
         texts = f"{score:.{digits}f}", f"{threshold:.{digits}f}"

@@ -5,6 +5,9 @@ References
 DICOM PS3.16 TID 1500, 1501, 1600, 4019; PS3.3 C.17.3
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
@@ -29,7 +32,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
-from node.dicom.report_choice import detailed
+from node.dicom.report_choice import detailed, number_of_parts
 from node.dicom.report_images import image, image_library, not_assessed_count, region
 from node.dicom.report_lines import (
     anomaly_line,
@@ -38,11 +41,11 @@ from node.dicom.report_lines import (
     parameter_lines,
     research_line,
     serial_number,
-    summary_lines,
 )
+from node.dicom.report_summary import SummaryLine, leading, summary
 from node.dicom.source import Source
-from node.domain.finding import Admission, Anomaly, Finding, Reading
-from node.domain.identifiers import derived_uid
+from node.domain.finding import Anomaly, Finding, Reading, StudyFinding
+from node.domain.identifiers import SOPInstanceUID, derived_uid
 from node.domain.report import ModelIdentity, ReportContent
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
@@ -60,8 +63,8 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
     """
     groups = [
         group
-        for reading, source in detailed(content, sources)
-        for group in _groups_of_image(content.model, reading, source)
+        for position, (reading, source) in enumerate(detailed(content, sources))
+        for group in _groups_of_image(content.model, reading, source, [] if position else leading(content, sources))
     ]
     report = MeasurementReport(
         observation_context=_observation_context(content.model),
@@ -71,8 +74,9 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
     )
     root = report[0]
-    root.ContentSequence.insert(len(root.ContentSequence) - 1, image_library(sources))
-    root.ContentSequence.append(_qualitative_evaluations(content))
+    measurements = len(root.ContentSequence) - 1
+    for position, item in enumerate((_qualitative_evaluations(content, sources), image_library(sources))):
+        root.ContentSequence.insert(measurements + position, item)
     _separate(root)
     return root
 
@@ -88,39 +92,65 @@ def _observation_context(model: ModelIdentity) -> ObservationContext:
     return ObservationContext(ObserverContext(standard_codes.DCM.Device, device))
 
 
-def _qualitative_evaluations(content: ReportContent) -> ContainerContentItem:
-    """Return TID 1500 rows 12 to 14: how the analyses went, and the lines for the whole report."""
+def _qualitative_evaluations(content: ReportContent, sources: list[Source]) -> ContainerContentItem:
+    """Return TID 1500 rows 12 to 14: how the analyses went, the study's result, and the lines for the whole report.
+
+    It stands before the images: a person reads it first.
+    """
     container = ContainerContentItem(codes.QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
+    of_study = {source.header.sop_instance_uid: source for source in sources}
     container.ContentSequence = ContentSequence(
         [
-            _summary_of_analyses(_status_of_all([_status(reading.admission) for reading in content.readings])),
-            *_comments(summary_lines(content)),
+            _summary_of_analyses(_status_of_study(content)),
+            *(_present(finding) for finding in content.findings if number_of_parts(content.readings) > 1),
+            *(_summary_comment(line, of_study) for line in summary(content, sources)),
         ]
     )
     return container
 
 
-def _status(admission: Admission) -> CodedConcept:
+def _present(finding: StudyFinding) -> CodeContentItem:
+    said = codes.PRESENT if finding.present else codes.ABSENT
+    return CodeContentItem(codes.concept(finding.finding), said, _CONTAINS)
+
+
+def _summary_comment(line: SummaryLine, sources: Mapping[SOPInstanceUID, Source]) -> TextContentItem:
+    """Return a line for a person, with a reference to the image that it names."""
+    item = TextContentItem(codes.COMMENT, line.text, _CONTAINS)
+    if line.image is not None:
+        source = replace(sources[line.image.sop_instance_uid], frame=line.image.frame)
+        item.ContentSequence = ContentSequence([image(source, codes.SOURCE, RelationshipTypeValues.INFERRED_FROM)])
+    return item
+
+
+def _status_of_study(content: ReportContent) -> CodedConcept:
+    status = _status_of_all([_status(reading) for reading in content.readings])
+    return codes.PARTIALLY_SUCCEEDED if status == codes.SUCCEEDED and content.unread else status
+
+
+def _status(reading: Reading) -> CodedConcept:
     """Return how it went for one image: refused with a reason, it was not attempted; without one, it failed."""
+    admission = reading.admission
     if admission.admitted:
-        return codes.SUCCEEDED
+        whole = all(frame.admitted for frame in reading.frames)
+        return codes.SUCCEEDED if whole else codes.PARTIALLY_SUCCEEDED
     return codes.FAILED if admission.reason is None else codes.NOT_ATTEMPTED
 
 
 def _status_of_all(statuses: list[CodedConcept]) -> CodedConcept:
     """Return how the analyses of all images went; where none succeeded, one that failed counts most."""
-    if codes.SUCCEEDED in statuses:
+    if codes.SUCCEEDED in statuses or codes.PARTIALLY_SUCCEEDED in statuses:
         return codes.SUCCEEDED if all(it == codes.SUCCEEDED for it in statuses) else codes.PARTIALLY_SUCCEEDED
     return codes.FAILED if codes.FAILED in statuses else codes.NOT_ATTEMPTED
 
 
 def _groups_of_image(
-    model: ModelIdentity, reading: Reading, source: Source
+    model: ModelIdentity, reading: Reading, source: Source, of_study: list[str]
 ) -> list[MeasurementsAndQualitativeEvaluations]:
-    """Return the groups of one image; the research line stands first in the first of them."""
+    """Return the groups of one image; the research line stands first in the first, and then what is of the study."""
+    first = [research_line(model), *of_study]
     if not reading.admission.admitted:
-        return [_not_assessed_group(model, reading, source)]
-    first = [research_line(model)]
+        return [_not_assessed_group(model, reading, source, first)]
     groups = [
         _finding_group(model, finding, source, position, [] if position else first)
         for position, finding in enumerate(reading.findings)
@@ -163,18 +193,18 @@ def _anomaly_group(
 
 
 def _not_assessed_group(
-    model: ModelIdentity, reading: Reading, source: Source
+    model: ModelIdentity, reading: Reading, source: Source, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return a group that says why, and holds neither a finding nor a score."""
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
         algorithm_id=_algorithm(model),
     )
-    items: list[ContentItem] = [_summary_of_analyses(_status(reading.admission))]
+    items: list[ContentItem] = [_summary_of_analyses(_status(reading))]
     if reading.admission.reason is not None:
         items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
     group[0].ContentSequence.extend([*items, not_assessed_count(source)])
-    return _completed(group, source, [research_line(model), not_assessed_line(reading)])
+    return _completed(group, source, [*opening, not_assessed_line(reading)])
 
 
 def _completed(

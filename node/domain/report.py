@@ -48,10 +48,11 @@ class ReportContent:
     outcome: Outcome
     readings: tuple[Reading, ...]  #: in the order of the source images; at least one
     created_at: datetime  #: aware
-    predecessor: ReportIdentity | None = None
+    predecessors: tuple[ReportIdentity, ...] = ()  #: the reports that this one takes the place of
     synthetic: bool = False  #: whether any image of the study is: the report says so
     findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class; none where no image was assessed
     patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
+    unread: int = 0  #: how many further images are still to be read: the report is one of a part of the study
 
 
 def report_identity(  # noqa: PLR0913 - an identity depends on exactly these
@@ -80,8 +81,8 @@ def report_identity(  # noqa: PLR0913 - an identity depends on exactly these
     patient_key
         What identifies patient and study in the sources' headers, so that a corrected identity makes a new report.
     predecessor
-        SOP Instance UID of the report that this one follows: where a study comes back to what it was before, the new
-        report is another one than the old.
+        SOP Instance UID of the report composed before this one, whether it left or not: where a study comes back to
+        what it was before, the new report is another one than the old.
     profile
         The destination profile that shaped the rendition.
     language

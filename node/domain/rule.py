@@ -52,8 +52,8 @@ class Rule:
     manufacturers: tuple[str, ...] = ()  #: whatever the case; * stands for any characters
     institutions: tuple[str, ...] = ()  #: likewise
     presentation_intents: tuple[str, ...] = ("FOR PRESENTATION",)
-    min_images: int = 1  #: of a study, let through by all of the above
-    max_images: int | None = None
+    min_images: int = 1  #: of a study, let through by all of the above and assessed by the model
+    max_images: int | None = None  #: of a study, let through by all of the above, assessed or not
     max_frames: int = 1  #: of one image; 1: the model reads single images
     aggregation: Aggregation = Aggregation.ANY
     top_k: int = 3  #: of TOP_K
@@ -79,13 +79,33 @@ def turned_away(rule: Rule, header: InstanceHeader, sender: str) -> str | None:
     return next((reason for ask in _QUESTIONS if (reason := ask(rule, header, sender)) is not None), None)
 
 
-def count_turned_away(rule: Rule, images: int) -> str | None:
-    """Return why a study of so many images that the model reads gets no result, or None where it gets one."""
-    if images < rule.min_images:
-        return f"{_images(images)}, fewer than min_images {rule.min_images}"
+def count_turned_away(rule: Rule, assessed: int, refused: int = 0, unread: int = 0) -> str | None:
+    """Return why a study of so many images gets no result, or None where it gets one or may still get one.
+
+    Parameters
+    ----------
+    rule
+        The model's rule.
+    assessed
+        How many images the model has assessed.
+    refused
+        How many it was to read and has not assessed: they were not admitted, or their reading failed.
+    unread
+        How many are still to be read: each may be assessed.
+    """
+    images = assessed + refused + unread
+    # a minimum of 1 asks for nothing: a study of which no image was assessed is told to be so
+    if rule.min_images > 1 and assessed + unread < rule.min_images:
+        without = f", {refused} of them not assessed" if refused else ""
+        return f"{_images(images)}{without}, fewer than min_images {rule.min_images}"
     if rule.max_images is not None and images > rule.max_images:
         return f"{_images(images)}, more than max_images {rule.max_images}"
     return None
+
+
+def waits_for_unread(rule: Rule, assessed: int) -> bool:
+    """Return whether so many assessed images are too few for a result, so that the unread ones are waited for."""
+    return rule.min_images > 1 and assessed < rule.min_images
 
 
 def _by_intent(rule: Rule, header: InstanceHeader, _: str) -> str | None:

@@ -10,15 +10,19 @@ from node.domain.instance import InstanceHeader
 from node.store.analyses import NewAnalysis
 
 
-def conclusion_of(outcome: Outcome, findings: Iterable[StudyFinding], *, synthetic: bool = False) -> str:
+def conclusion_of(
+    outcome: Outcome, findings: Iterable[StudyFinding], *, synthetic: bool = False, partial: bool = False
+) -> str:
     """Return the conclusion as text that is equal for two reports when a reader would learn nothing new.
 
-    It holds the outcome, which classes are present in the study and whether it is synthetic, and neither scores nor
-    the number of images.
+    It holds the outcome, which classes are present in the study, whether it is synthetic and whether images of it were
+    still to be read, and neither scores nor the number of images: the report of all images always follows that of a
+    part.
     """
     present = sorted(finding.name for finding in findings if finding.present)
-    said = {"outcome": outcome, "present": present}
-    return json.dumps(said | {"synthetic": True} if synthetic else said)
+    said: dict[str, object] = {"outcome": outcome, "present": present}
+    said |= {"synthetic": True} if synthetic else {}
+    return json.dumps(said | {"partial": True} if partial else said)
 
 
 def says_the_same(one: NewAnalysis, other: NewAnalysis) -> bool:

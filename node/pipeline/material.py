@@ -6,11 +6,11 @@ from node.domain.aggregate import aggregated, outcome_of
 from node.domain.finding import Outcome, Reading, StudyFinding
 from node.domain.instance import InstanceHeader
 from node.domain.patient import Patient, as_patient
-from node.domain.report import ModelIdentity, ReportIdentity
-from node.domain.rule import Rule, count_turned_away
+from node.domain.report import ModelIdentity
+from node.domain.rule import Rule, count_turned_away, waits_for_unread
 from node.pipeline.conclude import conclusion_of, digest_of, inputs_of, patient_key
 from node.pipeline.reading import not_read
-from node.store import analyses, findings, instances, merges, registry, rejections, synthetic, waits
+from node.store import analyses, findings, instances, merges, registry, rejections, synthetic, turned_away, waits
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 from node.store.instances import HeldInstance
@@ -27,11 +27,12 @@ class Material:
     sources: tuple[HeldInstance, ...]  #: in the order of the readings; the newest header first
     rule: Rule
     latest: Analysis | None
-    predecessor: ReportIdentity | None
+    previous: str  #: SOP Instance UID of the newest analysis' report, whether it left or not; "" where there is none
     synthetic: bool = False  #: the study is
     untrue: bool = False  #: the newest analysis rests on an image that was rejected since
     patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
     unread: tuple[str, ...] = ()  #: SOP Instance UIDs that are still to be read: it could wait no longer
+    was_turned_away: bool = False  #: since the newest analysis, so that what waited of it was cancelled
 
     @property
     def header(self) -> InstanceHeader:
@@ -52,16 +53,25 @@ class Material:
     @property
     def conclusion(self) -> str:
         """The same as text that can be compared."""
-        return conclusion_of(self.outcome, self.findings, synthetic=self.synthetic)
+        return conclusion_of(self.outcome, self.findings, synthetic=self.synthetic, partial=bool(self.unread))
 
     @property
     def turned_away(self) -> str | None:
         """Why the rule wants no result of a study of so many images, or None where it does."""
-        return count_turned_away(self.rule, len(self.readings))
+        return count_turned_away(self.rule, self._assessed, len(self.readings) - self._assessed, len(self.unread))
+
+    @property
+    def is_too_little(self) -> bool:
+        """Whether the images that are still to be read have to be waited for."""
+        return not self.readings or (bool(self.unread) and waits_for_unread(self.rule, self._assessed))
+
+    @property
+    def _assessed(self) -> int:
+        return sum(reading.admission.admitted for reading in self.readings)
 
 
-def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | None:
-    """Return what a study's report is made from, or None where nothing of it was to be read.
+def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
+    """Return what a study's report is made from; without readings where nothing of it was read.
 
     Rejected images have no readings here. One whose file is gone for its age stays with what was read of it.
     """
@@ -73,12 +83,11 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | 
     unread |= dict.fromkeys(removed, _REMOVED)
     readings |= {uid: not_read(uid, sentence) for uid, sentence in unread.items()}
     held = [one for one in instances.of_study(tx, study_uid) if one.header.sop_instance_uid in readings]
-    if not held:
-        return None
     newest = instances.newest_header(tx, study_uid, model.name)
     sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order
     of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
     latest = analyses.latest(tx, study_uid, model.name)
+    renditions = analyses.renditions(tx, latest.id) if latest else []
     registration = registry.get(tx, model.name)
     return Material(
         of_sources,
@@ -86,11 +95,12 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material | 
         tuple(sources),
         registration.rule if registration else Rule(),
         latest,
-        analyses.renditions(tx, latest.id)[0].identity if latest else None,
+        renditions[0].sop_instance_uid if renditions else "",
         synthetic.is_synthetic(tx, study_uid),
         latest is not None and rejections.is_untrue(tx, latest.id),
-        merges.patient_of(tx, [source.header for source in sources]),
+        merges.patient_of(tx, [source.header for source in sources]) if sources else None,
         tuple(waits.unread(tx, study_uid, model.name)),
+        turned_away.has(tx, study_uid, model.name),
     )
 
 
@@ -99,7 +109,7 @@ def unchanged(material: Material, model: ModelIdentity) -> bool:
 
     One that may rest on a rejected image never counts: what is composed now takes its place.
     """
-    latest = None if material.untrue else material.latest
+    latest = None if material.untrue or material.was_turned_away else material.latest
     return latest is not None and (
         latest.version,
         latest.inputs_digest,

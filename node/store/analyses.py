@@ -3,14 +3,17 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, exists, insert, select
+from sqlalchemy.orm import aliased
 
 from node.domain.finding import Outcome, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.lifecycle import State
 from node.domain.report import ReportIdentity
 from node.store import tables
 from node.store.codec import study_findings_from_json, study_findings_to_json
 from node.store.database import Transaction
+from node.store.tables import Delivery, DeliveryKind
 from node.store.upsert import insert_into
 
 
@@ -68,6 +71,28 @@ def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
     newest = (
         select(tables.Analysis)
         .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        .order_by(tables.Analysis.id.desc())
+        .limit(1)
+    )
+    row = tx.scalar(newest)
+    return None if row is None else _analysis(row)
+
+
+def at_peer(tx: Transaction, study_uid: str, model: str, peer: str, *, taken_back: bool = True) -> Analysis | None:
+    """Return the newest analysis whose report a peer has or is getting, or None where there is none.
+
+    One that was taken back counts, because the peer got it, but not with `taken_back=False`.
+    """
+    counts = Delivery.state.in_((State.DONE, State.RUNNING))
+    note = aliased(Delivery)
+    of_analysis = note.analysis_id == tables.Analysis.id, note.peer == peer, note.state != State.CANCELLED
+    was = exists().where(*of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(tables.Analysis)
+    newest = (
+        select(tables.Analysis)
+        .join(Delivery, Delivery.analysis_id == tables.Analysis.id)
+        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
+        .where(counts if taken_back else and_(counts, ~was))
         .order_by(tables.Analysis.id.desc())
         .limit(1)
     )

@@ -15,8 +15,9 @@ from sqlalchemy.orm import aliased
 
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import audit, work
+from node.store import audit, rejections, work
 from node.store.database import Transaction
+from node.store.operation_tables import Rejection
 from node.store.tables import Job, JobKind
 
 
@@ -219,6 +220,7 @@ def _something_is_read() -> ColumnElement[bool]:
         read.model == Job.model,
         read.kind == JobKind.READ,
         read.state.in_((State.DONE, State.BURIED)),
+        ~exists().where(Rejection.sop_instance_uid == read.subject_uid, rejections.calls_wrong()),
     )
 
 

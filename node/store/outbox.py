@@ -214,7 +214,14 @@ _STILL_MINE = select(Delivery.id).where(
 )
 
 
-def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: datetime) -> int:
+def cancel_waiting(
+    tx: Transaction,
+    study_uid: str,
+    model: str,
+    peer: str,
+    now: datetime,
+    reason: str = "a newer report takes its place",
+) -> int:
     """Cancel what waits or is held of a study's and model's reports to a peer; return how many.
 
     What is under way is left to its worker, which asks before it sends whether the report is still the current one.
@@ -223,7 +230,7 @@ def cancel_waiting(tx: Transaction, study_uid: str, model: str, peer: str, now: 
     which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
     cancelled = work.cancel(tx, Delivery, which, now)
     for identity in cancelled:
-        _note(tx, identity, "delivery cancelled", now, reason="a newer report takes its place")
+        _note(tx, identity, "delivery cancelled", now, reason=reason)
     return len(cancelled)
 
 

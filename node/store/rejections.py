@@ -169,6 +169,11 @@ def restore(tx: Transaction, sop_uid: str) -> bool:
     return bool(was)
 
 
+def calls_wrong() -> ColumnElement[bool]:
+    """Return the condition for a `Rejection` to call what it names wrong."""
+    return Rejection.code_value.in_(_WRONG)
+
+
 def not_rejected() -> ColumnElement[bool]:
     """Return the condition for stored instances that are not rejected; its query names `Instance`.
 

@@ -24,6 +24,11 @@ def put(tx: Transaction, study_uid: str, model: str, reason: str, now: datetime)
     return True
 
 
+def has(tx: Transaction, study_uid: str, model: str) -> bool:
+    """Return whether a study gets no result of a model, as its last compose found."""
+    return tx.get(TurnedAwayStudy, (study_uid, model), populate_existing=True) is not None
+
+
 def clear(tx: Transaction, study_uid: str, model: str) -> None:
     """Forget it: the study gets a result of the model."""
     this = (TurnedAwayStudy.study_instance_uid == study_uid, TurnedAwayStudy.model == model)

@@ -42,10 +42,11 @@ _HARMLESS = {
     "The VR checker does not support this Specific Character Set: ISO_IR 192",
 }
 
-# TID 1501 is extensible, and PixelMed reports what it does not list: the lines for a person, the presence of the
-# class, and what is said of an image that was not assessed
+# TID 1500 and 1501 are extensible, and PixelMed reports what they do not list: the lines for a person and the image
+# that one names, the presence of the class, and what is said of an image that was not assessed
 _BESIDE_THE_TEMPLATE = {
     'TEXT (121106,DCM,"Comment")',
+    'IMAGE (260753009,SCT,"Source")',
     'CODE (233604007,SCT,"Pneumonia")',
     'CODE (111065,DCM,"Summary of Analyses")',
     'CODE (121077,DCM,"Conclusion")',
@@ -112,6 +113,14 @@ def test_dcentvfy_finds_report_and_images_of_one_patient_and_study(study: Study,
 def test_pixelmed_finds_the_templates_kept(study: Study, tmp_path: Path) -> None:
     """TID 1500, 1501, 300 and 4019."""
     assert _pixelmed(study.report_file(tmp_path)) == []
+
+
+def test_pixelmed_finds_nothing_in_a_report_of_a_part_of_a_study(tmp_path: Path) -> None:
+    """PARTIAL, with the study's result before the images."""
+    path = study_of(tmp_path, "two images").saying(unread=3).report_file(tmp_path)
+    assert _pixelmed(path) == []
+    assert "PARTIAL" in _clean_output("dsrdump", str(path)).upper()
+    _clean_output("dciodvfy", "-new", str(path))
 
 
 def test_dcmtk_dumps_and_renders_every_report(study: Study, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from node.config import PeerSettings
 from node.config.settings import DatabaseSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
-from node.dicom.report_lines import SYNTHETIC_LINE
+from node.dicom.report_summary import SYNTHETIC_LINE
 from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.network.reception import IncomingInstance, gathered

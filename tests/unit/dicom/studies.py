@@ -104,9 +104,9 @@ def study_of(folder: Path, case: str, character_set: str = "", model: ModelIdent
     )
     identity = report_identity(study, model, tuple(instances), COMPREHENSIVE_3D_SR)
     earlier = replace(identity, sop_instance_uid=SOPInstanceUID(derived_uid("earlier", study)))
-    predecessor = earlier if case == "predecessor" else None
+    predecessors = (earlier,) if case == "predecessor" else ()
     content = ReportContent(
-        study, model, outcome, readings, CREATED_AT, predecessor, findings=tuple(aggregated(readings))
+        study, model, outcome, readings, CREATED_AT, predecessors, findings=tuple(aggregated(readings))
     )
     return Study(content, identity, sources)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from node.dicom.report_lines import summary_lines
+from node.dicom.report_summary import summary as summary_of
 from node.domain.aggregate import aggregated, in_one, outcome_of
 from node.domain.finding import Admission, Code, Finding, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
@@ -25,7 +25,7 @@ def summary(*shares: float) -> str:
     of_study = tuple(aggregated([reading]))
     outcome = outcome_of([reading], of_study)
     content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome, (reading,), now, findings=of_study)
-    return summary_lines(content)[-1]
+    return summary_of(content, [])[-1].text
 
 
 def test_of_several_classes_the_one_that_is_there_is_named() -> None:
@@ -49,7 +49,7 @@ def of_study(how: Aggregation, *readings: Reading) -> list[str]:
     model, now = ModelIdentity("digits", "1", "2.25.1"), datetime(2026, 1, 2, tzinfo=UTC)
     outcome = outcome_of(readings, findings)
     content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome, readings, now, findings=findings)
-    return summary_lines(content)[2:]
+    return [line.text for line in summary_of(content, [])[2:]]
 
 
 def image(number: int, share: float) -> Reading:
@@ -64,7 +64,7 @@ def image(number: int, share: float) -> Reading:
         (Aggregation.ANY, "flagged, in 2 of 3 assessed (threshold 0.50)"),
         (Aggregation.MAXIMUM, "flagged, highest score 0.90 of 3 assessed (threshold 0.50)"),
         (Aggregation.MEAN, "flagged, mean score 0.53 of 3 assessed (threshold 0.50)"),
-        (Aggregation.TOP_K, "flagged, mean of the highest scores 0.75 of 3 assessed (threshold 0.50)"),
+        (Aggregation.TOP_K, "flagged, mean of the 2 highest scores 0.75 of 3 assessed (threshold 0.50)"),
     ],
 )
 def test_a_study_of_several_images_says_its_score_its_threshold_and_its_key_images(how: Aggregation, line: str) -> None:
@@ -95,4 +95,4 @@ def test_a_study_that_is_not_flagged_has_no_key_image() -> None:
 def test_of_many_images_the_summary_says_that_the_report_goes_into_a_few() -> None:
     """And of how many the result is made."""
     *_, last = of_study(Aggregation.ANY, *(image(number, 0.1) for number in range(300)))
-    assert last.startswith("Of 300 images and frames, this report goes into those that decided")
+    assert last == "Of 300 images and frames, this report goes into the highest of each class."

@@ -24,8 +24,7 @@ def test_a_report_is_shown_as_a_tree(tmp_path: Path) -> None:
 def test_a_later_report_shows_what_it_replaces(tmp_path: Path) -> None:
     """By its UID."""
     study = study_of(tmp_path, "predecessor")
-    assert study.content.predecessor is not None
-    assert f"replaces:     {study.content.predecessor.sop_instance_uid}" in report_text(study.report())
+    assert f"replaces:     {study.content.predecessors[0].sop_instance_uid}" in report_text(study.report())
 
 
 def test_reports_of_others_are_shown_too() -> None:
