@@ -254,7 +254,9 @@ class Kept:
 
 
 def _end_of(code: int | None) -> str:
-    if code is not None and code < 0:
+    if code is None:
+        return "not known: the server that forks does not tell"
+    if code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
 
