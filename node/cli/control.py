@@ -35,13 +35,19 @@ def release(
         list[int] | None, typer.Option("--delivery", help="Id of a delivery in the state held (repeatable).")
     ] = None,
     discard: Discard = False,
+    despite_patient: Annotated[
+        bool, typer.Option("--despite-patient", help="Send it although the peer holds the study of another patient.")
+    ] = False,
 ) -> None:
     """End a hold, or let go of single deliveries, and send or discard what gathered."""
     settings = settings_of(context)
     if delivery and model:
         raise OperatorError("say --model NAME or --delivery ID, not both", exit_code=2)
+    if despite_patient and (discard or not delivery):
+        raise OperatorError("--despite-patient is for --delivery ID, without --discard", exit_code=2)
     if delivery:
-        said = control.release_deliveries(settings, delivery, who(), utc_now(), discard=discard)
+        how = {"discard": discard, "despite_patient": despite_patient}
+        said = control.release_deliveries(settings, delivery, who(), utc_now(), **how)
     else:
         said = control.release(settings, model, who(), utc_now(), discard=discard)
     console.print(said, markup=False)
@@ -55,11 +61,12 @@ def recall_(
     send: Annotated[
         bool, typer.Option("--send", help="Stop what waits, and send rejection notes where peers take them.")
     ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the timelines of the studies.")] = "",
     as_json: Json = False,
 ) -> None:
     """List every study and peer that got a version's results; with --send, take them back."""
     settings = settings_of(context)
-    said = recall.send(settings, model, version, who(), utc_now()) if send else ""
+    said = recall.send(settings, model, version, who(), utc_now(), reason) if send else ""
     listing(recall.listed(settings, model, version), as_json, recall.COLUMNS)
     if said and not as_json:
         console.print(said, markup=False)

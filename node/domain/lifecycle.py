@@ -49,6 +49,19 @@ class State(StrEnum):
     who does not match. ``deliveries`` lists it; ``release`` sends or discards it."""
 
 
+class HeldFor(StrEnum):
+    """Why a delivery is kept back by itself; to release it waives this alone."""
+
+    AGE = "age"
+    """The result is too old to surprise a reader with."""
+
+    STUDY = "study"
+    """Its peer does not hold the study, so that whose it is there cannot be asked."""
+
+    PATIENT = "patient"
+    """Its peer holds the study under another identity."""
+
+
 OPEN_STATES = (State.WAITING, State.RUNNING)
 """The states from which work is still to come."""
 

@@ -43,13 +43,20 @@ class KeptAssociation:
         self._association: SendingAssociation | None = None
         self._proposals: list[Syntaxes] = []
         self._stored = 0
+        self.offers = 0
+        """How often something may have left; whoever wants to know it of one instance sets it to 0 before."""
 
     @property
     def is_open(self) -> bool:
         """Whether an association stands, as far as is known."""
         return self._requestor is not None
 
-    def open_for(self, syntaxes: tuple[str, str], others: Callable[[], Iterable[tuple[str, str]]]) -> None:
+    def open_for(
+        self,
+        syntaxes: tuple[str, str],
+        others: Callable[[], Iterable[tuple[str, str]]],
+        watch: Callable[[], None] | None = None,
+    ) -> None:
         """See that an association stands that proposed a context for this pair of SOP class and transfer syntax.
 
         Parameters
@@ -58,6 +65,8 @@ class KeptAssociation:
             SOP Class UID and Transfer Syntax UID of the next instance.
         others
             Asked where an association is opened: what else it is to be good for.
+        watch
+            Called every second or so while the peer is slow; what it raises is raised here, and nothing stands then.
 
         Raises
         ------
@@ -65,10 +74,10 @@ class KeptAssociation:
             When no association comes about.
         """
         if self._stored >= self._longest_run or Syntaxes(*syntaxes) not in self._proposals:
-            self.close()
+            self.close(watch)
         if self._requestor is None:
             wanted = dict.fromkeys(Syntaxes(*pair) for pair in (syntaxes, *others()))
-            self._open(list(wanted)[:MAXIMUM_CONTEXTS])
+            self._open(list(wanted)[:MAXIMUM_CONTEXTS], watch)
 
     def store(self, instance: OutgoingInstance, watch: Callable[[], None] | None = None) -> StoreAnswer:
         """Send one instance on the association that `open_for` has opened, and return what the peer answered.
@@ -89,30 +98,35 @@ class KeptAssociation:
         except AssociationLost:
             if not is_reused:
                 raise
-        self._open(self._proposals)
+        self._open(self._proposals, watch)
         return self._store(instance, watch)
 
-    def close(self) -> None:
-        """Release the association, if one stands."""
+    def close(self, watch: Callable[[], None] | None = None) -> None:
+        """Release the association, if one stands; `watch` is that of `open_for`."""
         requestor, self._requestor = self._requestor, None
         if requestor is not None:
-            requestor.watch(None)
-            requestor.release()
+            requestor.watch(watch)
+            try:
+                requestor.release()
+            except BaseException:
+                requestor.abort(at_once=True)
+                raise
 
     def _abort(self, *, at_once: bool) -> None:
         requestor, self._requestor = self._requestor, None
         if requestor is not None:
             requestor.abort(at_once=at_once)
 
-    def _open(self, proposals: list[Syntaxes]) -> None:
+    def _open(self, proposals: list[Syntaxes], watch: Callable[[], None] | None) -> None:
         self._proposals, self._stored = proposals, 0
-        self._requestor = Requestor(self._peer, self._calling_ae_title, proposals, self._timeouts)
+        self._requestor = Requestor(self._peer, self._calling_ae_title, proposals, self._timeouts, watch=watch)
         self._association = SendingAssociation(self._peer, self._requestor)
 
     def _store(self, instance: OutgoingInstance, watch: Callable[[], None] | None) -> StoreAnswer:
         if self._association is None or self._requestor is None:
             raise AssociationLost(f"no association with {self._peer} stands")
         self._association.context(instance)
+        self.offers += 1
         try:
             answer = self._association.store(instance, watch)
         except BaseException as error:
@@ -139,28 +153,34 @@ class KeptSearch:
         self._stack = ExitStack()
         self._search: Search | None = None
 
-    def studies(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
-        """Return the studies that match, as `node.network.query.Search.find` does and with its errors."""
+    def studies(self, keys: Mapping[str, str], watch: Callable[[], None] | None = None) -> list[dict[str, str]]:
+        """Return the studies that match, as `node.network.query.Search.find` does and with its errors.
+
+        `watch` is called every second or so while the peer is slow; what it raises is raised here.
+        """
         is_reused = self._search is not None
         try:
-            return self._studies(keys)
+            return self._studies(keys, watch)
         except AssociationLost:
             if not is_reused:
                 raise
-        return self._studies(keys)
+        return self._studies(keys, watch)
 
     def close(self) -> None:
         """Release the association, if one stands."""
         self._search = None
         self._stack.close()
 
-    def _studies(self, keys: Mapping[str, str]) -> list[dict[str, str]]:
+    def _studies(self, keys: Mapping[str, str], watch: Callable[[], None] | None) -> list[dict[str, str]]:
         try:
             if self._search is None:
-                opened = open_search(self._peer, self._calling_ae_title, self._timeouts)
+                opened = open_search(self._peer, self._calling_ae_title, self._timeouts, watch)
                 self._search = self._stack.enter_context(opened)
-            return self._search.find("STUDY", keys)
+            self._search.watch(watch)
+            found = self._search.find("STUDY", keys)
         except BaseException as error:
             self._search, stack, self._stack = None, self._stack, ExitStack()
             stack.__exit__(type(error), error, error.__traceback__)  # which aborts it
             raise
+        self._search.watch(None)
+        return found

@@ -8,17 +8,19 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.domain.lifecycle import State
+from node.domain.lifecycle import HeldFor, State
 from node.pipeline.operate import open_database
 from node.store import audit, control_views, holds, registry, releasing
 from node.store.database import Database, Transaction
 from node.store.holds import ALL_MODELS, HoldInForce
 from node.store.releasing import Gathered
 from node.store.tables import DeliveryKind
+
+T = TypeVar("T")
 
 REJECTIONS_COLUMNS = ("received_at", "state", "meaning", "calling_ae_title", "instances", "delivered", "error")
 
@@ -59,11 +61,12 @@ def hold(settings: Settings, model: str, reason: str, who: str, now: datetime) -
 
     with open_database(settings) as database:
         database.write(place)
-        running = stopped(database, lambda tx: releasing.count_running(tx, model))
+        running = stopped(database, lambda tx: releasing.running(tx, model))
         waiting = database.read(lambda tx: len(releasing.of_model(tx, model)))
     what = f"model {model}" if model else "everything that leaves"
     under_way = (
-        f"{running} of them still count as under way: a running node is about to stop them, and without one nothing is"
+        f"{len(running)} of them still count as under way, to {', '.join(dict.fromkeys(running))}: a running node is "
+        "about to stop them, and without one nothing is"
         if running
         else "nothing is under way"
     )
@@ -83,21 +86,33 @@ def release(settings: Settings, model: str, who: str, now: datetime, *, discard:
     with open_database(settings) as database:
         database.read(lambda tx: _require_hold(tx, model))
         if discard:
-            stopped(database, lambda tx: releasing.count_running(tx, model))
+            stopped(database, lambda tx: releasing.running(tx, model))
         released = database.write(lambda tx: _release(tx, model, who, now, discard=discard))
         still = database.read(holds.in_force)
     said = f"{len(released)} deliveries {'discarded' if discard else 'let go'}"
     return ". ".join([said, *(f"Still in force: {hold.said}" for hold in still)])
 
 
-def release_deliveries(settings: Settings, ids: list[int], who: str, now: datetime, *, discard: bool) -> str:
-    """Send or discard deliveries that are kept back by themselves.
+def release_deliveries(
+    settings: Settings, ids: list[int], who: str, now: datetime, *, discard: bool, despite_patient: bool = False
+) -> str:
+    """Send or discard deliveries that are kept back by themselves; what else may keep one back is asked again.
+
+    Parameters
+    ----------
+    settings, ids, who, now
+        Whose database, which deliveries, who says so, and when.
+    discard
+        Whether they are cancelled.
+    despite_patient
+        Whether they are sent although the peer holds the study under another identity.
 
     Raises
     ------
     OperatorError
-        Where one of them is not; nothing is changed then.
+        Where one of them is not held, or with `despite_patient` not for its patient; nothing is changed then.
     """
+    waiving = {HeldFor.PATIENT} if despite_patient else {HeldFor.AGE, HeldFor.STUDY}
 
     def work(tx: Transaction) -> None:
         found = releasing.held(tx, ids)
@@ -106,12 +121,17 @@ def release_deliveries(settings: Settings, ids: list[int], who: str, now: dateti
             raise OperatorError(
                 f"not held: {', '.join(map(str, missing))}; `pacs-node deliveries` lists those in the state held"
             )
+        others = [str(one.id) for one in found if one.held_for != HeldFor.PATIENT]
+        if despite_patient and others:
+            raise OperatorError(
+                f"not held for the patient: {', '.join(others)}; release them without --despite-patient"
+            )
         if discard:
             releasing.discard(tx, found, now, "discarded by an operator", by=who)
             return
-        releasing.let_go(tx, found, now)
-        for one in found:
-            releasing.note(tx, [one], "delivery released", now, by=who, held_for=one.last_error)
+        for one in releasing.let_go(tx, found, now, waiving):
+            said = {"by": who, "held_for": one.last_error} | ({"despite_patient": True} if despite_patient else {})
+            releasing.note(tx, [one], "delivery released", now, **said)
 
     with open_database(settings) as database:
         database.write(work)
@@ -127,7 +147,7 @@ def rejections(settings: Settings) -> list[dict[str, Any]]:
 
 
 def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rejection notes as a table shows them: how many instances, and where reports on them stand."""
+    """Return rejection notes as a table shows them: how many instances, and where which reports on them stand."""
     return [
         {
             **row,
@@ -144,8 +164,8 @@ def in_force(settings: Settings) -> list[HoldInForce]:
         return database.read(holds.in_force)
 
 
-def stopped(database: Database, count: Callable[[Transaction], int]) -> int:
-    """Wait until nothing is under way any more, or for `STOPPED_WITHIN_S`; return how much still is."""
+def stopped(database: Database, count: Callable[[Transaction], T]) -> T:
+    """Wait until nothing is under way any more, or for `STOPPED_WITHIN_S`; return what still is."""
     deadline, pause = time.monotonic() + STOPPED_WITHIN_S, threading.Event()
     while (running := database.read(count)) and time.monotonic() < deadline:
         pause.wait(_LOOK_AGAIN_S)
@@ -162,8 +182,7 @@ def _release(tx: Transaction, model: str, who: str, now: datetime, *, discard: b
         releasing.note(tx, waiting, "delivery released", now, by=who, held_for=reasons)
         return waiting
     reports = [one for one in gathered if one.kind is DeliveryKind.REPORT]
-    releasing.discard(tx, reports, now, "discarded when the hold was released", by=who, held_for=reasons)
-    return reports
+    return releasing.discard(tx, reports, now, "discarded when the hold was released", by=who, held_for=reasons)
 
 
 def _require_registered(tx: Transaction, model: str) -> None:

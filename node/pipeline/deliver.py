@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.config import DeliverSettings, PeerSettings
+from node.domain.lifecycle import HeldFor
 from node.domain.patient import IDENTITY_KEYS
 from node.network.kept import KeptAssociation, KeptSearch
 from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
@@ -107,23 +108,25 @@ class Courier:
 
     def handle(self, delivery: ClaimedDelivery) -> None:
         """Send the pinned rendition, where it is still to leave, and settle the delivery by the answer."""
+        self._association.offers = 0
         self._given.reached(DeliveryStep.CLAIMED)
         try:
             if self._may_leave(delivery):
                 answer = self._send(delivery)
                 self._given.reached(DeliveryStep.ANSWERED)
                 # settled before the release: a peer that has answered holds the report, however the association ends
-                self._settling.by_answer(delivery, answer)
+                self._settling.by_answer(delivery, answer, is_first=self._association.offers == 1)
                 self._given.reached(DeliveryStep.SETTLED)
         except _NotWanted:
-            self._settling.put_back(delivery)
+            self._settling.put_back(delivery, may_have_left=self._association.offers > 0)
         finally:
             self._idle_until = self._clock() + timedelta(seconds=IDLE_GRACE_S)
 
     def fail(self, delivery: ClaimedDelivery, error: Exception) -> None:
         """Settle a delivery whose `handle` raised; a peer that was not reached is left alone after a few of these."""
         patience = self._given.patience if isinstance(error, PeerUnreachable) else None
-        self._settling.by_failure(delivery, described(error), patience, permanent=is_permanent(error))
+        how = {"permanent": is_permanent(error), "may_have_left": self._association.offers > 0}
+        self._settling.by_failure(delivery, described(error), patience, **how)
 
     def next_due(self) -> datetime | None:
         """Return when `claim` may find something or has an association to let go of."""
@@ -150,13 +153,13 @@ class Courier:
             return False
         report, was_open = delivery.rendition, self._association.is_open
         # what could not leave anyway is neither too late nor another patient's: the peer is reached first
-        self._association.open_for((report.sop_class_uid, report.transfer_syntax_uid), self._syntaxes_waiting)
+        syntaxes = report.sop_class_uid, report.transfer_syntax_uid
+        self._association.open_for(syntaxes, self._syntaxes_waiting, self._watch(delivery))
         limit_s = self._given.settings.max_result_age_s
-        reason = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
-        reason = reason or self._mismatch(delivery)
-        if reason:
-            way_out = f"`pacs-node release --delivery {delivery.id}` sends it, with --discard it is dropped"
-            self._settling.hold(delivery, f"{reason}; {way_out}")
+        hindrance = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
+        hindrance = hindrance or self._mismatch(delivery)
+        if hindrance is not None:
+            self._settling.hold(delivery, hindrance.said(delivery.id), hindrance.held_for)
             return False
         # a peer may take its time for an association or an answer, and a correction may have come meanwhile
         return (was_open and not self._peer.query) or self._is_current(delivery)
@@ -174,16 +177,19 @@ class Courier:
         self._database.read(lambda tx: leaving.require_permission(tx, delivery, self._peer))
         return True
 
-    def _mismatch(self, delivery: ClaimedDelivery) -> str:
+    def _mismatch(self, delivery: ClaimedDelivery) -> leaving.Hindrance | None:
         if not leaving.is_asked_about(delivery, self._peer):
-            return ""
+            return None
         header = self._database.read(lambda tx: leaving.header_that_counts(tx, delivery))
         if header is None:
-            return ""
+            return None
         keys = dict.fromkeys(IDENTITY_KEYS, "") | {"StudyInstanceUID": header.study_instance_uid}
-        answers = self._search.studies(keys)
-        waited = self._clock() - delivery.created_at
-        return leaving.mismatch(header, answers, self._peer, waited, self._given.settings.identity_wait_s)
+        answers = self._search.studies(keys, self._watch(delivery))
+        waited = self._clock() - delivery.waits_since
+        # what was let go although the peer did not hold the study waits no longer for it, and is no other patient's
+        wait_s = 0.0 if HeldFor.STUDY in delivery.waived else self._given.settings.identity_wait_s
+        hindrance = leaving.mismatch(header, answers, self._peer, waited, wait_s)
+        return None if hindrance is not None and hindrance.held_for in delivery.waived else hindrance
 
     def _syntaxes_waiting(self) -> Sequence[tuple[str, str]]:
         return self._database.read(lambda tx: outgoing.syntaxes_waiting(tx, self._peer.name))
@@ -193,13 +199,18 @@ class Courier:
         outgoing_report = OutgoingInstance(
             report.sop_class_uid, report.sop_instance_uid, report.transfer_syntax_uid, report.dataset
         )
+        watch = self._watch(delivery)
+        watch()
+        return self._association.store(outgoing_report, watch)
+
+    def _watch(self, delivery: ClaimedDelivery) -> Callable[[], None]:
+        """Return what is called every second or so while the peer is slow, and raises once this must not leave."""
 
         def watch() -> None:
             if not self._database.read(lambda tx: outbox.is_wanted(tx, delivery)):
                 raise _NotWanted
 
-        watch()
-        return self._association.store(outgoing_report, watch)
+        return watch
 
     def _look_for_alarm(self) -> None:
         """Say, once an hour at most, that something has been waiting for this peer for too long."""

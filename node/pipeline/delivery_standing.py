@@ -29,7 +29,7 @@ def told_of(tx: Transaction, rows: list[Listed], now: datetime, age_alarm_s: flo
     list of dict
         The keys of `node.store.views.deliveries`, and ``last_answer`` (status, meaning and comment in words, "" where
         none came), ``paused_until`` (of one that waits: nothing is tried at the peer before; else null) and
-        ``overdue`` (whether it waits for longer than `age_alarm_s`).
+        ``overdue`` (whether it waits for longer than `age_alarm_s`, and no hold keeps it back).
     """
     pauses = {one.peer: one.paused_at(now) for one in destinations.all(tx)}
     return [row | _standing(row, pauses.get(row["peer"]), now, age_alarm_s) for row in rows]
@@ -61,11 +61,11 @@ def _overdue(settings: Settings, database: Database, peer: str, now: datetime) -
 
 
 def _standing(row: Listed, paused_until: datetime | None, now: datetime, age_alarm_s: float) -> dict[str, Any]:
-    since = datetime.fromisoformat(row["released_at"] or row["created_at"])
+    since = datetime.fromisoformat(row["waits_since"])
     waits = row["state"] in OPEN_STATES
     status = row["last_status"]
     return {
         "last_answer": "" if status is None else worded(StoreAnswer(status, row["last_comment"])),
         "paused_until": iso(paused_until) if waits else None,
-        "overdue": waits and now - since > timedelta(seconds=age_alarm_s),
+        "overdue": waits and row["hold"] is None and now - since > timedelta(seconds=age_alarm_s),
     }

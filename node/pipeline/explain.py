@@ -56,7 +56,8 @@ def _rejected(instance: dict[str, Any]) -> str:
 def _untrue(report: dict[str, Any]) -> str:
     note = report["rejection_note"]
     taken_back = f"a rejection note is {note}" if note else "no rejection note goes there: have it removed"
-    return f"  {report['sop_instance_uid']} rests on a rejected image and was sent to {report['peer']}: {taken_back}"
+    sent = "was sent to" if report["sent_at"] else "may have got to"
+    return f"  {report['sop_instance_uid']} rests on a rejected image and {sent} {report['peer']}: {taken_back}"
 
 
 def _copy(copy: dict[str, Any]) -> str:

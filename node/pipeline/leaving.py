@@ -4,17 +4,40 @@ It knows rows and what a peer has answered, and sends nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.config import PeerSettings
 from node.domain.errors import Permanent, Transient
 from node.domain.instance import InstanceHeader
+from node.domain.lifecycle import HeldFor
 from node.domain.patient import differing
 from node.pipeline.conclude import destinations, patient_key, says_the_same
-from node.store import analyses, instances, merges, outgoing, queue, registry, rejections, synthetic
+from node.store import analyses, instances, merges, outgoing, queue, recalls, registry, rejections, synthetic
 from node.store.database import Transaction
 from node.store.outbox import ClaimedDelivery
 from node.store.tables import DeliveryKind
+
+_SENDS = "`pacs-node release --delivery {0}` sends it, with --discard it is dropped"
+_WAY_OUT = {
+    HeldFor.AGE: _SENDS,
+    HeldFor.STUDY: _SENDS,
+    HeldFor.PATIENT: (
+        "`pacs-node release --delivery {0}` asks again, with --despite-patient sends it, with --discard it is dropped"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why a delivery waits for an operator's word."""
+
+    held_for: HeldFor
+    text: str
+
+    def said(self, delivery_id: int) -> str:
+        """Return it with the ways out."""
+        return f"{self.text}; {_WAY_OUT[self.held_for].format(delivery_id)}"
 
 
 class IdentityCorrected(Transient):
@@ -34,6 +57,8 @@ def superseded(tx: Transaction, delivery: ClaimedDelivery) -> str:
     if rejections.is_untrue(tx, delivery.analysis_id):
         return "an image that it rests on was rejected"
     analysis = analyses.get(tx, delivery.analysis_id)
+    if recalled := recalls.why(tx, analysis.model, analysis.version):
+        return recalled
     latest = analyses.latest(tx, delivery.study_instance_uid, delivery.model)
     if latest is not None and not says_the_same(latest, analysis):
         return "a newer report says otherwise"
@@ -78,25 +103,26 @@ def require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSet
         raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")
 
 
-def too_late(tx: Transaction, delivery: ClaimedDelivery, now: datetime, max_result_age_s: float) -> str:
-    """Return why a result came too late to go to a reader unasked, or "" where it may go.
+def too_late(tx: Transaction, delivery: ClaimedDelivery, now: datetime, max_result_age_s: float) -> Hindrance | None:
+    """Return why a result came too late to go to a reader unasked, or None where it may go.
 
-    What corrects a report that the peer has always goes, and so does what an operator has let go.
+    What corrects a report that the peer has always goes, and so does what an operator has let go although it was late.
     """
-    if delivery.kind is not DeliveryKind.REPORT or delivery.released_at is not None:
-        return ""
+    if delivery.kind is not DeliveryKind.REPORT or HeldFor.AGE in delivery.waived:
+        return None
     age = now - outgoing.known_since(tx, delivery)
     if age <= timedelta(seconds=max_result_age_s) or outgoing.holds_report(tx, delivery):
-        return ""
-    return (
+        return None
+    return Hindrance(
+        HeldFor.AGE,
         f"the result is {_spelled(age)} old, and [deliver] max_result_age_s is {max_result_age_s:g}: a reader may have "
-        "reported long ago"
+        "reported long ago",
     )
 
 
 def is_asked_about(delivery: ClaimedDelivery, peer: PeerSettings) -> bool:
-    """Return whether the peer is asked who the patient is before this leaves."""
-    return peer.query and delivery.kind is DeliveryKind.REPORT and delivery.released_at is None
+    """Return whether the peer is asked who the patient is before this leaves, as nobody has said that it may differ."""
+    return peer.query and delivery.kind is DeliveryKind.REPORT and HeldFor.PATIENT not in delivery.waived
 
 
 def mismatch(
@@ -105,8 +131,8 @@ def mismatch(
     peer: PeerSettings,
     waited: timedelta,
     identity_wait_s: float,
-) -> str:
-    """Return why a peer's study is not that of a report, or "" where it is; values stay out of it.
+) -> Hindrance | None:
+    """Return why a peer's study is not that of a report, or None where it is; values stay out of it.
 
     Parameters
     ----------
@@ -130,16 +156,18 @@ def mismatch(
     if not of_study:
         if waited < timedelta(seconds=identity_wait_s):
             raise Transient(f"{peer.name} does not hold the study yet: whose it is there cannot be asked")
-        return (
+        return Hindrance(
+            HeldFor.STUDY,
             f"{peer.name} does not hold the study after {_spelled(waited)} ([deliver] identity_wait_s), so whose it is "
-            "there cannot be asked"
+            "there cannot be asked",
         )
     names = dict.fromkeys(name for answer in of_study for name in differing(header, answer))
     if not names:
-        return ""
-    return (
+        return None
+    return Hindrance(
+        HeldFor.PATIENT,
         f"{peer.name} holds the study under another identity ({', '.join(names)} differs): have it corrected at one of "
-        "the two"
+        "the two",
     )
 
 
@@ -149,5 +177,8 @@ def differing_study(header: InstanceHeader, answer: Mapping[str, str]) -> bool:
 
 
 def _spelled(time: timedelta) -> str:
-    minutes = int(time.total_seconds() // 60)
+    seconds = int(time.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -6,6 +6,7 @@ IHE RAD TF-1, Imaging Object Change Management: (113037, DCM, "Rejected for Pati
 has every receiver hide what it names.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +17,8 @@ from node.domain.rejection import RejectionCode
 from node.pipeline.control import stopped
 from node.pipeline.operate import open_database
 from node.pipeline.taking_back import NoteWriter
-from node.store import analyses, audit, control_views, registry, releasing, taken_back
-from node.store.database import Database, Transaction
+from node.store import analyses, audit, control_views, recalls, registry, releasing, taken_back
+from node.store.database import Transaction
 from node.store.tables import Mode
 
 COLUMNS = ("study_instance_uid", "peer", "sop_instance_uid", "state", "sent_at", "commitment", "rejection_note")
@@ -43,10 +44,11 @@ def listed(settings: Settings, model: str, version: str) -> list[dict[str, Any]]
         return database.read(lambda tx: _listed(tx, settings, model, version))
 
 
-def send(settings: Settings, model: str, version: str, who: str, now: datetime) -> str:
-    """Stop what has not left of a version, order a note for what has, and say what that means.
+def send(settings: Settings, model: str, version: str, who: str, now: datetime, reason: str = "") -> str:
+    """Recall a version: stop what has not left, order a note for what has or may have, and say what that means.
 
-    The notes leave under holds that are in force now; doing it again orders what is missing.
+    From then on nothing of that version leaves, whatever puts it back or makes it anew. The notes leave under holds
+    that are in force now; doing it again orders what is missing.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ def send(settings: Settings, model: str, version: str, who: str, now: datetime) 
         What is recalled.
     who, now
         Who says so, and when.
+    reason
+        Why, for the timelines.
 
     Raises
     ------
@@ -64,34 +68,36 @@ def send(settings: Settings, model: str, version: str, who: str, now: datetime) 
     """
     with open_database(settings) as database:
         database.read(lambda tx: _listed(tx, settings, model, version))
-        held_back = database.write(lambda tx: _stop(tx, model, version, who, now, running=False))
-        stopped(database, lambda tx: releasing.count_running(tx, model, version))
-        unsure = _unsure(database, model, version, who, now)
+        held_back = database.write(lambda tx: _recall(tx, model, version, reason.strip(), who, now))
+        stopped(database, lambda tx: releasing.running(tx, model, version))
+        # what was under way was put back, or still counts so because the node does not run: the peers may have it
+        held_back += database.write(lambda tx: _stop(tx, model, version, who, now, releasing.NOT_LEFT))
         reports = database.read(lambda tx: taken_back.of_version(tx, model, version))
-        there = [report for report in reports if report.state is State.DONE] + unsure
+        there = [report for report in reports if report.is_settled_there]
         notes = NoteWriter(database, settings.peers, lambda: now)
-        ordered = notes.take_back(there, _CODE, _WHY, despite_holds=True)
+        ordered = notes.take_back(there, _CODE, _WHY, by=who, despite_holds=True)
         database.write(lambda tx: _note(tx, model, version, who, now, len(there), ordered))
         serving = database.read(lambda tx: _still_serves(tx, model, version))
     left = sorted({report.peer for report in there if not notes.takes(report)})
-    said = [f"{held_back + len(unsure)} deliveries stopped, {ordered} rejection notes ordered for {len(there)} reports"]
+    said = [f"{held_back} deliveries stopped, {ordered} rejection notes ordered for {len(there)} reports"]
     said += [f"{', '.join(left)} takes no rejection notes: have the reports removed there"] if left else []
     said += [serving] if serving else []
     return ". ".join(said)
 
 
-def _unsure(database: Database, model: str, version: str, who: str, now: datetime) -> list[taken_back.Delivered]:
-    """Stop what still counts as under way, because the node does not run; return it: the peers may have it."""
-    reports = database.read(lambda tx: taken_back.of_version(tx, model, version))
-    running = [report for report in reports if report.state is State.RUNNING]
-    database.write(lambda tx: _stop(tx, model, version, who, now, running=True))
-    return running
+def _recall(tx: Transaction, model: str, version: str, reason: str, who: str, now: datetime) -> int:
+    """Keep the recall, tell each study that it concerns, and stop what is not under way; return how much."""
+    if recalls.add(tx, model, version, reason, who, now):
+        studies = dict.fromkeys(one.study_instance_uid for one in taken_back.of_version(tx, model, version))
+        said = {"model": model, "version": version, "reason": reason or _WHY, "by": who}
+        audit.add_all(tx, [audit.Entry(now, "result recalled", study, detail=said) for study in studies])
+    return _stop(tx, model, version, who, now, [state for state in releasing.NOT_LEFT if state is not State.RUNNING])
 
 
-def _stop(tx: Transaction, model: str, version: str, who: str, now: datetime, *, running: bool) -> int:
-    wanted = [one for one in releasing.of_version(tx, model, version) if (one.state is State.RUNNING) == running]
-    releasing.discard(tx, wanted, now, f"version {version} of model {model} was recalled", by=who)
-    return len(wanted)
+def _stop(tx: Transaction, model: str, version: str, who: str, now: datetime, states: Sequence[State]) -> int:
+    wanted = releasing.of_version(tx, model, version)
+    why = f"version {version} of model {model} was recalled"
+    return len(releasing.discard(tx, wanted, now, why, states=states, by=who))
 
 
 def _note(tx: Transaction, model: str, version: str, who: str, now: datetime, reports: int, notes: int) -> None:
@@ -103,8 +109,8 @@ def _still_serves(tx: Transaction, model: str, version: str) -> str:
     if row is None or row.mode is Mode.OFF or row.version != version:
         return ""
     return (
-        f"Model {model} still serves version {version}, so new results of it go on leaving: "
-        f"`pacs-node models mode {model} off` or `pacs-node hold --model {model}` ends that"
+        f"Model {model} still serves version {version}: it goes on reading, and none of its results leave; "
+        f"`pacs-node models mode {model} off` ends that, or another version takes its place"
     )
 
 

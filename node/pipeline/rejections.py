@@ -101,7 +101,7 @@ class RejectionReader:
     def _take_back(self, studies: Collection[str]) -> None:
         for study in sorted(studies):
             reports = self._database.read(lambda tx: taken_back.untrue(tx, [study]))  # noqa: B023 - run at once
-            there = [report for report in reports if report.state is State.DONE and report.note is None]
+            there = [report for report in reports if report.is_settled_there and report.note is None]
             left = sorted({report.peer for report in there if not self._notes.takes(report)})
             if left:
                 _log.warning("a report on a rejected image stands at a peer", study_instance_uid=study, peers=left)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from node.config import PeerSettings
+from node.domain.lifecycle import HeldFor
 from node.network.scu import StoreAnswer, worded
 from node.network.status import Answer, sort_status, status_meaning
 from node.pipeline.standing import tell_standing
@@ -49,17 +50,29 @@ class Settling:
         self._database, self._peer, self._test_peers = database, peer, test_peers
         self._clock, self._jitter = clock, jitter
 
-    def by_answer(self, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
-        """Settle as the peer has answered: sent, to be tried again, or buried."""
-        self._database.write(lambda tx: self._by_answer(tx, delivery, answer))
+    def by_answer(self, delivery: ClaimedDelivery, answer: StoreAnswer, *, is_first: bool = True) -> None:
+        """Settle as the peer has answered: sent, to be tried again, or buried.
+
+        Where it was not the first offer under this claim, the peer may hold what it refuses.
+        """
+        self._database.write(lambda tx: self._by_answer(tx, delivery, answer, is_first=is_first))
         status = f"0x{answer.status:04X}"
         _log.info("report offered", study_instance_uid=delivery.study_instance_uid, peer=delivery.peer, status=status)
 
-    def by_failure(self, delivery: ClaimedDelivery, error: str, patience: Patience | None, *, permanent: bool) -> None:
+    def by_failure(
+        self,
+        delivery: ClaimedDelivery,
+        error: str,
+        patience: Patience | None,
+        *,
+        permanent: bool,
+        may_have_left: bool,
+    ) -> None:
         """Settle as failed; with `patience` it was the peer that was not reached, or fell silent."""
 
         def work(tx: Transaction) -> None:
             now, how = self._clock(), dict[str, Any](permanent=permanent, jitter=self._jitter)
+            how["may_have_left"] = may_have_left
             if patience is not None:
                 # while a peer is away, one delivery after another is tried there: their studies need not tell of it
                 how["is_told"] = destinations.get(tx, delivery.peer).open_until is None
@@ -72,17 +85,17 @@ class Settling:
         """Settle as cancelled, because it is no longer wanted."""
         self._database.write(lambda tx: outbox.withdraw(tx, delivery, self._clock(), reason))
 
-    def hold(self, delivery: ClaimedDelivery, reason: str) -> None:
+    def hold(self, delivery: ClaimedDelivery, reason: str, held_for: HeldFor) -> None:
         """Keep it back until an operator decides."""
-        self._database.write(lambda tx: outbox.hold(tx, delivery, self._clock(), reason))
+        self._database.write(lambda tx: outbox.hold(tx, delivery, self._clock(), reason, held_for))
         _log.warning("delivery held", study_instance_uid=delivery.study_instance_uid, peer=delivery.peer, reason=reason)
 
-    def put_back(self, delivery: ClaimedDelivery) -> None:
-        """Put it back to waiting without counting a failure, because it was stopped on its way."""
-        self._database.write(lambda tx: outbox.release(tx, delivery, self._clock()))
+    def put_back(self, delivery: ClaimedDelivery, *, may_have_left: bool) -> None:
+        """Put it back to waiting without counting a failure, because it was stopped before or on its way."""
+        self._database.write(lambda tx: outbox.release(tx, delivery, self._clock(), may_have_left=may_have_left))
         _log.info("delivery stopped", study_instance_uid=delivery.study_instance_uid, peer=delivery.peer)
 
-    def _by_answer(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer) -> None:
+    def _by_answer(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer, *, is_first: bool) -> None:
         now, sorted_as = self._clock(), sort_status(answer.status)
         before = destinations.get(tx, delivery.peer)
         destinations.answered(tx, delivery.peer, now)
@@ -94,7 +107,8 @@ class Settling:
                 self._tell_if_synthetic(tx, now, delivery)
             return
         permanent, error = sorted_as is Answer.BURIED, f"the peer answered {worded(answer)}"
-        outbox.fail(tx, delivery, now, error, permanent=permanent, jitter=self._jitter, **said)
+        said |= {"permanent": permanent, "jitter": self._jitter, "may_have_left": not is_first}
+        outbox.fail(tx, delivery, now, error, **said)
 
     def _tell_if_synthetic(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery) -> None:
         """Tell of a report that was under way while its study turned synthetic."""

@@ -40,7 +40,13 @@ class NoteWriter:
         return report.peer in self._taking
 
     def take_back(
-        self, reports: Sequence[Delivered], code: RejectionCode, why: str, *, despite_holds: bool = False
+        self,
+        reports: Sequence[Delivered],
+        code: RejectionCode,
+        why: str,
+        *,
+        by: str = "",
+        despite_holds: bool = False,
     ) -> int:
         """Order a note for each of these reports whose peer takes one; doing it twice orders none twice.
 
@@ -52,6 +58,8 @@ class NoteWriter:
             The note's title.
         why
             A sentence for whoever reads the note, in ASCII and without patient data.
+        by
+            Who ordered it, "" where no operator did.
         despite_holds
             Whether they leave under holds that are in force now.
 
@@ -66,11 +74,13 @@ class NoteWriter:
             A report is not one of this node's.
         """
         wanted = [report for report in reports if self.takes(report)]
-        return sum(self._order(report, code, why, despite_holds=despite_holds) for report in wanted)
+        return sum(self._order(report, code, why, by, despite_holds=despite_holds) for report in wanted)
 
-    def _order(self, report: Delivered, code: RejectionCode, why: str, *, despite_holds: bool) -> bool:
+    def _order(self, report: Delivered, code: RejectionCode, why: str, by: str, *, despite_holds: bool) -> bool:
         note, now = self._note(report, code, why), self._clock()
-        return self._database.write(lambda tx: taken_back.order(tx, report, note, now, despite_holds=despite_holds))
+        return self._database.write(
+            lambda tx: taken_back.order(tx, report, note, why, now, by=by, despite_holds=despite_holds)
+        )
 
     def _note(self, report: Delivered, code: RejectionCode, why: str) -> NewRendition:
         # highdicom and its needs are imported by the first note, not by every process that could make one

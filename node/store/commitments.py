@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from node.domain.lifecycle import State, next_due
-from node.store import audit, notices, queue, work
+from node.store import audit, notices, offered, queue, recalls, work
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentAsked
-from node.store.tables import Analysis, Commitment, Delivery, Rendition
+from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
 
 MOST_REPORTS = 500
 """In one request; more go in the next."""
@@ -64,6 +64,7 @@ class _Asked:
     delivery: Delivery
     sop_instance_uid: str
     study_instance_uid: str
+    is_wanted: bool  #: False once it was taken back or recalled
 
 
 def gather(tx: Transaction, peer: str, now: datetime, wait_s: float, new_uid: MakeUID) -> bool:
@@ -131,9 +132,9 @@ def answer(
 ) -> Answered | None:
     """Keep what a peer says of a request, or return None where this node made none of this transaction UID.
 
-    What it keeps is committed. What it does not hold goes back to waiting, after a backoff, and is sent again. What it
-    says nothing about it is asked again. A success counts whichever request it answers; a failure only where it answers
-    the latest, because the report may have been sent again since.
+    What it keeps is committed. What it does not hold goes back to waiting, after a backoff, and is sent again, but for
+    what was taken back. What it says nothing about it is asked again. A success counts whichever request it answers; a
+    failure only where it answers the latest, because the report may have been sent again since.
     """
     made = select(CommitmentAsked).where(CommitmentAsked.transaction_uid == transaction_uid)
     row = tx.scalar(made.with_for_update())
@@ -221,11 +222,13 @@ def _ask_again(
 
 def _send_again(tx: Transaction, one: _Asked, reason: str, now: datetime, jitter: random.Random) -> None:
     delivery = one.delivery
+    delivery.commitment, delivery.commitment_id = Commitment.FAILED, None
     failures = delivery.failures + 1
-    delivery.state, delivery.due_at, delivery.settled_at = State.WAITING, next_due(now, failures, jitter), None
-    delivery.commitment, delivery.commitment_id, delivery.failures = Commitment.FAILED, None, failures
-    delivery.last_error = f"the peer does not keep it: {reason}"
-    _note(tx, "commitment failed", one, now, reason=reason, times=failures)
+    if one.is_wanted:
+        delivery.state, delivery.due_at, delivery.settled_at = State.WAITING, next_due(now, failures, jitter), None
+        delivery.failures, delivery.waits_since = failures, now
+        delivery.last_error = f"the peer does not keep it: {reason}"
+    _note(tx, "commitment failed", one, now, reason=reason, times=failures, sent_again=one.is_wanted)
 
 
 def _end(tx: Transaction, row: CommitmentAsked, now: datetime) -> None:
@@ -241,14 +244,16 @@ def _is_sent(one: _Asked) -> bool:
 
 def _about(tx: Transaction, which: ColumnElement[bool]) -> list[_Asked]:
     """Return the reports of requests whose commitment is still open."""
+    still_counts = and_(recalls.not_recalled(), ~offered.taken_back(Delivery.peer))
+    is_wanted = or_(Delivery.kind == DeliveryKind.REJECTION_NOTE, still_counts)
     rows = tx.execute(
-        select(Delivery, Rendition.sop_instance_uid, Analysis.study_instance_uid)
+        select(Delivery, Rendition.sop_instance_uid, Analysis.study_instance_uid, is_wanted)
         .join(Rendition, Delivery.rendition_id == Rendition.id)
         .join(Analysis, Delivery.analysis_id == Analysis.id)
         .where(which, Delivery.commitment == Commitment.ASKED)
         .order_by(Delivery.id)
     )
-    return [_Asked(*row) for row in rows]
+    return [_Asked(*row) for row in rows.all()]
 
 
 def _claimed(tx: Transaction, row: CommitmentAsked) -> ClaimedQuestion:

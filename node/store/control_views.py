@@ -75,8 +75,9 @@ def delivered(report: Delivered) -> Listed:
     -------
     dict
         ``delivery``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``sop_instance_uid`` of the report,
-        ``state`` of its delivery, ``sent_at``, ``last_status``, ``commitment``, ``rejection_note``: the state of the
-        delivery of this node's note that takes it back, or null where none was ordered.
+        ``state`` of its delivery, ``sent_at``, ``offered_at`` (when it may last have left), ``last_status``,
+        ``commitment``, ``rejection_note``: the state of the delivery of this node's note that takes it back, or null
+        where none was ordered.
     """
     return {
         "delivery": report.delivery_id,
@@ -87,6 +88,7 @@ def delivered(report: Delivered) -> Listed:
         "sop_instance_uid": report.sop_instance_uid,
         "state": report.state.value,
         "sent_at": iso(report.sent_at),
+        "offered_at": iso(report.offered_at),
         "last_status": report.last_status,
         "commitment": report.commitment.value,
         "rejection_note": report.note.value if report.note else None,

@@ -4,13 +4,14 @@ A hold is a row, so it survives any restart and binds every process on the datab
 before it claims and before it sends. Nothing else asks: receiving, reading and composing go on.
 
 A rejection note that an operator ordered while the hold was in force is the one thing that leaves under it: its
-delivery was let go (`released_at`) at or after the time of the hold.
+delivery names the newest hold that there was then (`past_hold`). Numbers are compared and no times: a command and the
+node may run on hosts whose clocks differ.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from node.store.choices import DeliveryKind
@@ -42,13 +43,18 @@ class HoldInForce:
         """Return whether it keeps back what has not left of a model's deliveries; `not_held` of a row at hand."""
         if self.model not in (ALL_MODELS, model):
             return False
-        ordered_at = delivery.released_at if delivery.kind is DeliveryKind.REJECTION_NOTE else None
-        return ordered_at is None or ordered_at < self.held_at
+        past = delivery.past_hold if delivery.kind is DeliveryKind.REJECTION_NOTE else None
+        return past is None or past < self.id
 
 
 def in_force(tx: Transaction) -> list[HoldInForce]:
     """Return the holds that are in force, the oldest first."""
     return _found(tx, Hold.released_at.is_(None))
+
+
+def newest(tx: Transaction) -> int:
+    """Return the number of the newest hold there ever was, 0 where there was none: what is ordered now goes past it."""
+    return tx.scalar(select(func.max(Hold.id))) or 0
 
 
 def holding(tx: Transaction, model: str) -> HoldInForce | None:
@@ -102,11 +108,11 @@ def _covers() -> ColumnElement[bool]:
     """Return the condition for a hold that keeps a delivery back."""
     analysis = aliased(Analysis)
     model = select(analysis.model).where(analysis.id == Delivery.analysis_id).correlate(Delivery).scalar_subquery()
-    ordered_since = and_(Delivery.kind == DeliveryKind.REJECTION_NOTE, Delivery.released_at >= Hold.held_at)
+    ordered_since = and_(Delivery.kind == DeliveryKind.REJECTION_NOTE, Delivery.past_hold >= Hold.id)
     return and_(
         Hold.released_at.is_(None),
         or_(Hold.model == ALL_MODELS, Hold.model == model),
-        or_(Delivery.released_at.is_(None), ~ordered_since),
+        or_(Delivery.past_hold.is_(None), ~ordered_since),
     )
 
 

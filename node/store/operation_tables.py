@@ -28,6 +28,20 @@ class Hold(Base):
     released_how: Mapped[str]  #: "" while it holds; "sent" or "discarded"
 
 
+class Recall(Base):
+    """An operator's word that no result of one version of a model counts any more; it is for good."""
+
+    __tablename__ = "recalls"
+    __table_args__ = (UniqueConstraint("model", "version"),)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    model: Mapped[str]
+    version: Mapped[str]
+    reason: Mapped[str]
+    recalled_by: Mapped[str]
+    recalled_at: Mapped[datetime]
+
+
 class Rejection(Base):
     """One instance that a rejection note named (IHE IOCM); what is rejected is neither read nor reported."""
 

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from node.domain.lifecycle import State
-from node.store import audit, queue, work
+from node.store import audit, queue, recalls, work
 from node.store.database import Transaction
 from node.store.tables import Analysis, Delivery, Job, JobKind
 
@@ -24,7 +24,8 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     kind
         Which listing the numbers are from.
     ids
-        Row numbers; None for all that is buried. What is not buried is left alone.
+        Row numbers; None for all that is buried. What is not buried is left alone, and so are reports of a version that
+        was recalled.
     now
         Aware.
 
@@ -35,7 +36,8 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     """
     if kind == "job":
         return _retry_jobs(tx, ids, now)
-    put_back = work.put_back(tx, Delivery, work.among(Delivery, ids, State.BURIED), now)
+    wanted = and_(work.among(Delivery, ids, State.BURIED), recalls.not_recalled())
+    put_back = work.put_back(tx, Delivery, wanted, now, waits_since=now)
     of_deliveries = (
         select(Delivery.id, Delivery.peer, Analysis.study_instance_uid)
         .join(Analysis, Delivery.analysis_id == Analysis.id)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 
 from node.domain.identifiers import StudyInstanceUID
-from node.domain.lifecycle import OPEN_STATES, State
-from node.store import analyses, audit, holds, notices, rejections, work
+from node.domain.lifecycle import HeldFor, State
+from node.store import audit, holds, notices, offered, recalls, rejections, work
 from node.store.analyses import Rendition, rendition
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
@@ -36,8 +35,9 @@ class ClaimedDelivery(work.Claim):
     model: str
     kind: DeliveryKind
     rendition: Rendition
+    waits_since: datetime  #: when it was made, let go by an operator, or put back to be sent again
     created_at: datetime
-    released_at: datetime | None  #: when an operator let it go although it was held
+    waived: frozenset[str]  #: what an operator let go of `node.domain.lifecycle.HeldFor`
 
 
 def add(
@@ -90,6 +90,9 @@ def claim(
 def rescue(tx: Transaction, now: datetime, *, everything: bool = False) -> int:
     """Take back deliveries whose lease ran out, or all that are running; `node.store.job_claims.rescue` says when."""
     lapses = work.rescue(tx, Delivery, now, max_attempts=None, everything=everything)
+    if lapses:
+        lapsed = Delivery.id.in_([lapse.id for lapse in lapses])
+        tx.execute(update(Delivery).where(lapsed).values(**offered.marked(now)))
     for lapse in lapses:
         _note(tx, lapse.id, "delivery rescued", now, attempt=lapse.attempt, state=lapse.state, error=lapse.error)
     return len(lapses)
@@ -115,8 +118,8 @@ def finish(
     commitment
         `Commitment.ASKED` where the peer is to be asked for storage commitment.
     """
-    answer = {"last_status": status, "last_comment": comment}
-    return bool(work.finish(tx, Delivery, claimed, now, sent_at=now, commitment=commitment, **answer))
+    answer = {"last_status": status, "last_comment": comment, "last_error": "", "sent_at": now} | offered.marked(now)
+    return work.finish(tx, Delivery, claimed, now, commitment=commitment, **answer)
 
 
 def fail(  # noqa: PLR0913 - how it failed is exactly this
@@ -131,6 +134,7 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     status: int | None = None,
     comment: str = "",
     is_told: bool = True,
+    may_have_left: bool = True,
 ) -> bool:
     """Settle a delivery as failed: tried again after a backoff, or buried; False where the lease was lost.
 
@@ -150,8 +154,11 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
         What the peer answered, where it did.
     is_told
         Whether the timeline of the study tells of it; it always does where the delivery is buried.
+    may_have_left
+        Whether the peer may hold it all the same; False only where nothing left, or the peer refused it.
     """
     values: dict[str, Any] = {} if status is None else {"last_status": status, "last_comment": comment}
+    values |= offered.marked(now) if may_have_left else {}
     values |= {"permanent": permanent, "jitter": jitter, "not_before": not_before}
     state = work.fail(tx, Delivery, claimed, now, error, **values)
     if state is None:
@@ -162,7 +169,7 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     return True
 
 
-def hold(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str) -> bool:
+def hold(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str, held_for: HeldFor) -> bool:
     """Keep a delivery back until an operator decides; False where the lease was lost.
 
     Parameters
@@ -171,16 +178,25 @@ def hold(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str) 
         As for `finish`.
     reason
         One sentence for the operator, without patient data.
+    held_for
+        The same for `node.store.releasing`, which waives just this.
     """
-    held = work.hold(tx, Delivery, claimed, now, reason)
+    held = work.hold(tx, Delivery, claimed, now, reason, held_for=held_for.value)
     if held:
         _note(tx, claimed.id, "delivery held", now, attempt=claimed.attempt, reason=reason)
     return held
 
 
-def release(tx: Transaction, claimed: ClaimedDelivery, now: datetime) -> bool:
-    """Put back a delivery that was not begun, without counting a failure; False where the lease was lost."""
-    return work.release(tx, Delivery, claimed, now)
+def release(tx: Transaction, claimed: ClaimedDelivery, now: datetime, *, may_have_left: bool = False) -> bool:
+    """Put back a delivery without counting a failure; False where the lease was lost.
+
+    With `may_have_left` it was stopped on its way, and the timeline says that the peer may have it.
+    """
+    released = work.release(tx, Delivery, claimed, now, **(offered.marked(now) if may_have_left else {}))
+    if released and may_have_left:
+        reason = offered.said("it was stopped on its way", now)
+        _note(tx, claimed.id, "delivery stopped", now, attempt=claimed.attempt, reason=reason)
+    return released
 
 
 def extend(tx: Transaction, claimed: ClaimedDelivery, now: datetime, lease_s: float) -> bool:
@@ -199,7 +215,7 @@ def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: s
 def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
     """Return whether a delivery may still leave.
 
-    Its lease stands, nobody cancelled it, no hold keeps it back, and it brings no report on an image that was rejected.
+    Its lease stands, nobody cancelled it, no hold keeps it back, and what it brings was neither rejected nor recalled.
     """
     if claimed.kind is DeliveryKind.REPORT and rejections.is_untrue(tx, claimed.analysis_id):
         return False
@@ -211,6 +227,7 @@ _STILL_MINE = select(Delivery.id).where(
     Delivery.attempt == bindparam("attempt"),
     Delivery.state == State.RUNNING,
     holds.not_held(),
+    recalls.not_recalled(),
 )
 
 
@@ -232,29 +249,6 @@ def cancel_waiting(
     for identity in cancelled:
         _note(tx, identity, "delivery cancelled", now, reason=reason)
     return len(cancelled)
-
-
-def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:
-    """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none.
-
-    One that is held counts: an operator lets it go or discards it, and what says the same is no news until then. One
-    that was taken back does not, nor one that rests on an image which was rejected since.
-    """
-    note = aliased(Delivery)
-    of_analysis = and_(note.analysis_id == Analysis.id, note.peer == peer, note.state != State.CANCELLED)
-    taken_back = exists().where(of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(Analysis)
-    counts = (State.DONE, State.HELD, *OPEN_STATES)
-    newest = (
-        select(Analysis.id)
-        .join(Delivery, Delivery.analysis_id == Analysis.id)
-        .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
-        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, Delivery.state.in_(counts))
-        .where(~taken_back, ~rejections.rests_on_rejected())
-        .order_by(Analysis.id.desc())
-        .limit(1)
-    )
-    found = tx.scalar(newest)
-    return None if found is None else analyses.get(tx, found)
 
 
 def next_due(tx: Transaction, peers: Collection[str] | None = None) -> datetime | None:
@@ -288,15 +282,18 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedDelivery:
         kind=delivery.kind,
         rendition=rendition(tx, delivery.rendition_id),
         created_at=delivery.created_at,
-        released_at=delivery.released_at,
+        waits_since=delivery.waits_since or delivery.created_at,
+        waived=frozenset(delivery.waived),
     )
 
 
 def _note(tx: Transaction, identity: int, event: str, now: datetime, **detail: Any) -> None:
     of_delivery = (
-        select(Delivery.peer, Analysis.study_instance_uid, Analysis.model)
+        select(Delivery.peer, Analysis.study_instance_uid, Analysis.model, Delivery.offered_at)
         .join(Analysis, Delivery.analysis_id == Analysis.id)
         .where(Delivery.id == identity)
     )
-    peer, study_uid, model = tx.execute(of_delivery).one()
+    peer, study_uid, model, offered_at = tx.execute(of_delivery).one()
+    if event == "delivery cancelled":
+        detail["reason"] = offered.said(detail["reason"], offered_at)
     audit.add(tx, now, event, study_uid, delivery=identity, peer=peer, model=model, **detail)

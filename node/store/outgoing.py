@@ -7,7 +7,7 @@ from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store import holds
+from node.store import analyses, holds, offered, recalls, rejections
 from node.store.database import Transaction
 from node.store.outbox import ClaimedDelivery
 from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
@@ -30,12 +30,17 @@ def syntaxes_waiting(tx: Transaction, peer: str) -> Sequence[tuple[str, str]]:
     return [(sop_class, syntax) for sop_class, syntax in tx.execute(pairs.distinct())]
 
 
+def peers_awaited(tx: Transaction) -> frozenset[str]:
+    """Return the names of the peers to which something is still to go, whether they are configured or not."""
+    return frozenset(tx.scalars(select(Delivery.peer).where(Delivery.state.in_(OPEN_STATES)).distinct()))
+
+
 def oldest_waiting(tx: Transaction, peer: str) -> datetime | None:
-    """Return when the oldest delivery was made, or let go, that waits for a peer; None where none does.
+    """Return since when the oldest delivery waits that waits for a peer; None where none does.
 
     What a hold keeps back is left out: nobody wonders why it waits.
     """
-    since = func.min(func.coalesce(Delivery.released_at, Delivery.created_at))
+    since = func.min(func.coalesce(Delivery.waits_since, Delivery.created_at))
     waiting = and_(Delivery.peer == peer, Delivery.state.in_(OPEN_STATES), holds.not_held())
     return tx.scalar(select(since).where(waiting))
 
@@ -43,16 +48,39 @@ def oldest_waiting(tx: Transaction, peer: str) -> datetime | None:
 def holds_report(tx: Transaction, claimed: ClaimedDelivery) -> bool:
     """Return whether the peer has answered that it holds a report of this study by this model, of whatever version.
 
-    That it has lost it since, as a failed storage commitment says, makes no difference.
+    That it has lost it since, as a failed storage commitment says, makes no difference; one that was taken back does
+    not count.
     """
     sent = (
         exists()
         .where(Delivery.analysis_id == Analysis.id, Delivery.peer == claimed.peer)
         .where(or_(Delivery.state == State.DONE, Delivery.sent_at.is_not(None)))
-        .where(Delivery.kind == DeliveryKind.REPORT)
+        .where(Delivery.kind == DeliveryKind.REPORT, ~offered.taken_back(claimed.peer))
         .where(Analysis.study_instance_uid == claimed.study_instance_uid, Analysis.model == claimed.model)
     )
     return tx.scalar(select(sent)) is True
+
+
+def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:
+    """Return the newest analysis whose report a peer holds or is about to get, or None where it knows of none.
+
+    One that is held counts: an operator lets it go or discards it, and what says the same is no news until then. One
+    that was taken back does not, nor one that rests on an image which was rejected since, nor one of a version that was
+    recalled. Where a report ended that the peer may have got, nobody knows what it was told.
+    """
+    counts = (State.DONE, State.HELD, *OPEN_STATES)
+    newest = (
+        select(Analysis.id, Delivery.state)
+        .join(Delivery, Delivery.analysis_id == Analysis.id)
+        .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
+        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
+        .where(or_(Delivery.state.in_(counts), offered.may_be_there()))
+        .where(~offered.taken_back(peer), ~rejections.rests_on_rejected(), ~recalls.of_recalled_version())
+        .order_by(Analysis.id.desc())
+        .limit(1)
+    )
+    found = tx.execute(newest).one_or_none()
+    return analyses.get(tx, found.id) if found is not None and found.state in counts else None
 
 
 def known_since(tx: Transaction, claimed: ClaimedDelivery) -> datetime:

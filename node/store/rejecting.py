@@ -6,14 +6,16 @@ Nothing that was delivered is touched: who got what stands in `node.store.taken_
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
 
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
-from node.store import audit, queue, rejections, work
+from node.store import audit, offered, queue, recalls, rejections, work
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection
 from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Job, JobKind, Rendition
+
+_REPORT_REJECTED = "the report was rejected by a note"
 
 _Pair = tuple[str, str]  # Study Instance UID and model
 
@@ -46,7 +48,7 @@ def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime)
     queue.schedule_composes(tx, dict.fromkeys(again, now))
     for pair in pairs:
         _end(tx, pair, code, now, composes=pair not in again)
-    _cancel(tx, Delivery.rendition_id.in_(_reports(note_uid)), now, "the report was rejected by a note")
+    _cancel(tx, Delivery.rendition_id.in_(_reports(note_uid)), now, _REPORT_REJECTED)
     return {study for study, _ in pairs}
 
 
@@ -62,9 +64,15 @@ def put_back(tx: Transaction, study_uid: str, now: datetime) -> None:
     """Let the reports on a study wait again that did not leave because its images were removed for their age."""
     of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid)
     removed = Delivery.last_error == _reason(RejectionCode.RETENTION)
-    work.put_back(
-        tx, Delivery, and_(Delivery.analysis_id.in_(of_study), Delivery.state == State.CANCELLED, removed), now
-    )
+    cancelled = and_(Delivery.analysis_id.in_(of_study), Delivery.state == State.CANCELLED, removed)
+    work.put_back(tx, Delivery, and_(cancelled, recalls.not_recalled()), now, waits_since=now, last_error="")
+
+
+def put_back_reports(tx: Transaction, note_uid: str, now: datetime) -> None:
+    """Let this node's own reports wait again that a note named, and that did not leave for that reason."""
+    ended = and_(Delivery.state == State.CANCELLED, Delivery.last_error == _REPORT_REJECTED)
+    these = and_(Delivery.rendition_id.in_(_reports(note_uid)), ended, recalls.not_recalled())
+    work.put_back(tx, Delivery, these, now, waits_since=now, last_error="")
 
 
 def _reason(code: RejectionCode) -> str:
@@ -117,9 +125,9 @@ def _has_images(tx: Transaction, pair: _Pair) -> bool:
 
 def _cancel(tx: Transaction, which: ColumnElement[bool], now: datetime, reason: str) -> None:
     """Cancel deliveries; the reason stands in their rows, too, because some may come back."""
-    of_delivery = select(Delivery.peer, Analysis.study_instance_uid, Analysis.model)
-    for identity in work.cancel(tx, Delivery, which, now):
-        tx.execute(update(Delivery).where(Delivery.id == identity).values(last_error=reason))
+    of_delivery = select(Delivery.peer, Analysis.study_instance_uid, Analysis.model, Delivery.offered_at)
+    for identity in work.cancel(tx, Delivery, which, now, last_error=reason):
         of_this = of_delivery.join(Analysis, Delivery.analysis_id == Analysis.id).where(Delivery.id == identity)
-        peer, study, model = tx.execute(of_this).one()
-        audit.add(tx, now, "delivery cancelled", study, delivery=identity, peer=peer, model=model, reason=reason)
+        peer, study, model, offered_at = tx.execute(of_this).one()
+        said = {"peer": peer, "model": model, "reason": offered.said(reason, offered_at)}
+        audit.add(tx, now, "delivery cancelled", study, delivery=identity, **said)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, select
 
-from node.domain.lifecycle import OPEN_STATES, State
-from node.store import audit, work
+from node.domain.lifecycle import OPEN_STATES, HeldFor, State
+from node.store import audit, offered, work
 from node.store.database import Transaction
 from node.store.holds import ALL_MODELS
 from node.store.tables import Analysis, Delivery, DeliveryKind
+
+NOT_LEFT = (*OPEN_STATES, State.HELD, State.BURIED)
+"""The states from which something may leave, by itself or by an operator's word."""
 
 _PIECE = 500
 
@@ -24,13 +27,14 @@ class Gathered:
     """A delivery that has not left."""
 
     id: int
-    attempt: int
     peer: str
     study_instance_uid: str
     model: str
     kind: DeliveryKind
     state: State
     last_error: str
+    held_for: str  #: of `node.domain.lifecycle.HeldFor`
+    waived: list[str]
 
 
 def of_model(tx: Transaction, model: str) -> list[Gathered]:
@@ -39,9 +43,9 @@ def of_model(tx: Transaction, model: str) -> list[Gathered]:
 
 
 def of_version(tx: Transaction, model: str, version: str) -> list[Gathered]:
-    """Return what waits, is held or is under way of the reports of one version of a model."""
+    """Return what waits, is held, buried or under way of the reports of one version of a model."""
     of_version = and_(_of(model), Analysis.version == version, Delivery.kind == DeliveryKind.REPORT)
-    return _gathered(tx, and_(of_version, Delivery.state.in_((*OPEN_STATES, State.HELD))))
+    return _gathered(tx, and_(of_version, Delivery.state.in_(NOT_LEFT)))
 
 
 def held(tx: Transaction, ids: Collection[int]) -> list[Gathered]:
@@ -49,11 +53,11 @@ def held(tx: Transaction, ids: Collection[int]) -> list[Gathered]:
     return _gathered(tx, and_(Delivery.id.in_(ids), Delivery.state == State.HELD))
 
 
-def count_running(tx: Transaction, model: str, version: str | None = None) -> int:
-    """Return how many deliveries of a model, or of one version of it, are under way."""
+def running(tx: Transaction, model: str, version: str | None = None) -> list[str]:
+    """Return the peer of each delivery that is under way of a model, or of one version of it."""
     of_version = Analysis.version == version if version is not None else Analysis.id.is_not(None)
-    running = select(func.count()).select_from(Delivery).join(Analysis, Delivery.analysis_id == Analysis.id)
-    return tx.execute(running.where(_of(model), of_version, Delivery.state == State.RUNNING)).scalar_one()
+    found = select(Delivery.peer).join(Analysis, Delivery.analysis_id == Analysis.id).order_by(Delivery.peer)
+    return list(tx.scalars(found.where(_of(model), of_version, Delivery.state == State.RUNNING)))
 
 
 def note(tx: Transaction, gathered: Sequence[Gathered], event: str, now: datetime, **detail: Any) -> None:
@@ -72,15 +76,35 @@ def note(tx: Transaction, gathered: Sequence[Gathered], event: str, now: datetim
     )
 
 
-def let_go(tx: Transaction, gathered: Sequence[Gathered], now: datetime) -> None:
-    """Put held deliveries back to waiting, so that what held them does not hold them again."""
-    for these in _in_pieces(gathered):
-        work.put_back(tx, Delivery, and_(these, Delivery.state == State.HELD), now)
-        tx.execute(update(Delivery).where(these).values(released_at=now))
+def let_go(
+    tx: Transaction, gathered: Sequence[Gathered], now: datetime, waiving: Collection[HeldFor]
+) -> list[Gathered]:
+    """Put held deliveries back to waiting, and return them; what held each does not again, where it may be waived.
+
+    Everything else is asked anew. What is not among `waiving` is asked anew, too: it may have been put right.
+    """
+    released = []
+    for one in gathered:
+        waived = sorted({*one.waived, one.held_for} & {*one.waived, *waiving})
+        values = {"waived": waived, "held_for": "", "released_at": now, "waits_since": now, "last_error": ""}
+        this = and_(Delivery.id == one.id, Delivery.state == State.HELD)
+        released += [one] if work.put_back(tx, Delivery, this, now, **values) else []
+    return released
 
 
-def discard(tx: Transaction, gathered: Sequence[Gathered], now: datetime, reason: str, **detail: Any) -> None:
-    """Cancel deliveries; of one that is under way nobody knows whether the peer has it, and its entry says so.
+def discard(
+    tx: Transaction,
+    gathered: Sequence[Gathered],
+    now: datetime,
+    reason: str,
+    *,
+    states: Collection[State] = (*OPEN_STATES, State.HELD),
+    **detail: Any,
+) -> list[Gathered]:
+    """Cancel deliveries, and return those that were; where the peer may have one, its entry says so.
+
+    One statement does each piece, whatever became of its rows since they were looked at: what is being sent is ended
+    under the hands of its worker, which settles nothing any more, and what the peer has answered to stays as it is.
 
     Parameters
     ----------
@@ -88,16 +112,25 @@ def discard(tx: Transaction, gathered: Sequence[Gathered], now: datetime, reason
         A transaction, what is cancelled, and when.
     reason
         Why, for the timelines.
+    states
+        In which it is cancelled.
     **detail
         What else explains it.
     """
-    waiting = [one for one in gathered if one.state is not State.RUNNING]
-    for these in _in_pieces(waiting):
-        work.cancel(tx, Delivery, these, now)
-    note(tx, waiting, "delivery cancelled", now, reason=reason, **detail)
-    for one in gathered:
-        if one.state is State.RUNNING and work.withdraw(tx, Delivery, _claim(one, now), now, reason):
-            note(tx, [one], "delivery cancelled", now, reason=f"{reason}; the peer may have got it", **detail)
+    ended: dict[int, datetime | None] = {}
+    for these in _in_pieces(gathered):
+        cancelled = work.cancel(tx, Delivery, these, now, states, **offered.marked(now, if_running=True))
+        ended |= _offered(tx, cancelled)
+    done = [one for one in gathered if one.id in ended]
+    for is_sure in (True, False):
+        those = [one for one in done if (ended[one.id] is None) is is_sure]
+        note(tx, those, "delivery cancelled", now, reason=offered.said(reason, None if is_sure else now), **detail)
+    return done
+
+
+def _offered(tx: Transaction, ids: Collection[int]) -> dict[int, datetime | None]:
+    rows = tx.execute(select(Delivery.id, Delivery.offered_at).where(Delivery.id.in_(ids))).all()
+    return {row.id: row.offered_at for row in rows}
 
 
 def _in_pieces(gathered: Sequence[Gathered]) -> Iterator[ColumnElement[bool]]:
@@ -111,12 +144,7 @@ def _of(model: str) -> ColumnElement[bool]:
 
 
 def _gathered(tx: Transaction, which: ColumnElement[bool]) -> list[Gathered]:
-    columns = Delivery.id, Delivery.attempt, Delivery.peer, Analysis.study_instance_uid, Analysis.model
-    query = select(*columns, Delivery.kind, Delivery.state, Delivery.last_error)
+    columns = Delivery.id, Delivery.peer, Analysis.study_instance_uid, Analysis.model
+    query = select(*columns, Delivery.kind, Delivery.state, Delivery.last_error, Delivery.held_for, Delivery.waived)
     rows = tx.execute(query.join(Analysis, Delivery.analysis_id == Analysis.id).where(which).order_by(Delivery.id))
     return [Gathered(*row) for row in rows]
-
-
-def _claim(one: Gathered, now: datetime) -> work.Claim:
-    """Return the claim of whoever sends a delivery: settled under it, nobody settles it after."""
-    return work.Claim(one.id, one.attempt, 0, None, now, one.last_error)

@@ -233,8 +233,7 @@ class Delivery(Lifecycle, Base):
     __table_args__ = (
         UniqueConstraint("rendition_id", "peer"),
         Index(None, "state", "priority", "due_at", "id"),
-        # a claim takes the first entry and sorts nothing, however much waits for other peers
-        Index(None, "peer", "state", "priority", "due_at", "id"),
+        Index(None, "peer", "state", "priority", "due_at", "id"),  # a claim takes the first entry and sorts nothing
         Index(None, "commitment", "peer", "sent_at"),  # what a peer was sent and is still to be asked about
     )
 
@@ -246,7 +245,12 @@ class Delivery(Lifecycle, Base):
     last_status: Mapped[int | None]  #: the peer's last DIMSE status
     last_comment: Mapped[str] = mapped_column(server_default="")  #: (0000,0902) Error Comment beside it
     sent_at: Mapped[datetime | None]  #: when the peer answered that it has it
+    offered_at: Mapped[datetime | None]  #: when it may last have left for the peer, whatever came of it
+    waits_since: Mapped[datetime | None]  #: where that is not `created_at`: it was let go, or is sent again
     released_at: Mapped[datetime | None]  #: when an operator let it go although it was held
+    past_hold: Mapped[int | None] = mapped_column(NUMBER)  #: of a note: holds up to this number do not keep it back
+    held_for: Mapped[str] = mapped_column(server_default="")  #: of `node.domain.lifecycle.HeldFor`
+    waived: Mapped[list[str]] = mapped_column(JSON, server_default="[]")  #: what an operator let go of these
     commitment: Mapped[Commitment] = mapped_column(choice(Commitment, "commitment"), server_default=Commitment.NONE)
     commitment_id: Mapped[int | None] = mapped_column(NUMBER, index=True)  #: of the request that asks for it
 

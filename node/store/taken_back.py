@@ -4,17 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import aliased
 
-from node.domain.lifecycle import State
-from node.store import analyses, audit, outbox, rejections, work
+from node.domain.lifecycle import OPEN_STATES, State
+from node.store import analyses, audit, holds, offered, outbox, rejections, work
 from node.store.analyses import NewRendition
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
-
-MAY_BE_THERE = (State.DONE, State.RUNNING)
-"""The states of a delivery whose report a peer holds, or may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +28,44 @@ class Delivered:
     sop_instance_uid: str  #: of the report
     state: State
     sent_at: datetime | None
+    offered_at: datetime | None  #: when it may last have left
     last_status: int | None
     commitment: Commitment
     note: State | None  #: how far the note that takes it back has come
 
+    @property
+    def is_settled_there(self) -> bool:
+        """Whether the peer has it, or may have it, and nothing more is under way there."""
+        return self.state is State.DONE or (self.offered_at is not None and self.state not in OPEN_STATES)
+
 
 def of_version(tx: Transaction, model: str, version: str) -> list[Delivered]:
-    """Return every report of one version of a model that was to go anywhere, but for what was cancelled."""
+    """Return every report of one version of a model that is to go anywhere, is at a peer, or may be."""
     of_model = Analysis.model == model, Analysis.version == version
-    return _delivered(tx, and_(*of_model, Delivery.state != State.CANCELLED))
+    return _delivered(tx, and_(*of_model, or_(Delivery.state != State.CANCELLED, offered.may_be_there())))
 
 
 def untrue(tx: Transaction, studies: Collection[str]) -> list[Delivered]:
     """Return the reports of studies that rest on rejected images and are at a peer, or may be."""
     of_studies = Analysis.study_instance_uid.in_(studies)
-    return _delivered(tx, and_(of_studies, Delivery.state.in_(MAY_BE_THERE), rejections.rests_on_rejected()))
+    return _delivered(tx, and_(of_studies, offered.may_be_there(), rejections.rests_on_rejected()))
 
 
-def order(tx: Transaction, report: Delivered, note: NewRendition, now: datetime, *, despite_holds: bool) -> bool:
+def of_analyses(tx: Transaction, ids: Collection[int]) -> list[Delivered]:
+    """Return the reports of these analyses that are at a peer, or may be."""
+    return _delivered(tx, and_(Delivery.analysis_id.in_(ids), offered.may_be_there()))
+
+
+def order(
+    tx: Transaction,
+    report: Delivered,
+    note: NewRendition,
+    why: str,
+    now: datetime,
+    *,
+    by: str = "",
+    despite_holds: bool = False,
+) -> bool:
     """Send a rejection note after a report; the same one twice is one, and one that was given up is tried again.
 
     Parameters
@@ -59,10 +76,14 @@ def order(tx: Transaction, report: Delivered, note: NewRendition, now: datetime,
         What is taken back, and where.
     note
         Its bytes.
+    why
+        What the timeline gives as the reason: a sentence without patient data.
     now
         Aware.
+    by
+        Who ordered it, "" where no operator did.
     despite_holds
-        Whether an operator ordered it, so that it leaves under holds that are in force now.
+        Whether an operator wants that, so that it leaves under holds that are in force now.
 
     Returns
     -------
@@ -74,12 +95,13 @@ def order(tx: Transaction, report: Delivered, note: NewRendition, now: datetime,
     added = outbox.add(tx, report.analysis_id, report.peer, rendition_id, now, kind=kind)
     this = and_(Delivery.rendition_id == rendition_id, Delivery.peer == report.peer)
     given_up = and_(this, Delivery.state.in_((State.CANCELLED, State.BURIED)))
-    added = bool(work.put_back(tx, Delivery, given_up, now)) or added
+    added = bool(work.put_back(tx, Delivery, given_up, now, waits_since=now)) or added
     if despite_holds:
         is_open = and_(this, Delivery.state != State.DONE)
-        tx.execute(update(Delivery).where(is_open).values(released_at=now))
+        tx.execute(update(Delivery).where(is_open).values(released_at=now, past_hold=holds.newest(tx)))
     if added:
-        named = {"peer": report.peer, "model": report.model, "report": report.sop_instance_uid}
+        named = {"peer": report.peer, "model": report.model, "report": report.sop_instance_uid, "reason": why}
+        named |= {"by": by} if by else {}
         audit.add(tx, now, "rejection note ordered", report.study_instance_uid, note.sop_instance_uid, **named)
     return added
 
@@ -121,6 +143,7 @@ def _row(delivery: Delivery, analysis: Analysis, sop_uid: str, note: State | Non
         sop_instance_uid=sop_uid,
         state=delivery.state,
         sent_at=delivery.sent_at,
+        offered_at=delivery.offered_at,
         last_status=delivery.last_status,
         commitment=delivery.commitment,
         note=note,

@@ -156,7 +156,9 @@ def deliveries(
         ``hold`` (which hold keeps it back, in words, or null), and
         ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``sop_instance_uid`` of the
         report, ``kind`` ("report" or "rejection_note"), ``created_at``, ``sent_at`` (when the peer answered that it
-        has it), ``released_at`` (when an operator let it go although it was held), ``last_status`` (the peer's last
+        has it), ``offered_at`` (when it may last have left for the peer, whatever came of it; null where it never did),
+        ``waits_since``, ``released_at`` (when an operator let it go although it was held), ``held_for`` ("age",
+        "study", "patient" or ""), ``waived`` (those that an operator let go of), ``last_status`` (the peer's last
         DIMSE status as a number, or null), ``last_comment`` (its Error Comment), ``commitment`` ("none", "asked",
         "committed" or "failed"), and ``state``, ``priority``, ``due_at``, ``attempt``, ``failures``, ``lapses``,
         ``lease_until``, ``worker``, ``last_error``, ``settled_at`` as of `jobs`.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, select, true, tuple_, update
 
 from node.domain.lifecycle import State, next_due
 from node.store.database import Transaction
@@ -183,14 +183,14 @@ def withdraw(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetim
     return _settles(tx, table, claim, _settled(State.CANCELLED, now) | {"last_error": reason})
 
 
-def hold(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, reason: str) -> bool:
+def hold(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, reason: str, **values: Any) -> bool:
     """Keep back what was claimed until an operator decides; False where the claim no longer holds."""
-    return _settles(tx, table, claim, _settled(State.HELD, now) | {"last_error": reason[:_LONGEST_ERROR]})
+    return _settles(tx, table, claim, _settled(State.HELD, now) | {"last_error": reason[:_LONGEST_ERROR]} | values)
 
 
-def release(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime) -> bool:
-    """Put back what was claimed and not begun, at once and without counting a failure; False where it is lost."""
-    return _settles(tx, table, claim, _settled(State.WAITING, now))
+def release(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, **values: Any) -> bool:
+    """Put back what was claimed, at once and without counting a failure; False where the claim no longer holds."""
+    return _settles(tx, table, claim, _settled(State.WAITING, now) | values)
 
 
 def extend(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime, lease_s: float) -> bool:
@@ -198,19 +198,28 @@ def extend(tx: Transaction, table: type[Lifecycle], claim: Claim, now: datetime,
     return _settles(tx, table, claim, {"lease_until": now + timedelta(seconds=lease_s)})
 
 
-def put_back(tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool], now: datetime) -> list[int]:
+def put_back(
+    tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool], now: datetime, **values: Any
+) -> list[int]:
     """Put rows back to waiting, due now, with fresh attempts; return their numbers.
 
     The attempt number goes on counting: a worker from before must not settle what comes after.
     """
-    values = _settled(State.WAITING, now) | {"failures": 0, "lapses": 0}
-    return _changed(tx, table, which, values)
+    return _changed(tx, table, which, _settled(State.WAITING, now) | {"failures": 0, "lapses": 0} | values)
 
 
-def cancel(tx: Transaction, table: type[Lifecycle], which: ColumnElement[bool], now: datetime) -> list[int]:
-    """Cancel what waits or is held among `which`; return the numbers. What is running is left to its worker."""
-    not_begun = table.state.in_((State.WAITING, State.HELD))
-    return _changed(tx, table, and_(which, not_begun), _settled(State.CANCELLED, now))
+def cancel(
+    tx: Transaction,
+    table: type[Lifecycle],
+    which: ColumnElement[bool],
+    now: datetime,
+    states: Collection[State] = (State.WAITING, State.HELD),
+    **values: Any,
+) -> list[int]:
+    """Cancel what is in one of these states among `which`; return the numbers. Why it was held is of no more use."""
+    error = case((table.state == State.HELD, ""), else_=table.last_error)
+    ended = _settled(State.CANCELLED, now) | {"last_error": error} | values
+    return _changed(tx, table, and_(which, table.state.in_(states)), ended)
 
 
 def next_wake(

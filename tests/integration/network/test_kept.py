@@ -1,10 +1,12 @@
 """Associations that are kept open between one instance and the next."""
 
+import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from node.network.kept import KeptAssociation
+from node.network.kept import KeptAssociation, KeptSearch
 from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance
 from tests.support.pacs import Deed, Pacs, serving
@@ -92,6 +94,23 @@ def test_who_watches_ends_the_sending_too(pacs: Pacs) -> None:
         kept.store(OutgoingInstance(SR, "1.2.1", IMPLICIT, bytes(30_000_000)), watch)
     pacs.go_on.set()
     assert (kept.is_open, pacs.held) == (False, {})
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_who_watches_ends_the_waiting_for_an_association(*, asks: bool) -> None:
+    """The peer takes the connection and then nothing, as a process that was stopped does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address, timeouts = PeerAddress("PACS", "127.0.0.1", silent.getsockname()[1]), Timeouts(2.0, 60.0, 60.0)
+
+        def watch() -> None:
+            raise LookupError
+
+        kept, search = KeptAssociation(address, "PACSNODE", timeouts), KeptSearch(address, "PACSNODE", timeouts)
+        ask = partial(search.studies, {"StudyInstanceUID": "1.2.3"}, watch)
+        reach = ask if asks else partial(kept.open_for, (SR, IMPLICIT), lambda: (), watch)
+        with pytest.raises(LookupError):
+            reach()
+        assert (kept.is_open, kept.offers) == (False, 0)
 
 
 def test_who_watches_ends_the_waiting(pacs: Pacs) -> None:

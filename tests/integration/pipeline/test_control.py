@@ -9,7 +9,7 @@ from sqlalchemy import update
 from node.config import Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import OperatorError
-from node.domain.lifecycle import State
+from node.domain.lifecycle import HeldFor, State
 from node.pipeline import checks, control, recall
 from node.store import holds, outbox, views, work
 from node.store.tables import Delivery, DeliveryKind
@@ -116,7 +116,7 @@ def test_what_was_under_way_when_the_node_was_killed_is_discarded_too(line: Line
     """Its timeline says that the peer may have it."""
     assert line.claim_delivery() is not None
     assert line.claim_delivery() is not None
-    assert "2 of them still count as under way" in _hold(line)
+    assert "2 of them still count as under way, to pacs: a running node" in _hold(line)
     _release(line, discard=True)
     assert kinds(line) == [("report", "cancelled")]
     assert "the peer may have got it" in str(_told(line, "delivery cancelled")[0]["reason"])
@@ -148,7 +148,7 @@ def test_single_deliveries_that_are_held_are_let_go_or_discarded(line: Line, *, 
     """Others are not touched, and one that is not held is refused."""
     claimed, house = line.claim_delivery(), line.house
     assert claimed is not None
-    house.database.write(lambda tx: outbox.hold(tx, claimed, house.clock(), "too late"))
+    house.database.write(lambda tx: outbox.hold(tx, claimed, house.clock(), "too late", HeldFor.AGE))
     settings, now = _settings(line), house.clock()
     with pytest.raises(OperatorError, match="not held: 999"):
         control.release_deliveries(settings, [claimed.id, 999], "bob", now, discard=discard)

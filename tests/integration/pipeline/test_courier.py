@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -222,6 +224,27 @@ def test_a_hold_stops_a_report_that_is_on_its_way(house: House, pacs: Pacs) -> N
     house.database.write(lambda tx: holds.lift(tx, holds.ALL_MODELS, "sent", "ada", house.clock()))
     assert line.deliver() == 1
     assert (len(pacs.came), len(pacs.held)) == (2, 1)
+
+
+@on_sqlite
+def test_a_hold_stops_a_report_whose_peer_keeps_silent_before_it_can_leave(house: House) -> None:
+    """The peer takes the connection and no association; nothing left, so it waits as if nothing had been."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        line = _reported(house, PACS.model_copy(update={"port": silent.getsockname()[1]}))
+        line.timeouts, accepted = Timeouts(2.0, 60.0, 60.0), list[Any]()
+
+        def hold() -> None:
+            accepted.append(silent.accept())
+            with closing(Database.open(house.url)) as other:
+                other.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", house.clock()))
+
+        operator = threading.Thread(target=hold)
+        operator.start()
+        line.deliver()
+        operator.join()
+        accepted[0][0].close()
+    delivery = _delivery(line)
+    assert (delivery["state"], delivery["failures"], delivery["offered_at"]) == ("waiting", 0, None)
 
 
 def test_a_hold_between_two_reports_lets_no_other_leave(house: House, pacs: Pacs) -> None:

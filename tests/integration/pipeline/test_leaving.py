@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from node.config import DeliverSettings, PeerSettings
+from node.config import DeliverSettings, PeerSettings, Settings
+from node.config.settings import DatabaseSettings, NodeSettings
+from node.domain.errors import OperatorError
 from node.network.peer import Timeouts
+from node.pipeline import control
 from node.store import outbox
-from node.store.database import Transaction
-from node.store.tables import Delivery
 from tests.support.archive import Archive, archive
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative
@@ -110,22 +110,71 @@ def test_a_correction_that_comes_while_the_peer_is_asked_counts(house: House, pa
     assert "identity was corrected" in line.deliveries()[0]["last_error"]
 
 
-def test_what_an_operator_lets_go_is_not_held_for_the_same_again(house: House, pacs: Archive) -> None:
-    """Somebody has looked; only a newer header stops it."""
+def test_a_report_of_another_patient_leaves_only_where_an_operator_says_just_that(house: House, pacs: Archive) -> None:
+    """Releasing it has the peer asked again, which may have been corrected meanwhile."""
     pacs.studies[0]["PatientID"] = "ID2"
     line = _reported(house, _line(house, pacs))
     line.deliver()
-    _release(house)
+    _release(line)
+    line.deliver()
+    (delivery,) = line.deliveries()
+    assert (delivery["state"], delivery["held_for"], pacs.stored) == ("held", "patient", [])
+    assert "with --despite-patient sends it" in delivery["last_error"]
+    _release(line, despite_patient=True)
+    line.deliver()
+    (delivery,) = line.deliveries()
+    assert (_patients(pacs), delivery["state"], delivery["last_error"]) == (["ID1"], "done", "")
+
+
+def test_a_report_that_was_let_go_for_its_age_does_not_go_to_another_patient(house: House, pacs: Archive) -> None:
+    """Only what it was held for is waived; once it is, it stays so."""
+    pacs.studies[0]["PatientID"] = "ID2"
+    line = _late(house, _plain(pacs).model_copy(update={"query": True}))
+    house.clock.forward(3601)
+    line.deliver()
+    assert line.deliveries()[0]["held_for"] == "age"
+    with pytest.raises(OperatorError, match="not held for the patient: 1"):
+        _release(line, despite_patient=True)
+    _release(line)
+    line.deliver()
+    assert (line.deliveries()[0]["held_for"], pacs.stored) == ("patient", [])
+    _release(line, despite_patient=True)
     line.deliver()
     assert (_patients(pacs), _states(line)) == (["ID1"], ["done"])
 
 
-def _release(house: House) -> None:
-    def work(tx: Transaction) -> None:
-        now = house.clock()
-        tx.execute(update(Delivery).values(state="waiting", due_at=now, released_at=now, settled_at=None))
+def test_a_report_without_a_study_at_the_peer_does_not_go_to_another_patient_either(
+    house: House, pacs: Archive
+) -> None:
+    """The study came to the peer after the report was let go without it."""
+    pacs.studies.clear()
+    line = _reported(house, _line(house, pacs))
+    house.clock.forward(901)
+    line.deliver()
+    assert line.deliveries()[0]["held_for"] == "study"
+    pacs.studies.append(HELD_THERE | {"PatientID": "ID2"})
+    _release(line)
+    line.deliver()
+    assert (line.deliveries()[0]["held_for"], pacs.stored) == ("patient", [])
 
-    house.database.write(work)
+
+def test_a_report_is_sent_without_its_study_where_an_operator_says_so(house: House, pacs: Archive) -> None:
+    """It is not waited for again."""
+    pacs.studies.clear()
+    line = _reported(house, _line(house, pacs))
+    house.clock.forward(901)
+    line.deliver()
+    _release(line)
+    line.deliver()
+    assert (_patients(pacs), _states(line)) == (["ID1"], ["done"])
+
+
+def _release(line: Line, *, despite_patient: bool = False) -> None:
+    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
+    settings = Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
+    (held,) = (row["id"] for row in line.deliveries() if row["state"] == "held")
+    how = {"discard": False, "despite_patient": despite_patient}
+    control.release_deliveries(settings, [held], "bob", line.house.clock(), **how)
 
 
 def test_a_study_that_the_peer_does_not_hold_yet_is_waited_for(house: House, pacs: Archive) -> None:
@@ -193,7 +242,7 @@ def test_a_result_that_comes_too_late_is_held(house: House, pacs: Archive) -> No
     (delivery,) = line.deliveries()
     assert (delivery["state"], pacs.stored) == ("held", [])
     assert delivery["last_error"].startswith("the result is 1 h 0 min old")
-    _release(house)
+    _release(line)
     line.deliver()
     assert _states(line) == ["done"]
 

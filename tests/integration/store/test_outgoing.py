@@ -5,15 +5,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.lifecycle import HeldFor
 from node.store import analyses, destinations, holds, outbox, outgoing
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.destinations import Patience
 from node.store.outbox import ClaimedDelivery
-from node.store.tables import DeliveryKind
+from node.store.tables import Delivery, DeliveryKind
 
 SR, KEY_OBJECT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.1.2"
 
@@ -70,6 +72,25 @@ def test_a_peer_holds_a_report_once_it_has_answered_so(database: Database, offer
     assert database.read(lambda tx: outgoing.holds_report(tx, other))
 
 
+def test_a_peer_holds_no_report_that_was_taken_back_there(database: Database, offer: Offer, later: Later) -> None:
+    """So that what follows it is judged like a first result; a note that was given up takes nothing back."""
+    offer(1)
+    offer(2, later(1))
+    first, other = _claimed(database, later(1)), _claimed(database, later(1))
+    database.write(lambda tx: outbox.finish(tx, first, later(2), 0))
+    series = SeriesInstanceUID("2.25.9")
+    note = NewRendition(KEY_OBJECT, SOPInstanceUID("2.25.99"), series, IMPLICIT, b"")
+
+    def take_back(tx: Transaction) -> None:
+        rendition = analyses.add_rendition(tx, first.analysis_id, note)
+        outbox.add(tx, first.analysis_id, "pacs", rendition, later(3), kind=DeliveryKind.REJECTION_NOTE)
+
+    database.write(take_back)
+    assert not database.read(lambda tx: outgoing.holds_report(tx, other))
+    database.write(lambda tx: tx.execute(update(Delivery).where(Delivery.kind != "report").values(state="cancelled")))
+    assert database.read(lambda tx: outgoing.holds_report(tx, other))
+
+
 def test_what_waits_says_which_contexts_it_needs(database: Database, offer: Offer) -> None:
     """Each pair once, of what waits for that peer."""
     offer(1)
@@ -88,7 +109,7 @@ def test_the_oldest_that_waits_is_not_one_that_is_held(database: Database, offer
     offer(2, later(50))
     assert database.read(lambda tx: outgoing.oldest_waiting(tx, "pacs")) == later(0)
     first = _claimed(database, later(60))
-    assert database.write(lambda tx: outbox.hold(tx, first, later(60), "too late"))
+    assert database.write(lambda tx: outbox.hold(tx, first, later(60), "too late", HeldFor.AGE))
     assert database.read(lambda tx: outgoing.oldest_waiting(tx, "pacs")) == later(50)
     database.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", later(60)))
     assert database.read(lambda tx: outgoing.oldest_waiting(tx, "pacs")) is None
@@ -100,10 +121,10 @@ def test_a_held_delivery_is_claimed_by_nobody_and_cancelled_by_a_newer_report(
     """It waits for a person, or for something newer."""
     offer(1)
     claimed = _claimed(database, later(1))
-    assert database.write(lambda tx: outbox.hold(tx, claimed, later(1), "too late"))
-    assert not database.write(lambda tx: outbox.hold(tx, claimed, later(1), "too late"))
+    assert database.write(lambda tx: outbox.hold(tx, claimed, later(1), "too late", HeldFor.AGE))
+    assert not database.write(lambda tx: outbox.hold(tx, claimed, later(1), "too late", HeldFor.AGE))
     assert database.write(lambda tx: outbox.claim(tx, later(9999), 60, "w", ["pacs"])) is None
-    told = database.read(lambda tx: outbox.told(tx, "1.2.3", "starter", "pacs"))
+    told = database.read(lambda tx: outgoing.told(tx, "1.2.3", "starter", "pacs"))
     assert told is not None
     assert database.write(lambda tx: outbox.cancel_waiting(tx, "1.2.3", "starter", "pacs", later(2))) == 1
 

@@ -1,0 +1,44 @@
+"""What may be at a peer: whether it has answered so, or was offered it and nobody knows what became of it.
+
+A peer may store a report and the answer may never be booked: it comes too late, the connection breaks, or this process
+ends. A claim marks a delivery as running before its first byte leaves. Whoever ends that without an answer notes the
+time (`offered_at`), unless it was the worker itself and knows that nothing left; so no commit is made for the mark.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, case, exists, or_
+from sqlalchemy.orm import aliased
+
+from node.domain.lifecycle import State
+from node.store.tables import Analysis, Delivery, DeliveryKind
+
+MAY_HAVE_IT = "; the peer may have got it"
+"""What is said of a delivery that ends without an answer."""
+
+
+def may_be_there() -> ColumnElement[bool]:
+    """Return the condition for deliveries whose peer has them, or may have them; its query names `Delivery`."""
+    return or_(Delivery.offered_at.is_not(None), Delivery.state.in_((State.DONE, State.RUNNING)))
+
+
+def marked(now: datetime, *, if_running: bool = False) -> dict[str, Any]:
+    """Return the values that note an offer, with `if_running` of the rows that are running when they are changed."""
+    running = case((Delivery.state == State.RUNNING, now), else_=Delivery.offered_at)
+    return {"offered_at": running if if_running else now}
+
+
+def said(reason: str, offered_at: datetime | None) -> str:
+    """Return why a delivery ended, with the word that its peer may have it where that is so."""
+    return reason if offered_at is None else reason + MAY_HAVE_IT
+
+
+def taken_back(peer: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Return the condition for analyses whose reports a note takes back at a peer; its query names `Analysis`.
+
+    The peer may be a column of `Delivery`, where its query names that, too.
+    """
+    note = aliased(Delivery)
+    of_analysis = note.analysis_id == Analysis.id, note.peer == peer, note.state != State.CANCELLED
+    return exists().where(*of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(Analysis, Delivery)

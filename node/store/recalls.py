@@ -1,0 +1,53 @@
+"""Versions of models that were recalled: an operator's word that none of their results counts any more.
+
+A recall is a row, so that it binds what comes after it, too: what waits, what is put back to waiting for whatever
+reason, and what is composed. It is for good: what replaces a recalled version is a new version.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
+
+from node.store.choices import DeliveryKind
+from node.store.database import Transaction
+from node.store.operation_tables import Recall
+from node.store.tables import Analysis, Delivery
+from node.store.upsert import insert_into
+
+
+def add(tx: Transaction, model: str, version: str, reason: str, who: str, now: datetime) -> bool:
+    """Recall a version; return whether it was not recalled before."""
+    values = {"model": model, "version": version, "reason": reason, "recalled_by": who, "recalled_at": now}
+    added = insert_into(tx, Recall).values(**values).on_conflict_do_nothing().returning(Recall.id)
+    return tx.scalar(added) is not None
+
+
+def why(tx: Transaction, model: str, version: str) -> str:
+    """Return why a version's results count no more, in a sentence, or "" where they do."""
+    found = tx.execute(_RECALLED, {"model": model, "version": version}).one_or_none()
+    if found is None:
+        return ""
+    reason, who = found
+    return f"version {version} of model {model} was recalled by {who}{f': {reason}' if reason else ''}"
+
+
+def not_recalled() -> ColumnElement[bool]:
+    """Return the condition for deliveries that bring no result of a recalled version; its query names `Delivery`."""
+    is_note = Delivery.kind == DeliveryKind.REJECTION_NOTE
+    recalled = exists().where(Analysis.id == Delivery.analysis_id, of_recalled_version()).correlate(Delivery)
+    return or_(is_note, ~recalled)
+
+
+def of_recalled_version() -> ColumnElement[bool]:
+    """Return the condition for analyses that a recalled version made; its query names `Analysis`."""
+    return exists().where(_of_analysis()).correlate(Analysis)
+
+
+def _of_analysis() -> ColumnElement[bool]:
+    return and_(Recall.model == Analysis.model, Recall.version == Analysis.version)
+
+
+# asked for each report that leaves: building the statement takes longer than running it
+_RECALLED = select(Recall.reason, Recall.recalled_by).where(
+    Recall.model == bindparam("model"), Recall.version == bindparam("version")
+)
