@@ -5,6 +5,7 @@ thread, and what it imports beforehand lies in memory once for all of its forks.
 """
 
 import contextlib
+import errno
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -27,10 +28,18 @@ def forking_in_time(within_s: float) -> Iterator[None]:
     ----------
     within_s
         In seconds; the first start of all also waits for what the server imports.
+
+    Raises
+    ------
+    OSError
+        Where the system has no thread left to watch it.
     """
     late = threading.Timer(within_s, _end_server)
     late.daemon = True
-    late.start()
+    try:
+        late.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, "no thread can be started") from error
     try:
         yield
     finally:

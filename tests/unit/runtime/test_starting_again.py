@@ -12,6 +12,7 @@ from types import FrameType
 import pytest
 
 from node.runtime import kept
+from node.runtime.forking import forking_in_time
 from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
 
@@ -80,6 +81,17 @@ def test_without_descriptors_the_next_start_is_tried_again(
         assert tried.wait(PATIENCE_S)
     wait_until(lambda: receivers.pids not in ([], [first]), PATIENCE_S, "the next one")
     assert house.losses.empty()
+
+
+def test_without_threads_a_start_fails_as_for_anything_that_the_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again, then."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", none_left)
+    with pytest.raises(OSError, match="no thread can be started"), forking_in_time(1.0):
+        raise AssertionError("it began")
 
 
 def test_processes_serve_while_one_is_ready_and_all_are_kept_up(
