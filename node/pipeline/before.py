@@ -9,7 +9,7 @@ from node.config import PeerSettings
 from node.domain.report import ReportIdentity
 from node.pipeline.conclude import destinations, patient_key
 from node.pipeline.material import Material
-from node.store import analyses, outbox, registry
+from node.store import analyses, outgoing, registry
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 
@@ -46,7 +46,7 @@ def _audience(tx: Transaction, peers: Sequence[PeerSettings], model: str, materi
 
 
 def _before(tx: Transaction, study_uid: str, model: str, peer: str, material: Material) -> Analysis | None:
-    told = outbox.told(tx, study_uid, model, peer)
+    told = outgoing.told(tx, study_uid, model, peer)
     said = material.conclusion, patient_key(material.header)
     if told is not None and (told.conclusion, told.patient_key) == said:
         return told

@@ -9,6 +9,7 @@ from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
+from node.pipeline.before import predecessors, standing
 from node.pipeline.catalogue import Catalogue
 from node.pipeline.completion import Closer
 from node.pipeline.conclude import destinations, digest_of, patient_key, says_the_same
@@ -98,18 +99,28 @@ class Composer:
             lambda tx: findings.outdated(tx, job.study_instance_uid, job.model, model.version)
         )
         material = None if outdated else self._database.read(lambda tx: gather(tx, job.study_instance_uid, model))
-        if material is not None and (reason := material.turned_away) is not None:
-            self._write(job, lambda tx: self._turn_away(tx, job, reason, material.unread))
-        elif material is None or unchanged(material, model):
-            self._write(job, lambda tx: self._put_off(tx, job, outdated, material.unread if material else ()))
+        if material is None:
+            self._write(job, lambda tx: self._put_off(tx, job, outdated, ()))
         else:
-            analysis = self._analysis(job, model, material)
-            rendition = self._rendition(analysis, model, material)
-            self._write(job, lambda tx: self._settle(tx, job, material, analysis, rendition))
-            _log.info(
-                "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=analysis.outcome
-            )
+            self._conclude(job, model, material)
         self._wake()
+
+    def _conclude(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> None:
+        reason = material.turned_away if material.readings else None
+        if reason is not None:
+            self._write(job, lambda tx: self._turn_away(tx, job, reason, material.unread))
+        elif material.is_too_little or unchanged(material, model):
+            self._write(job, lambda tx: self._put_off(tx, job, (), material.unread))
+        else:
+            before = self._database.read(lambda tx: self._before(tx, job, material))
+            analysis = self._analysis(job, model, material)
+            rendition = self._rendition(analysis, model, material, before)
+            self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, rendition))
+            said = {"study_instance_uid": job.study_instance_uid, "model": job.model, "outcome": analysis.outcome}
+            _log.info("report composed", **said)
+
+    def _before(self, tx: Transaction, job: ClaimedJob, material: Material) -> tuple[ReportIdentity, ...]:
+        return predecessors(tx, self._peers, job.study_instance_uid, job.model, material)
 
     def _write(self, job: ClaimedJob, settle: Callable[[Transaction], None]) -> None:
         def settled(tx: Transaction) -> None:
@@ -137,10 +148,13 @@ class Composer:
         if not job_claims.finish(tx, job, now):
             return
         self._closer.close(tx, job, unread, now)
-        if turned_away.put(tx, job.study_instance_uid, job.model, reason, now):
-            audit.add(tx, now, "study turned away", job.study_instance_uid, model=job.model, reason=reason)
+        study, model = job.study_instance_uid, job.model
         for peer in self._peers:
-            outbox.cancel_waiting(tx, job.study_instance_uid, job.model, peer.name, now)
+            outbox.cancel_waiting(tx, study, model, peer.name, now, "the study is turned away for its number of images")
+        at = standing(tx, self._peers, study, model)
+        said = f"{reason}; an earlier report of it stands at {', '.join(at)}" if at else reason
+        if turned_away.put(tx, study, model, said, now):
+            audit.add(tx, now, "study turned away", study, model=model, reason=said, standing=at)
 
     def _analysis(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> NewAnalysis:
         return NewAnalysis(
@@ -156,14 +170,16 @@ class Composer:
             findings=material.findings,
         )
 
-    def _rendition(self, analysis: NewAnalysis, model: ModelIdentity, material: Material) -> NewRendition:
+    def _rendition(
+        self, analysis: NewAnalysis, model: ModelIdentity, material: Material, before: tuple[ReportIdentity, ...]
+    ) -> NewRendition:
         identity = report_identity(
             analysis.study_instance_uid,
             model,
             material.inputs,
             COMPREHENSIVE_3D_SR,
             patient_key=analysis.patient_key,
-            predecessor=material.predecessor.sop_instance_uid if material.predecessor else "",
+            predecessor=material.previous,
         )
         content = ReportContent(
             analysis.study_instance_uid,
@@ -171,10 +187,11 @@ class Composer:
             analysis.outcome,
             material.readings,
             analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
-            material.predecessor,
+            before,
             material.synthetic,
             analysis.findings,
             material.patient,
+            len(material.unread),
         )
         first, *others = material.sources
         # all that a report says of the others stands in their rows: a series of thousands is not opened again
@@ -189,7 +206,13 @@ class Composer:
         )
 
     def _settle(
-        self, tx: Transaction, job: ClaimedJob, material: Material, analysis: NewAnalysis, rendition: NewRendition
+        self,
+        tx: Transaction,
+        job: ClaimedJob,
+        material: Material,
+        before: tuple[ReportIdentity, ...],
+        analysis: NewAnalysis,
+        rendition: NewRendition,
     ) -> None:
         now = self._clock()
         if not job_claims.finish(tx, job, now):
@@ -197,6 +220,9 @@ class Composer:
         sources = {source.header.sop_instance_uid for source in material.sources}
         if sources & rejections.wrong_of(tx, job.study_instance_uid):
             return  # whoever rejected it has put the job back
+        if before != self._before(tx, job, material):  # an earlier report has left meanwhile: this one is to name it
+            queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
+            return
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
