@@ -7,10 +7,14 @@ from node.app.parts import Parts
 from node.pipeline.asking import test_peers
 from node.pipeline.deliver import Courier, Delivering
 from node.runtime.loop import WorkLoop
+from node.store import outgoing
 
 
 def deliver_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
-    """Yield a loop for each peer: one that is down or slow holds up nobody else."""
+    """Yield a loop for each peer that gets something: one that is down or slow holds up nobody else.
+
+    A peer that gets no reports any more may still get rejection notes, and what waits for it is not to wait for ever.
+    """
     settings = parts.settings
     given = Delivering(
         parts.database,
@@ -20,8 +24,9 @@ def deliver_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
         parts.clock,
         parts.jitter,
     )
+    awaited = parts.database.read(outgoing.peers_awaited)
     for peer in settings.peers:
-        if peer.gets:
+        if peer.gets or peer.takes_rejection_notes or peer.name in awaited:
             name = f"deliver-{peer.name}"
             courier = Courier(given, peer, parts.worker(name))
             loop = WorkLoop(name, courier.claim, courier.handle, courier.fail, courier.next_due, parts.clock)

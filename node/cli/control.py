@@ -11,7 +11,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.pipeline import control, recall
+from node.pipeline import control, recall, undoing
 
 Model = Annotated[str, typer.Option("--model", help="Only this model's; else everything.")]
 Discard = Annotated[bool, typer.Option("--discard", help="Cancel what gathered instead of sending it.")]
@@ -73,10 +73,38 @@ def recall_(
 
 
 @application.command()
+def holds(context: typer.Context, as_json: Json = False) -> None:
+    """List the holds that were placed, and who ended them."""
+    listing(control.holds_placed(settings_of(context)), as_json, control.HOLDS_COLUMNS)
+
+
+rejections_application = typer.Typer(
+    help="Rejection notes that came, and the reports that peers had got before.", invoke_without_command=True
+)
+application.add_typer(rejections_application, name="rejections")
+
+NoteUID = Annotated[str, typer.Argument(help="SOP Instance UID of the note.")]
+
+
+@rejections_application.callback()
 def rejections(context: typer.Context, as_json: Json = False) -> None:
     """List the rejection notes that came, and the reports that peers had got before."""
+    if context.invoked_subcommand is not None:
+        return
     rows = control.rejections(settings_of(context))
     listing(rows if as_json else control.in_short(rows), as_json, control.REJECTIONS_COLUMNS)
+
+
+@rejections_application.command("undo")
+def rejections_undo(context: typer.Context, note_uid: NoteUID) -> None:
+    """Let nothing count any more that a wrong note said: what it named is read and reported again."""
+    console.print(undoing.undo(settings_of(context), note_uid, who(), utc_now()), markup=False)
+
+
+@rejections_application.command("retry")
+def rejections_retry(context: typer.Context, note_uid: NoteUID) -> None:
+    """Read a note again that was refused or undone."""
+    console.print(undoing.retry(settings_of(context), note_uid, who(), utc_now()), markup=False)
 
 
 def say_holds(settings: Settings, as_json: bool) -> None:

@@ -221,6 +221,8 @@ class Copies:
         changed = held is not None and patient_key(header) != patient_key(held.header)
         if held is not None and held.kind is InstanceKind.IMAGE:
             self._compose_again(tx, held, studies if changed else turned)
+        if held is not None and held.kind is InstanceKind.OTHER:  # a rejection note that was corrected
+            rejections.read_again(tx, header.sop_instance_uid, now)
         if verdict.heals:
             findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
         _note(tx, now, "revision stored", came, identity_changed=changed)

@@ -24,7 +24,7 @@ from node.pipeline.missing import missing
 from node.pipeline.operate import open_database
 from node.pipeline.retain import outlook
 from node.pipeline.signers import refusal, unasked
-from node.store import callers, holds, instances, registry, rejections, schema, views
+from node.store import callers, control_views, holds, instances, registry, rejections, schema, views
 from node.store.database import Database
 from node.store.registry import Registration
 from node.store.tables import Mode
@@ -241,8 +241,16 @@ def _held(database: Database) -> Iterator[CheckLine]:
         yield CheckLine("hold", "note", f"{hold.said}; {way_out}")
     refused = database.read(rejections.count_refused)
     if refused:
-        text = f"{refused} rejection notes could not be read and move nothing: `pacs-node rejections` says why"
+        text = (
+            f"{refused} rejection notes could not be read and move nothing: `pacs-node rejections` says why, "
+            "`rejections retry UID` reads one again and `rejections undo UID` dismisses it"
+        )
         yield CheckLine("rejections", "note", text)
+    for peer, count in sorted(database.read(control_views.count_untrue).items()):
+        text = (
+            f"{count} reports there rest on rejected images and are not taken back: `pacs-node rejections` lists them"
+        )
+        yield CheckLine(f"deliveries to {peer}", "note", text)
 
 
 def _quarantined(database: Database) -> Iterator[CheckLine]:

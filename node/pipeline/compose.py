@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
@@ -13,13 +14,14 @@ from node.pipeline.before import predecessors, standing
 from node.pipeline.catalogue import Catalogue
 from node.pipeline.completion import Closer
 from node.pipeline.conclude import destinations, digest_of, patient_key, says_the_same
-from node.pipeline.material import Material, gather, unchanged
+from node.pipeline.material import Material, changes, gather
 from node.store import (
     analyses,
     audit,
     backfills,
     closing,
     findings,
+    holds,
     job_claims,
     outbox,
     outgoing,
@@ -40,6 +42,8 @@ from node.store.tables import Origin
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")
+
+T = TypeVar("T")
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
@@ -109,25 +113,25 @@ class Composer:
         reason = material.turned_away if material.readings else None
         if reason is not None:
             self._write(job, lambda tx: self._turn_away(tx, job, reason, material.unread))
-        elif material.is_too_little or unchanged(material, model):
+        elif material.is_too_little or not (because := changes(material, model)):
             self._write(job, lambda tx: self._put_off(tx, job, (), material.unread))
         else:
             before = self._database.read(lambda tx: self._before(tx, job, material))
             analysis = self._analysis(job, model, material)
             rendition = self._rendition(analysis, model, material, before)
-            self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, rendition))
-            said = {"study_instance_uid": job.study_instance_uid, "model": job.model, "outcome": analysis.outcome}
-            _log.info("report composed", **said)
+            if self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, rendition, because)):
+                said = {"study_instance_uid": job.study_instance_uid, "model": job.model, "outcome": analysis.outcome}
+                _log.info("report composed", **said)
 
     def _before(self, tx: Transaction, job: ClaimedJob, material: Material) -> tuple[ReportIdentity, ...]:
         return predecessors(tx, self._peers, job.study_instance_uid, job.model, material)
 
-    def _write(self, job: ClaimedJob, settle: Callable[[Transaction], None]) -> None:
-        def settled(tx: Transaction) -> None:
+    def _write(self, job: ClaimedJob, settle: Callable[[Transaction], T]) -> T:
+        def settled(tx: Transaction) -> T:
             closing.lock(tx, job.study_instance_uid)  # before its job, as for an image that comes: no circle of waits
-            settle(tx)
+            return settle(tx)
 
-        self._database.write(settled)
+        return self._database.write(settled)
 
     def _put_off(
         self, tx: Transaction, job: ClaimedJob, outdated: Sequence[SOPInstanceUID], unread: Sequence[str]
@@ -213,16 +217,19 @@ class Composer:
         before: tuple[ReportIdentity, ...],
         analysis: NewAnalysis,
         rendition: NewRendition,
-    ) -> None:
+        because: Sequence[str],
+    ) -> bool:
+        """Keep the report and settle the job; return False where there is nothing to keep."""
         now = self._clock()
         if not job_claims.finish(tx, job, now):
-            return  # another worker holds the job since this one's lease ran out: its report counts
+            return False  # another worker holds the job since this one's lease ran out: its report counts
         sources = {source.header.sop_instance_uid for source in material.sources}
-        if sources & rejections.wrong_of(tx, job.study_instance_uid):
-            return  # whoever rejected it has put the job back
-        if before != self._before(tx, job, material):  # an earlier report has left meanwhile: this one is to name it
+        wrong = sources & rejections.wrong_of(tx, job.study_instance_uid)
+        if wrong or before != self._before(tx, job, material):
+            # whoever rejected it may have looked before this job was begun, and so not have put it back; and where
+            # an earlier report has left meanwhile, this one is to name it
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
-            return
+            return False
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
@@ -237,6 +244,7 @@ class Composer:
             model=job.model,
             version=analysis.version,
             outcome=analysis.outcome,
+            because=because,
             scores={
                 finding.name: round(finding.score, 4) for finding in analysis.findings if finding.score is not None
             },
@@ -244,6 +252,7 @@ class Composer:
             not_read_yet=len(material.unread),
             destinations=sent_to,
         )
+        return True
 
     def _offer(
         self, tx: Transaction, analysis: NewAnalysis, analysis_id: int, rendition_id: int, now: datetime
@@ -263,6 +272,9 @@ class Composer:
             if peer in getting:
                 outbox.add(tx, analysis_id, peer, rendition_id, now)
                 offered.append(peer)
+        if offered and (hold := holds.holding(tx, analysis.model)) is not None:
+            said = {"model": analysis.model, "by": hold.held_by, "reason": hold.reason}
+            audit.add(tx, now, "delivery held back", analysis.study_instance_uid, peers=offered, **said)
         return offered
 
 

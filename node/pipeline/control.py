@@ -6,6 +6,7 @@ under way is stopped by the node within seconds; a command waits for that, so th
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,9 +21,19 @@ from node.store.holds import ALL_MODELS, HoldInForce
 from node.store.releasing import Gathered
 from node.store.tables import DeliveryKind
 
+HOLDS_COLUMNS = ("model", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")
 
-REJECTIONS_COLUMNS = ("received_at", "state", "meaning", "calling_ae_title", "instances", "delivered", "error")
+REJECTIONS_COLUMNS = (
+    "sop_instance_uid",
+    "received_at",
+    "state",
+    "meaning",
+    "calling_ae_title",
+    "instances",
+    "delivered",
+    "error",
+)
 
 STOPPED_WITHIN_S = 8.0
 """How long a command waits until nothing is under way; the node stops it within 5 s."""
@@ -140,6 +151,12 @@ def release_deliveries(
     return ". ".join([said, *(f"Still in force: {hold.said}" for hold in still)])
 
 
+def holds_placed(settings: Settings) -> list[dict[str, Any]]:
+    """Return every hold, as `node.store.control_views.holds` lists them."""
+    with open_database(settings) as database:
+        return database.read(control_views.holds)
+
+
 def rejections(settings: Settings) -> list[dict[str, Any]]:
     """Return the rejection notes that came, as `node.store.control_views.rejections` lists them."""
     with open_database(settings) as database:
@@ -151,8 +168,14 @@ def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "instances": len(row["instances"]),
-            "delivered": [f"{one['peer']}, note {one['rejection_note'] or 'none'}" for one in row["delivered"]],
+            "instances": [
+                f"{count} of study {study}"
+                for study, count in Counter(one["study_instance_uid"] for one in row["instances"]).items()
+            ],
+            "delivered": [
+                f"{one['sop_instance_uid']} at {one['peer']}: note {one['rejection_note'] or 'none'}"
+                for one in row["delivered"]
+            ],
         }
         for row in rows
     ]

@@ -36,7 +36,7 @@ def told_of(tx: Transaction, rows: list[Listed], now: datetime, age_alarm_s: flo
 
 
 def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[Trouble]:
-    """Yield, by peer, that nothing is tried there, that something waits for too long, or is held."""
+    """Yield, by peer, that nothing is tried there, that something waits for too long, or for ever, or is held."""
     rows = database.read(views.deliveries)
     waiting = Counter(row["peer"] for row in rows if row["state"] in OPEN_STATES)
     held = Counter(row["peer"] for row in rows if row["state"] == State.HELD)
@@ -49,6 +49,9 @@ def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[
             yield Trouble(destination.peer, False, f"{text} {destination.failures} failures: {destination.last_error}")
     for peer in sorted(waiting):
         yield from _overdue(settings, database, peer, now)
+    for peer in sorted(waiting.keys() - {peer.name for peer in settings.peers}):
+        text = f"{waiting[peer]} wait, and no [[peers]] table has that name: nothing takes them there until one has"
+        yield Trouble(peer, True, text)
     for peer in sorted(held):
         yield Trouble(peer, False, f"{held[peer]} held: `pacs-node deliveries` says why and what ends it")
 

@@ -17,8 +17,9 @@ def explain(study: dict[str, Any]) -> str:
             *(f"  {model}: turned away: {reason}" for model, reason in study["turned_away"].items()),
             "",
             "Reports",
-            *(line for analysis in study["analyses"] for line in _analysis(analysis, study["modes"])),
+            *(line for analysis in study["analyses"] for line in _analysis(analysis, study)),
             *(_untrue(report) for report in study["untrue_reports"]),
+            *(_misnamed(report) for report in study["misnamed_reports"]),
             "",
             "Deliveries",
             *(_delivery(delivery) for delivery in study["deliveries_made"]),
@@ -47,9 +48,10 @@ def _summary(study: dict[str, Any]) -> Iterator[str]:
 
 
 def _rejected(instance: dict[str, Any]) -> str:
+    undone = f", undone by {instance['undone_by']}, {instance['undone_at']}" if instance["undone_at"] else ""
     return (
         f"  {instance['sop_instance_uid']} rejected by {instance['calling_ae_title']}, {instance['rejected_at']}: "
-        f"{instance['meaning']} ({instance['code_value']}){'' if instance['held'] else ', not here'}"
+        f"{instance['meaning']} ({instance['code_value']}){'' if instance['held'] else ', not here'}{undone}"
     )
 
 
@@ -58,6 +60,12 @@ def _untrue(report: dict[str, Any]) -> str:
     taken_back = f"a rejection note is {note}" if note else "no rejection note goes there: have it removed"
     sent = "was sent to" if report["sent_at"] else "may have got to"
     return f"  {report['sop_instance_uid']} rests on a rejected image and {sent} {report['peer']}: {taken_back}"
+
+
+def _misnamed(report: dict[str, Any]) -> str:
+    note = report["rejection_note"]
+    taken_back = f"a rejection note is {note}" if note else "see that it was corrected or removed there"
+    return f"  {report['sop_instance_uid']} names another identity and was sent to {report['peer']}: {taken_back}"
 
 
 def _copy(copy: dict[str, Any]) -> str:
@@ -90,12 +98,16 @@ def _reading(reading: dict[str, Any]) -> str:
     return head + "; ".join(part for part in (*findings, placed, scored or admission["sentence"]) if part)
 
 
-def _analysis(analysis: dict[str, Any], modes: dict[str, str]) -> Iterator[str]:
-    shadow = " (model in shadow)" if modes.get(analysis["model"]) == "shadow" else ""
+def _analysis(analysis: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
+    shadow = " (model in shadow)" if study["modes"].get(analysis["model"]) == "shadow" else ""
     yield (
         f"  {analysis['created_at']} {analysis['outcome']} by {analysis['model']} {analysis['version']}{shadow}: "
         f"{', '.join(analysis['sop_instance_uids'])}"
     )
+    whose = "" if analysis["is_current_patient"] else ", which is not whose study this is now"
+    yield f"    names Patient ID {analysis['patient_id'] or '(none)'}{whose}"
+    before = (one for one in study["analyses"] if one["id"] == analysis["predecessor_id"])
+    yield from (f"    takes the place of {', '.join(one['sop_instance_uids'])}" for one in before)
     yield from (_of_study(finding) for finding in analysis["findings"] if finding["assessed"] > 1)
 
 
@@ -121,7 +133,15 @@ def _delivery(delivery: dict[str, Any]) -> str:
     said = f", {before}{delivery['last_error']}" if delivery["last_error"] else ""
     said += f", {delivery['hold']}" if delivery["hold"] else ""
     said += f", a result of {delivery['model']} {delivery['version']}"
-    return f"  {what}to {delivery['peer']}: {delivery['state']}, attempt {delivery['attempt']}{status}{paused}{said}"
+    return (
+        f"  {delivery['id']} {what}{delivery['sop_instance_uid']} of {delivery['created_at']} to {delivery['peer']}: "
+        f"{delivery['state']}{_since(delivery)}, attempt {delivery['attempt']}{status}{paused}{said}"
+    )
+
+
+def _since(delivery: dict[str, Any]) -> str:
+    since = delivery["sent_at"] if delivery["state"] == "done" else delivery["settled_at"]
+    return f" {since}" if since else ""
 
 
 def _event(entry: dict[str, Any]) -> str:

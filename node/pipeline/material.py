@@ -29,7 +29,7 @@ class Material:
     latest: Analysis | None
     previous: str  #: SOP Instance UID of the newest analysis' report, whether it left or not; "" where there is none
     synthetic: bool = False  #: the study is
-    untrue: bool = False  #: the newest analysis rests on an image that was rejected since
+    untrue: bool = False  #: the newest analysis rests on an image that was rejected since, if only for a while
     patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
     unread: tuple[str, ...] = ()  #: SOP Instance UIDs that are still to be read: it could wait no longer
     was_turned_away: bool = False  #: since the newest analysis, so that what waited of it was cancelled
@@ -97,27 +97,30 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
         latest,
         renditions[0].sop_instance_uid if renditions else "",
         synthetic.is_synthetic(tx, study_uid),
-        latest is not None and rejections.is_untrue(tx, latest.id),
+        latest is not None and rejections.was_untrue(tx, latest.id),
         merges.patient_of(tx, [source.header for source in sources]) if sources else None,
         tuple(waits.unread(tx, study_uid, model.name)),
         turned_away.has(tx, study_uid, model.name),
     )
 
 
-def unchanged(material: Material, model: ModelIdentity) -> bool:
-    """Return whether the newest analysis was made by this version from these images of this patient, concluding so.
+def changes(material: Material, model: ModelIdentity) -> tuple[str, ...]:
+    """Return what makes a new report, in words; none where the newest analysis says all that this one would.
 
-    One that may rest on a rejected image never counts: what is composed now takes its place.
+    That is so where this version made it from these images of this patient, concluding so.
+
+    One that may rest on an image which was ever rejected never counts: peers were told to forget it, or never got it,
+    so what is composed now takes its place.
     """
-    latest = None if material.untrue or material.was_turned_away else material.latest
-    return latest is not None and (
-        latest.version,
-        latest.inputs_digest,
-        latest.patient_key,
-        latest.conclusion,
-    ) == (
-        model.version,
-        digest_of(material.inputs),
-        patient_key(material.header),
-        material.conclusion,
-    )
+    latest = material.latest
+    if latest is None:
+        return ("first result",)
+    differs = {
+        "an image was rejected": material.untrue,
+        "turned away before": material.was_turned_away,  # what waited of it was cancelled
+        "another version": latest.version != model.version,
+        "other images": latest.inputs_digest != digest_of(material.inputs),
+        "patient or study corrected": latest.patient_key != patient_key(material.header),
+        "another conclusion": latest.conclusion != material.conclusion,
+    }
+    return tuple(words for words, is_so in differs.items() if is_so)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
-from node.pipeline import completion, delivery_standing
+from node.pipeline import completion, delivery_standing, misnamed
 from node.pipeline.asking import ask_files, test_peers
 from node.store import notices, operator, registry, schema, views
 from node.store.database import Database, Transaction
@@ -125,7 +125,8 @@ def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str
     found = views.study(tx, uid, now=now)
     if found is None:
         return None
-    return {**found, "deliveries_made": delivery_standing.told_of(tx, found["deliveries_made"], now, alarm_s)}
+    sent = delivery_standing.told_of(tx, found["deliveries_made"], now, alarm_s)
+    return {**found, "deliveries_made": sent, **misnamed.told_of(tx, uid, found["analyses"])}
 
 
 def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:

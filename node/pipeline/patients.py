@@ -1,30 +1,43 @@
 """Patients merged by an operator, and taken apart again; reports follow whom their studies count as."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.domain.lifecycle import State
+from node.domain.rejection import RejectionCode
+from node.pipeline import misnamed
+from node.pipeline.control import stopped
 from node.pipeline.operate import open_database
-from node.store import audit, merges, queue
+from node.pipeline.taking_back import NoteWriter
+from node.store import audit, merges, queue, taken_back
 from node.store.database import Transaction
 from node.store.listings import iso
 from node.store.merges import Merge, PatientName
+from node.store.taken_back import Delivered
 
 T = TypeVar("T")
 
-COLUMNS = ("patient_id", "issuer", "into_patient_id", "into_issuer", "studies", "merged_by", "merged_at")
+COLUMNS = (
+    *("patient_id", "issuer", "into_patient_id", "into_issuer", "studies", "merged_by", "merged_at"),
+    *("ended_by", "ended_at"),
+)
+
+_CODE = RejectionCode.WORKLIST
+_WHY = "The report names a patient with whom its own patient was merged by mistake."
 
 
 def listed(settings: Settings) -> list[dict[str, Any]]:
-    """Return every merge, the oldest first.
+    """Return every merge, the oldest first, those that were undone too.
 
     Returns
     -------
     list of dict
         ``patient_id`` and ``issuer`` ("" where headers name none) of who counts as ``into_patient_id`` and
-        ``into_issuer``, ``studies`` (how many that concerns), ``merged_by``, ``merged_at``.
+        ``into_issuer``, ``studies`` (how many that concerns), ``merged_by``, ``merged_at``; ``ended_by`` ("" while it
+        counts) and ``ended_at`` (null while it counts).
     """
     with open_database(settings) as database:
         return database.read(lambda tx: [_row(tx, merge) for merge in merges.all(tx)])
@@ -53,6 +66,7 @@ def merge(
     """
 
     def work(tx: Transaction) -> str:
+        merges.lock(tx)
         _require_mergeable(tx, patient, into, unseen=unseen)
         merged = merges.add(tx, patient, into, who, now)
         count = _compose_again(tx, patient, "patient merged", merged.id, who, now)
@@ -62,23 +76,52 @@ def merge(
 
 
 def split(settings: Settings, patient: PatientName, who: str, now: datetime) -> str:
-    """Let a patient who was merged count as itself again, and say what that means.
+    """Let a patient who was merged count as itself again, take back what names the other, and say what that means.
+
+    Reports that were sent under the other patient stand in that patient's record. Peers that take rejection notes get
+    one for each (113038); doing it again orders what is missing.
 
     Raises
     ------
     OperatorError
-        Where that patient is not merged.
+        Where that patient is not merged, and nothing is left of a merge that was undone.
     """
 
-    def work(tx: Transaction) -> str:
+    def work(tx: Transaction) -> int | None:
+        merges.lock(tx)
         merged = merges.get(tx, patient)
         if merged is None:
-            raise OperatorError(f"{patient} is not merged into anyone: `pacs-node patients` lists the merges")
-        merges.remove(tx, patient)
-        count = _compose_again(tx, patient, "patient split", merged.id, who, now)
-        return f"{patient} counts as itself again; {_studies(count)}"
+            return None
+        merges.end(tx, patient, who, now)
+        return _compose_again(tx, patient, "patient split", merged.id, who, now)
 
-    return _changed(settings, work)
+    with open_database(settings) as database:
+        count = database.write(work)
+        stopped(
+            database, lambda tx: [report.peer for report in _misnamed(tx, patient) if report.state is State.RUNNING]
+        )
+        wrong = database.read(lambda tx: _misnamed(tx, patient))
+        if count is None and not wrong:
+            raise OperatorError(f"{patient} is not merged into anyone: `pacs-node patients` lists the merges")
+        said = _taken_back(NoteWriter(database, settings.peers, lambda: now), wrong)
+    return "; ".join([f"{patient} counts as itself again", _studies(count or 0), *said])
+
+
+def _misnamed(tx: Transaction, patient: PatientName) -> list[Delivered]:
+    """Return the reports at peers, not taken back yet, that name the patient with whom this one was merged last."""
+    ended = merges.last_ended(tx, patient)
+    if ended is None:
+        return []
+    found = [number for study in merges.studies_counted_as(tx, patient) for number in misnamed.since(tx, study, ended)]
+    return [report for report in taken_back.of_analyses(tx, found) if report.note is None]
+
+
+def _taken_back(notes: NoteWriter, wrong: Sequence[Delivered]) -> list[str]:
+    ordered = notes.take_back(wrong, _CODE, _WHY)
+    left = [report for report in wrong if not notes.takes(report)]
+    said = [f"{ordered} rejection notes ordered for reports under the other patient"] if ordered else []
+    named = ", ".join(f"{report.sop_instance_uid} at {report.peer}" for report in left)
+    return said + ([f"no rejection note goes there, so have these removed: {named}"] if left else [])
 
 
 def _require_mergeable(tx: Transaction, patient: PatientName, into: PatientName, *, unseen: bool) -> None:
@@ -134,4 +177,6 @@ def _row(tx: Transaction, merge: Merge) -> dict[str, Any]:
         "studies": len(merges.studies_counted_as(tx, merge.patient)),
         "merged_by": merge.merged_by,
         "merged_at": iso(merge.merged_at),
+        "ended_by": merge.ended_by,
+        "ended_at": iso(merge.ended_at),
     }

@@ -3,17 +3,15 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import and_, exists, insert, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import and_, func, insert, select
 
 from node.domain.finding import Outcome, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
-from node.domain.lifecycle import State
 from node.domain.report import ReportIdentity
-from node.store import tables
+from node.store import offered, tables
 from node.store.codec import study_findings_from_json, study_findings_to_json
 from node.store.database import Transaction
-from node.store.tables import Delivery, DeliveryKind
+from node.store.tables import Delivery, DeliveryKind, Job, JobKind
 from node.store.upsert import insert_into
 
 
@@ -79,20 +77,16 @@ def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
 
 
 def at_peer(tx: Transaction, study_uid: str, model: str, peer: str, *, taken_back: bool = True) -> Analysis | None:
-    """Return the newest analysis whose report a peer has or is getting, or None where there is none.
+    """Return the newest analysis whose report a peer has or may have, or None where there is none.
 
     One that was taken back counts, because the peer got it, but not with `taken_back=False`.
     """
-    counts = Delivery.state.in_((State.DONE, State.RUNNING))
-    note = aliased(Delivery)
-    of_analysis = note.analysis_id == tables.Analysis.id, note.peer == peer, note.state != State.CANCELLED
-    was = exists().where(*of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(tables.Analysis)
+    counts = offered.may_be_there() if taken_back else and_(offered.may_be_there(), ~offered.taken_back(peer))
     newest = (
         select(tables.Analysis)
         .join(Delivery, Delivery.analysis_id == tables.Analysis.id)
         .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
-        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
-        .where(counts if taken_back else and_(counts, ~was))
+        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, counts)
         .order_by(tables.Analysis.id.desc())
         .limit(1)
     )
@@ -111,10 +105,20 @@ def get(tx: Transaction, analysis_id: int) -> Analysis:
     return _analysis(tx.get_one(tables.Analysis, analysis_id))
 
 
+def of_study(tx: Transaction, study_uid: str) -> list[Analysis]:
+    """Return every analysis of a study, the oldest first."""
+    query = select(tables.Analysis).where(tables.Analysis.study_instance_uid == study_uid).order_by(tables.Analysis.id)
+    return [_analysis(row) for row in tx.scalars(query)]
+
+
 def add(tx: Transaction, analysis: NewAnalysis) -> int:
     """Add an analysis and return its number."""
     values = {field.name: getattr(analysis, field.name) for field in fields(NewAnalysis)}
     values["findings"] = study_findings_to_json(analysis.findings)
+    # the study is locked: what comes to it later has a later number
+    of_study = Job.kind == JobKind.READ, Job.study_instance_uid == analysis.study_instance_uid
+    last_read = select(func.max(Job.id)).where(*of_study, Job.model == analysis.model)
+    values["last_read_id"] = tx.scalar(last_read) or 0
     return tx.execute(insert(tables.Analysis).values(**values).returning(tables.Analysis.id)).scalar_one()
 
 

@@ -3,30 +3,34 @@
 Times are ISO 8601 in UTC; nothing here names a patient.
 """
 
+from collections import Counter
+
 from sqlalchemy import ColumnElement, select
 
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
+from node.store import rejections as rejections_of
 from node.store import taken_back
 from node.store.database import Transaction
-from node.store.holds import HoldInForce, in_force
 from node.store.listings import Listed, iso
-from node.store.operation_tables import Rejection, RejectionNote
+from node.store.operation_tables import Hold, Rejection, RejectionNote
 from node.store.tables import Instance
 from node.store.taken_back import Delivered
 
-_STATES = {State.DONE: "applied", State.BURIED: "refused"}
+_PIECE = 500
+_STATES = {State.DONE: "applied", State.BURIED: "refused", State.CANCELLED: "undone"}
 
 
 def holds(tx: Transaction) -> list[Listed]:
-    """List the holds that are in force, the oldest first.
+    """List the holds, the oldest first, those that were released too.
 
     Returns
     -------
     list of dict
-        ``model`` ("" for all), ``reason``, ``held_by``, ``held_at``.
+        ``model`` ("" for all), ``reason``, ``held_by``, ``held_at``; ``released_by``, ``released_how`` ("sent" or
+        "discarded", both "" while it holds) and ``released_at`` (null while it holds).
     """
-    return [_hold(hold) for hold in in_force(tx)]
+    return [_hold(row) for row in tx.scalars(select(Hold).order_by(Hold.id))]
 
 
 def rejections(tx: Transaction) -> list[Listed]:
@@ -37,7 +41,7 @@ def rejections(tx: Transaction) -> list[Listed]:
     list of dict
         - ``sop_instance_uid`` of the note, ``calling_ae_title`` of who sent it, ``received_at``
         - ``state``: "waiting" (it is about to be read or applied), "applied" or "refused" (it could not be read, and
-          moves nothing), ``error``: why
+          moves nothing) or "undone" (an operator took it for wrong), ``error``: why
         - ``code_value``, ``meaning`` of its title; "" until it is read
         - ``instances``: as `of_study` lists them; those that are not held here are kept for when they come
         - ``delivered``: the reports that peers had got by then: `delivered` names the keys
@@ -58,7 +62,8 @@ def of_study(tx: Transaction, study_uid: str) -> list[Listed]:
     -------
     list of dict
         ``sop_instance_uid``, ``study_instance_uid``, ``held`` (true or false), ``code_value``, ``meaning``,
-        ``note_sop_instance_uid``, ``calling_ae_title``, ``rejected_at``.
+        ``note_sop_instance_uid``, ``calling_ae_title``, ``rejected_at``; ``undone_by`` ("" while it counts) and
+        ``undone_at`` (null while it counts).
     """
     return _instances(tx, Rejection.study_instance_uid == study_uid)
 
@@ -66,6 +71,17 @@ def of_study(tx: Transaction, study_uid: str) -> list[Listed]:
 def untrue(tx: Transaction, study_uid: str) -> list[Listed]:
     """List the reports on a study that rest on rejected images and are at a peer, or may be, as `delivered`."""
     return [delivered(report) for report in taken_back.untrue(tx, [study_uid])]
+
+
+def count_untrue(tx: Transaction) -> dict[str, int]:
+    """Return by peer how many reports there rest on rejected images and are not, nor will be, taken back."""
+    studies = select(Instance.study_instance_uid.distinct()).join(
+        Rejection, Rejection.sop_instance_uid == Instance.sop_instance_uid
+    )
+    named = list(tx.scalars(studies.where(rejections_of.calls_wrong())))
+    pieces = (named[start : start + _PIECE] for start in range(0, len(named), _PIECE))
+    reports = (report for piece in pieces for report in taken_back.untrue(tx, piece))
+    return dict(Counter(one.peer for one in reports if one.note in (None, State.BURIED, State.CANCELLED)))
 
 
 def delivered(report: Delivered) -> Listed:
@@ -95,8 +111,16 @@ def delivered(report: Delivered) -> Listed:
     }
 
 
-def _hold(hold: HoldInForce) -> Listed:
-    return {"model": hold.model, "reason": hold.reason, "held_by": hold.held_by, "held_at": iso(hold.held_at)}
+def _hold(row: Hold) -> Listed:
+    return {
+        "model": row.model,
+        "reason": row.reason,
+        "held_by": row.held_by,
+        "held_at": iso(row.held_at),
+        "released_by": row.released_by,
+        "released_how": row.released_how,
+        "released_at": iso(row.released_at),
+    }
 
 
 def _note(tx: Transaction, note: RejectionNote, instance: Instance) -> Listed:
@@ -131,6 +155,8 @@ def _instances(tx: Transaction, which: ColumnElement[bool]) -> list[Listed]:
             "note_sop_instance_uid": row.note_sop_instance_uid,
             "calling_ae_title": row.calling_ae_title,
             "rejected_at": iso(row.rejected_at),
+            "undone_by": row.undone_by,
+            "undone_at": iso(row.undone_at),
         }
         for row, uid in tx.execute(held.where(which).order_by(Rejection.id)).all()
     ]

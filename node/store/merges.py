@@ -1,21 +1,21 @@
 """Patients who are one patient by an operator's word, where no DICOM object says so.
 
 A merge changes no stored header and no row of a study. It is looked up whenever it is asked whose study it is, so that
-it counts for what comes later, too, and taking it back takes back all of it.
+it counts for what comes later, too, and ending it takes back all of it; its row stays.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, func, select, text, update
 
 from node.domain.instance import InstanceHeader
 from node.domain.lifecycle import State
 from node.domain.patient import Patient, as_patient
 from node.store.database import Transaction
 from node.store.operation_tables import PatientMerge
-from node.store.tables import Job, JobKind, Study
+from node.store.tables import Analysis, Job, JobKind, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,32 @@ class Merge:
     into: PatientName
     merged_by: str
     merged_at: datetime
+    after_analysis: int  #: the last one that was made before it
+    ended_at: datetime | None  #: None while it counts
+    ended_by: str
 
 
 def all(tx: Transaction) -> list[Merge]:  # noqa: A001 - read as merges.all
-    """Return every merge, the oldest first."""
+    """Return every merge, the oldest first, those that have ended too."""
     return [_merge(row) for row in tx.scalars(select(PatientMerge).order_by(PatientMerge.id))]
+
+
+def lock(tx: Transaction) -> None:
+    """Let nobody else merge before this transaction ends: whether two merges make a circle, neither sees alone."""
+    if tx.get_bind().dialect.name == "postgresql":  # SQLite has one writer
+        tx.execute(text("LOCK TABLE patient_merges IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def get(tx: Transaction, patient: PatientName) -> Merge | None:
     """Return what a patient counts as directly, or None."""
-    row = tx.scalar(select(PatientMerge).where(_is(patient)))
+    row = tx.scalar(select(PatientMerge).where(_is(patient), PatientMerge.ended_at.is_(None)))
+    return None if row is None else _merge(row)
+
+
+def last_ended(tx: Transaction, patient: PatientName) -> Merge | None:
+    """Return what a patient counted as directly before that was undone, the last time, or None."""
+    ended = select(PatientMerge).where(_is(patient), PatientMerge.ended_at.is_not(None))
+    row = tx.scalar(ended.order_by(PatientMerge.id.desc()).limit(1))
     return None if row is None else _merge(row)
 
 
@@ -69,15 +85,19 @@ def add(tx: Transaction, patient: PatientName, into: PatientName, who: str, now:
         into_issuer_of_patient_id=into.issuer,
         merged_by=who,
         merged_at=now,
+        after_analysis=tx.scalar(select(func.max(Analysis.id))) or 0,
+        ended_at=None,
+        ended_by="",
     )
     tx.add(row)
     tx.flush()
     return _merge(row)
 
 
-def remove(tx: Transaction, patient: PatientName) -> None:
-    """Let a patient count as itself again."""
-    tx.execute(delete(PatientMerge).where(_is(patient)))
+def end(tx: Transaction, patient: PatientName, who: str, now: datetime) -> None:
+    """Let a patient count as itself again; that it counted as another stays on record."""
+    in_force = _is(patient), PatientMerge.ended_at.is_(None)
+    tx.execute(update(PatientMerge).where(*in_force).values(ended_at=now, ended_by=who))
 
 
 def counted_as(tx: Transaction, header: InstanceHeader) -> InstanceHeader:
@@ -114,7 +134,7 @@ def patient_of(tx: Transaction, headers: Sequence[InstanceHeader]) -> Patient | 
 
 def studies_counted_as(tx: Transaction, patient: PatientName) -> list[str]:
     """Return the UIDs of the studies whose header names a patient, or one who counts as that patient."""
-    known = all(tx)
+    known = [merge for merge in all(tx) if merge.ended_at is None]
     names = {patient}
     while more := {merge.patient for merge in known if merge.into in names} - names:
         names |= more
@@ -150,4 +170,7 @@ def _merge(row: PatientMerge) -> Merge:
         PatientName(row.into_patient_id, row.into_issuer_of_patient_id),
         row.merged_by,
         row.merged_at,
+        row.after_analysis,
+        row.ended_at,
+        row.ended_by,
     )

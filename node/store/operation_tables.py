@@ -6,7 +6,7 @@ Those of images, work and results are in `node.store.tables`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, UniqueConstraint
+from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.store.columns import NUMBER, UID
@@ -55,6 +55,9 @@ class Rejection(Base):
     note_sop_instance_uid: Mapped[str] = mapped_column(UID)
     calling_ae_title: Mapped[str]
     rejected_at: Mapped[datetime]
+    after_analysis: Mapped[int] = mapped_column(NUMBER, server_default="0")  #: the last one that was made before it
+    undone_at: Mapped[datetime | None]  #: None while it counts
+    undone_by: Mapped[str] = mapped_column(server_default="")
 
 
 class RejectionNote(Lifecycle, Base):
@@ -75,7 +78,16 @@ class PatientMerge(Base):
     """An operator's word that two patient IDs are one patient, where no DICOM object says so."""
 
     __tablename__ = "patient_merges"
-    __table_args__ = (UniqueConstraint("patient_id", "issuer_of_patient_id"),)
+    __table_args__ = (
+        Index(
+            "ix_patient_merges_in_force",
+            "patient_id",
+            "issuer_of_patient_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     patient_id: Mapped[str]
@@ -84,6 +96,9 @@ class PatientMerge(Base):
     into_issuer_of_patient_id: Mapped[str]
     merged_by: Mapped[str]
     merged_at: Mapped[datetime]
+    after_analysis: Mapped[int] = mapped_column(NUMBER, server_default="0")  #: the last one that was made before it
+    ended_at: Mapped[datetime | None]  #: None while it counts
+    ended_by: Mapped[str] = mapped_column(server_default="")
 
 
 class Validation(Base):

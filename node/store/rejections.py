@@ -8,13 +8,14 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
 from node.domain.rejection import Named, RejectionCode
-from node.store import work
+from node.store import closing, work
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection, RejectionNote
 from node.store.statement import Lookup, Statement
@@ -54,6 +55,14 @@ def add_notes(tx: Transaction, sop_uids: Collection[str], now: datetime) -> None
     """Let Key Object Selections that are recorded in this transaction be read; the same one twice is one."""
     fresh = work.fresh(now, _PRIORITY)
     _ADD.run(tx, [{"sop_instance_uid": uid, "code_value": ""} | fresh for uid in sop_uids])
+
+
+def read_again(tx: Transaction, sop_uid: str, now: datetime) -> bool:
+    """Let a Key Object Selection be read once more, because it says something else by now; False where it is none."""
+    this = and_(RejectionNote.sop_instance_uid == sop_uid, RejectionNote.state != State.WAITING)
+    back = work.put_back(tx, RejectionNote, this, now)
+    tx.execute(update(RejectionNote).where(RejectionNote.id.in_(back)).values(last_error=""))
+    return bool(back)
 
 
 def claim_note(tx: Transaction, now: datetime, worker: str) -> ClaimedNote | None:
@@ -100,7 +109,9 @@ def rescue(tx: Transaction, now: datetime) -> None:
 def put(
     tx: Transaction, note_uid: str, code: RejectionCode, named: Collection[Named], caller: str, now: datetime
 ) -> bool:
-    """Keep what a note names; the same twice is harmless.
+    """Keep what a note names, and let nobody settle anything else of its studies before this transaction ends.
+
+    The same twice is harmless. A note that was corrected adds to what it said: what was called wrong stays so.
 
     Parameters
     ----------
@@ -122,19 +133,20 @@ def put(
     bool
         Whether that is new.
     """
-    if tx.scalar(select(Rejection.id).where(Rejection.note_sop_instance_uid == note_uid).limit(1)) is not None:
-        return False
     held = dict(_STUDIES.rows(tx, list(dict.fromkeys(one.sop_instance_uid for one in named))))
-    same = {"code_value": code.value, "note_sop_instance_uid": note_uid, "calling_ae_title": caller, "rejected_at": now}
-    rows = [
-        same
-        | {
-            "sop_instance_uid": one.sop_instance_uid,
-            "study_instance_uid": held.get(one.sop_instance_uid, one.study_instance_uid),
-        }
-        for one in named
-    ]
-    tx.execute(insert_into(tx, Rejection).on_conflict_do_nothing(), rows)
+    for study in sorted(set(held.values())):
+        closing.lock(tx, study)  # a result that is being settled is seen, or sees this
+    known = _said_by(tx, note_uid)
+    fresh = {one.sop_instance_uid: one for one in named if _adds(code, known.get(one.sop_instance_uid))}
+    if not fresh:
+        return False
+    same: dict[str, Any] = {"code_value": code.value, "calling_ae_title": caller, "rejected_at": now}
+    same |= {"after_analysis": tx.scalar(select(func.max(Analysis.id))) or 0, "undone_at": None, "undone_by": ""}
+    same |= {"note_sop_instance_uid": note_uid}
+    studies = {uid: held.get(uid, one.study_instance_uid) for uid, one in fresh.items()}
+    once = ["sop_instance_uid", "note_sop_instance_uid"]
+    put = insert_into(tx, Rejection).on_conflict_do_update(index_elements=once, set_=same)
+    tx.execute(put, [same | {"sop_instance_uid": uid, "study_instance_uid": study} for uid, study in studies.items()])
     return True
 
 
@@ -149,14 +161,15 @@ def wrong_among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, Reje
     if not sop_uids:
         return {}
     columns = Rejection.sop_instance_uid, Rejection.code_value, Rejection.note_sop_instance_uid
-    wrong = and_(Rejection.sop_instance_uid.in_(sop_uids), Rejection.code_value.in_(_WRONG))
+    wrong = and_(Rejection.sop_instance_uid.in_(sop_uids), calls_wrong())
     found = tx.execute(select(*columns).where(wrong).order_by(Rejection.id))
     return {uid: Rejected(RejectionCode(code), note) for uid, code, note in found}
 
 
 def is_removed(tx: Transaction, sop_uid: str) -> bool:
     """Return whether a stored instance was called removed for its age, and has not come again since."""
-    of_this = and_(Rejection.sop_instance_uid == sop_uid, Rejection.code_value == RejectionCode.RETENTION.value)
+    expired = Rejection.code_value == RejectionCode.RETENTION.value, Rejection.undone_at.is_(None)
+    of_this = and_(Rejection.sop_instance_uid == sop_uid, *expired)
     return tx.scalar(select(Rejection.id).where(of_this).limit(1)) is not None
 
 
@@ -167,11 +180,6 @@ def restore(tx: Transaction, sop_uid: str) -> bool:
     for row in was:
         tx.delete(row)
     return bool(was)
-
-
-def calls_wrong() -> ColumnElement[bool]:
-    """Return the condition for a `Rejection` to call what it names wrong."""
-    return Rejection.code_value.in_(_WRONG)
 
 
 def not_rejected() -> ColumnElement[bool]:
@@ -186,36 +194,39 @@ def not_rejected() -> ColumnElement[bool]:
 def not_wrong() -> ColumnElement[bool]:
     """Return the condition for stored instances that nobody called wrong; its query names `Instance`."""
     names = Rejection.sop_instance_uid == Instance.sop_instance_uid
-    return ~exists().where(names, Rejection.code_value.in_(_WRONG)).correlate(Instance)
+    return ~exists().where(names, calls_wrong()).correlate(Instance)
+
+
+def calls_wrong() -> ColumnElement[bool]:
+    """Return the condition for a `Rejection` to call what it names wrong, and not to have been undone."""
+    return and_(Rejection.code_value.in_(_WRONG), Rejection.undone_at.is_(None))
 
 
 def counts() -> ColumnElement[bool]:
     """Return the condition for a `Rejection` to count for the `Instance` that it names."""
     removed = Rejection.rejected_at >= Instance.received_at  # what comes after such a note was restored
-    return or_(Rejection.code_value.in_(_WRONG), removed)
+    return and_(or_(Rejection.code_value.in_(_WRONG), removed), Rejection.undone_at.is_(None))
 
 
 def rests_on_rejected() -> ColumnElement[bool]:
     """Return the condition for analyses that were made from an image which has been called wrong since.
 
     Which images an analysis holds stands in its digest alone; every image that its model was to read and that was here
-    when it was made counts as one of them.
+    when it was made counts as one of them. What came first is told by the numbers of rows: a clock may be set back.
     """
-    image, read = aliased(Instance), aliased(Job)
-    of_image = read.kind == JobKind.READ, read.subject_uid == Rejection.sop_instance_uid
-    is_read = exists().where(*of_image, read.model == Analysis.model).correlate(Rejection, Analysis)
-    return (
-        exists()
-        .where(
-            image.study_instance_uid == Analysis.study_instance_uid,
-            image.sop_instance_uid == Rejection.sop_instance_uid,
-            image.received_at <= Analysis.created_at,
-            Rejection.rejected_at >= Analysis.created_at,
-            Rejection.code_value.in_(_WRONG),
-            is_read,
-        )
-        .correlate(Analysis)
+    return _rests_on(calls_wrong())
+
+
+def _rests_on(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    read = aliased(Job)
+    was_there = and_(
+        read.kind == JobKind.READ,
+        read.subject_uid == Rejection.sop_instance_uid,
+        read.model == Analysis.model,
+        read.study_instance_uid == Analysis.study_instance_uid,
+        read.id <= Analysis.last_read_id,
     )
+    return exists().where(was_there, Rejection.after_analysis >= Analysis.id, which).correlate(Analysis)
 
 
 def is_untrue(tx: Transaction, analysis_id: int) -> bool:
@@ -227,16 +238,35 @@ def is_untrue(tx: Transaction, analysis_id: int) -> bool:
 _UNTRUE = select(Analysis.id).where(Analysis.id == bindparam("analysis"), rests_on_rejected())
 
 
+def was_untrue(tx: Transaction, analysis_id: int) -> bool:
+    """Return the same, also where that was undone."""
+    ever = _rests_on(Rejection.code_value.in_(_WRONG))
+    return tx.scalar(select(Analysis.id).where(Analysis.id == analysis_id, ever)) is not None
+
+
 def code_for(tx: Transaction, study_uid: str) -> RejectionCode:
     """Return the title under which this node's reports of a study are taken back: that of the latest note."""
     latest = (
         select(Rejection.code_value)
         .join(Instance, Instance.sop_instance_uid == Rejection.sop_instance_uid)
-        .where(Instance.study_instance_uid == study_uid, Rejection.code_value.in_(_WRONG))
+        .where(Instance.study_instance_uid == study_uid, calls_wrong())
         .order_by(Rejection.id.desc())
         .limit(1)
     )
     return RejectionCode(tx.execute(latest).scalar_one())
+
+
+def _said_by(tx: Transaction, note_uid: str) -> dict[str, RejectionCode]:
+    """Return what a note has said of which instance already, and nobody has undone."""
+    said = select(Rejection.sop_instance_uid, Rejection.code_value).where(
+        Rejection.note_sop_instance_uid == note_uid, Rejection.undone_at.is_(None)
+    )
+    return {uid: RejectionCode(code) for uid, code in tx.execute(said)}
+
+
+def _adds(code: RejectionCode, known: RejectionCode | None) -> bool:
+    """Return whether a title says something of an instance that the same note has not said yet, or says it sharper."""
+    return known is None or (known is not code and code.is_wrong)
 
 
 def _claimed(tx: Transaction, identity: int) -> ClaimedNote:

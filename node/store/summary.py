@@ -46,6 +46,7 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
                 now,
                 reported=row.study_instance_uid in results,
                 is_turned_away=row.study_instance_uid in of_number,
+                held=State.HELD in sent[row.study_instance_uid].values(),
                 rejected=0 < _images(contents[row.study_instance_uid]) <= rejected.get(row.study_instance_uid, 0),
             ),
             "outcomes": results.get(row.study_instance_uid, {}),
@@ -116,7 +117,9 @@ def _images(contents: Iterable[_Content]) -> int:
     return sum(count for kind, _, _, count in contents if kind is InstanceKind.IMAGE)
 
 
-def _state(work: Sequence[_Work], now: datetime, *, reported: bool, is_turned_away: bool, rejected: bool) -> str:
+def _state(
+    work: Sequence[_Work], now: datetime, *, reported: bool, is_turned_away: bool, held: bool, rejected: bool
+) -> str:
     states = {state for _, _, state, _ in work}
     if State.BURIED in states:
         return "buried"
@@ -124,8 +127,10 @@ def _state(work: Sequence[_Work], now: datetime, *, reported: bool, is_turned_aw
         return "reading"
     if any(kind is JobKind.COMPOSE and state is State.WAITING and due_at > now for _, kind, state, due_at in work):
         return "receiving"
-    waiting = State.WAITING in states
-    settled = ("waiting", waiting), ("rejected", rejected), ("reported", reported), ("turned away", is_turned_away)
+    settled = (
+        *(("waiting", State.WAITING in states), ("rejected", rejected), ("held", held), ("reported", reported)),
+        ("turned away", is_turned_away),
+    )
     return next((name for name, is_so in settled if is_so), "not read")
 
 

@@ -197,6 +197,7 @@ class Analysis(Base):
     created_at: Mapped[datetime]
     predecessor_id: Mapped[int | None] = mapped_column(NUMBER, ForeignKey("analyses.id"))
     findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")  #: of the study, by class
+    last_read_id: Mapped[int] = mapped_column(NUMBER, server_default="0")  #: no later read of the study is in it
 
 
 class TurnedAwayStudy(Base):

@@ -240,7 +240,7 @@ def test_a_result_that_comes_too_late_is_held(house: House, pacs: Archive) -> No
     house.clock.forward(3601)
     line.deliver()
     (delivery,) = line.deliveries()
-    assert (delivery["state"], pacs.stored) == ("held", [])
+    assert (delivery["state"], line.study()["state"], pacs.stored) == ("held", "held", [])
     assert delivery["last_error"].startswith("the result is 1 h 0 min old")
     _release(line)
     line.deliver()

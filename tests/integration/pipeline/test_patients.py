@@ -1,5 +1,6 @@
 """Two IDs that are one patient by an operator's word: reports follow."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -7,11 +8,15 @@ import pytest
 from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
-from node.pipeline import patients
+from node.pipeline import operate, patients
+from node.pipeline.explain import explain
+from node.store import merges
+from node.store.database import Transaction
 from node.store.merges import PatientName
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Pacs, serving
+from tests.support.rejecting import TAKING, count_as_sent
 from tests.test_docs import documented_json_keys
 
 A, B, C = PatientName("ID1"), PatientName("ID2"), PatientName("ID3")
@@ -128,6 +133,69 @@ def test_merges_are_listed_and_followed_to_the_end(house: House) -> None:
     line = Line(house)
     line.report()
     assert _named(line) == [("ID3", "Doe^Jane")]
+
+
+def test_a_merge_that_was_undone_takes_back_what_names_the_other_patient(house: House) -> None:
+    """By a note where the peer takes one; the study says which report names whom, and the merge stays on record."""
+    line = Line(house, [TAKING])
+    house.receive(radiograph())
+    house.receive(radiograph(**OF_B))
+    line.report()
+    count_as_sent(house, line)
+    _merge(house, A, B)
+    line.compose()
+    count_as_sent(house, line)
+    settings = _settings(house).model_copy(update={"peers": [TAKING]})
+    assert "1 rejection notes ordered" in patients.split(settings, A, "eve", house.clock())
+    told = operate.study(settings, "1.2.3", house.clock())
+    assert [(one["patient_id"], one["is_current_patient"]) for one in told["analyses"]] == [
+        ("ID1", True),
+        ("ID2", False),
+    ]
+    (wrong,) = told["misnamed_reports"]
+    assert (wrong["sop_instance_uid"], wrong["rejection_note"]) == (
+        told["analyses"][1]["sop_instance_uids"][0],
+        "waiting",
+    )
+    (ended,) = patients.listed(settings)
+    assert (ended["merged_by"], ended["ended_by"], ended["into_patient_id"]) == ("ada", "eve", "ID2")
+    text = explain(told)
+    assert f"takes the place of {told['analyses'][0]['sop_instance_uids'][0]}" in text
+    assert "because ['patient or study corrected']" in text
+    with pytest.raises(OperatorError, match="not merged into anyone"):
+        patients.split(settings, A, "eve", house.clock())
+    _merge(house, A, B)
+    assert [row["ended_by"] for row in patients.listed(settings)] == ["eve", ""]
+
+
+@pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+def test_two_merges_at_once_make_no_circle(house: House) -> None:
+    """The second waits for the first, and sees it."""
+    house.receive(radiograph())
+    house.receive(radiograph(**OF_B))
+    refused: list[str] = []
+
+    def the_other_way() -> None:
+        try:
+            _merge(house, B, A)
+        except OperatorError as error:
+            refused.append(str(error))
+
+    other = threading.Thread(target=the_other_way)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    def first(tx: Transaction) -> None:
+        merges.lock(tx)
+        merges.add(tx, A, B, "ada", house.clock())
+        other.start()
+        for _ in range(2000):
+            if not other.is_alive() or house.rows(waits) != [(0,)]:
+                return
+            other.join(0.01)
+
+    house.database.write(first)
+    other.join()
+    assert ["would be a circle" in reason for reason in refused] == [True]
 
 
 @pytest.mark.parametrize("house", ["sqlite"], indirect=True)
