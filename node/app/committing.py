@@ -19,7 +19,10 @@ _TELLS = "tell-commitment"
 
 
 def committing_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
-    """Yield a loop for each peer that is asked, and one that tells results where this node serves commitment."""
+    """Yield a loop for each peer that is asked, and for each that is told results where this node serves commitment.
+
+    One that is slow so keeps no other waiting.
+    """
     settings = parts.settings
     given = Committing(parts.database, settings.node.ae_title, parts.clock, parts.jitter)
     for peer in settings.peers:
@@ -28,11 +31,9 @@ def committing_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
             name = f"commit-{peer.name}"
             yield WorkLoop(name, asker.claim, asker.handle, asker.fail, asker.next_due, parts.clock)
     if settings.commitment.serve:
-        callers = {peer.ae_title: _address(peer) for peer in settings.peers}
-        worker = parts.worker(_TELLS)
-        forever = settings.storage.keep_days == 0
-        teller = Teller(given, callers, parts.files.path, worker, keeps_for_ever=forever)
-        yield WorkLoop(_TELLS, teller.claim, teller.handle, teller.fail, teller.next_due, parts.clock)
+        for peer in {peer.ae_title: peer for peer in settings.peers}.values():
+            teller, name = _teller(parts, given, peer), f"{_TELLS}-{peer.name}"
+            yield WorkLoop(name, teller.claim, teller.handle, teller.fail, teller.next_due, parts.clock)
 
 
 def take_back_commitments(tx: Transaction, now: datetime) -> None:
@@ -51,6 +52,12 @@ def _asker(parts: Parts, given: Committing, peer: PeerSettings) -> Asker:
 
     answer_within_s, worker = parts.settings.commitment.answer_within_s, parts.worker(f"commit-{peer.name}")
     return Asker(given, peer.name, _address(peer), answer_within_s, hear, new_uid, worker)
+
+
+def _teller(parts: Parts, given: Committing, peer: PeerSettings) -> Teller:
+    callers, worker = {peer.ae_title: _address(peer)}, parts.worker(f"{_TELLS}-{peer.name}")
+    forever = parts.settings.storage.keep_days == 0
+    return Teller(given, callers, parts.files.path, worker, keeps_for_ever=forever)
 
 
 def _address(peer: PeerSettings) -> PeerAddress:

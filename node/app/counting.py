@@ -1,4 +1,4 @@
-"""The loop that asks senders what they hold of a study."""
+"""The loops that ask senders what they hold of a study."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,9 @@ from node.runtime.loop import WorkLoop
 
 
 def counting_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
-    """Yield the one loop, where there is a peer that may be asked."""
+    """Yield a loop for each peer that may be asked, so that one which is slow keeps no other waiting."""
     settings = parts.settings
-    if any(peer.query for peer in settings.peers):
-        counter = Counter(parts.database, settings.node.ae_title, settings.peers, parts.clock, parts.wake)
-        yield WorkLoop("counting", counter.claim, counter.handle, counter.fail, counter.next_due, parts.clock)
+    for peer in {peer.ae_title: peer for peer in settings.peers if peer.query}.values():
+        counter = Counter(parts.database, settings.node.ae_title, [peer], parts.clock, parts.wake)
+        name = f"counting-{peer.name}"
+        yield WorkLoop(name, counter.claim, counter.handle, counter.fail, counter.next_due, parts.clock)

@@ -29,6 +29,7 @@ KEYS = (
 _ALIASES = {"Modality": "ModalitiesInStudy"}  # what operators write; at this level there is only the other
 _ASKED_FOR = ("StudyInstanceUID", "NumberOfStudyRelatedInstances", "ModalitiesInStudy", "StudyDate", "StudyTime")
 _HOURS = 24
+_MOST_DIGITS = 9  # of a number of images; IS has no more than 12 (PS3.5 6.2)
 
 Found = dict[str, tuple[str, FoundStudy]]
 
@@ -163,7 +164,8 @@ def _too_many(question: Mapping[str, str]) -> OperatorError:
 
 def _study(answer: Mapping[str, str]) -> FoundStudy:
     count = answer.get("NumberOfStudyRelatedInstances", "")
-    return FoundStudy(answer["StudyInstanceUID"], int(count) if count.isdecimal() and int(count) > 0 else None)
+    is_count = count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS
+    return FoundStudy(answer["StudyInstanceUID"], int(count) or None if is_count else None)
 
 
 def _has_modality(asking: Search, answer: Mapping[str, str], wanted: list[str]) -> bool:

@@ -23,7 +23,9 @@ from node.store.database import Database, Transaction
 from node.store.waits import Question
 from node.telemetry import logger
 
-_TIMEOUTS = Timeouts(connect_s=3.0, association_s=5.0, answer_s=10.0)  # waiting for the answer gains nothing any more
+_TIMEOUTS = Timeouts(
+    connect_s=3.0, association_s=5.0, answer_s=10.0, query_s=10.0
+)  # waiting for the answer gains nothing any more
 _PAUSE = timedelta(seconds=60)  # for a peer that did not answer
 
 _NUMBER_IN_SERIES = "NumberOfSeriesRelatedInstances"
@@ -45,11 +47,17 @@ def are_equal(series: Answers, held: Mapping[str, int]) -> bool | None:
         How many instances are held here, by Series Instance UID: those of series of images.
     """
     images = [one for one in series if one.get("Modality", "") not in WITHOUT_IMAGES]
-    if not images or any(not one.get(_NUMBER_IN_SERIES, "").strip().isdecimal() for one in images):
+    if not images or any(not _is_count(one.get(_NUMBER_IN_SERIES, "")) for one in images):
         return None
     others = {one.get("SeriesInstanceUID", "") for one in series if one not in images}
     counted = {one.get("SeriesInstanceUID", ""): int(one[_NUMBER_IN_SERIES]) for one in images}
     return counted == {uid: count for uid, count in held.items() if uid not in others}
+
+
+def _is_count(text: str) -> bool:
+    """Return whether it is a number of instances; IS has no more than 12 characters (PS3.5 6.2)."""
+    number = text.strip()
+    return number.isascii() and number.isdecimal() and len(number) <= 12
 
 
 class Counter:
@@ -83,12 +91,12 @@ class Counter:
         self._paused_until: dict[str, datetime] = {}
 
     def claim(self) -> Question | None:
-        """Return the next study whose sender is to be asked, which is then not asked again until more comes."""
-        return self._database.write(lambda tx: waits.take_question(tx, self._clock()))
+        """Return the next study of these peers to be asked about, which is then not asked about until more comes."""
+        return self._database.write(lambda tx: waits.take_question(tx, self._clock(), list(self._peers)))
 
     def next_due(self) -> datetime | None:
         """Return when the next one is to be asked, or None where nobody is."""
-        return self._database.read(waits.next_question)
+        return self._database.read(lambda tx: waits.next_question(tx, list(self._peers)))
 
     def handle(self, question: Question) -> None:
         """Ask, and complete the study where the answer is what is held."""

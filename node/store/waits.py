@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, exists, func, null, or_, select, update
+from sqlalchemy import ScalarSelect, SQLColumnExpression, and_, bindparam, exists, func, null, or_, select, update
 from sqlalchemy.sql import Update
 
 from node.domain.completion import WITHOUT_IMAGES, Signal
@@ -55,15 +55,19 @@ def ask_sooner(tx: Transaction, study_uid: str, at: datetime) -> None:
     _ASK_SOONER.run(tx, [{"study": study_uid, "at": at}])
 
 
-def next_question(tx: Transaction) -> datetime | None:
-    """Return when the next question is due, or None where none is."""
-    return tx.scalar(select(Job.ask_at).where(Job.ask_at.is_not(None)).order_by(Job.ask_at).limit(1))
+def next_question(tx: Transaction, titles: Collection[str]) -> datetime | None:
+    """Return when the next question to senders of these AE titles is due, or None where none is."""
+    asked = Job.ask_at.is_not(None), _newest_title(Job.study_instance_uid).in_(titles)
+    return tx.scalar(select(Job.ask_at).where(*asked).order_by(Job.ask_at).limit(1))
 
 
-def take_question(tx: Transaction, now: datetime) -> Question | None:
-    """Return a study whose sender is to be asked now, and ask no more of it; None where the time for that is over."""
-    due = select(Job.study_instance_uid).where(Job.ask_at.is_not(None), Job.ask_at <= now).order_by(Job.ask_at).limit(1)
-    study_uid = tx.scalar(due)
+def take_question(tx: Transaction, now: datetime, titles: Collection[str]) -> Question | None:
+    """Return a study whose sender, of these AE titles, is to be asked now, and ask no more of it.
+
+    None where none is due, or the time for the first that is was over.
+    """
+    due = Job.ask_at.is_not(None), Job.ask_at <= now, _newest_title(Job.study_instance_uid).in_(titles)
+    study_uid = tx.scalar(select(Job.study_instance_uid).where(*due).order_by(Job.ask_at).limit(1))
     if study_uid is None:
         return None
     waits = waits_for_images(tx, study_uid, now)
@@ -74,9 +78,7 @@ def take_question(tx: Transaction, now: datetime) -> Question | None:
 
 def question(tx: Transaction, study_uid: str) -> Question | None:
     """Return what is to be asked of a study as it stands now, or None where it holds no image."""
-    images = Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE
-    newest = select(Instance.calling_ae_title).where(*images).order_by(Instance.received_at.desc()).limit(1)
-    title = tx.scalar(newest)
+    title = tx.scalar(select(_newest_title(study_uid)))
     if title is None:
         return None
     by_series = Instance.series_instance_uid, Instance.modality
@@ -86,6 +88,13 @@ def question(tx: Transaction, study_uid: str) -> Question | None:
     for uid, modality, count in rows:
         held[uid] += 0 if modality in WITHOUT_IMAGES else count
     return Question(study_uid, title, dict(+held), sum(count for *_, count in rows))
+
+
+def _newest_title(study_uid: str | SQLColumnExpression[str]) -> ScalarSelect[str]:
+    """Return who sent the newest image of a study."""
+    images = Instance.study_instance_uid == study_uid, Instance.kind == InstanceKind.IMAGE
+    newest = select(Instance.calling_ae_title).where(*images).order_by(Instance.received_at.desc()).limit(1)
+    return newest.scalar_subquery()
 
 
 def studies_named_whole(tx: Transaction, studies: Collection[str], named: Collection[str], sender: str) -> list[str]:

@@ -144,3 +144,12 @@ def test_what_is_no_study_is_left_out_and_a_strange_count_is_none() -> None:
         asked = Asked(study("1.1", NumberOfStudyRelatedInstances=count))
         studies = search(asked, {"PatientID": "7"}, lambda *_: None)  # type: ignore[arg-type]
         assert studies == [FoundStudy("1.1", expected)]
+
+
+@pytest.mark.parametrize(
+    ("count", "images"), [("12", 12), ("0", None), ("", None), ("9" * 5000, None), ("\u0664", None)]
+)
+def test_a_number_of_images_that_is_none_is_not_known(count: str, images: int | None) -> None:
+    """Five thousand digits, or digits of another script, end no search."""
+    asked: Any = Asked(study("1.1", NumberOfStudyRelatedInstances=count))
+    assert search(asked, {"PatientID": "7"}, lambda *_: None) == [FoundStudy("1.1", images)]
