@@ -2,19 +2,22 @@
 
 On PostgreSQL `tell` sends a NOTIFY in the transaction itself, so that every node on the database hears of the work at
 the moment of its commit, from whichever process or host, and never before it. On SQLite one process works, and wakes
-its own loops; a command that is typed beside it rings at a local socket (`ring`). A signal that is lost costs seconds
-and no work: whoever waits looks again by itself after a while.
+its own loops; a command that is typed beside it rings at a socket beside the database file (`ring`), where nobody gets
+who may not enter its folder. A signal that is lost costs seconds and no work: whoever waits looks again by itself after
+a while.
 
 References
 ----------
-PostgreSQL documentation, NOTIFY and LISTEN; unix(7), abstract sockets
+PostgreSQL documentation, NOTIFY and LISTEN; unix(7)
 """
 
 import contextlib
-import hashlib
+import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from node.telemetry import logger
 
 CHANNEL = "pacs_node_work"
 
+_BELL = ".bell"  # the ending of the socket's name beside the database file
 _TOLD = "told"  # the key of a session's `info`
 _AGAIN_S = 2.0  # after which a lost connection is tried again
 _SILENCE_S = 30.0  # after which the connection is asked whether it lives
@@ -85,14 +89,19 @@ class Listener:
         self._close()
 
     def _run(self) -> None:
-        file = engines.sqlite_file(self._url)
+        file, said = engines.sqlite_file(self._url), ""
         while not self._ending.is_set():
             try:
                 for _ in self._notices() if file is None else self._rings(file):
+                    said = ""
                     self._wake()
             except (psycopg.Error, OSError) as error:
-                if not self._ending.is_set():
-                    _log.warning("work is not told of for a moment", error=type(error).__name__)
+                why = _in_words(error)
+                if not self._ending.is_set() and why != said:  # what goes on is said once
+                    said = why
+                    _log.warning(
+                        "work is not told of for a moment", error=why, file=str(file) + _BELL if file else None
+                    )
             self._ending.wait(_AGAIN_S)
 
     def _notices(self) -> Iterator[None]:
@@ -106,8 +115,11 @@ class Listener:
                 connection.execute("SELECT 1")  # a server that is gone without a word is noticed here
 
     def _rings(self, file: Path) -> Iterator[None]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-            bell.bind(_address(file))
+        with _bell() as bell, _address(file) as address:
+            with contextlib.suppress(FileNotFoundError):  # of a node that was killed: the lock says that none runs
+                Path(address).unlink()
+            bell.bind(address)
+            Path(address).chmod(0o600)
             self._close = partial(_ring_at, file)
             yield
             while not self._ending.is_set():
@@ -122,15 +134,29 @@ def _connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(parsed.render_as_string(hide_password=False), autocommit=True, **limits)
 
 
-def _address(file: Path) -> bytes:
-    """Return the abstract socket of a database file: it has no place in a folder, and is gone with its process."""
-    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()
-    return b"\0pacs-node-" + digest[:32].encode()
+def _bell() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+
+@contextmanager
+def _address(file: Path) -> Iterator[str]:
+    """Yield the path of the socket beside a database file, by its folder's descriptor: one of its own has 107 bytes."""
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{file.name}{_BELL}"
+    finally:
+        os.close(folder)
 
 
 def _ring_at(file: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell, contextlib.suppress(OSError):
-        bell.sendto(b"", socket.MSG_DONTWAIT, _address(file))
+    with contextlib.suppress(OSError), _bell() as bell, _address(file) as address:
+        bell.sendto(b"", socket.MSG_DONTWAIT, address)
+
+
+def _in_words(error: Exception) -> str:
+    """Return what kind of error it was, with the system's name for it where that gives one."""
+    number = error.errno if isinstance(error, OSError) and error.errno else 0
+    return f"{type(error).__name__} ({errno.errorcode.get(number, number)})" if number else type(error).__name__
 
 
 def _nothing() -> None:

@@ -1,9 +1,12 @@
 """Signals that there is work, across processes: NOTIFY on PostgreSQL, a local socket on SQLite."""
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from node.store.database import Database, Transaction
 from node.store.notices import Listener, ring
@@ -86,3 +89,43 @@ def test_a_connection_that_breaks_is_made_again_and_tells_of_what_was_missed(pos
 
     other.close()
     listener.stop()
+
+
+def test_the_bell_hangs_where_only_the_nodes_user_gets(tmp_path: Path) -> None:
+    """Beside the database, for its user alone; a killed node's is replaced, and a long folder name does no harm."""
+    folder = tmp_path / ("a" * 120)
+    folder.mkdir(mode=0o700)
+    url, bell = f"sqlite:///{folder / 'node.db'}", folder / "node.db.bell"
+    bell.touch()
+    signals: Heard = queue.SimpleQueue()
+    listener = Listener(url, lambda: signals.put(None))
+    listener.start()
+    signals.get(timeout=10)
+    assert bell.is_socket()
+    assert bell.stat().st_mode & 0o777 == 0o600
+    ring(url)
+    signals.get(timeout=10)
+    listener.stop()
+
+
+def test_a_bell_that_cannot_be_hung_is_told_once_with_its_cause(tmp_path: Path) -> None:
+    """Which file, and the system's name for what is wrong; a look again is no news."""
+    (tmp_path / "node.db.bell").mkdir()
+    with capture_logs() as logs:
+        listener = Listener(f"sqlite:///{tmp_path / 'node.db'}", lambda: None)
+        again = listener._ending.wait
+        looks = iter((False, False, True))
+        ended = threading.Event()
+
+        def wait(_: float) -> bool:
+            if next(looks):
+                listener._ending.set()
+                ended.set()
+            return again(0)
+
+        listener._ending.wait = wait  # type: ignore[method-assign]
+        listener.start()
+        assert ended.wait(10)
+    (said,) = [log for log in logs if log["event"] == "work is not told of for a moment"]
+    assert said["error"] == "IsADirectoryError (EISDIR)"
+    assert said["file"].endswith("node.db.bell")
