@@ -75,7 +75,7 @@ def _read_all(node: Bench, source: Source, image: bytes, count: int) -> float:
 
 
 def latency(options: argparse.Namespace, folder: Path, url: str) -> bool:
-    """Time the way from the completion of a study of one image to the C-STORE of its report (floor 150 ms, goal 50 ms)."""
+    """Time from the completion of a study of one image to its report's C-STORE (floor 150 ms, goal 50 ms)."""
     image, source, port = radiograph(1024), Source(), free_port()
     with Pacs(port) as pacs, bench(folder, url, _peer(port), Keys(quiet_s=0.3)) as node:
         for number in range(1, options.studies + 1):
@@ -148,7 +148,7 @@ def held(options: argparse.Namespace, folder: Path, url: str) -> bool:  # noqa: 
 
 
 def memory(options: argparse.Namespace, folder: Path, url: str) -> bool:
-    """Compare the memory of all processes of the node at the end of a steady load with its start (floor +10 %, goal +2 %)."""
+    """Compare the memory of all processes at the end of a steady load with its start (floor +10 %, goal +2 %)."""
     port, image, source = free_port(), radiograph(1024), Source()
     with Pacs(port), bench(folder, url, _peer(port), Keys()) as node:
         warm = _load(node, source, image, options.rate, min(_WARM_UP_S, options.minutes * 30))
