@@ -75,10 +75,10 @@ def untrue(tx: Transaction, study_uid: str) -> list[Listed]:
 
 def count_untrue(tx: Transaction) -> dict[str, int]:
     """Return by peer how many reports there rest on rejected images and are not, nor will be, taken back."""
-    studies = select(Instance.study_instance_uid.distinct()).join(
+    studies = select(Instance.study_instance_uid).join(
         Rejection, Rejection.sop_instance_uid == Instance.sop_instance_uid
     )
-    named = list(tx.scalars(studies.where(rejections_of.calls_wrong())))
+    named = list(tx.scalars(studies.where(rejections_of.calls_wrong()).distinct()))
     pieces = (named[start : start + _PIECE] for start in range(0, len(named), _PIECE))
     reports = (report for piece in pieces for report in taken_back.untrue(tx, piece))
     return dict(Counter(one.peer for one in reports if one.note in (None, State.BURIED, State.CANCELLED)))

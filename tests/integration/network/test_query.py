@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 from node.network.peer import PeerAddress, Timeouts
 from node.network.query import ContextNotAccepted, PeerRefused, PeerUnreachable, find, open_search
 from tests.support.archives import STUDY_ROOT_FIND
+from tests.support.waiting import wait_until
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 Answers = Callable[[Any], Iterator[tuple[int, Dataset | None]]]
@@ -107,17 +108,20 @@ def test_a_key_that_is_not_ascii_goes_in_utf_8(archive: Any) -> None:
     assert (asked[0].SpecificCharacterSet, str(asked[0].PatientName)) == ("ISO_IR 192", "Müller*")
 
 
+_BEFORE_IT_HEARS = 100
+
+
 def test_a_limit_stops_the_peer(archive: Any) -> None:
     """After so many answers the peer gets a C-CANCEL, and the rest is not waited for."""
     cancelled = threading.Event()
 
     def answers(event: Any) -> Iterator[tuple[int, Dataset | None]]:
-        for number in range(100_000):
-            if event.is_cancelled:
-                cancelled.set()
-                yield 0xFE00, None
-                return
+        for number in range(_BEFORE_IT_HEARS):
             yield 0xFF00, study(PatientID=str(number))
+        # a peer that queued a hundred thousand answers would have sent them before it looks
+        wait_until(lambda: event.is_cancelled, 20, "the C-CANCEL")
+        cancelled.set()
+        yield 0xFE00, None
 
     found = find(archive(answers), "NODE", "STUDY", {"PatientID": ""}, limit=3)
     assert [one["PatientID"] for one in found] == ["0", "1", "2"]

@@ -169,7 +169,8 @@ def test_what_waits_for_too_long_is_told(house: House) -> None:
     open_until = _breaker(house).open_until
     assert open_until is not None
     assert listed(4)["paused_until"] == open_until.isoformat()
-    settings = Settings(node=NodeSettings(ae_title="PACSNODE"), deliver=DeliverSettings(age_alarm_s=4))
+    node, deliver = NodeSettings(ae_title="PACSNODE"), DeliverSettings(age_alarm_s=4)
+    settings = Settings(node=node, peers=(PACS,), deliver=deliver)
     said = list(delivery_standing.troubles(settings, house.database, house.clock()))
     assert [(one.peer, one.is_fault) for one in said] == [("pacs", False), ("pacs", True)]
     assert "nothing is tried before" in said[0].text

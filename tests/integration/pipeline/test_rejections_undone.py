@@ -75,14 +75,14 @@ def test_a_note_that_ends_while_a_report_is_made_does_not_lose_the_report(
     thread = _in_between(house, lambda: may_end.wait(20))
     import tests.support.line as made_by  # noqa: PLC0415
 
-    real = made_by.write_report
+    real = made_by._report_written_once
 
     def late(*given: object) -> bytes:
         may_end.set()
         thread.join()
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(made_by, "write_report", late)
+    monkeypatch.setattr(made_by, "_report_written_once", late)
     composed = line.compose()
     may_end.set()
     thread.join()

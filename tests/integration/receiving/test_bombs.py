@@ -173,8 +173,15 @@ def _child(node: ReceivingNode) -> int:
 def _children(pid: int) -> list[int]:
     """Return the child processes that were started for work."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    children = [child for task in tasks for child in _children_of(task)]
     return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def _children_of(task: Path) -> list[int]:
+    try:
+        return [int(child) for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+        return []
 
 
 def test_headers_that_promise_what_is_not_there_are_stored_and_not_read(reading_node: ReceivingNode) -> None:
