@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import _unsynced
 
 if TYPE_CHECKING:
-    from node.pipeline.arrival import Arrival
+    from node.pipeline.intake.arrival import Arrival
     from node.receivers.handing import HandingOver
     from node.store.database import Database
 

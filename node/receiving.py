@@ -18,10 +18,10 @@ from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.slots import Slots
-from node.pipeline.callers import let_in_with
-from node.pipeline.congestion import Congestion
-from node.pipeline.ledger import Ledger
-from node.pipeline.receive import Receiver
+from node.pipeline.intake.callers import let_in_with
+from node.pipeline.intake.congestion import Congestion
+from node.pipeline.intake.ledger import Ledger
+from node.pipeline.intake.receive import Receiver
 from node.pipeline.steps import Reached, unobserved
 from node.store.files import Free, InstanceFiles
 

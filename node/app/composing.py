@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from node.app.parts import Parts
-from node.pipeline.completion import Closer
-from node.pipeline.compose import Composer, write_report
+from node.pipeline.analysis.completion import Closer
+from node.pipeline.analysis.compose import Composer, write_report
+from node.pipeline.analysis.warm_report import warm_reports
 from node.pipeline.senders import senders_of
-from node.pipeline.warm_report import warm_reports
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts
-from node.pipeline.counting import Counter
+from node.pipeline.analysis.counting import Counter
 from node.runtime.loop import WorkLoop
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts
-from node.pipeline.asking import test_peers
-from node.pipeline.deliver import Courier, Delivering
+from node.pipeline.delivery.deliver import Courier, Delivering
+from node.pipeline.intake.asking import test_peers
 from node.runtime.loop import WorkLoop
 from node.store import outgoing
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from node.app.parts import Parts
 from node.network.peer import PeerAddress, Timeouts
-from node.pipeline.backfill import SILENCE_S, Fetcher, Fetching
+from node.pipeline.fetching.backfill import SILENCE_S, Fetcher, Fetching
 from node.runtime.loop import WorkLoop
 from node.store.backfills import ClaimedStudy
 

@@ -16,9 +16,9 @@ from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
 from node.app.retaining import retaining_loops
 from node.config import Settings
-from node.pipeline.asking import ask_files, test_peers
-from node.pipeline.catalogue import catalogue_of, seeded
-from node.pipeline.misdated import Misdated, longest_wait_s
+from node.pipeline.intake.asking import ask_files, test_peers
+from node.pipeline.intake.misdated import Misdated, longest_wait_s
+from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
 from node.receivers.choosing import receiving_for

@@ -9,8 +9,8 @@ from functools import partial
 
 from node.config import Settings
 from node.domain.errors import WorkStopped
-from node.pipeline.catalogue import Catalogue
 from node.pipeline.failure import described, is_permanent
+from node.pipeline.registry.catalogue import Catalogue
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts
-from node.pipeline.rejections import RejectionReader
-from node.pipeline.taking_back import NoteWriter
+from node.pipeline.stopping.rejections import RejectionReader
+from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.loop import WorkLoop
 from node.store import rejections
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts
-from node.pipeline.retain import DailyRetention, Retention
+from node.pipeline.keeping.retain import DailyRetention, Retention
 from node.runtime.loop import WorkLoop
 
 

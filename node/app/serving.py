@@ -11,7 +11,7 @@ from node import telemetry
 from node.app.node import Node
 from node.config import Settings
 from node.domain.errors import OperatorError, Transient
-from node.pipeline.catalogue import shadow_notes
+from node.pipeline.registry.catalogue import shadow_notes
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import utc_now
 from node.runtime.memory import share_arenas

@@ -11,7 +11,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.pipeline import control, recall, undoing
+from node.pipeline.stopping import control, recall, undoing
 
 Model = Annotated[str, typer.Option("--model", help="Only this model's; else everything.")]
 Discard = Annotated[bool, typer.Option("--discard", help="Cancel what gathered instead of sending it.")]

@@ -8,9 +8,9 @@ import typer
 
 from node.cli.main import application
 from node.cli.output import Json, cell, console, print_json, progress_bars, reporter
-from node.pipeline import evaluate as evaluation
-from node.pipeline import synthesise as synthetic
-from node.pipeline import train as training
+from node.pipeline.registry import evaluate as evaluation
+from node.pipeline.registry import synthesise as synthetic
+from node.pipeline.registry import train as training
 
 
 @application.command()

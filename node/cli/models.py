@@ -8,7 +8,7 @@ import typer
 from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, check_lines, console, listing, settings_of
-from node.pipeline import bundles, modes
+from node.pipeline.registry import bundles, modes
 
 models_application = typer.Typer(help="Versions, modes and measures of the models.", invoke_without_command=True)
 application.add_typer(models_application, name="models")

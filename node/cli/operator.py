@@ -9,11 +9,22 @@ from node import app, config
 from node.app import utc_now
 from node.cli.control import say_holds, who
 from node.cli.main import application
-from node.cli.output import Json, check_lines, console, listing, print_json, progress_bars, reporter, settings_of
+from node.cli.output import (
+    Json,
+    Limit,
+    check_lines,
+    console,
+    listing,
+    print_json,
+    progress_bars,
+    reporter,
+    say_limit,
+    settings_of,
+)
 from node.domain.errors import OperatorError
-from node.pipeline import checks, operate
-from node.pipeline.explain import explain
-from node.pipeline.send import send as send_files
+from node.pipeline.operator import checks, operate
+from node.pipeline.operator.explain import explain
+from node.pipeline.operator.send import send as send_files
 
 
 @application.command()
@@ -72,6 +83,7 @@ def studies(
     context: typer.Context,
     study_instance_uid: Annotated[str | None, typer.Argument(help="Print everything about this one.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Wait for no more images of this one.")] = False,
+    limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
     """List the studies, or everything about one."""
@@ -82,7 +94,9 @@ def studies(
         console.print(operate.complete(settings, study_instance_uid, who(), utc_now()), markup=False)
     elif study_instance_uid is None:
         say_holds(settings, as_json)
-        listing(operate.studies(settings, utc_now()), as_json, operate.STUDIES_COLUMNS)
+        rows = operate.studies(settings, utc_now(), limit or None)
+        listing(rows, as_json, operate.STUDIES_COLUMNS)
+        say_limit(len(rows), limit, "studies", as_json)
     else:
         study = operate.study(settings, study_instance_uid, utc_now())
         if as_json:
@@ -110,11 +124,14 @@ def queue(context: typer.Context, as_json: Json = False) -> None:
 
 
 @application.command()
-def deliveries(context: typer.Context, as_json: Json = False) -> None:
-    """List the reports that are to be sent, were sent or are buried, for each peer."""
+def deliveries(context: typer.Context, limit: Limit = 100, as_json: Json = False) -> None:
+    """List the reports that wait or are buried, and the newest that are settled, for each peer."""
     settings = settings_of(context)
     say_holds(settings, as_json)
-    listing(operate.deliveries(settings, utc_now()), as_json, operate.DELIVERIES_COLUMNS)
+    rows = operate.deliveries(settings, utc_now(), limit or None)
+    listing(rows, as_json, operate.DELIVERIES_COLUMNS)
+    settled = sum(row["state"] in operate.SETTLED for row in rows)
+    say_limit(settled, limit, "settled deliveries", as_json)
 
 
 @application.command()

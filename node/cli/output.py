@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from node import config
-from node.pipeline.checks import CheckLine
-from node.pipeline.send import Reporter
+from node.pipeline.check_line import CheckLine
+from node.pipeline.progress import Reporter
 
 _COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
 SECONDS_A_LINE = 30.0
@@ -23,6 +23,7 @@ SECONDS_A_LINE = 30.0
 _PIPE_WIDTH = 400  # a listing that goes to a file or another program is not folded
 console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="List the newest so many; 0: all.")]
 
 
 def settings_of(context: typer.Context) -> config.Settings:
@@ -39,6 +40,12 @@ def listing(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...])
     for row in rows:
         table.add_row(*(escape(cell(row.get(column))) for column in columns))
     console.print(table if rows else "(none)")
+
+
+def say_limit(count: int, limit: int, what: str, as_json: bool) -> None:
+    """Tell a person that there may be more than the so many that were listed."""
+    if limit and count >= limit and not as_json:
+        console.print(f"the newest {limit} {what} are listed; --limit 0 lists all")
 
 
 def check_lines(lines: Iterable[CheckLine], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
-from node.pipeline import patients as merging
+from node.pipeline.stopping import patients as merging
 from node.store.merges import PatientName
 
 patients_application = typer.Typer(

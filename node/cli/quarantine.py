@@ -8,7 +8,7 @@ from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
-from node.pipeline import quarantine as deciding
+from node.pipeline.intake import quarantine as deciding
 
 quarantine_application = typer.Typer(
     help="Copies that contradict a held instance: list, accept, discard.", invoke_without_command=True

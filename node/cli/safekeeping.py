@@ -8,9 +8,9 @@ import typer
 from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
-from node.pipeline import backup as making
-from node.pipeline import restore as restoring
-from node.pipeline import retain as retaining
+from node.pipeline.keeping import backup as making
+from node.pipeline.keeping import restore as restoring
+from node.pipeline.keeping import retain as retaining
 
 
 @application.command()

@@ -18,7 +18,7 @@ from node.dicom.part10 import part10_of, read_part10
 from node.dicom.report_text import report_text
 from node.domain.errors import OperatorError
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.pipeline import operate
+from node.pipeline.operator import operate
 
 _WAIT_S = 240.0
 _MARK = "demo.made-by-pacs-node"

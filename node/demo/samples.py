@@ -16,7 +16,7 @@ from node.dicom.pixels import read_pixels
 from node.dicom.testfiles import test_file
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
-from node.pipeline import synthesise
+from node.pipeline.registry import synthesise
 
 _LABELS = ("normal", "pneumonia")
 _PER_LABEL = 3

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from node.config import Settings
 from node.domain.identifiers import new_uid
-from node.pipeline.asking import test_peers
-from node.pipeline.books import Books
-from node.pipeline.commitment import hearing_of
+from node.pipeline.delivery.commitment import hearing_of
+from node.pipeline.intake.asking import test_peers
+from node.pipeline.intake.books import Books
+from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recovery import Recovery
 from node.pipeline.policy import ReceivePolicy
-from node.pipeline.recording import Recorder
-from node.pipeline.recovery import Recovery
 from node.pipeline.senders import senders_of
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved

@@ -13,9 +13,9 @@ from node.config import Settings
 from node.network.commitment import Heard
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
-from node.pipeline.arrival import Arrival
+from node.pipeline.intake.arrival import Arrival
+from node.pipeline.intake.unrecorded import remove_after
 from node.pipeline.steps import Reached
-from node.pipeline.unrecorded import remove_after
 from node.receivers.message import Entry, asked, outcome
 from node.receivers.serving import receive_until_told
 from node.runtime.channels import Asking, NotAnswered, NotAsked
@@ -33,7 +33,7 @@ _IDLE_S = 60.0
 
 
 class HandingOver:
-    """A `node.pipeline.ledger.Ledger` over channels to the first process.
+    """A `node.pipeline.intake.ledger.Ledger` over channels to the first process.
 
     Parameters
     ----------

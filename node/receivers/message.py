@@ -16,7 +16,7 @@ from node.network.commitment import CommitmentRequest, CommitmentResult, Heard
 from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
-from node.pipeline.arrival import Arrival
+from node.pipeline.intake.arrival import Arrival
 from node.store.header_text import HeaderText, header_of_text, text_of_header
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 

@@ -11,8 +11,8 @@ from functools import partial
 
 from node.domain.errors import OperatorError, Refused, Transient
 from node.network.commitment import Heard
-from node.pipeline.arrival import Arrival
-from node.pipeline.books import Books, Entry
+from node.pipeline.intake.arrival import Arrival
+from node.pipeline.intake.books import Books, Entry
 from node.receivers.message import ended, understood
 from node.runtime.channels import AskedOn, Channels, Question
 from node.store.database import Ended

@@ -8,7 +8,7 @@ from node import telemetry
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.network.shared_slots import SharedSlots
-from node.pipeline.ledger import Ledger
+from node.pipeline.intake.ledger import Ledger
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.turns import SharedListener
 from node.receiving import Receiving

@@ -2,7 +2,7 @@
 
 A search is kept in one transaction with all that it found, so there are no half ones. What fetches a study holds its
 row under a lease, as for any other work (`node.store.work`), and gives it up when its attempts are used up. It knows no
-association; who asks the archive, and what an answer means, is `node.pipeline.backfill`'s business.
+association; who asks the archive, and what an answer means, is `node.pipeline.fetching.backfill`'s business.
 """
 
 import random

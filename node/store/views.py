@@ -147,8 +147,9 @@ def deliveries(
     limit: int | None = None,
     *,
     study_uid: str | None = None,
+    newest_first: bool = False,
 ) -> list[Listed]:
-    """List deliveries in the order in which they are claimed.
+    """List deliveries in the order in which they are claimed, or were made.
 
     Returns
     -------
@@ -166,7 +167,8 @@ def deliveries(
     query = listings.deliveries_with_reports().where(Delivery.state.in_(states))
     if study_uid is not None:
         query = query.where(Analysis.study_instance_uid == study_uid)
-    ordered = query.order_by(Delivery.priority, Delivery.due_at, Delivery.id).limit(limit)
+    order = (Delivery.id.desc(),) if newest_first else (Delivery.priority, Delivery.due_at, Delivery.id)
+    ordered = query.order_by(*order).limit(limit)
     in_force = holds.in_force(tx)
     return [listings.delivery(row, analysis, sop_uid, in_force) for row, analysis, sop_uid in tx.execute(ordered)]
 

@@ -12,7 +12,7 @@ from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.lifecycle import State
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
-from node.pipeline.missing import missing
+from node.pipeline.intake.missing import missing
 from node.runtime.clock import utc_now
 from node.store import views
 from node.store.database import Database

@@ -17,7 +17,7 @@ from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.pipeline import bundles
+from node.pipeline.registry import bundles
 from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
 from tests.support.house import SUBJECT, radiograph
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving

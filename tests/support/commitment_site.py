@@ -5,8 +5,8 @@ import random
 
 from node.network.commitment import Heard
 from node.network.peer import PeerAddress, Timeouts
-from node.pipeline.commitment import Hearing
-from node.pipeline.committing import Asker, Committing
+from node.pipeline.delivery.commitment import Hearing
+from node.pipeline.delivery.committing import Asker, Committing
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node.domain.finding import Reading
-from node.pipeline.read import Image
-from node.pipeline.reading import Prepared, StoredImage, not_read
+from node.pipeline.analysis.read import Image
+from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
 
 GUILTY = "1.2.3.1.3"
 """The SOP Instance UID of the image that crashes its reader."""

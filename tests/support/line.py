@@ -18,13 +18,13 @@ from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
 from node.network.peer import Timeouts
-from node.pipeline.catalogue import Catalogue, registration_of
-from node.pipeline.completion import Closer
-from node.pipeline.compose import Composer, write_report
-from node.pipeline.deliver import Courier, Delivering
+from node.pipeline.analysis.completion import Closer
+from node.pipeline.analysis.compose import Composer, write_report
+from node.pipeline.analysis.read import Hands, Image, InstanceReader
+from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
+from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.read import Hands, Image, InstanceReader
-from node.pipeline.reading import Prepared, StoredImage, not_read
+from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
 from node.store.job_claims import ClaimedJob

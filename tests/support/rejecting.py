@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 from node.domain.errors import Permanent
-from node.pipeline.rejections import RejectionReader
-from node.pipeline.taking_back import NoteWriter
+from node.pipeline.stopping.rejections import RejectionReader
+from node.pipeline.stopping.taking_back import NoteWriter
 from node.store import outbox, rejections
 from tests.support.house import House, incoming
 from tests.support.line import PACS, Line

@@ -11,7 +11,7 @@ from node.domain.rule import Rule
 from node.network.peer import PeerAddress, Timeouts
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
-from node.pipeline.backfill import Fetcher, Fetching
+from node.pipeline.fetching.backfill import Fetcher, Fetching
 from node.store import backfill_views, backfills
 from node.store.backfills import FoundStudy
 from tests.support.archives import Archive, archive, small_image

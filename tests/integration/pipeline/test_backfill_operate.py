@@ -6,7 +6,7 @@ import pytest
 
 from node.config import PeerSettings, Settings
 from node.domain.errors import OperatorError
-from node.pipeline import backfill_operate as operate
+from node.pipeline.fetching import backfill_operate as operate
 from tests.support.archives import Archive, archive, small_image
 from tests.support.house import House
 from tests.test_docs import documented_json_keys

@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.pipeline.backup import DATA, DIGESTS, MANIFEST, backup
-from node.pipeline.missing import missing
-from node.pipeline.restore import restore
+from node.pipeline.intake.missing import missing
+from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
+from node.pipeline.keeping.restore import restore
 from node.store import outbox, paths
 from node.store.database import Database
 from node.store.tables import Base

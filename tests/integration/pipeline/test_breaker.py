@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
-from node.pipeline import delivery_standing
+from node.pipeline.delivery import delivery_standing
 from node.store import destinations, outgoing, views
 from node.store.destinations import Destination
 from tests.support.house import House, radiograph

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from node.config import PeerSettings, Settings
 from node.domain.errors import Refused
 from node.network.commitment import CommitmentResult, Heard
-from node.pipeline.commitment_checks import lines
-from node.pipeline.committing import GATHER_S
+from node.pipeline.delivery.commitment_checks import lines
+from node.pipeline.delivery.committing import GATHER_S
 from tests.support.commitment_site import HOUR_S, Site
 from tests.support.committing import Committing as Archive
 from tests.support.committing import committing

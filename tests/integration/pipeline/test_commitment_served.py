@@ -7,8 +7,8 @@ from pydicom.dataset import Dataset
 
 from node.network.commitment import CommitmentRequest
 from node.network.peer import PeerAddress
-from node.pipeline.commitment import judge
-from node.pipeline.committing import Teller
+from node.pipeline.delivery.commitment import judge
+from node.pipeline.delivery.committing import Teller
 from node.store.commitments_requested import HeldInstance
 from tests.support.commitment_site import Site
 from tests.support.committing import asker

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from node.network.commitment import CommitmentRequest, CommitmentResult
-from node.pipeline.committing import GATHER_S
+from node.pipeline.delivery.committing import GATHER_S
 from node.store import commitments
 from tests.support.commitment_site import Site
 from tests.support.house import House, radiograph

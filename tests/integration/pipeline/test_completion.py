@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
-from node.pipeline import completion
+from node.pipeline.analysis import completion
 from node.pipeline.senders import Sender
 from node.store import queue, views
 from node.store.files import InstanceFiles

@@ -10,7 +10,8 @@ from node.config import Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
-from node.pipeline import checks, control, recall
+from node.pipeline.operator import checks
+from node.pipeline.stopping import control, recall
 from node.store import holds, outbox, views, work
 from node.store.tables import Delivery, DeliveryKind
 from tests.support.house import House, incoming, radiograph

@@ -12,7 +12,7 @@ from node.config import PeerSettings
 from node.dicom.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
-from node.pipeline.counting import Counter
+from node.pipeline.analysis.counting import Counter
 from node.pipeline.senders import Sender
 from tests.support.archive import Archive, archive
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph

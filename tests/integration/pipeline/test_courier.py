@@ -12,7 +12,7 @@ import pytest
 
 from node.config import DeliverSettings, PeerSettings
 from node.network.peer import Timeouts
-from node.pipeline.deliver import Courier, Delivering
+from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.steps import DeliveryStep
 from node.store import holds, operator, outbox
 from node.store.database import Database

@@ -12,10 +12,10 @@ from node.app.parts import Parts
 from node.config import ModelSettings, NodeSettings, Settings
 from node.domain.errors import WorkStopped
 from node.domain.finding import Reading
-from node.pipeline.catalogue import Catalogue, registration_of
+from node.pipeline.analysis.read import Hands, Image, InstanceReader
+from node.pipeline.analysis.reading import Prepared
 from node.pipeline.failure import described
-from node.pipeline.read import Hands, Image, InstanceReader
-from node.pipeline.reading import Prepared
+from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.runtime.child import Child
 from node.runtime.keeping import Keeper
 from node.store import job_claims, registry, views

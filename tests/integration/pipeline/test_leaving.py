@@ -9,7 +9,7 @@ from node.config import DeliverSettings, PeerSettings, Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import OperatorError
 from node.network.peer import Timeouts
-from node.pipeline import control
+from node.pipeline.stopping import control
 from node.store import outbox
 from tests.support.archive import Archive, archive
 from tests.support.house import House, radiograph

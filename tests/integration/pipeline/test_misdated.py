@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from node.pipeline.misdated import Misdated
+from node.pipeline.intake.misdated import Misdated
 from node.store import job_claims
 from node.store.instances import newest_header
 from node.store.tables import JobKind

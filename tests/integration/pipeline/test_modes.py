@@ -14,10 +14,11 @@ from node.config import Settings
 from node.domain.errors import OperatorError, Transient
 from node.domain.finding import Outcome
 from node.domain.rule import Aggregation, Rule
-from node.pipeline import modes, rule_checks
-from node.pipeline.catalogue import bundle_path, catalogue_of, registration_of, seeded
-from node.pipeline.checks import check
-from node.pipeline.modes import Verdict
+from node.pipeline.operator import rule_checks
+from node.pipeline.operator.checks import check
+from node.pipeline.registry import modes
+from node.pipeline.registry.catalogue import bundle_path, catalogue_of, registration_of, seeded
+from node.pipeline.registry.modes import Verdict
 from node.store import registry, validations
 from node.store.agreement import Pair
 from node.store.tables import Mode, RegisteredModel

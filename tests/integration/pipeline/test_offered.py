@@ -9,7 +9,7 @@ import pytest
 from node.config import Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.network.peer import Timeouts
-from node.pipeline import control, recall
+from node.pipeline.stopping import control, recall
 from node.store import holds, outbox, releasing, work
 from node.store.database import Database
 from node.store.tables import Delivery

@@ -8,8 +8,9 @@ import pytest
 from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
-from node.pipeline import operate, patients
-from node.pipeline.explain import explain
+from node.pipeline.operator import operate
+from node.pipeline.operator.explain import explain
+from node.pipeline.stopping import patients
 from node.store import merges
 from node.store.database import Transaction
 from node.store.merges import PatientName

@@ -10,8 +10,8 @@ from node import config
 from node.config.settings import DatabaseSettings
 from node.dicom.part10 import read_part10
 from node.domain.errors import OperatorError
-from node.pipeline import quarantine
-from node.pipeline.recovery import Recovered
+from node.pipeline.intake import quarantine
+from node.pipeline.intake.recovery import Recovered
 from node.store import job_claims
 from node.store.quarantine import FORMER
 from tests.support.house import PIXELS, House, radiograph

@@ -6,9 +6,9 @@ import numpy as np
 
 from node import config
 from node.config.settings import DatabaseSettings
-from node.pipeline import operate
-from node.pipeline.checks import check
-from node.pipeline.explain import explain
+from node.pipeline.operator import operate
+from node.pipeline.operator.checks import check
+from node.pipeline.operator.explain import explain
 from tests.support.house import PIXELS, House, radiograph
 from tests.support.line import Line
 

@@ -8,7 +8,8 @@ import pytest
 from node.config import Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.lifecycle import State
-from node.pipeline import control, operate, recall
+from node.pipeline.operator import operate
+from node.pipeline.stopping import control, recall
 from node.store import commitments, outbox, recalls, views
 from node.store.commitments import Named
 from node.store.tables import Commitment

@@ -9,7 +9,7 @@ import pytest
 
 from node.dicom.part10 import preamble_and_meta, read_part10
 from node.network.reception import IncomingInstance
-from node.pipeline.recovery import Recovered
+from node.pipeline.intake.recovery import Recovered
 from tests.support.house import PIXELS, House, radiograph
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()

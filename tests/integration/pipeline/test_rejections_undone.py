@@ -13,9 +13,11 @@ from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
 from node.domain.rejection import Named, RejectionCode
-from node.pipeline import checks, control, delivery_standing, leaving, undoing
-from node.pipeline.explain import explain
-from node.pipeline.operate import study
+from node.pipeline.delivery import delivery_standing, leaving
+from node.pipeline.operator import checks
+from node.pipeline.operator.explain import explain
+from node.pipeline.operator.operate import study
+from node.pipeline.stopping import control, undoing
 from node.store import control_views, outgoing, rejecting, rejections
 from node.store.database import Transaction
 from tests.support.house import House, incoming, radiograph

@@ -11,7 +11,7 @@ from node.config import Settings, StorageSettings
 from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
 from node.network.reception import IncomingInstance
-from node.pipeline.retain import DailyRetention, Retention, outlook, retain
+from node.pipeline.keeping.retain import DailyRetention, Retention, outlook, retain
 from node.store import instances, outbox, retention
 from node.store.tables import Commitment
 from tests.support.house import PIXELS, House, radiograph

@@ -13,9 +13,9 @@ from node.domain.aggregate import in_one
 from node.domain.finding import Admission, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Aggregation, Rule
-from node.pipeline.catalogue import bundle_path
-from node.pipeline.frame_readings import OUTSIDE_LIMITS, of_frames
-from node.pipeline.reading import read_file
+from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
+from node.pipeline.analysis.reading import read_file
+from node.pipeline.registry.catalogue import bundle_path
 from node.store import registry
 from node.store.codec import reading_from_json, reading_to_json
 from tests.support.house import SUBJECT, House, incoming, radiograph

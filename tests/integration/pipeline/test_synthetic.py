@@ -19,8 +19,8 @@ from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
-from node.pipeline import operate
-from node.pipeline.explain import explain
+from node.pipeline.operator import operate
+from node.pipeline.operator.explain import explain
 from node.store.tables import Mode
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import PACS, TEST_PACS, Line

@@ -16,7 +16,7 @@ from node.domain.errors import Refused
 from node.network.peer import Rejected
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import PeerAddress, open_association
-from node.pipeline.receive import Receiver
+from node.pipeline.intake.receive import Receiver
 from node.pipeline.steps import Step
 from node.store import engines
 from node.store.database import Database

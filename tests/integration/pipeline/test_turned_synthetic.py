@@ -17,9 +17,9 @@ from node.dicom.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
 from node.network.scu import StoreAnswer
-from node.pipeline import operate
-from node.pipeline.explain import explain
-from node.pipeline.settle import Settling
+from node.pipeline.delivery.settle import Settling
+from node.pipeline.operator import operate
+from node.pipeline.operator.explain import explain
 from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import PACS, TEST_PACS, Line
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from node.domain.completion import Signal
-from node.pipeline import completion
+from node.pipeline.analysis import completion
 from node.pipeline.senders import Sender
 from node.store import habits, job_claims, views
 from node.store.tables import JobKind

@@ -9,7 +9,7 @@ import pytest
 from node.domain.errors import OperatorError
 from node.network.peer import PeerAddress, PeerRefused
 from node.network.query import CutShort
-from node.pipeline.backfill_search import parse_query, periods, search
+from node.pipeline.fetching.backfill_search import parse_query, periods, search
 from node.store.backfills import FoundStudy
 
 TODAY = date(2026, 2, 3)

@@ -8,7 +8,7 @@ from node.dicom.header import inspect
 from node.domain.aggregate import aggregated, outcome_of
 from node.domain.finding import Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.conclude import conclusion_of, destinations, inputs_of, patient_key
+from node.pipeline.analysis.conclude import conclusion_of, destinations, inputs_of, patient_key
 from tests.support.house import radiograph
 from tests.support.line import PACS, TEST_PACS, negative, positive, refused
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.pipeline.counting import are_equal
+from node.pipeline.analysis.counting import are_equal
 
 HELD = {"1.1": 3, "1.2": 2}
 

@@ -16,7 +16,7 @@ from node.dicom.header import inspect
 from node.dicom.part10 import read_part10
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
-from node.pipeline.labelled import group_of, open_labelled, read_labelled, split_of
+from node.pipeline.registry.labelled import group_of, open_labelled, read_labelled, split_of
 from tests.support.images import sample_file
 
 FAMILY_NAME = "Hidden"

@@ -9,7 +9,8 @@ import pytest
 
 from node.config import Settings
 from node.config.loading import parse
-from node.pipeline.checks import CheckLine, check
+from node.pipeline.check_line import CheckLine
+from node.pipeline.operator.checks import check
 from node.store import callers, schema
 from node.store.database import Database, Transaction
 

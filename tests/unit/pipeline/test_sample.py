@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from node.pipeline.sample import MAXIMUM_PICTURE_BYTES, Sample
+from node.pipeline.registry.sample import MAXIMUM_PICTURE_BYTES, Sample
 
 
 def _claiming_png(rows: int, columns: int) -> bytes:

@@ -18,9 +18,10 @@ from models.bundle.signature import sign
 from node.config import Settings
 from node.config.loading import parse
 from node.domain.errors import OperatorError
-from node.pipeline.catalogue import catalogue_of, opened, seeded
-from node.pipeline.checks import CheckLine, check
-from node.pipeline.signers import FILE
+from node.pipeline.check_line import CheckLine
+from node.pipeline.operator.checks import check
+from node.pipeline.registry.catalogue import catalogue_of, opened, seeded
+from node.pipeline.registry.signers import FILE
 from node.store import registry, schema
 from node.store.database import Database
 from node.store.tables import Mode

@@ -13,7 +13,7 @@ from models.training.checkpoints import opened
 from models.training.gan import train_gan
 from models.training.run import train as train_bundle
 from node.domain.errors import OperatorError
-from node.pipeline.train import _trainer, beside, prepare, put_in_place, train
+from node.pipeline.registry.train import _trainer, beside, prepare, put_in_place, train
 
 
 def bundle(folder: Path, mark: str) -> Path:

@@ -10,7 +10,7 @@ from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
-from node.pipeline.arrival import Arrival
+from node.pipeline.intake.arrival import Arrival
 from node.receivers.message import RecordingFailed, asked, ended, outcome, understood
 from node.store.codec import header_to_json
 from node.store.header_text import text_of_header

@@ -1,0 +1,1 @@
+"""A study read and composed: completion, readings, conclusion, report."""

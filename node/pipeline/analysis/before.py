@@ -1,0 +1,57 @@
+"""What the peers that get a report hold of its study already: which reports it takes the place of, and what stands.
+
+A report that never left is nobody's predecessor, and one that only test peers hold is none of a real peer's.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from node.config import PeerSettings
+from node.domain.report import ReportIdentity
+from node.pipeline.analysis.conclude import destinations, patient_key
+from node.pipeline.analysis.material import Material
+from node.store import analyses, outgoing, registry
+from node.store.analyses import Analysis
+from node.store.database import Transaction
+
+
+def predecessors(
+    tx: Transaction, peers: Sequence[PeerSettings], study_uid: str, model: str, material: Material
+) -> tuple[ReportIdentity, ...]:
+    """Return the newest report that each peer has which gets the one of this material, each once, the newest first.
+
+    Where a real peer gets it, what test peers have does not count. Where none gets it, all are asked that get reports.
+    One that waits counts where it stays, because the new report says the same.
+    """
+    if material.latest is None:
+        return ()
+    asked = _audience(tx, peers, model, material)
+    found = [_before(tx, study_uid, model, peer, material) for peer in asked]
+    newest_first = sorted({one.id: one for one in found if one is not None}.items(), reverse=True)
+    return tuple(_identity(tx, analysis) for _, analysis in newest_first)
+
+
+def standing(tx: Transaction, peers: Iterable[PeerSettings], study_uid: str, model: str) -> list[str]:
+    """Return the peers that have a report of a study by a model, or may have it, which nothing took back."""
+    gets = (peer.name for peer in peers if peer.gets)
+    return sorted(name for name in gets if analyses.at_peer(tx, study_uid, model, name, taken_back=False) is not None)
+
+
+def _audience(tx: Transaction, peers: Sequence[PeerSettings], model: str, material: Material) -> list[str]:
+    registration = registry.get(tx, model)
+    mode = registration.mode if registration else "off"
+    getting = destinations(peers, mode, material.outcome, synthetic=material.synthetic)
+    tests = {peer.name for peer in peers if peer.test}
+    real = [name for name in getting if name not in tests]
+    return real or getting or [peer.name for peer in peers if peer.gets]
+
+
+def _before(tx: Transaction, study_uid: str, model: str, peer: str, material: Material) -> Analysis | None:
+    told = outgoing.told(tx, study_uid, model, peer)
+    said = material.conclusion, patient_key(material.header)
+    if told is not None and (told.conclusion, told.patient_key) == said:
+        return told
+    return analyses.at_peer(tx, study_uid, model, peer)
+
+
+def _identity(tx: Transaction, analysis: Analysis) -> ReportIdentity:
+    return analyses.renditions(tx, analysis.id)[0].identity

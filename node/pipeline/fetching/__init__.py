@@ -1,0 +1,1 @@
+"""Studies fetched from an archive."""

@@ -1,0 +1,204 @@
+"""What the database is told of instances that arrived: what they are, who reads them, and the work they cause.
+
+The decisions are made here, in the transaction, for all instances that are recorded together; the writing is the
+store's.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.domain.derived import result_of_ai
+from node.domain.instance import InstanceHeader
+from node.domain.rejection import KEY_OBJECT_SELECTION
+from node.domain.rule import IS_OFF, Rule, turned_away
+from node.network.released import ReleasedAssociation
+from node.pipeline.analysis import completion
+from node.pipeline.analysis.waiting import Came, Waiting
+from node.pipeline.delivery.standing import watched
+from node.pipeline.intake.arrival import Arrival, noted
+from node.pipeline.policy import ReceivePolicy
+from node.store import audit, backfills, closing, queue, rejections
+from node.store.arrivals import Known, add_all, known_among
+from node.store.audit import Entry
+from node.store.choices import Origin
+from node.store.database import Transaction
+from node.store.instances import NewInstance
+from node.store.queue import NewRead, Wait
+from node.store.rejections import Rejected
+from node.store.tables import InstanceKind
+
+STORED = "instance stored"
+"""The event of the timeline."""
+
+_NOT_COUNTED = "said of an object that no model reads: the study does not turn synthetic by it"
+
+Rules = Callable[[Transaction], Mapping[str, Rule | None]]
+"""Gives the rules of the models by name, None for one that is off."""
+
+
+class Recorder:
+    """Records instances and schedules what they cause.
+
+    Parameters
+    ----------
+    rules
+        Asked once in every transaction, so that a change of mode needs no restart.
+    device_uids
+        Device UIDs of this node's own models, to know its reports when they come back.
+    policy
+        Quiet period, longest wait, and the peers at which reports about synthetic studies may stand.
+    clock
+        The time now, aware.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        device_uids: frozenset[str],
+        policy: ReceivePolicy,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.rules, self.test_peers, self.clock = rules, policy.test_peers, clock
+        self._device_uids, self._waiting = device_uids, Waiting(policy)
+        self._ai_manufacturers = policy.ai_manufacturers
+
+    def record(self, tx: Transaction, arrivals: Sequence[Arrival], event: str = STORED) -> list[int | None]:
+        """Record what is not held yet; of one UID that came more than once, the first.
+
+        Returns
+        -------
+        list
+            For each arrival how many jobs it caused, None where its UID is held already and nothing was written.
+        """
+        known = known_among(tx, [came.sop_instance_uid for came in arrivals])
+        facts = _Facts(
+            known,
+            self.rules(tx),
+            rejections.wrong_among(tx, known.rejected),
+            backfills.open_for(tx, {came.header.study_instance_uid for came in arrivals}),
+        )
+        fresh: dict[str, _Decision] = {}
+        jobs: list[int | None] = []
+        for came in arrivals:
+            if came.sop_instance_uid in known.held or came.sop_instance_uid in fresh:
+                jobs.append(None)
+                continue
+            decision = fresh[came.sop_instance_uid] = self._decided(came, facts)
+            jobs.append(len(decision.reading) + decision.may_reject)
+        if fresh:
+            self._write(tx, list(fresh.values()), event)
+        return jobs
+
+    def compose_again(
+        self, tx: Transaction, studies: Collection[str], turned_away: Collection[str], now: datetime
+    ) -> None:
+        """Compose studies whose image has changed, by every model that did not turn the image away."""
+        models = self.rules(tx).keys() - turned_away
+        wait = self._waiting.after_change(now)
+        self._await(tx, {(study, model): wait for study in studies for model in models})
+
+    def released(self, tx: Transaction, association: ReleasedAssociation) -> None:
+        """Let what a released association had brought count as complete, where its sender is known for that."""
+        completion.released(tx, association, self._waiting.policy, self.clock())
+
+    def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
+        header, said = came.header, came.announced
+        kind, reason = self._kind(header, facts.known)
+        if header.sop_instance_uid in facts.wrong:  # its note came before it, or it was removed and is sent again
+            reason = facts.wrong[header.sop_instance_uid].said
+        refused, reading = dict.fromkeys(facts.rules if reason else (), reason or ""), frozenset[str]()
+        if kind is InstanceKind.IMAGE and not reason:
+            refused, reading = _sorted_out(facts.rules, came)
+        new = NewInstance(
+            header,
+            came.path,
+            came.size_bytes,
+            said.calling_ae_title,
+            said.called_ae_title,
+            said.address,
+            self.clock(),
+            kind,
+            refused,
+            came.header_text,
+            Origin.BACKFILL if header.study_instance_uid in facts.fetched else Origin.LIVE,
+        )
+        return _Decision(came, new, reading)
+
+    def _kind(self, header: InstanceHeader, known: Known) -> tuple[InstanceKind, str | None]:
+        """Return what an instance is, and why no model reads it whatever its rule."""
+        if header.sop_instance_uid in known.own or self._device_uids.intersection(header.device_uids):
+            return InstanceKind.OWN, None
+        if (made := result_of_ai(header, self._ai_manufacturers)) is not None:
+            return InstanceKind.OTHER, made
+        return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER, None
+
+    def _write(self, tx: Transaction, decisions: Sequence["_Decision"], event: str) -> None:
+        now = decisions[-1].new.received_at
+        synthetic = {one.new.header.study_instance_uid for one in decisions if one.new.header.synthetic}
+        with watched(tx, now, synthetic, self.test_peers):
+            add_all(tx, [one.new for one in decisions])
+            queue.enqueue_reads(tx, [read for one in decisions for read in self._reads(one)], now)
+            rejections.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
+            self._await(tx, self._waiting.after_images(tx, (came for one in decisions for came in one.causes()), now))
+        audit.add_all(tx, [one.entry(event) for one in decisions])
+
+    def _reads(self, decision: "_Decision") -> Iterator[NewRead]:
+        new = decision.new
+        priority = self._waiting.priority(new.calling_ae_title, is_fetched=decision.is_fetched)
+        for model in decision.reading:
+            yield NewRead(new.header.sop_instance_uid, new.header.study_instance_uid, model, priority)
+
+    def _await(self, tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> None:
+        """Let studies be composed once nothing more is expected; they are open until then."""
+        queue.await_completion(tx, waits)
+        closing.reopen(tx, {study for study, _ in waits})
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known before anything is decided, asked once for all that is recorded together."""
+
+    known: Known
+    rules: Mapping[str, Rule | None]
+    wrong: Mapping[str, Rejected]  #: SOP Instance UIDs that a rejection note named
+    fetched: Collection[str]  #: the studies that a backfill is fetching
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What an instance that is new is to the node."""
+
+    came: Arrival
+    new: NewInstance
+    reading: Collection[str]  #: the models that read it
+
+    @property
+    def may_reject(self) -> bool:
+        """Whether it is to be opened, because it may be a rejection note; one of this node's own is none."""
+        return self.new.header.sop_class_uid == KEY_OBJECT_SELECTION and self.new.kind is InstanceKind.OTHER
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether a backfill fetched it."""
+        return self.new.origin is Origin.BACKFILL
+
+    def causes(self) -> Iterator[Came]:
+        new = self.new
+        for model in self.reading:
+            yield Came(new.header.study_instance_uid, model, new.calling_ae_title, self.is_fetched)
+
+    def entry(self, event: str) -> Entry:
+        header, new = self.new.header, self.new
+        detail = noted(self.came) | {"kind": new.kind, "turned_away": new.turned_away}
+        if header.synthetic and not self.reading:
+            detail["synthetic"] = _NOT_COUNTED
+        return Entry(new.received_at, event, header.study_instance_uid, header.sop_instance_uid, detail)
+
+
+def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the models that turn the image away, with their reasons, and those that read it."""
+    sender = came.announced.calling_ae_title
+    reasons = {name: turned_away(rule, came.header, sender) if rule else IS_OFF for name, rule in rules.items()}
+    refused = {name: reason for name, reason in reasons.items() if reason is not None}
+    return refused, frozenset(reasons.keys() - refused.keys())

@@ -1,0 +1,1 @@
+"""What an operator asks: listings, checks, explanations."""

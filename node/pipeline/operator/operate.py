@@ -1,0 +1,175 @@
+"""What an operator asks of a node's database, and changes in it: listings and retry."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.domain.lifecycle import State
+from node.pipeline.analysis import completion
+from node.pipeline.delivery import delivery_standing
+from node.pipeline.intake.asking import ask_files, test_peers
+from node.pipeline.opened import open_database
+from node.pipeline.stopping import misnamed
+from node.store import operator, registry, schema, views
+from node.store.database import Transaction
+from node.store.files import InstanceFiles
+
+T = TypeVar("T")
+
+STUDIES_COLUMNS = (
+    "study_instance_uid",
+    "accession_number",
+    "modalities",
+    "instances",
+    "synthetic",
+    "last_received_at",
+    "state",
+    "outcomes",
+    "modes",
+    "deliveries",
+    "turned_away",
+)
+QUEUE_COLUMNS = ("id", "kind", "model", "study_instance_uid", "state", "due_at", "attempt", "last_error")
+DELIVERIES_COLUMNS = (
+    *("id", "peer", "kind", "model", "study_instance_uid", "state", "due_at", "attempt"),
+    *("last_answer", "paused_until", "overdue", "last_error"),
+)
+
+SETTLED = tuple(state for state in State if state not in views.NOT_SETTLED)
+
+
+def migrate(settings: Settings, now: datetime) -> str:
+    """Bring the database to the newest schema, ask the files what no row knows yet, and say what was done."""
+    before, newest = schema.current(settings.database.url), schema.head()
+    if before != newest:
+        schema.upgrade(settings.database.url)
+    asked = _ask_files(settings, now) if before else 0
+    read = f"; {asked} stored instances were asked whether they are synthetic" if asked else ""
+    if before == newest:
+        return f"the database is at revision {newest} already{read}"
+    return f"the database went from {f'revision {before}' if before else 'empty'} to revision {newest}{read}"
+
+
+def _ask_files(settings: Settings, now: datetime) -> int:
+    with open_database(settings) as database:
+        return ask_files(database, InstanceFiles(settings.node.data_dir), test_peers(settings), now)
+
+
+def studies(settings: Settings, now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return studies as `node.store.views.studies` lists them, the one that began last first; all, or so many."""
+    rows = _asked(settings, lambda tx: views.studies(tx, limit, now=now))
+    modes = _modes(settings)
+    return [{**row, "modes": {model: modes.get(model, "off") for model in row["outcomes"]}} for row in rows]
+
+
+def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
+    """Return everything about one study.
+
+    Raises
+    ------
+    OperatorError
+        Where it is not held.
+    """
+    found = _asked(settings, lambda tx: _study(tx, uid, now, settings.deliver.age_alarm_s))
+    if found is None:
+        raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
+    modes = _modes(settings)
+    return {
+        **found,
+        "modes": {model: modes.get(model, "off") for model in found["outcomes"]},
+        "standing": _standing(settings, found),
+    }
+
+
+def complete(settings: Settings, uid: str, who: str, now: datetime) -> str:
+    """Let a study count as complete now, and say what that means.
+
+    Raises
+    ------
+    OperatorError
+        Where it is not held.
+    """
+    with open_database(settings) as database:
+        forced = database.write(lambda tx: completion.force(tx, uid, who, now))
+    if forced:
+        return f"study {uid} counts as complete: what is not read yet is read first, and then it is reported"
+    state = study(settings, uid, now)["state"]
+    return f"study {uid} waits for no more images (it is {state}): `pacs-node studies {uid}` says what came of it"
+
+
+def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:
+    found = views.study(tx, uid, now=now)
+    if found is None:
+        return None
+    sent = delivery_standing.told_of(tx, found["deliveries_made"], now, alarm_s)
+    return {**found, "deliveries_made": sent, **misnamed.told_of(tx, uid, found["analyses"])}
+
+
+def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:
+    """Return the real peers that hold a report about a study that is synthetic."""
+    holding = {delivery["peer"] for delivery in study["deliveries_made"] if delivery["state"] == State.DONE}
+    return sorted(holding - test_peers(settings)) if study["synthetic"] else []
+
+
+def instances(settings: Settings) -> list[dict[str, Any]]:
+    """Return all stored instances in the order in which they came."""
+    return _asked(settings, views.instances)
+
+
+def queue(settings: Settings) -> list[dict[str, Any]]:
+    """Return the jobs that wait, run or are buried."""
+    return _asked(settings, views.jobs)
+
+
+def deliveries(settings: Settings, now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return deliveries with what their peers say and how long they wait.
+
+    All that are not settled come first, in the order in which they are claimed; then those that are, the newest first:
+    all, or so many.
+    """
+    alarm_s = settings.deliver.age_alarm_s
+
+    def listed(tx: Transaction) -> list[dict[str, Any]]:
+        rows = [*views.deliveries(tx), *views.deliveries(tx, SETTLED, limit, newest_first=True)]
+        return delivery_standing.told_of(tx, rows, now, alarm_s)
+
+    return _asked(settings, listed)
+
+
+def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *, everything: bool) -> int:
+    """Put buried work back to waiting and return how much.
+
+    Parameters
+    ----------
+    settings
+        Whose database.
+    jobs, sent
+        Ids of buried jobs and deliveries.
+    now
+        When they are due.
+    everything
+        Whether all that is buried is meant, whatever the ids.
+    """
+
+    def put_back(tx: Transaction) -> int:
+        count = operator.retry(tx, "job", None if everything else jobs, now) if everything or jobs else 0
+        return count + (operator.retry(tx, "delivery", None if everything else sent, now) if everything or sent else 0)
+
+    with open_database(settings) as database:
+        count = database.write(put_back)
+    if count < len(jobs) + len(sent) and not everything:
+        raise OperatorError(
+            f"{count} put back; the others are not buried: `pacs-node queue` and `pacs-node deliveries` list what is"
+        )
+    return count
+
+
+def _modes(settings: Settings) -> dict[str, str]:
+    return {row.name: row.mode.value for row in _asked(settings, registry.all)}
+
+
+def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:
+    with open_database(settings) as database:
+        return database.read(work)

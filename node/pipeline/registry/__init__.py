@@ -1,0 +1,1 @@
+"""The models that the node serves, and the work on bundles: trained, measured, signed, imported."""

@@ -1,0 +1,1 @@
+"""What stops and takes back: holds, recalls, rejection notes, merged patients."""
