@@ -28,7 +28,9 @@ def run(url: str, database: Database, add_instance: Add, later: Later, tmp_path:
     """Fill a database with studies of which only the first one's delivery waits; return what runs a verb on it."""
     database.write(lambda tx: [_add(tx, number, add_instance, later) for number in range(_STUDIES)])
     file = tmp_path / "config.toml"
-    file.write_text(f'[node]\nae_title = "PACSNODE"\ndata_dir = "var"\n[database]\nurl = "{url}"\n')
+    peer = '[[peers]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\nmay_send = true\n'
+    node = '[node]\nae_title = "PACSNODE"\ndata_dir = "var"\n'
+    file.write_text(f'{node}[database]\nurl = "{url}"\n{peer}')
 
     def said(*verb: str) -> str:
         done = CliRunner().invoke(application, ["--config", str(file), *verb], catch_exceptions=False)
