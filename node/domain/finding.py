@@ -28,11 +28,28 @@ class Code:
     meaning: str
 
 
+Region = tuple[tuple[float, float], ...]
+"""A closed polyline, (column, row) in pixels of the stored image, (0.0, 0.0) its top left corner (DICOM PS3.3
+C.18.6.1.2); empty: no place stands out, or none was asked for."""
+
+UNUSUAL_PERCENTILE = 95.0
+"""From this place among a model's reference normals an image counts as unusual: one normal of twenty does as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatGrid:
+    """How much each place of an image speaks for an answer: a grid of cells that divide the image evenly."""
+
+    rows: int  #: 1 to 64
+    columns: int  #: 1 to 64
+    cells: str  #: base64 of rows x columns bytes, row by row: 0 nothing, or against; 255 the strongest place
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One class of a classifier on one image.
 
-    `probability` and `threshold` are probabilities of presence in [0, 1].
+    `probability` and `threshold` are probabilities of presence in [0, 1]. Only what is present has a region.
     """
 
     name: str  #: the class's key in the bundle, such as "pneumonia"
@@ -40,6 +57,8 @@ class Finding:
     site: Code
     probability: float
     threshold: float
+    region: Region = ()  #: where on the image it was seen; of a frame, on that frame
+    heat: HeatGrid | None = None  #: None where nobody gets heat maps, or no place speaks for it
 
     @property
     def present(self) -> bool:
@@ -53,6 +72,13 @@ class Anomaly:
 
     z_score: float  #: standard deviations above the mean score of held-out normals
     percentile: float  #: share of those normals with a lower score, 0 to 100
+    region: Region = ()  #: as of a finding; only of an unusual image
+    heat: HeatGrid | None = None
+
+    @property
+    def unusual(self) -> bool:
+        """Whether so few normals look like this that the place is worth showing."""
+        return self.percentile >= UNUSUAL_PERCENTILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,26 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
+from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, HeatGrid, Reading
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule
 from node.store import codec
 
 _PROBABILITY = st.floats(min_value=0, max_value=1)
 _CODE = st.builds(Code, st.text(), st.text(), st.text())
+_REGION = st.lists(st.tuples(st.floats(0, 4096), st.floats(0, 4096)), max_size=4).map(tuple)
+_HEAT = st.none() | st.builds(HeatGrid, st.integers(1, 64), st.integers(1, 64), st.text())
+_FINDINGS = st.lists(
+    st.builds(Finding, st.text(), _CODE, _CODE, _PROBABILITY, _PROBABILITY, _REGION, _HEAT), max_size=3
+).map(tuple)
+_ANOMALY = st.none() | st.builds(Anomaly, st.floats(-50, 50), st.floats(0, 100), _REGION, _HEAT)
 _READING = st.builds(
     Reading,
     sop_instance_uid=st.text(),
     admission=st.builds(Admission, st.booleans(), st.none() | _CODE, st.text()),
-    findings=st.lists(st.builds(Finding, st.text(), _CODE, _CODE, _PROBABILITY, _PROBABILITY)).map(tuple),
-    anomaly=st.none() | st.builds(Anomaly, st.floats(-50, 50), st.floats(0, 100)),
+    findings=_FINDINGS,
+    anomaly=_ANOMALY,
+    frames=st.lists(st.builds(FrameReading, st.integers(1), st.booleans(), _FINDINGS, _ANOMALY), max_size=2).map(tuple),
 )
 
 
@@ -31,6 +38,23 @@ def test_a_header_comes_back_as_it_was(header: InstanceHeader) -> None:
 def test_a_reading_comes_back_as_it_was(reading: Reading) -> None:
     """Floats to the last bit: a report made again must say the same."""
     assert codec.reading_from_json(json.loads(json.dumps(codec.reading_to_json(reading)))) == reading
+
+
+def test_a_reading_of_an_older_version_has_no_regions() -> None:
+    """What it did not store has its default."""
+    code = {"value": "C", "scheme": "S", "meaning": "M"}
+    finding = {"name": "a", "finding": code, "site": code, "probability": 0.9, "threshold": 0.5}
+    row = {
+        "sop_instance_uid": "1.2",
+        "admission": {"admitted": True, "reason": None, "sentence": "", "score": 0.1, "limit": 1.0},
+        "findings": [finding],
+        "anomaly": {"z_score": 3.0, "percentile": 99.0},
+    }
+
+    reading = codec.reading_from_json(row)
+
+    assert (reading.findings[0].region, reading.findings[0].heat) == ((), None)
+    assert reading.anomaly == Anomaly(3.0, 99.0)
 
 
 def test_a_rule_comes_back_as_it_was() -> None:
