@@ -1,11 +1,12 @@
 """The tables of config.toml as frozen settings; units stand in the names."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from node.config.terms import CodeString, Modalities, Names
+from node.config.terms import CodeString, Modalities, Names, ProfileName
+from node.domain.profile import PROFILES
 
 
 def _ae_title(value: str) -> str:
@@ -80,7 +81,8 @@ class PeerSettings(_Table):
     may_send: Flag = False
     gets: tuple[Literal["report"], ...] = ()
     outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
-    profile: Literal["default"] = "default"
+    profile: ProfileName = "default"
+    language: Literal["en"] = "en"
     test: Flag = False
     storage_commitment: Flag = False
     takes_rejection_notes: Flag = False
@@ -88,6 +90,14 @@ class PeerSettings(_Table):
     one_study_per_association: Flag = False
     query: Flag = False
     urgent: Flag = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gets_what_its_profile_says(cls, given: Any) -> Any:
+        profile = given.get("profile") if isinstance(given, dict) else None
+        if not isinstance(profile, str) or profile not in PROFILES:
+            return given
+        return {"gets": PROFILES[profile].gets} | given
 
 
 class DatabaseSettings(_Table):

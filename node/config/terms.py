@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from node.domain.profile import PROFILES
+
 # DICOM PS3.3 C.7.3.1.1.1, the retired ones at the end
 _DEFINED = (
     "ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT "
@@ -37,6 +39,12 @@ def _text(value: str) -> str:
     return text
 
 
+def _profile(value: str) -> str:
+    if value not in PROFILES:
+        raise ValueError(f"no profile: {', '.join(PROFILES)} are known (docs/profiles.md says what each is for)")
+    return value
+
+
 CodeString = Annotated[str, AfterValidator(_code)]
 """What stands in an element of VR CS, in upper case."""
 
@@ -45,3 +53,6 @@ Modalities = Annotated[tuple[Annotated[str, AfterValidator(_modality)], ...], Fi
 
 Names = tuple[Annotated[str, AfterValidator(_text)], ...]
 """Names of makers or institutions, none of them empty."""
+
+ProfileName = Annotated[str, AfterValidator(_profile)]
+"""The name of a destination profile."""

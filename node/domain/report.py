@@ -6,6 +6,7 @@ from datetime import datetime
 from node.domain.finding import Code, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 from node.domain.patient import Patient
+from node.domain.profile import DEFAULT, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class ReportContent:
     findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class; none where no image was assessed
     patient: Patient | None = None  #: whom the images' patient counts as; None: the patient whom they name
     unread: int = 0  #: how many further images are still to be read: the report is one of a part of the study
+    profile: Profile = DEFAULT  #: how it is shaped for its destination
+    language: str = "en"  #: of the lines that a person reads, an RFC 5646 tag
 
 
 def report_identity(  # noqa: PLR0913 - an identity depends on exactly these
