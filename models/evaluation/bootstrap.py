@@ -1,7 +1,7 @@
 """Intervals by bootstrap: what a measure would have been, had other patients come.
 
-It draws whole groups, all images of one patient, because images of one child are not independent. The seed is fixed, so
-that a measure can be repeated. It knows weights and statistics, not what they mean.
+It draws whole groups, all images of one patient, because images of one child are not independent. The seed is fixed
+unless another one is handed in, so that a measure can be repeated. It knows weights and statistics, not what they mean.
 
 References
 ----------
@@ -45,9 +45,9 @@ def interval(statistic: Statistic, groups: Sequence[str], draws: int = DRAWS) ->
     return {name: _percentiles(several) for name, several in values.items() if np.isfinite(several).any()}
 
 
-def drawn(groups: Sequence[str], draws: int) -> Iterator[Weights]:
+def drawn(groups: Sequence[str], draws: int, seed: int = 0) -> Iterator[Weights]:
     """Yield weights of shape (some draws, images), `draws` in all, a bounded number at a time."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     at_once = max(AT_ONCE // max(len(group_of), 1), 1)
     for first in range(0, draws, at_once):
