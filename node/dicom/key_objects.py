@@ -7,24 +7,15 @@ References
 DICOM PS3.3 A.35.4 (Key Object Selection Document IOD), C.17.6.2; PS3.16 TID 2010, CID 7010; IHE RAD TF-2, RAD-66.
 """
 
-import io
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.filereader import read_dataset
-from pydicom.sequence import Sequence
 
-from node.dicom.encoding import NotParsable
-from node.dicom.part10 import NotPart10, opened_part10
-from node.dicom.structure import check_structure
+from node.dicom.document import content_of, items_of, parsed_document, text_of
 from node.domain.errors import Permanent
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID, is_uid
 from node.domain.rejection import KeyObjects, Named, RejectionCode
-
-MAXIMUM_BYTES = 64 << 20
-"""A reference takes up some 120 bytes: half a million instances."""
 
 _SCHEME = "DCM"
 
@@ -52,7 +43,7 @@ def read_key_objects(path: Path) -> KeyObjects:
     OSError
         The file cannot be read.
     """
-    dataset = _parsed(path)
+    dataset = parsed_document(path)
     code = _code(dataset)
     if code is None:
         return KeyObjects(None, ())
@@ -67,55 +58,28 @@ def read_key_objects(path: Path) -> KeyObjects:
     return KeyObjects(code, tuple(reversed(of_each.values())))
 
 
-def _parsed(path: Path) -> Dataset:
-    try:
-        with opened_part10(path) as part10:
-            if len(part10.dataset) > MAXIMUM_BYTES:
-                raise Permanent(f"the document has more than {MAXIMUM_BYTES >> 20} MB")
-            with check_structure(part10.dataset, part10.transfer_syntax_uid) as structure:
-                if len(structure.dataset) > MAXIMUM_BYTES:
-                    raise Permanent(f"the document inflates to more than {MAXIMUM_BYTES >> 20} MB")
-                encoding, plain = structure.encoding, io.BytesIO(structure.dataset)
-        return read_dataset(plain, encoding.implicit, not encoding.big_endian)
-    except (NotPart10, NotParsable) as reason:
-        raise Permanent(f"the document cannot be parsed: {reason}") from reason
-    except struct.error as reason:
-        raise Permanent("the document ends inside an element") from reason
-
-
 def _code(dataset: Dataset) -> RejectionCode | None:
     """Return the title where it is one of the four; a document without a title is no rejection note either."""
-    for title in _items(dataset, "ConceptNameCodeSequence"):
-        if _text(title, "CodingSchemeDesignator") == _SCHEME:
-            return next((code for code in RejectionCode if code == _text(title, "CodeValue")), None)
+    for title in items_of(dataset, "ConceptNameCodeSequence"):
+        if text_of(title, "CodingSchemeDesignator") == _SCHEME:
+            return next((code for code in RejectionCode if code == text_of(title, "CodeValue")), None)
     return None
 
 
 def _evidence(dataset: Dataset) -> Iterator[Named]:
     """Yield what (0040,A375) Current Requested Procedure Evidence Sequence names."""
-    for study in _items(dataset, "CurrentRequestedProcedureEvidenceSequence"):
-        for series in _items(study, "ReferencedSeriesSequence"):
-            yield from _references(series, _text(study, "StudyInstanceUID"))
+    for study in items_of(dataset, "CurrentRequestedProcedureEvidenceSequence"):
+        for series in items_of(study, "ReferencedSeriesSequence"):
+            yield from _references(series, text_of(study, "StudyInstanceUID"))
 
 
 def _content(dataset: Dataset) -> Iterator[Named]:
     """Yield what the items of the content name, at any depth; their studies stand in the evidence, or it is the own."""
-    study, left = _text(dataset, "StudyInstanceUID"), [dataset]
-    while left:
-        for item in _items(left.pop(), "ContentSequence"):
-            yield from _references(item, study)
-            left.append(item)
+    study = text_of(dataset, "StudyInstanceUID")
+    for item in content_of(dataset):
+        yield from _references(item, study)
 
 
 def _references(item: Dataset, study: str) -> Iterator[Named]:
-    for reference in _items(item, "ReferencedSOPSequence"):
-        yield Named(StudyInstanceUID(study), SOPInstanceUID(_text(reference, "ReferencedSOPInstanceUID")))
-
-
-def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    found = dataset.get(keyword)
-    return list(found) if isinstance(found, Sequence) else []
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "").strip(" \0")
+    for reference in items_of(item, "ReferencedSOPSequence"):
+        yield Named(StudyInstanceUID(study), SOPInstanceUID(text_of(reference, "ReferencedSOPInstanceUID")))

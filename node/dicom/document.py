@@ -1,0 +1,80 @@
+"""A stored document, such as a Key Object Selection or a Structured Report, opened and walked.
+
+It knows the form of a content tree, and nothing of what its items mean.
+
+References
+----------
+DICOM PS3.3 C.17 (SR modules), C.17.3 (relationships between content items)
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.sequence import Sequence
+
+from node.dicom.encoding import NotParsable
+from node.dicom.part10 import NotPart10, opened_part10
+from node.dicom.structure import check_structure
+from node.domain.errors import Permanent
+
+MAXIMUM_BYTES = 64 << 20
+"""A reference takes up some 120 bytes: half a million instances."""
+
+_DEEPEST = 64  # levels of content; a real report has six
+
+
+def parsed_document(path: Path) -> Dataset:
+    """Return the dataset of a stored document.
+
+    Raises
+    ------
+    Permanent
+        It cannot be parsed, or is too large; without patient data.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        with opened_part10(path) as part10:
+            if len(part10.dataset) > MAXIMUM_BYTES:
+                raise Permanent(f"the document has more than {MAXIMUM_BYTES >> 20} MB")
+            with check_structure(part10.dataset, part10.transfer_syntax_uid) as structure:
+                if len(structure.dataset) > MAXIMUM_BYTES:
+                    raise Permanent(f"the document inflates to more than {MAXIMUM_BYTES >> 20} MB")
+                encoding, plain = structure.encoding, io.BytesIO(structure.dataset)
+        return read_dataset(plain, encoding.implicit, not encoding.big_endian)
+    except (NotPart10, NotParsable) as reason:
+        raise Permanent(f"the document cannot be parsed: {reason}") from reason
+    except struct.error as reason:
+        raise Permanent("the document ends inside an element") from reason
+
+
+def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent, or is no sequence."""
+    found = dataset.get(keyword)
+    return list(found) if isinstance(found, Sequence) else []
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """Return the value of an element as text without padding; "" where it is absent."""
+    return str(dataset.get(keyword) or "").strip(" \0")
+
+
+def content_of(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield every content item below one, each before what stands below it.
+
+    Raises
+    ------
+    Permanent
+        The items stand deeper within each other than any report's do.
+    """
+    left = [(item, 1) for item in reversed(items_of(dataset, "ContentSequence"))]
+    while left:
+        item, depth = left.pop()
+        if depth > _DEEPEST:
+            raise Permanent(f"the document's content is more than {_DEEPEST} levels deep")
+        yield item
+        left.extend((below, depth + 1) for below in reversed(items_of(item, "ContentSequence")))
