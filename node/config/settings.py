@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from node.config.terms import CodeString, Modalities, Names, ProfileName
+from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
 from node.domain.profile import PROFILES
+from node.domain.words import ENGLISH
 
 
 def _ae_title(value: str) -> str:
@@ -82,7 +83,7 @@ class PeerSettings(_Table):
     gets: tuple[Literal["report"], ...] = ()
     outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
     profile: ProfileName = "default"
-    language: Literal["en"] = "en"
+    language: Language = ENGLISH
     test: Flag = False
     storage_commitment: Flag = False
     takes_rejection_notes: Flag = False

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from node.domain.profile import PROFILES
+from node.domain.words import words_in
 
 # DICOM PS3.3 C.7.3.1.1.1, the retired ones at the end
 _DEFINED = (
@@ -45,6 +46,10 @@ def _profile(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    return words_in(value).tag
+
+
 CodeString = Annotated[str, AfterValidator(_code)]
 """What stands in an element of VR CS, in upper case."""
 
@@ -56,3 +61,6 @@ Names = tuple[Annotated[str, AfterValidator(_text)], ...]
 
 ProfileName = Annotated[str, AfterValidator(_profile)]
 """The name of a destination profile."""
+
+Language = Annotated[str, AfterValidator(_language)]
+"""The tag of a language that ships, whose file is whole."""

@@ -81,6 +81,31 @@ class Anomaly:
         return self.percentile >= UNUSUAL_PERCENTILE
 
 
+class Cause(StrEnum):
+    """Why an image was not assessed; reports say it in the language of their reader."""
+
+    OUTSIDE_LIMITS = "outside_limits"
+    """It is unlike the images that the model was trained on."""
+
+    FRAMES_OUTSIDE_LIMITS = "frames_outside_limits"
+    """None of its frames is like them."""
+
+    TOO_MANY_FRAMES = "too_many_frames"
+    """It has more frames than the model's rule allows."""
+
+    FILE_REMOVED = "file_removed"
+    """Its file was removed for its age before this version of the model could read it."""
+
+    UNDECODABLE = "undecodable"
+    """Its pixels cannot be decoded."""
+
+    NOT_FINITE = "not_finite"
+    """The model's answer is not a finite number."""
+
+    READING_FAILED = "reading_failed"
+    """It was given up after several attempts, or for a reason that another attempt does not mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Whether an image may be read.
@@ -91,9 +116,10 @@ class Admission:
 
     admitted: bool
     reason: Code | None = None  #: set where the model refused the image; None where reading it failed
-    sentence: str = ""  #: set when not admitted, or admitted by the rule alone; one sentence for a person
+    sentence: str = ""  #: set when not admitted, or admitted by the rule alone; one sentence for an operator
     score: float | None = None
     limit: float | None = None
+    cause: Cause | None = None  #: set when not admitted, by versions of the node that know causes
 
 
 @dataclass(frozen=True, slots=True)

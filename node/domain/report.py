@@ -19,6 +19,7 @@ class ModelIdentity:
     manufacturer: str = "pacs-node"
     weights_digest: str = ""  #: SHA-256 of the weights, hexadecimal
     classes: tuple["ModelClass", ...] = ()
+    calibrated_on_local_labels: bool = False  #: whether its scores are probabilities at this site: reports say per cent
 
 
 @dataclass(frozen=True, slots=True)

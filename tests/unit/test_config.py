@@ -49,6 +49,14 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.database.url == f"sqlite:///{tmp_path}/var/node.db"
 
 
+def test_the_language_of_a_peer_is_one_that_ships(tmp_path: Path) -> None:
+    """English where none is named; the fault says which there are."""
+    assert _load(tmp_path, MINIMAL).peers[0].language == "en"
+    assert _load(tmp_path, MINIMAL + 'language = "zh"\n').peers[0].language == "zh"
+    fault = _faults(tmp_path, MINIMAL + 'language = "tlh"\n')
+    assert "[[peers]] #1 language = 'tlh': no language that ships: en, zh do, and another is one file" in fault
+
+
 def test_the_quiet_period_of_a_peer_is_a_number_or_learnt(tmp_path: Path) -> None:
     """Nothing else, and no number that the longest wait would always cut short."""
     assert _load(tmp_path, MINIMAL + 'quiet_period_s = "learnt"\n').peers[0].quiet_period_s == "learnt"
