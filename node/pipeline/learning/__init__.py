@@ -1,0 +1,1 @@
+"""Learning from what is labelled here: the training set, locked sets, trainings and their verdicts."""
