@@ -57,16 +57,27 @@ class Classify:
 
     def probabilities(self, images: Images) -> NDArray[np.float64]:
         """Return the calibrated probability of presence of each class, shape (images, classes)."""
-        logits = self.logits(images) * self._calibration.slope
-        if self._known.activation == "softmax" and not self._known.places:
-            return softmax(logits)
-        return sigmoid(logits + self._calibration.intercept)
+        return self._calibrated(self.logits(images))
 
     def maps(self, images: Images) -> NDArray[np.float32] | None:
         """Return what each place contributes to each logit, shape (images, h, w, classes), or None."""
+        return self._maps(self._run(images)) if self._known.map else None
+
+    def told(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """Return what `probabilities` and `maps` return, of one run of the network."""
+        outputs = self._run(images)
+        return self._calibrated(self._logits(outputs)), self._maps(outputs)
+
+    def _calibrated(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        scaled = logits * self._calibration.slope
+        if self._known.activation == "softmax" and not self._known.places:
+            return softmax(scaled)
+        return sigmoid(scaled + self._calibration.intercept)
+
+    def _maps(self, outputs: Outputs) -> NDArray[np.float32] | None:
         if not self._known.map:
             return None
-        maps = self._run(images)[self._known.map]
+        maps = outputs[self._known.map]
         if not self._known.places:
             return maps
         exclusive = self._known.activation == "softmax"

@@ -16,7 +16,7 @@ Zhou B et al., "Learning Deep Features for Discriminative Localization", CVPR 20
 DICOM PS3.3 C.18.6.1.2 (spatial coordinates: the top left corner of the top left pixel is at column 0.0, row 0.0).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import Classifier
+from models.bundle.manifest import Classifier, Manifest
 from models.images.preprocess import Image, Values, network_input
-from models.inference.reader import Reader
+from models.inference.reader import Prediction, Reader
 
 GRID = 512
 """Rows and columns to which a map is upsampled; an outline is exact to half of a 512th of the image's side."""
@@ -43,6 +43,9 @@ SMOOTHING = 1 / 32
 
 MOST_POINTS = 40
 """Points of an outline, the closing one included."""
+
+MOST_CELLS = 64
+"""Rows and columns of a map's grid at most."""
 
 ANOMALY = "anomaly"
 """Under this name stands the explanation of the anomaly score, beside those of the classes."""
@@ -89,10 +92,62 @@ def explain(
         Where `values` is not a filled two-dimensional array of finite numbers.
     """
     see = partial(network_input, values, window, inverted)
+    maps = reader.maps(see(reader.manifest.classifier.size)[np.newaxis])
+    errors = reader.error_maps(lambda size: see(size)[np.newaxis])
+    first = [None if of_images is None else of_images[0] for of_images in (maps, errors)]
     return {
-        name: Explanation(map_, strongest_region(map_, *values.shape))
-        for name, map_ in (*_class_maps(reader, see), *_anomaly_map(reader, see))
+        name: Explanation(map_, strongest_region(map_, *values.shape)) for name, map_ in _maps(reader.manifest, *first)
     }
+
+
+def explained(
+    prediction: Prediction, manifest: Manifest, rows: int, columns: int, names: Collection[str]
+) -> dict[str, Explanation]:
+    """Return where some answers about an image that was just read came from; no network is run again.
+
+    Parameters
+    ----------
+    prediction
+        What was said of the image, by the bundle of this manifest.
+    manifest
+        What the bundle says of itself.
+    rows, columns
+        Size of the image as it came, in pixels.
+    names
+        Classes, and "anomaly", that are to be explained.
+
+    Returns
+    -------
+    dict
+        By name; without the parts for which the bundle has no map, or one with numbers that are not finite.
+    """
+    return {
+        name: Explanation(map_, strongest_region(map_, rows, columns))
+        for name, map_ in _maps(manifest, prediction.maps, prediction.error_map)
+        if name in names and np.isfinite(map_).all()
+    }
+
+
+def heat_grid(map_: NDArray[np.floating[Any]]) -> NDArray[np.uint8] | None:
+    """Return how much each place speaks for an answer, as a small picture.
+
+    Parameters
+    ----------
+    map_
+        Shape (h, w), of finite numbers.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Shape (h, w), each `MOST_CELLS` at most, uint8: 0 nothing or against, 255 the strongest place; None where no
+        place speaks for it.
+    """
+    rows, columns = (min(length, MOST_CELLS) for length in map_.shape)
+    small = cv2.resize(np.ascontiguousarray(map_, np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    top = float(small.max())
+    if top <= 0:
+        return None
+    return np.asarray(np.round(np.clip(small / top, 0.0, 1.0) * 255), np.uint8)
 
 
 def strongest_region(map_: NDArray[np.floating[Any]], rows: int, columns: int) -> Outline:
@@ -143,21 +198,16 @@ def contributions(maps: NDArray[np.float32], classifier: Classifier) -> NDArray[
     return maps - maps.mean(-1, keepdims=True, dtype=np.float32) if exclusive else maps
 
 
-def _class_maps(reader: Reader, see: "partial[Image]") -> Iterable[tuple[str, Image]]:
-    classifier = reader.manifest.classifier
-    maps = reader.maps(see(classifier.size)[np.newaxis])
-    if maps is None:
-        return
-    said = contributions(maps[0], classifier)
-    for place, known in enumerate(reader.manifest.classes):
-        yield known.name, np.ascontiguousarray(said[..., place], np.float32)
-
-
-def _anomaly_map(reader: Reader, see: "partial[Image]") -> Iterable[tuple[str, Image]]:
-    """Yield the errors above their median: what is wrong everywhere is wrong nowhere in particular."""
-    errors = reader.error_maps(lambda size: see(size)[np.newaxis])
+def _maps(
+    manifest: Manifest, maps: NDArray[np.float32] | None, errors: NDArray[np.float32] | None
+) -> Iterable[tuple[str, Image]]:
+    """Yield each map by its name; of the errors those above their median: what is wrong everywhere is wrong nowhere."""
+    if maps is not None:
+        said = contributions(maps, manifest.classifier)
+        for place, known in enumerate(manifest.classes):
+            yield known.name, np.ascontiguousarray(said[..., place], np.float32)
     if errors is not None:
-        yield ANOMALY, np.asarray(errors[0] - np.median(errors[0]), np.float32)
+        yield ANOMALY, np.asarray(errors - np.median(errors), np.float32)
 
 
 def _upsampled(map_: NDArray[np.floating[Any]]) -> Image:
@@ -173,13 +223,16 @@ def _strongest_part(fine: Image, level: float) -> NDArray[np.uint8]:
     """Return the connected part above a share of the maximum that sums to most, as 0 and 1; shape (GRID, GRID)."""
     top = float(fine.max())
     above = (fine >= level * top) & (top > 0)
-    count, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=4)
-    sums = np.bincount(labels.ravel(), np.where(above, fine, 0.0).ravel(), count)
-    return np.asarray((labels == sums.argmax()) & above, np.uint8)
+    marked = above.astype(np.uint8)
+    count, labels = cv2.connectedComponents(marked, connectivity=4)
+    if count <= 2:  # the background is one of them
+        return marked
+    sums = np.bincount(labels[above], fine[above])
+    return np.asarray(labels == sums.argmax(), np.uint8)
 
 
 def _fits(part: NDArray[np.uint8]) -> bool:
-    return 0 < int(part.sum()) <= LARGEST_SHARE * part.size
+    return 0 < cv2.countNonZero(part) <= LARGEST_SHARE * part.size
 
 
 def _simplified(part: NDArray[np.uint8]) -> NDArray[np.int32]:

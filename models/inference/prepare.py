@@ -23,6 +23,8 @@ class Seen:
     admission_score: float | None  #: None where the bundle has no admission
     admitted: bool
     vectors: Mapping[int, Vectors] = field(default_factory=dict)  #: features, shape (features,), by size
+    rows: int = 0  #: of the image as it came, in pixels
+    columns: int = 0
 
 
 class Preparer:
@@ -68,12 +70,13 @@ class Preparer:
             Where `values` is not a filled two-dimensional array of finite numbers.
         """
         views = network_inputs(values, window, inverted, self._sizes)
+        rows, columns = values.shape
         vectors = {size: described(views[size][np.newaxis])[0] for size in self._described}
         if self.admission is None or self.known is None:
-            return Seen(views, None, admitted=True, vectors=vectors)
+            return Seen(views, None, admitted=True, vectors=vectors, rows=rows, columns=columns)
         size = self.admission.size
         score = float(self.known.score(vectors[size][np.newaxis])[0]) if views[size].any() else BLANK
-        return Seen(views, score, admitted=score <= self.admission.limit, vectors=vectors)
+        return Seen(views, score, score <= self.admission.limit, vectors, rows, columns)
 
 
 def load_preparer(path: Path, public_key: Path | None = None) -> Preparer:

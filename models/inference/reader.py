@@ -5,7 +5,7 @@ calls it hands in pixel values.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,10 @@ class Prediction:
     probabilities: dict[str, float]  #: probability of presence by class name; empty when not admitted
     anomaly_z: float | None  #: standard deviations above the mean of held-out normals; None: not admitted, or no score
     anomaly_percentile: float | None  #: share of those normals with a lower score, 0 to 100; None likewise
+    maps: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """What each place contributes to each logit, shape (h, w, classes); None: not admitted, or no such output."""
+    error_map: Image | None = field(default=None, compare=False, repr=False)
+    """How unexpected each place is, shape (size, size), in [0, 1]; None: not admitted, or no part says so."""
 
 
 class Reader:
@@ -147,10 +151,12 @@ class Reader:
 
     def _predicted(self, images: Sequence[Seen]) -> list[Prediction]:
         size = self.manifest.classifier.size
-        probabilities = self.probabilities(np.stack([image.views[size] for image in images]))
+        probabilities, maps = self._classify.told(np.stack([image.views[size] for image in images]))
+        places, errors = self._placed(images)
+        of_each = zip(images, probabilities, places, _each(maps, images), _each(errors, images), strict=True)
         return [
-            Prediction(True, image.admission_score, self._limit, self._named(shares), *place)
-            for image, shares, place in zip(images, probabilities, self._placed(images), strict=True)
+            Prediction(True, image.admission_score, self._limit, self._named(shares), z, percentile, said_at, odd_at)
+            for image, shares, (z, percentile), said_at, odd_at in of_each
         ]
 
     def _refused(self, image: Seen) -> Prediction:
@@ -163,13 +169,20 @@ class Reader:
     def _named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         return {known.name: float(share) for known, share in zip(self.manifest.classes, probabilities, strict=True)}
 
-    def _placed(self, images: Sequence[Seen]) -> Sequence[tuple[float, float] | tuple[None, None]]:
+    def _placed(
+        self, images: Sequence[Seen]
+    ) -> tuple[Sequence[tuple[float, float] | tuple[None, None]], NDArray[np.float32] | None]:
+        """Return the place of each image among the normals, and the error maps."""
         normals = self.manifest.anomaly
         if self._suspect is None or normals is None:
-            return [(None, None)] * len(images)
+            return [(None, None)] * len(images), None
         vectors = {size: np.stack([image.vectors[size] for image in images]) for size in self._suspect.described_sizes}
-        scores = self._suspect.scores(lambda size: np.stack([image.views[size] for image in images]), vectors)
-        return [placed(float(score), normals) for score in scores]
+        scores, maps = self._suspect.judged(lambda size: np.stack([image.views[size] for image in images]), vectors)
+        return [placed(float(score), normals) for score in scores], maps
+
+
+def _each(maps: NDArray[np.float32] | None, images: Sequence[Seen]) -> Sequence[NDArray[np.float32] | None]:
+    return [None] * len(images) if maps is None else list(maps)
 
 
 def load(path: Path | str, *, threads: int = 1, public_key: Path | None = None) -> Reader:

@@ -69,16 +69,8 @@ class Suspect:
         vectors
             Their features by size, shape (images, features), where they are known already.
         """
-        seen = {part.size: views(part.size) for part in self._known.parts}
-        known = vectors if vectors is not None else {size: described(seen[size]) for size in self.described_sizes}
-        taken = {part.file: seen[part.size] for part in self._known.parts if part.kind in NEEDED}
-        said = {file: outputs_in_batches(self._networks[file], images) for file, images in taken.items()}
-        return tuple(
-            self._features[part.file].score(known[part.size])
-            if part.kind == "features"
-            else _score(part, seen[part.size], said[part.file])
-            for part in self._known.parts
-        )
+        seen = self._seen(views)
+        return self._raw(seen, self._said(seen), vectors)
 
     def scores(self, views: Callable[[int], Images], vectors: Mapping[int, Vectors] | None = None) -> anomaly.Scores:
         """Return the fused scores of the images, shape (images,); the parameters are those of `raw`."""
@@ -86,8 +78,43 @@ class Suspect:
 
     def error_maps(self, views: Callable[[int], Images]) -> NDArray[np.float32] | None:
         """Return how suspicious each place is, shape (images, size, size), by all masks; None where there is none."""
-        parts = [part for part in self._known.parts if NEEDED.get(part.kind) == "mask"]
-        masks = [outputs_in_batches(self._networks[part.file], views(part.size))["mask"] for part in parts]
+        masked = self._masked
+        said = {part.file: outputs_in_batches(self._networks[part.file], views(part.size)) for part in masked}
+        return self._error_maps(said)
+
+    def judged(
+        self, views: Callable[[int], Images], vectors: Mapping[int, Vectors] | None = None
+    ) -> tuple[anomaly.Scores, NDArray[np.float32] | None]:
+        """Return what `scores` and `error_maps` return, of one run of the networks."""
+        seen = self._seen(views)
+        said = self._said(seen)
+        return anomaly.fused(self._raw(seen, said, vectors), self._known.parts), self._error_maps(said)
+
+    @property
+    def _masked(self) -> list[AnomalyPart]:
+        return [part for part in self._known.parts if NEEDED.get(part.kind) == "mask"]
+
+    def _seen(self, views: Callable[[int], Images]) -> dict[int, Images]:
+        return {part.size: views(part.size) for part in self._known.parts}
+
+    def _said(self, seen: Mapping[int, Images]) -> dict[str, Outputs]:
+        taken = {part.file: seen[part.size] for part in self._known.parts if part.kind in NEEDED}
+        return {file: outputs_in_batches(self._networks[file], images) for file, images in taken.items()}
+
+    def _raw(
+        self, seen: Mapping[int, Images], said: Mapping[str, Outputs], vectors: Mapping[int, Vectors] | None
+    ) -> tuple[anomaly.Scores, ...]:
+        known = vectors if vectors is not None else {size: described(seen[size]) for size in self.described_sizes}
+        return tuple(
+            self._features[part.file].score(known[part.size])
+            if part.kind == "features"
+            else _score(part, seen[part.size], said[part.file])
+            for part in self._known.parts
+        )
+
+    def _error_maps(self, said: Mapping[str, Outputs]) -> NDArray[np.float32] | None:
+        parts = self._masked
+        masks = [said[part.file]["mask"] for part in parts]
         return anomaly.error_map(masks, max(part.size for part in parts)) if parts else None
 
 

@@ -20,9 +20,10 @@ import numpy as np
 
 from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
 from node.domain.errors import Permanent
-from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
+from node.domain.finding import Admission, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
+from node.pipeline.analysis.where import anomaly_of, findings_of, where
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it
@@ -94,7 +95,7 @@ def read_file(
 
 
 def read_images(
-    images: Sequence[StoredImage | Prepared], bundle: Path, public_key: Path | None = None
+    images: Sequence[StoredImage | Prepared], bundle: Path, public_key: Path | None = None, *, heat: bool = False
 ) -> list[Reading]:
     """Return what the bundle's model says of images, in their order.
 
@@ -106,6 +107,8 @@ def read_images(
         Folder of the model's bundle.
     public_key
         PEM file of who must have signed the bundle; None: nobody need have.
+    heat
+        Whether the grids of heat maps are kept with what is flagged.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def read_images(
     with native_chatter_dropped():  # decoders have opinions of odd files
         coming = deque(_coming(image, reader.prepare) for image in images)
         while coming:
-            readings += _read(reader, _ready(coming))
+            readings += _read(reader, _ready(coming), heat=heat)
     return readings
 
 
@@ -185,9 +188,9 @@ def _refused_image(uid: SOPInstanceUID, sentence: str) -> Prepared:
     return Prepared(uid, (), not_read(uid, sentence))
 
 
-def _read(reader: "Reader", images: Sequence[Prepared]) -> list[Reading]:
+def _read(reader: "Reader", images: Sequence[Prepared], *, heat: bool) -> list[Reading]:
     predictions = _predicted(reader, [frame for image in images for frame in image.seen])
-    return [image.refused or _said(image, reader, predictions) for image in images]
+    return [image.refused or _said(image, reader, predictions, heat=heat) for image in images]
 
 
 def _predicted(reader: "Reader", frames: Sequence["Seen"]) -> Iterator["Prediction"]:
@@ -195,11 +198,12 @@ def _predicted(reader: "Reader", frames: Sequence["Seen"]) -> Iterator["Predicti
         yield from reader.predict(frames[first : first + _TOGETHER])
 
 
-def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"]) -> Reading:
+def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"], *, heat: bool) -> Reading:
     uid, of_image = image.sop_instance_uid, [next(predictions) for _ in image.seen]
     if not all(np.isfinite([*one.probabilities.values()]).all() for one in of_image):
         return not_read(uid, "The model's answer to this image is not a finite number.")
-    readings = [_reading(uid, reader, prediction) for prediction in of_image]
+    both = zip(image.seen, of_image, strict=True)
+    readings = [_reading(uid, reader, seen, prediction, heat=heat) for seen, prediction in both]
     return readings[0] if len(readings) == 1 else of_frames(uid, readings)
 
 
@@ -227,23 +231,11 @@ def _loaded(bundle: Path, load: Callable[[], Loaded]) -> Loaded:
         raise Permanent(f"the bundle {bundle.name} cannot be used: {error}") from error
 
 
-def _reading(sop_instance_uid: SOPInstanceUID, reader: "Reader", prediction: "Prediction") -> Reading:
+def _reading(uid: SOPInstanceUID, reader: "Reader", seen: "Seen", prediction: "Prediction", *, heat: bool) -> Reading:
     if not prediction.admitted:
-        return Reading(sop_instance_uid, _refused(prediction))
-    findings = tuple(
-        Finding(
-            name=described.name,
-            finding=Code(*described.finding),
-            site=Code(*described.site),
-            probability=prediction.probabilities[described.name],
-            threshold=described.threshold,
-        )
-        for described in reader.manifest.classes
-    )
-    anomaly = None
-    if prediction.anomaly_z is not None and prediction.anomaly_percentile is not None:
-        anomaly = Anomaly(prediction.anomaly_z, prediction.anomaly_percentile)
-    return Reading(sop_instance_uid, _admitted(prediction), findings, anomaly)
+        return Reading(uid, _refused(prediction))
+    findings, anomaly = findings_of(reader.manifest, prediction), anomaly_of(prediction)
+    return Reading(uid, _admitted(prediction), *where(reader.manifest, seen, prediction, findings, anomaly, heat=heat))
 
 
 def _refused(prediction: "Prediction") -> Admission:
