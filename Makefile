@@ -9,6 +9,8 @@ NOTE := model card
 # tests run in so many processes; what shares a costly fixture stays in one of them (tests/support/together.py)
 WORKERS := 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder
+# the tests start hundreds of processes: where bytecode may not be kept, each compiles the whole node anew
+unexport PYTHONDONTWRITEBYTECODE
 
 # $(call compared,RECIPE,DATA): a network to compare with, trained, measured, and kept as a row of the model card
 define compared
