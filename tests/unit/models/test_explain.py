@@ -1,11 +1,26 @@
 """An outline lies where the map points, in the image's own coordinates, and nowhere where it points nowhere."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from models.bundle.manifest import Classifier
-from models.inference.explain import LARGEST_SHARE, MOST_POINTS, Outline, contributions, strongest_region
+from models import STARTER
+from models.bundle.folder import open_bundle
+from models.bundle.manifest import Classifier, Manifest
+from models.inference.explain import (
+    ANOMALY,
+    LARGEST_SHARE,
+    MOST_CELLS,
+    MOST_POINTS,
+    Outline,
+    contributions,
+    explained,
+    heat_grid,
+    strongest_region,
+)
+from models.inference.reader import Prediction
 
 SIZES = [(512, 512), (1023, 767), (301, 1999), (37, 2140), (7, 5), (1, 1)]
 
@@ -120,3 +135,44 @@ def test_exclusive_classes_are_explained_by_their_difference() -> None:
     exclusive, independent = (Classifier("c.tflite", 32, activation=kind) for kind in ("softmax", "sigmoid"))
     assert contributions(maps + 5, exclusive) == pytest.approx(contributions(maps, exclusive), abs=1e-5)
     assert contributions(maps, independent) is maps
+
+
+def test_a_heat_grid_goes_from_nothing_to_the_strongest_place() -> None:
+    """What speaks against counts as nothing; cells stay where they are."""
+    grid = heat_grid(np.array([[-2.0, 0.0, 1.0], [2.0, 4.0, 3.0]]))
+    assert grid is not None
+    assert grid.tolist() == [[0, 0, 64], [128, 255, 191]]
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (200, 30), (1, 640)])
+def test_a_large_map_becomes_a_small_grid(shape: tuple[int, int]) -> None:
+    """With its strongest place at the same share of rows and columns."""
+    map_ = np.zeros(shape, np.float32)
+    rows, columns = shape
+    map_[rows // 4, columns // 3] = 1.0
+    grid = heat_grid(cv2.GaussianBlur(map_, (0, 0), 4))
+    assert grid is not None
+    assert max(grid.shape) <= MOST_CELLS
+    row, column = np.unravel_index(grid.argmax(), grid.shape)
+    assert (row + 0.5) / grid.shape[0] == pytest.approx((rows // 4 + 0.5) / rows, abs=1.0 / grid.shape[0])
+    assert (column + 0.5) / grid.shape[1] == pytest.approx((columns // 3 + 0.5) / columns, abs=1.0 / grid.shape[1])
+
+
+def test_a_map_in_which_nothing_speaks_for_it_has_no_grid() -> None:
+    """There is nothing to draw."""
+    assert heat_grid(np.full((8, 8), -1.0)) is None
+
+
+def test_a_map_of_numbers_that_are_none_explains_nothing(lung: Manifest) -> None:
+    """The reading goes on without it."""
+    broken = np.full((4, 4, 1), np.nan, np.float32)
+    prediction = Prediction(True, None, None, {"lung": 0.9}, None, None, broken, _spot(16, 0.5, 0.5, 0.1))
+    assert set(explained(prediction, lung, 40, 50, {"lung", ANOMALY})) == {ANOMALY}
+    assert explained(prediction, lung, 40, 50, {"lung"}) == {}
+
+
+@pytest.fixture
+def lung() -> Manifest:
+    """Return the manifest of the shipped model with a class of another name."""
+    manifest = open_bundle(STARTER).manifest
+    return replace(manifest, classes=(replace(manifest.classes[0], name="lung"),))
