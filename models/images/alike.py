@@ -4,9 +4,9 @@ The signs of an image's lowest frequencies against their median say what it show
 resized or windowed. It knows single images in the form that networks read (`models.images.preprocess`), so that the
 same picture as JPEG and as DX, in either polarity, has one hash.
 
-What `models.images.likeness.ALIKE` costs was measured on the 4,990 images of chest_kermany (bench/near_duplicates.py, written down in
-docs/learning.md): no two images of different patients are taken for one, and copies that were compressed at quality 30,
-resized, made brighter, noisier or blurred, or cropped by a hundredth are found.
+What `models.images.likeness.ALIKE` costs was measured on the 4,990 images of chest_kermany (bench/near_duplicates.py,
+written down in docs/learning.md): no two images of different patients are taken for one; copies that were compressed at
+quality 30, resized, made brighter, noisier or blurred, or cropped by a hundredth are found.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """How far two perceptual hashes lie apart, and from where on two images are one picture.
 
-It knows hexadecimal digits (`models.images.alike` makes them) and needs no library, so that whoever compares loads none.
+It knows hexadecimal digits (`models.images.alike` makes them) and no library, so that whoever compares loads none.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """Which side and which group a newly kept image comes to, beside those that are kept already.
 
 It knows pseudonyms, sides and hashes; no database and no pixels. Images that show one picture are of one group, whoever
-they are said to be of; where they would stand on two sides, the one that came first stands and the newcomer is left out.
+they are said to be of; where they would stand on two sides, the first one stands and the newcomer is left out.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,6 @@ def linked(image_hash: str, side: Side, standing: Sequence[Standing]) -> Link:
     same = [standing[place] for place in alike(image_hash, [one.image_hash for one in standing])]
     other = next((one for one in same if one.side is not side), None)
     if other is not None:
-        return Link(
-            (), f"it shows a picture that stands in the {other.place} already, and its patient is {side.value}'s"
-        )
+        reason = f"it shows a picture of the {other.place}, and its patient is on the side {side.value}"
+        return Link((), reason)
     return Link(tuple(dict.fromkeys(one.group for one in same)))

@@ -7,6 +7,7 @@
     training/locked/NAME-vNUMBER            a frozen version, whole by itself
     training/runs/NUMBER                    the data set and the half-done work of a training
     bundles/MODEL-NUMBER                    what a training has made
+    gate/RUN                                protocol, result and page of one verdict
 """
 
 from dataclasses import dataclass
@@ -47,3 +48,7 @@ class Places:
     def bundle(self, model: str, number: int) -> Path:
         """Return the folder of what a training makes."""
         return self.data_dir / "bundles" / f"{model}-{number}"
+
+    def verdict(self, run: str) -> Path:
+        """Return the folder of what the gate wrote down of one run."""
+        return self.data_dir / "gate" / run
