@@ -8,6 +8,7 @@ so as late. Nothing of what is recorded is left out, and the benchmark looks for
 import contextlib
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -91,22 +92,23 @@ def _hand_over_later() -> None:
     def record(handing: "HandingOver", came: "Arrival") -> int:
         asking = handing._asking  # noqa: SLF001
         channel = _answered(asking._idle) or asking._connect()  # noqa: SLF001
+        channel.settimeout(None)  # a socket with a time limit would wait even where MSG_DONTWAIT is asked for
         channel.send(asked(came))
-        asking._idle.append(channel)  # noqa: SLF001
+        asking._idle.append((time.monotonic(), channel))  # noqa: SLF001
         return _STORED
 
     HandingOver.record = record  # type: ignore[method-assign]
 
 
-def _answered(channels: "deque[socket.socket]") -> "socket.socket | None":
+def _answered(channels: "deque[tuple[float, socket.socket]]") -> "socket.socket | None":
     """Return the channel that was used first, with its answer read; None where there are few, and that is not there."""
     with contextlib.suppress(IndexError):
-        channel = channels.popleft()
+        since, channel = channels.popleft()
         try:
             if not channel.recv(1 << 16, 0 if len(channels) > _MOST_CHANNELS else socket.MSG_DONTWAIT):
                 raise ConnectionError("the first process is gone")
         except BlockingIOError:
-            channels.appendleft(channel)
+            channels.appendleft((since, channel))
         else:
             return channel
     return None

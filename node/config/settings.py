@@ -69,7 +69,7 @@ class ReceiveSettings(_Table):
     association_timeout_s: Seconds = 30
     pdu_timeout_s: Seconds = 60
     idle_timeout_s: Seconds = 120
-    processes: Annotated[int, Field(strict=True, ge=0, le=64)] = 1  #: 0: as many as the machine suits
+    processes: Annotated[int, Field(strict=True, ge=0, le=64)] = 0  #: 0: as many as the machine suits
 
 
 class PeerSettings(_Table):

@@ -7,7 +7,7 @@ from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import opened_books
 from node.receivers.recording import Recording
-from node.receivers.several import ReceivingProcesses
+from node.receivers.several import FirstProcess, ReceivingProcesses
 from node.receiving import Callbacks, Receiving
 from node.runtime.clock import Clock
 from node.store.database import Database
@@ -53,7 +53,8 @@ def receiving_for(
     """
     count = settings.receive.processes or suited(len(os.sched_getaffinity(0)))
     books = opened_books(settings, database, files, served, clock, callbacks.wake, reached)
+    own = Receiving(settings, files, books, callbacks.lost, reached)
     if count == 1:
-        return Receiving(settings, files, books, callbacks.lost, reached)
+        return own
     writer = Recording(books, callbacks.lost) if settings.database.is_embedded else None
-    return ReceivingProcesses(settings, count, files, writer, served, callbacks, reached)
+    return ReceivingProcesses(settings, count, FirstProcess(own, files, writer), served, callbacks, reached)

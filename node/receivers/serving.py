@@ -68,7 +68,7 @@ def receive_until_told(
             return received.accepts(_ACCEPTS_WITHIN_S)
 
         received = Receiving(settings, files, ledger, lost, reached)
-        received.start(SharedListener(listener), _slots(settings))
+        received.start(SharedListener(listener), shared_slots(settings))
         line.ready()
         if line.told_to_drain(is_well):
             received.drain(settings.node.drain_timeout_s)
@@ -80,7 +80,8 @@ def receive_until_told(
             raise OperatorError("it could not accept connections any more; it is started again")
 
 
-def _slots(settings: Settings) -> SharedSlots:
+def shared_slots(settings: Settings) -> SharedSlots:
+    """Return this process's view of the slots that all receiving processes of a node share."""
     limits = settings.receive
     file = settings.node.data_dir / _SLOTS
     return SharedSlots(file, limits.max_associations, limits.max_associations_per_address)

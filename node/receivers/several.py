@@ -1,7 +1,12 @@
-"""The first process's part: it opens the port, starts the receiving processes on it, and keeps them up."""
+"""The first process's part: it opens the port, starts the receiving processes on it, and keeps them up.
+
+It receives, too, while no more than one association is open: who sends alone need not wait for a handing over.
+"""
 
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from node import telemetry
 from node.config import Settings
@@ -10,7 +15,9 @@ from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.process import HANDS_OVER, WRITES, hand_over, write
 from node.receivers.recording import Recording
-from node.receiving import Callbacks
+from node.receivers.serving import shared_slots
+from node.receivers.turns import SharedListener, before_others
+from node.receiving import Callbacks, Receiving
 from node.runtime.kept import Told
 from node.runtime.receivers import Receivers
 from node.store.files import InstanceFiles
@@ -19,6 +26,25 @@ _START_S = 60.0
 _GRACE_S = 5.0  # beyond the time of a drain, for aborting what did not finish and for the end of the process
 
 _log = telemetry.logger("receiving")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstProcess:
+    """What the first process does beside the others.
+
+    Parameters
+    ----------
+    receiving
+        Receives in it, too.
+    files
+        To sweep what a process that died was writing.
+    writer
+        Writes the rows of all processes in it; None where each writes its own to a database server.
+    """
+
+    receiving: Receiving
+    files: InstanceFiles
+    writer: Recording | None
 
 
 class ReceivingProcesses:
@@ -34,11 +60,9 @@ class ReceivingProcesses:
     settings
         The checked configuration.
     count
-        How many.
-    files
-        To sweep what a process that died was writing.
-    writer
-        Writes the rows of all processes in this one; None where each writes its own to a database server.
+        How many, beside this one.
+    first
+        What is done in this one.
     served
         What the models ask for.
     callbacks
@@ -51,14 +75,14 @@ class ReceivingProcesses:
         self,
         settings: Settings,
         count: int,
-        files: InstanceFiles,
-        writer: Recording | None,
+        first: FirstProcess,
         served: Served,
         callbacks: Callbacks,
         reached: Reached = unobserved,
     ) -> None:
-        self._settings, self._count, self._files, self._served = settings, count, files, served
-        self._writer, self._callbacks, self._reached = writer, callbacks, reached
+        self._settings, self._count, self._served = settings, count, served
+        self._own, self._files, self._writer = first.receiving, first.files, first.writer
+        self._callbacks, self._reached = callbacks, reached
         self._listener: socket.socket | None = None
         self._receivers: Receivers | None = None
 
@@ -74,7 +98,7 @@ class ReceivingProcesses:
         listener = self._listener = listening(node.bind, node.port)
         self._receivers = self._those_that(listener)
         self._receivers.start(_START_S)
-        return int(listener.getsockname()[1])
+        return self._own.start(SharedListener(listener.dup(), before_others), shared_slots(self._settings))
 
     def _those_that(self, listener: socket.socket) -> Receivers:
         """Return the processes, which hand over or write."""
@@ -89,18 +113,23 @@ class ReceivingProcesses:
         return Told(self._callbacks.wake, on_channel, self._sweep, self._callbacks.lost)
 
     def accepts(self, within_s: float) -> bool:
-        """Return whether a process accepts connections, after so long at most, and each that ends is replaced."""
-        return self._receivers is not None and self._receivers.serve(within_s)
+        """Return whether this and another process accept connections, after so long at most, and each is replaced."""
+        if self._receivers is None:
+            return False
+        deadline = time.monotonic() + within_s
+        return self._own.accepts(within_s) and self._receivers.serve(deadline - time.monotonic())
 
     def drain(self, timeout_s: float) -> bool:
         """Let every process reject new associations and finish the current ones; return whether all did in time."""
         if self._receivers is None:
             return True
+        deadline = time.monotonic() + timeout_s
         self._receivers.finish()
         self._close()
-        ended = self._receivers.ended(timeout_s + _GRACE_S)
+        drained = self._own.drain(timeout_s)
+        ended = self._receivers.ended(max(deadline - time.monotonic(), 0.0) + _GRACE_S)
         self._stop_writing()
-        return ended
+        return drained and ended
 
     def abandon(self) -> None:
         """End the processes, whatever they do."""

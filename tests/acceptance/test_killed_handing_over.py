@@ -16,6 +16,7 @@ from node.pipeline.steps import Step
 from tests.support.house import radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.part10 import dataset_bytes
+from tests.support.programs import standing_still
 from tests.support.waiting import wait_until
 
 _FIRST, _SECOND = (radiograph(sop_instance_uid=f"1.2.3.1.{number}") for number in (1, 2))
@@ -65,11 +66,14 @@ def _dying_at(home: NodeFolder, step: Step) -> Iterator[Node]:
 
 
 def _store(node: Node, came: IncomingInstance) -> int | None:
-    """Return the status of an instance, None where the association was cut before one came."""
+    """Return the status of an instance that another process than the first receives, None where it was cut off."""
     context = (came.sop_class_uid, came.transfer_syntax_uid)
     outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
+    opened = open_association(PeerAddress("PACSNODE", "127.0.0.1", node.port), "MODALITY", [context])
     try:
-        with open_association(PeerAddress("PACSNODE", "127.0.0.1", node.port), "MODALITY", [context]) as association:
+        with contextlib.ExitStack() as stack:
+            with standing_still([node.process.pid]):
+                association = stack.enter_context(opened)
             return association.store(outgoing).status
     except Transient:
         return None

@@ -7,27 +7,28 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.part10 import dataset_bytes
-from tests.support.programs import free_port
+from tests.support.programs import free_port, standing_still
 from tests.support.raw_dataset import Instance, ct
 from tests.support.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
 from tests.support.waiting import wait_until
 
 SENDER = Peer("modality", "MODALITY", 104, may_send=True)
 _PATIENCE_S = 30.0
+_FIRST = 0
 _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> NodeFolder:
-    """Give a folder for a node with two receiving processes, which lets three associations in, two from an address."""
-    tables = {"receive": "processes = 2\nmax_associations = 3\nmax_associations_per_address = 2"}
+    """Give a folder for a node with two receiving processes, which lets four associations in, two from an address."""
+    tables = {"receive": "processes = 2\nmax_associations = 4\nmax_associations_per_address = 2"}
     if getattr(request, "param", "sqlite") == "postgresql":
         tables["database"] = f'url = "{request.getfixturevalue("postgres_url")}"'
     folder = NodeFolder(tmp_path, [SENDER], tables=tables, models=())
@@ -44,7 +45,7 @@ def node(home: NodeFolder) -> Iterator[Node]:
 
 def test_every_process_accepts_on_the_one_port(node: Node) -> None:
     """Whichever is free takes the next connection."""
-    for number in _receivers(node):
+    for number in _accepting(node):
         with _accepted_by(node, number) as peer:
             assert peer.echo() == 0x0000
             assert peer.store(ct(f"1.2.3.{number}")) == 0x0000
@@ -86,7 +87,7 @@ def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_
 
 def test_limits_hold_over_all_processes_and_a_killed_one_gives_its_part_back(node: Node) -> None:
     """In all and for an address, whichever process accepts."""
-    with _accepted_by(node, 1), _accepted_by(node, 2):
+    with _accepted_by(node, _FIRST, "127.0.0.4"), _accepted_by(node, 1), _accepted_by(node, 2):
         for number in (1, 2):
             assert _rejection(node, number, "127.0.0.1") == _LOCAL_LIMIT
         with _accepted_by(node, 1, "127.0.0.2"):
@@ -100,14 +101,15 @@ def test_limits_hold_over_all_processes_and_a_killed_one_gives_its_part_back(nod
 
 def test_draining_lets_the_associations_of_every_process_finish(home: NodeFolder) -> None:
     """New ones are rejected transiently meanwhile, by whichever process accepts them; then the node exits with 0."""
-    instances = [ct("1.2.3.21"), ct("1.2.3.22")]
-    with _started(home) as node, _accepted_by(node, 1) as one, _accepted_by(node, 2) as two:
-        for peer, instance in zip((one, two), instances, strict=True):
+    instances = [ct("1.2.3.21"), ct("1.2.3.22"), ct("1.2.3.23")]
+    with _started(home) as node, _accepted_by(node, _FIRST, "127.0.0.4") as first, contextlib.ExitStack() as others:
+        peers = [first, *(others.enter_context(_accepted_by(node, number)) for number in (1, 2))]
+        for peer, instance in zip(peers, instances, strict=True):
             _send_half(peer, instance)
         os.kill(node.process.pid, signal.SIGTERM)
         for number in (1, 2):
             wait_until(lambda n=number: _rejection(node, n, "127.0.0.9") == _DRAINING, _PATIENCE_S, "the draining")
-        for peer, instance in zip((one, two), instances, strict=True):
+        for peer, instance in zip(peers, instances, strict=True):
             _send_rest(peer, instance)
             assert peer.status() == 0x0000
             peer.release()
@@ -206,43 +208,41 @@ def _receivers(node: Node) -> dict[int, int]:
     return found
 
 
+def _accepting(node: Node) -> dict[int, int]:
+    """Return all processes that accept connections: the first one as number 0."""
+    return {_FIRST: node.process.pid} | _receivers(node)
+
+
 @contextlib.contextmanager
 def _accepted_by(node: Node, number: int, address: str = "127.0.0.1") -> Iterator[RawPeer]:
-    """Give an association with one receiving process: the others stand still until it is open."""
-    with _alone(node, number):
+    """Give an association with one process: the others stand still until it is open."""
+    with _still(node, [other for other in _accepting(node) if other != number]):
         peer = RawPeer(node.port, address).associate()
     with peer:
         yield peer
 
 
 def _rejection(node: Node, number: int, address: str) -> tuple[int, int, int] | None:
-    """Return the codes with which one receiving process rejects an association, None where it accepts it."""
-    with _alone(node, number), RawPeer(node.port, address) as peer:
+    """Return the codes with which an association is rejected, None where it is accepted.
+
+    By the one receiving process that does not stand still, where the first process has an association; that one writes
+    down who was rejected.
+    """
+    with _still(node, [other for other in _receivers(node) if other != number]), RawPeer(node.port, address) as peer:
         answer = peer.request()
         assert answer is not None
         return answer.codes if answer.kind == 3 else None
 
 
 @contextlib.contextmanager
-def _alone(node: Node, number: int) -> Iterator[None]:
-    others = [pid for other, pid in _receivers(node).items() if other != number and Path(f"/proc/{pid}").exists()]
-    try:
-        for pid in others:
-            os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda pid=pid: _stands_still(pid), _PATIENCE_S, "a process that stands still")
+def _still(node: Node, numbers: Sequence[int]) -> Iterator[None]:
+    """Let some processes stand still, those of them that live."""
+    with standing_still([pid for number, pid in _accepting(node).items() if number in numbers]):
         yield
-    finally:
-        for pid in others:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _kilobytes(held: str, name: str) -> int:
     return int(re.findall(rf"^{name}: +(\d+) kB$", held, re.MULTILINE)[0])
-
-
-def _stands_still(pid: int) -> bool:
-    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
-    return set(states) == {"T"}
 
 
 def _send_half(peer: RawPeer, instance: Instance) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.support.waiting import wait_until
 
 LOOPBACK = "127.0.0.1"
+_STOPS_WITHIN_S = 30.0
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # Orthanc lives in sbin, which a user's PATH leaves out
 
 
@@ -65,6 +66,25 @@ def listens(port: int) -> bool:
 def members(group: int) -> list[int]:
     """Return the identifiers of the live processes of a process group; one that is dead and not yet reaped is none."""
     return [pid for pid, fields in _processes() if int(fields[2]) == group and fields[0] not in {"Z", "X"}]
+
+
+@contextlib.contextmanager
+def standing_still(pids: Sequence[int]) -> Iterator[None]:
+    """Let processes stand still, those of them that live."""
+    stopped = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    try:
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda pid=pid: _stands_still(pid), _STOPS_WITHIN_S, "a process that stands still")
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:

@@ -119,7 +119,7 @@ def test_several_receiving_processes_are_taken_on_both_databases(tmp_path: Path)
     several, url = "[receive]\nprocesses = 2\n", '[database]\nurl = "postgresql+psycopg://pacs@host/node"\n'
     for database in ("", f'[database]\nurl = "sqlite:///{tmp_path}/node.db"\n', url):
         assert _load(tmp_path, MINIMAL + several + database).receive.processes == 2
-    assert _load(tmp_path, MINIMAL).receive.processes == 1
+    assert _load(tmp_path, MINIMAL).receive.processes == 0
     assert "[receive] processes = 65" in _faults(tmp_path, MINIMAL + several.replace("2", "65"))
 
 

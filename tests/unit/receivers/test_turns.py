@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 
-from node.receivers.turns import SharedListener
+from node.receivers.turns import SharedListener, before_others, beside_others
 
 _PATIENCE_S = 10.0
 
@@ -25,6 +25,12 @@ def test_of_two_processes_each_comes_by_about_as_many_connections() -> None:
             one.close()
     assert len(taken[1]) + len(taken[2]) == 8
     assert min(map(len, taken.values())) >= 2
+
+
+def test_the_first_process_takes_one_connection_before_all_others() -> None:
+    """And no further one before a process that has many: it is the one that writes."""
+    assert before_others(0) < min(map(beside_others, range(100)))
+    assert before_others(1) > max(map(beside_others, range(100)))
 
 
 def _accept(listener: SharedListener, taken: list[socket.socket]) -> None:
