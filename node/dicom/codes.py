@@ -37,8 +37,13 @@ FAILED = _dcm("111224", "Failed")
 NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 IMAGES_NOT_ASSESSED = CodedConcept("not-assessed", "99PACSNODE", "Images not assessed")  #: not in the Standard
 
+OUTSIDE_LIMITS = _dcm("128619", "Outside operational limits of the device")
+EQUIPMENT_FAILURE = _dcm("110501", "Equipment failure")
+INCORRECTLY_FORMATTED = _dcm("110521", "Objects incorrectly formatted")
+SET_INCOMPLETE = _dcm("110523", "Object Set incomplete")
+CALCULATION_FAILURE = _dcm("114008", "Calculation failure")
+
 QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
-ENGLISH = CodedConcept("en", "RFC5646", "English")
 IMAGING_PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
 ABNORMALITY = CodedConcept("C9440", "NCIt", "Abnormality")
 PRESENT = CodedConcept("52101004", "SCT", "Present")

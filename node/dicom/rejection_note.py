@@ -18,8 +18,8 @@ from highdicom.sr.coding import CodedConcept
 from pydicom import Dataset, dcmwrite
 from pydicom.filereader import read_dataset
 
-from node.dicom.report_header import SERIES_NUMBER
 from node.domain.errors import Permanent
+from node.domain.profile import DEFAULT
 from node.domain.rejection import KEY_OBJECT_SELECTION, NoteIdentity, RejectionCode, note_identity
 
 _OF_THE_REPORT = (
@@ -99,7 +99,7 @@ def _add_series(note: Dataset, identity: NoteIdentity) -> None:
     note.SOPInstanceUID = identity.sop_instance_uid
     note.SeriesInstanceUID = identity.series_instance_uid
     note.Modality = "KO"
-    note.SeriesNumber = SERIES_NUMBER + 1
+    note.SeriesNumber = DEFAULT.series_number + 1
     note.SeriesDescription = "AI research results taken back"
 
 

@@ -17,9 +17,8 @@ from node.dicom.source import Source
 from node.dicom.values import LONG_STRING, SHORT_STRING, cut, date_of, is_age, is_time, person_name
 from node.domain.errors import Permanent
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
-
-SERIES_NUMBER = 9001
+from node.domain.report import ReportContent, ReportIdentity
+from node.domain.words import words_in
 
 
 def report_header(content: ReportContent, identity: ReportIdentity, sources: list[Source]) -> Dataset:
@@ -35,10 +34,10 @@ def report_header(content: ReportContent, identity: ReportIdentity, sources: lis
     _add_modules(dataset, first)
     _add_patient(dataset, first)
     _add_study(dataset, first)
-    _add_series(dataset, content.model, identity)
+    _add_series(dataset, content, identity)
     _add_document(dataset, content, identity, first)
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
-    dataset.ContributingEquipmentSequence = [_contributing_equipment(content.model, dataset)]
+    dataset.ContributingEquipmentSequence = [_contributing_equipment(content, dataset)]
     # the same images read again by the same version give the same identity, and no document precedes itself
     others = [one for one in content.predecessors if one.sop_instance_uid != identity.sop_instance_uid]
     if others:
@@ -82,12 +81,13 @@ def _add_study(dataset: Dataset, source: Source) -> None:
         dataset.StudyDescription = cut(header.study_description, LONG_STRING)
 
 
-def _add_series(dataset: Dataset, model: ModelIdentity, identity: ReportIdentity) -> None:
+def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdentity) -> None:
     """Add series and equipment; all reports of one model on one study stand in one series, whatever the version."""
+    model, profile = content.model, content.profile
     dataset.Modality = "SR"
     dataset.SeriesInstanceUID = identity.series_instance_uid
-    dataset.SeriesNumber = SERIES_NUMBER
-    dataset.SeriesDescription = cut(f"AI research result: {model.name}", LONG_STRING)
+    dataset.SeriesNumber = profile.series_number
+    dataset.SeriesDescription = cut(profile.description(model.name, words_in(content.language)), LONG_STRING)
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.Manufacturer = cut(model.manufacturer, LONG_STRING)
     dataset.ManufacturerModelName = "pacs-node"
@@ -163,8 +163,9 @@ def _predecessors(content: ReportContent, predecessors: list[ReportIdentity]) ->
     return study
 
 
-def _contributing_equipment(model: ModelIdentity, report: Dataset) -> Dataset:
+def _contributing_equipment(content: ReportContent, report: Dataset) -> Dataset:
     """Return the model as equipment, with the values that TID 4019 and TID 1004 give in the content tree."""
+    model = content.model
     equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = [codes.PROCESSING_EQUIPMENT]
     equipment.Manufacturer = model.manufacturer
@@ -174,5 +175,5 @@ def _contributing_equipment(model: ModelIdentity, report: Dataset) -> Dataset:
     equipment.SoftwareVersions = model.version
     equipment.DeviceUID = model.device_uid
     equipment.ContributionDateTime = report.ContentDate + report.ContentTime + report.TimezoneOffsetFromUTC
-    equipment.ContributionDescription = "Automated reading, research result"
+    equipment.ContributionDescription = words_in(content.language).line("contribution")
     return equipment

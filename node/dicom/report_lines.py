@@ -1,44 +1,61 @@
-"""The texts of a report: lines that a person reads of each image, and what names the model.
+"""The lines that a person reads of each image, in their order: what this is, what was found, and how sure that is.
 
-Those of the study as a whole stand in `node.dicom.report_summary`; no other file writes any.
+Those of the study as a whole stand in `node.dicom.report_summary`. The words of both come from `node.domain.words`;
+nothing is worded here. What names the model to a program is the same in every language.
 """
 
-from node.dicom.charset import clean
-from node.domain.finding import Anomaly, Finding, Reading
+from node.domain.finding import Admission, Anomaly, Cause, Finding
 from node.domain.report import ModelIdentity
+from node.domain.words import Words
 
 
-def research_line(model: ModelIdentity) -> str:
+def research_lines(words: Words, model: ModelIdentity) -> list[str]:
     """Return what stands above everything else, and is not removable."""
-    return (
-        f"RESEARCH RESULT by {model.name} {model.version}. Not a cleared medical device. "
-        "Not for diagnosis or treatment. Unverified."
-    )
+    return words.lines("research", model=model.name, version=model.version)
 
 
-def finding_line(finding: Finding) -> str:
-    """Return the line of one class, such as ``Pneumonia: flagged, score 0.87 (threshold 0.50)``."""
-    verdict = "flagged" if finding.present else "not flagged"
+def finding_line(words: Words, model: ModelIdentity, finding: Finding) -> str:
+    """Return the line of one class, such as ``Pneumonia: flagged, score 0.87 (threshold 0.50)``.
+
+    It says a percentage only where scores are probabilities at this site: a model that was calibrated elsewhere tells
+    of another site's patients. What a study's score is made of images is no probability of either.
+    """
+    said = {"finding": words.named(finding.finding), "verdict": verdict_of(words, present=finding.present)}
+    if model.calibrated_on_local_labels:
+        score, threshold = told_apart(100 * finding.probability, 100 * finding.threshold, digits=1)
+        return words.line("finding_calibrated", **said, score=score, threshold=threshold)
     score, threshold = told_apart(finding.probability, finding.threshold)
-    return f"{finding.finding.meaning}: {verdict}, score {score} (threshold {threshold})"
+    return words.line("finding", **said, score=score, threshold=threshold)
 
 
-def anomaly_line(anomaly: Anomaly) -> str:
-    """Return the line of the anomaly score.
+def verdict_of(words: Words, *, present: bool) -> str:
+    """Return what is said of a finding that is present, or is not."""
+    return words.line("flagged" if present else "not_flagged")
 
-    What it says of the normals is true of a bundle as it was trained (held-out normals and, three of four, copies as
+
+def anomaly_lines(words: Words, anomaly: Anomaly) -> list[str]:
+    """Return the lines of the anomaly score.
+
+    What they say of the normals is true of a bundle as it was trained (held-out normals and, three of four, copies as
     other equipment would have made them) and of one that was fitted to a site (that site's normals alone).
     """
-    return (
-        f"Abnormality: z-score {anomaly.z_score:.2f}, higher than {anomaly.percentile:.1f} % "
-        "of the model's reference normals (held out in training, or of a site; altered copies may be among them)"
-    )
+    return words.lines("anomaly", z_score=f"{anomaly.z_score:.2f}", percentile=f"{anomaly.percentile:.1f}")
 
 
-def not_assessed_line(reading: Reading) -> str:
-    """Return the line of an image that was not admitted, or whose reading failed."""
-    sentence = clean(reading.admission.sentence) or "the image was not read."
-    return f"Not assessed: {sentence}"
+def not_assessed_lines(words: Words, admission: Admission) -> list[str]:
+    """Return the lines of an image that was not admitted, or whose reading failed; operators see what more is known."""
+    lines = words.lines(cause_of(admission))
+    if admission.score is None or admission.limit is None:
+        return lines
+    scores = {"score": f"{admission.score:.2f}", "limit": f"{admission.limit:.2f}"}
+    return [*lines, *words.lines("admission_score", **scores)]
+
+
+def cause_of(admission: Admission) -> Cause:
+    """Return why an image was not assessed; of a reading that names no cause, what its code says."""
+    if admission.cause is not None:
+        return admission.cause
+    return Cause.READING_FAILED if admission.reason is None else Cause.OUTSIDE_LIMITS
 
 
 def parameter_lines(model: ModelIdentity, threshold: float | None = None) -> list[str]:
@@ -52,10 +69,10 @@ def serial_number(model: ModelIdentity) -> str:
     return model.weights_digest[:16]
 
 
-def told_apart(score: float, threshold: float) -> tuple[str, str]:
-    """Return both with two digits, or with as many as show on which side of the threshold the score lies."""
-    for digits in range(2, 7):
-        texts = f"{score:.{digits}f}", f"{threshold:.{digits}f}"
+def told_apart(score: float, threshold: float, digits: int = 2) -> tuple[str, str]:
+    """Return both with so many digits, or with as many as show on which side of the threshold the score lies."""
+    for more in range(digits, digits + 5):
+        texts = f"{score:.{more}f}", f"{threshold:.{more}f}"
         if (float(texts[0]) >= float(texts[1])) == (score >= threshold):
             return texts
     return repr(score), repr(threshold)

@@ -1,7 +1,7 @@
 """What a report says of the study as a whole: the lines that a person reads first, and the images that they name.
 
 Images are named as the devices that show them do, by the numbers of series and image; by UID only where these are
-missing or stand for several images.
+missing or stand for several images. The words come from `node.domain.words`.
 """
 
 from collections import Counter
@@ -9,17 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.dicom.report_choice import MOST_DETAILED, number_of_parts, refused_shown
-from node.dicom.report_lines import research_line, told_apart
+from node.dicom.report_lines import research_lines, told_apart, verdict_of
 from node.dicom.source import Source
 from node.domain.finding import FrameReading, KeyImage, Outcome, Reading, StudyFinding
+from node.domain.identifiers import SOPInstanceUID
 from node.domain.report import ReportContent
 from node.domain.rule import Aggregation
-
-SYNTHETIC_LINE = "SYNTHETIC IMAGES: made by a computer, of no patient. Nothing here is about a person."
-"""What a report about synthetic images says of them."""
+from node.domain.words import Words, words_in
 
 _MOST_FRAMES_NAMED = 10
-_MOST_LEADING = 6  # viewers draw these over the image
+_MOST_LEADING = 8  # viewers draw these over the image
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,129 +30,151 @@ class SummaryLine:
 
 
 def summary(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLine]:
-    """Return the lines that stand for the whole report: what it is, what it concludes and from which images."""
-    synthetic = [SummaryLine(SYNTHETIC_LINE)] if content.synthetic else []
-    return [SummaryLine(research_line(content.model)), *synthetic, *_result(content, sources)]
+    """Return the lines that stand for the whole report: what it is, what it concludes and from which images.
+
+    What it is stands in one line here, for whoever copies it; beside the image, where lines are cut, it has several.
+    """
+    words = words_in(content.language)
+    research = words.language["between_lines"].join(research_lines(words, content.model))
+    return [SummaryLine(research), *map(SummaryLine, _synthetic(words, content)), *_result(words, content, sources)]
 
 
 def leading(content: ReportContent, sources: Sequence[Source]) -> list[str]:
-    """Return what stands in the first measurement group of a report of several images or of a part of a study.
+    """Return what stands in the first measurement group after the research line.
 
-    OHIF shows the comments of groups alone.
+    Of several images, or of a part of a study, that is the result: OHIF shows the comments of groups alone.
     """
+    words = words_in(content.language)
+    synthetic = _synthetic(words, content)
     if number_of_parts(content.readings) == 1 and not content.unread:
-        return []
-    return [line.text for line in _result(content, sources)][:_MOST_LEADING]
+        return synthetic
+    return [*synthetic, *[line.text for line in _result(words, content, sources)][:_MOST_LEADING]]
 
 
-def _result(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLine]:
-    names = _names(sources)
-    parts = number_of_parts(content.readings)
-    findings = content.findings if parts > 1 else ()
-    return [
-        SummaryLine(_conclusion(content)),
-        *(line for finding in findings for line in _study_lines(finding, names)),
-        *(SummaryLine(line) for reading in content.readings for line in _frames_line(reading, names)),
-        *([SummaryLine(_chosen(content, parts))] if parts > MOST_DETAILED else []),
-    ]
-
-
-def _names(sources: Sequence[Source]) -> dict[str, str]:
+def image_names(words: Words, sources: Sequence[Source]) -> dict[SOPInstanceUID, str]:
+    """Return what a person calls each image, for those that have numbers of their own."""
     numbers = {
         source.header.sop_instance_uid: (source.header.series_number, source.header.instance_number)
         for source in sources
     }
     seen = Counter(numbers.values())
     views = {source.header.sop_instance_uid: source.header.view_position for source in sources}
-    return {
-        uid: f"series {of[0]}, image {of[1]}" + (f" ({views[uid]})" if views[uid] else "")
-        for uid, of in numbers.items()
-        if all(of) and seen[of] == 1
-    }
+    return {uid: _numbered(words, *of, views[uid]) for uid, of in numbers.items() if all(of) and seen[of] == 1}
 
 
-def _named(image: KeyImage, names: Mapping[str, str]) -> str:
-    frame = "" if image.frame is None else f", frame {image.frame}"
-    return names.get(image.sop_instance_uid, str(image.sop_instance_uid)) + frame
+def named(words: Words, image: KeyImage, names: Mapping[SOPInstanceUID, str]) -> str:
+    """Return what a person calls an image or frame; its UID where nothing else names it."""
+    name = names.get(image.sop_instance_uid, str(image.sop_instance_uid))
+    return name if image.frame is None else words.line("frame", image=name, frame=image.frame)
 
 
-def _conclusion(content: ReportContent) -> str:
-    """Return what was assessed and what that concludes, in one sentence."""
-    said = {
-        Outcome.POSITIVE: _flagged(content),
-        Outcome.NEGATIVE: _not_flagged(content),
-        Outcome.NOT_ASSESSED: "the study is not assessed",
-    }
-    return f"{_assessed(content)}; {said[content.outcome]}."
+def _numbered(words: Words, series: object, number: object, view: str) -> str:
+    if view:
+        return words.line("image_with_view", series=series, number=number, view=view)
+    return words.line("image", series=series, number=number)
 
 
-def _assessed(content: ReportContent) -> str:
-    admitted, images = sum(reading.admission.admitted for reading in content.readings), len(content.readings)
-    total = images + content.unread
-    frames = [frame for reading in content.readings for frame in reading.frames]
-    missing = any(not frame.admitted for frame in frames)
-    of_frames = f" ({sum(frame.admitted for frame in frames)} of {len(frames)} frames)" if missing else ""
-    unread = f", {content.unread} not read yet" if content.unread else ""
-    return f"{admitted} of {total} image{'s' if total > 1 else ''}{of_frames} assessed{unread}"
+def _synthetic(words: Words, content: ReportContent) -> list[str]:
+    return words.lines("synthetic") if content.synthetic else []
 
 
-def _flagged(content: ReportContent) -> str:
+def _result(words: Words, content: ReportContent, sources: Sequence[Source]) -> list[SummaryLine]:
+    names = image_names(words, sources)
+    parts = number_of_parts(content.readings)
+    findings = content.findings if parts > 1 else ()
+    return [
+        *map(SummaryLine, _conclusion(words, content)),
+        *map(SummaryLine, _assessed(words, content)),
+        *(line for finding in findings for line in _study_lines(words, finding, names)),
+        *(SummaryLine(line) for reading in content.readings for line in _frames_lines(words, reading, names)),
+        *map(SummaryLine, _chosen(words, content, parts) if parts > MOST_DETAILED else []),
+    ]
+
+
+def _conclusion(words: Words, content: ReportContent) -> list[str]:
+    if content.outcome is Outcome.NOT_ASSESSED:
+        return words.lines("not_assessed")
+    return _flagged(words, content) if content.outcome is Outcome.POSITIVE else _not_flagged(words, content)
+
+
+def _flagged(words: Words, content: ReportContent) -> list[str]:
     """Return that something is flagged; of a model with several classes, also what."""
     if len(content.findings) < 2:
-        return "at least one finding is flagged"
-    return f"flagged: {', '.join(one.finding.meaning for one in content.findings if one.present)}"
+        return words.lines("positive")
+    present = [words.named(one.finding) for one in content.findings if one.present]
+    return words.lines("positive_classes", findings=words.listed(present))
 
 
-def _not_flagged(content: ReportContent) -> str:
+def _not_flagged(words: Words, content: ReportContent) -> list[str]:
     """Return that nothing is flagged, and which images alone would be: their groups say so."""
-    single = [f"{one.finding.meaning} in {one.reached}" for one in content.findings if one.reached]
-    if not single:
-        return "no finding is flagged"
-    return f"no finding is flagged for the study, though single images reach the threshold: {', '.join(single)}"
+    single = [
+        words.line("finding_in_images", finding=words.named(one.finding), images=one.reached)
+        for one in content.findings
+        if one.reached
+    ]
+    return words.lines("negative_though_single", findings=words.listed(single)) if single else words.lines("negative")
 
 
-def _study_lines(finding: StudyFinding, names: Mapping[str, str]) -> Iterator[SummaryLine]:
+def _assessed(words: Words, content: ReportContent) -> Iterator[str]:
+    """Yield of how much of the study that is concluded."""
+    admitted, images = sum(reading.admission.admitted for reading in content.readings), len(content.readings)
+    yield from words.lines("assessed", assessed=admitted, images=images + content.unread)
+    frames = [frame.admitted for reading in content.readings for frame in reading.frames]
+    if not all(frames):
+        yield from words.lines("assessed_frames", assessed=sum(frames), frames=len(frames))
+    if content.unread:
+        yield from words.lines("unread", images=content.unread)
+
+
+def _study_lines(words: Words, finding: StudyFinding, names: Mapping[SOPInstanceUID, str]) -> Iterator[SummaryLine]:
     """Yield what is said of one class of a study of several images, and which of them decided."""
-    figure, limit = f"in {finding.reached}", f"{finding.threshold:.2f}"
-    if finding.score is not None:
+    name, verdict = words.named(finding.finding), verdict_of(words, present=finding.present)
+    said = {"finding": name, "verdict": verdict}
+    if finding.score is None:
+        counts = {"reached": finding.reached, "assessed": finding.assessed}
+        yield from map(SummaryLine, words.lines("study_any", **said, **counts, threshold=f"{finding.threshold:.2f}"))
+    else:
         score, limit = told_apart(finding.score, finding.threshold)
-        figure = _FIGURES[Aggregation(finding.aggregation)].format(score=score, averaged=finding.averaged or "")
-    verdict = "flagged" if finding.present else "not flagged"
-    text = f"Study, {finding.finding.meaning}: {verdict}, {figure} of {finding.assessed} assessed (threshold {limit})"
-    yield SummaryLine(text)
+        yield from map(SummaryLine, words.lines("study_score", **said, score=score, threshold=limit))
+        yield from map(SummaryLine, _figure(words, finding))
     for image in finding.key_images:
-        yield SummaryLine(f"Key image, {finding.finding.meaning}: {_named(image, names)}", image)
+        yield SummaryLine(words.line("key_image", finding=name, image=named(words, image, names)), image)
 
 
-_FIGURES = {
-    Aggregation.MAXIMUM: "highest score {score}",
-    Aggregation.MEAN: "mean score {score}",
-    Aggregation.TOP_K: "mean of the {averaged} highest scores {score}",
-}
+def _figure(words: Words, finding: StudyFinding) -> list[str]:
+    """Return what the study's score is made of."""
+    match Aggregation(finding.aggregation):
+        case Aggregation.MAXIMUM:
+            return words.lines("score_maximum", assessed=finding.assessed)
+        case Aggregation.TOP_K:
+            return words.lines("score_top_k", averaged=finding.averaged or "", assessed=finding.assessed)
+        case _:
+            return words.lines("score_mean", assessed=finding.assessed)
 
 
-def _frames_line(reading: Reading, names: Mapping[str, str]) -> Iterator[str]:
-    """Yield which frames of an image that was assessed were not."""
+def _frames_lines(words: Words, reading: Reading, names: Mapping[SOPInstanceUID, str]) -> list[str]:
+    """Return which frames of an image that was assessed were not."""
     missing = [frame for frame in reading.frames if not frame.admitted]
-    if missing and reading.admission.admitted:
-        yield f"Not assessed, {_named(KeyImage(reading.sop_instance_uid), names)}: {_numbered(missing)}"
+    if not missing or not reading.admission.admitted:
+        return []
+    image = named(words, KeyImage(reading.sop_instance_uid), names)
+    return words.lines("frames_left_out", image=image, frames=_frame_numbers(words, missing))
 
 
-def _numbered(frames: Sequence[FrameReading]) -> str:
-    numbers = ", ".join(str(frame.number) for frame in frames[:_MOST_FRAMES_NAMED])
+def _frame_numbers(words: Words, frames: Sequence[FrameReading]) -> str:
+    numbers = words.listed([str(frame.number) for frame in frames[:_MOST_FRAMES_NAMED]])
     more = len(frames) - _MOST_FRAMES_NAMED
-    return f"frame{'s' if len(frames) > 1 else ''} {numbers}" + (f" and {more} more" if more > 0 else "")
+    return words.line("and_more", frames=numbers, more=more) if more > 0 else numbers
 
 
-def _chosen(content: ReportContent, parts: int) -> str:
+def _chosen(words: Words, content: ReportContent, parts: int) -> list[str]:
     """Return which images and frames the report goes into, where these are not all."""
     shown, refused = refused_shown(content.readings)
     said = {
-        "those that decided": any(finding.key_images for finding in content.findings),
-        "the highest of each class": bool(content.findings),
-        "the most unusual": any(reading.anomaly is not None for reading in content.readings),
-        f"{shown} of {refused} that were not assessed": bool(refused),
+        "chosen_deciding": any(finding.key_images for finding in content.findings),
+        "chosen_highest": bool(content.findings),
+        "chosen_unusual": any(reading.anomaly is not None for reading in content.readings),
+        "chosen_refused": bool(refused),
     }
-    *others, last = [words for words, is_so in said.items() if is_so]
-    into = f"{', '.join(others)} and {last}" if others else last
-    return f"Of {parts} images and frames, this report goes into {into}."
+    into = [line for key, is_so in said.items() if is_so for line in words.lines(key, shown=shown, refused=refused)]
+    return [*words.lines("chosen", parts=parts), *into]

@@ -35,18 +35,20 @@ from node.dicom import codes
 from node.dicom.report_choice import detailed, number_of_parts
 from node.dicom.report_images import image, image_library, not_assessed_count, region
 from node.dicom.report_lines import (
-    anomaly_line,
+    anomaly_lines,
     finding_line,
-    not_assessed_line,
+    not_assessed_lines,
     parameter_lines,
-    research_line,
+    research_lines,
     serial_number,
 )
+from node.dicom.report_status import reason_of, reasons_of_study, status_of, status_of_study
 from node.dicom.report_summary import SummaryLine, leading, summary
 from node.dicom.source import Source
 from node.domain.finding import Anomaly, Finding, Reading, StudyFinding
 from node.domain.identifiers import SOPInstanceUID, derived_uid
 from node.domain.report import ModelIdentity, ReportContent
+from node.domain.words import Words, words_in
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 
@@ -61,17 +63,20 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
     sources
         The source images.
     """
+    words = words_in(content.language)
     groups = [
         group
         for position, (reading, source) in enumerate(detailed(content, sources))
-        for group in _groups_of_image(content.model, reading, source, [] if position else leading(content, sources))
+        for group in _groups_of_image(
+            words, content.model, reading, source, [] if position else leading(content, sources)
+        )
     ]
     report = MeasurementReport(
         observation_context=_observation_context(content.model),
         procedure_reported=codes.IMAGING_PROCEDURE,
         imaging_measurements=groups,
         title=codes.IMAGING_MEASUREMENT_REPORT,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.ENGLISH),
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.concept(words.code)),
     )
     root = report[0]
     measurements = len(root.ContentSequence) - 1
@@ -101,7 +106,8 @@ def _qualitative_evaluations(content: ReportContent, sources: list[Source]) -> C
     of_study = {source.header.sop_instance_uid: source for source in sources}
     container.ContentSequence = ContentSequence(
         [
-            _summary_of_analyses(_status_of_study(content)),
+            _summary_of_analyses(status_of_study(content)),
+            *(_conclusion(reason) for reason in reasons_of_study(content)),
             *(_present(finding) for finding in content.findings if number_of_parts(content.readings) > 1),
             *(_summary_comment(line, of_study) for line in summary(content, sources)),
         ]
@@ -123,45 +129,24 @@ def _summary_comment(line: SummaryLine, sources: Mapping[SOPInstanceUID, Source]
     return item
 
 
-def _status_of_study(content: ReportContent) -> CodedConcept:
-    status = _status_of_all([_status(reading) for reading in content.readings])
-    return codes.PARTIALLY_SUCCEEDED if status == codes.SUCCEEDED and content.unread else status
-
-
-def _status(reading: Reading) -> CodedConcept:
-    """Return how it went for one image: refused with a reason, it was not attempted; without one, it failed."""
-    admission = reading.admission
-    if admission.admitted:
-        whole = all(frame.admitted for frame in reading.frames)
-        return codes.SUCCEEDED if whole else codes.PARTIALLY_SUCCEEDED
-    return codes.FAILED if admission.reason is None else codes.NOT_ATTEMPTED
-
-
-def _status_of_all(statuses: list[CodedConcept]) -> CodedConcept:
-    """Return how the analyses of all images went; where none succeeded, one that failed counts most."""
-    if codes.SUCCEEDED in statuses or codes.PARTIALLY_SUCCEEDED in statuses:
-        return codes.SUCCEEDED if all(it == codes.SUCCEEDED for it in statuses) else codes.PARTIALLY_SUCCEEDED
-    return codes.FAILED if codes.FAILED in statuses else codes.NOT_ATTEMPTED
-
-
 def _groups_of_image(
-    model: ModelIdentity, reading: Reading, source: Source, of_study: list[str]
+    words: Words, model: ModelIdentity, reading: Reading, source: Source, of_study: list[str]
 ) -> list[MeasurementsAndQualitativeEvaluations]:
     """Return the groups of one image; the research line stands first in the first, and then what is of the study."""
-    first = [research_line(model), *of_study]
+    first = [*research_lines(words, model), *of_study]
     if not reading.admission.admitted:
-        return [_not_assessed_group(model, reading, source, first)]
+        return [_not_assessed_group(words, model, reading, source, first)]
     groups = [
-        _finding_group(model, finding, source, position, [] if position else first)
+        _finding_group(words, model, finding, source, position, [] if position else first)
         for position, finding in enumerate(reading.findings)
     ]
     if reading.anomaly is not None:
-        groups.append(_anomaly_group(model, reading.anomaly, source, len(groups), [] if groups else first))
+        groups.append(_anomaly_group(words, model, reading.anomaly, source, len(groups), [] if groups else first))
     return groups
 
 
 def _finding_group(
-    model: ModelIdentity, finding: Finding, source: Source, position: int, opening: list[str]
+    words: Words, model: ModelIdentity, finding: Finding, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
     certainty[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
@@ -175,11 +160,11 @@ def _finding_group(
             QualitativeEvaluation(codes.concept(finding.finding), codes.PRESENT if finding.present else codes.ABSENT)
         ],
     )
-    return _completed(group, source, [*opening, finding_line(finding)])
+    return _completed(group, source, [*opening, finding_line(words, model, finding)])
 
 
 def _anomaly_group(
-    model: ModelIdentity, anomaly: Anomaly, source: Source, position: int, opening: list[str]
+    words: Words, model: ModelIdentity, anomaly: Anomaly, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
     score[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
@@ -189,22 +174,20 @@ def _anomaly_group(
         algorithm_id=_algorithm(model),
         measurements=[score],
     )
-    return _completed(group, source, [*opening, anomaly_line(anomaly)])
+    return _completed(group, source, [*opening, *anomaly_lines(words, anomaly)])
 
 
 def _not_assessed_group(
-    model: ModelIdentity, reading: Reading, source: Source, opening: list[str]
+    words: Words, model: ModelIdentity, reading: Reading, source: Source, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return a group that says why, and holds neither a finding nor a score."""
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
         algorithm_id=_algorithm(model),
     )
-    items: list[ContentItem] = [_summary_of_analyses(_status(reading))]
-    if reading.admission.reason is not None:
-        items.append(CodeContentItem(codes.CONCLUSION, codes.concept(reading.admission.reason), _CONTAINS))
+    items: list[ContentItem] = [_summary_of_analyses(status_of(reading)), _conclusion(reason_of(reading.admission))]
     group[0].ContentSequence.extend([*items, not_assessed_count(source)])
-    return _completed(group, source, [*opening, not_assessed_line(reading)])
+    return _completed(group, source, [*opening, *not_assessed_lines(words, reading.admission)])
 
 
 def _completed(
@@ -232,6 +215,10 @@ def _algorithm(model: ModelIdentity, threshold: float | None = None) -> Algorith
 
 def _summary_of_analyses(status: CodedConcept) -> CodeContentItem:
     return CodeContentItem(codes.SUMMARY_OF_ANALYSES, status, _CONTAINS)
+
+
+def _conclusion(reason: CodedConcept) -> CodeContentItem:
+    return CodeContentItem(codes.CONCLUSION, reason, _CONTAINS)
 
 
 def _comments(lines: list[str]) -> list[TextContentItem]:

@@ -7,6 +7,8 @@ A profile is about a viewer or an archive, never about a site. What was run with
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from node.domain.words import Words
+
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
@@ -20,12 +22,12 @@ class Profile:
     sop_classes: tuple[str, ...]  #: SOP Class UIDs, the preferred first; the first one accepted is sent
     whole_image_region: bool  #: whether what has no region of its own gets an inset rectangle round the whole image
     series_number: int  #: (0020,0011) Series Number of the reports
-    series_description: str  #: (0008,103E) Series Description; ``{model}`` stands for the model's name
+    series_description: str = ""  #: (0008,103E), ``{model}`` is the model's name; empty: in the report's language
     gets: tuple[str, ...] = ()  #: what a peer of this profile gets where its own `gets` says nothing
 
-    def description(self, model: str) -> str:
+    def description(self, model: str, words: Words) -> str:
         """Return the Series Description of a model's reports."""
-        return self.series_description.format(model=model)
+        return self.series_description.format(model=model) or words.line("series", model=model)
 
 
 DEFAULT = Profile(
@@ -33,7 +35,6 @@ DEFAULT = Profile(
     sop_classes=(COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR),
     whole_image_region=False,
     series_number=9001,
-    series_description="AI research result: {model}",
 )
 
 PROFILES: Mapping[str, Profile] = {

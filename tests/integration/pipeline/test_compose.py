@@ -242,7 +242,7 @@ def test_an_image_whose_reading_failed_for_good_is_not_assessed(house: House) ->
     house.receive(radiograph())
     line.report()
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
-    assert "Reading failed: the bundle is gone" in _texts(line.reports()[0])
+    assert "Not assessed: reading it failed." in _texts(line.reports()[0])
     assert [job["state"] for job in line.study()["jobs"] if job["kind"] == "read"] == ["buried"]
 
 

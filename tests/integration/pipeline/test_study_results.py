@@ -21,10 +21,7 @@ from node.store.codec import reading_from_json, reading_to_json
 from tests.support.house import SUBJECT, House, incoming, radiograph
 from tests.support.line import Line, positive, refused
 
-_SINGLE = (
-    "2 of 2 images assessed; no finding is flagged for the study, though single images reach the threshold: "
-    "Pneumonia in 1."
-)
+_SINGLE = "Single images reach the threshold: Pneumonia in 1."
 _SCORES = {"1.2.3.1.1": 0.1, "1.2.3.1.2": 0.6, "1.2.3.1.3": 0.9}
 
 

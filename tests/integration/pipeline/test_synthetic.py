@@ -14,7 +14,6 @@ from node.config import PeerSettings
 from node.config.settings import DatabaseSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
-from node.dicom.report_summary import SYNTHETIC_LINE
 from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.network.reception import IncomingInstance, gathered
@@ -56,7 +55,7 @@ def test_results_about_a_synthetic_study_are_for_test_peers_alone(house: House, 
     (report,) = line.reports()
     assert report.SyntheticData == "YES"
     (encoded,) = house.database.read(line._renditions)
-    assert SYNTHETIC_LINE in report_text(encoded)
+    assert "SYNTHETIC IMAGES: made by a computer, of no patient." in report_text(encoded)
 
 
 def test_a_report_about_a_real_study_says_nothing_of_synthetic_images(house: House) -> None:

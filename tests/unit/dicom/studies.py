@@ -13,7 +13,7 @@ from node.dicom.part10 import preamble_and_meta, read_part10
 from node.dicom.report import build_report
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.aggregate import aggregated, in_one
-from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, Outcome, Reading
+from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, FrameReading, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 from node.domain.instance import InstanceHeader
 from node.domain.report import ModelClass, ModelIdentity, ReportContent, ReportIdentity, report_identity
@@ -45,10 +45,10 @@ def read_as(said: float | Code | None) -> Reading:
     """Return a reading of an image still to be named: a probability, why it was refused, or None where it failed."""
     if said is None:
         sentence = "The pixels cannot be decoded: its pixel data is truncated."
-        return Reading(SOPInstanceUID(""), Admission(False, None, sentence))
+        return Reading(SOPInstanceUID(""), Admission(False, None, sentence, cause=Cause.UNDECODABLE))
     if isinstance(said, Code):
         sentence = "The image is unlike the chest radiographs that the model knows."
-        return Reading(SOPInstanceUID(""), Admission(False, said, sentence, 9.0, 3.0))
+        return Reading(SOPInstanceUID(""), Admission(False, said, sentence, 9.0, 3.0, Cause.OUTSIDE_LIMITS))
     finding = Finding("pneumonia", PNEUMONIA, LUNG, said, 0.5)
     return Reading(SOPInstanceUID(""), Admission(True), (finding,), Anomaly(2.31, 98.7))
 

@@ -40,10 +40,13 @@ def test_the_studys_result_stands_before_the_images_and_their_groups(tmp_path: P
     names = [concept(item) for item in report.ContentSequence if item.ValueType == "CONTAINER"]
     assert names == [_QUALITATIVE_EVALUATIONS, "111028", _MEASUREMENTS]
     assert _coded(_container(report, _QUALITATIVE_EVALUATIONS), PNEUMONIA.value) == [_PRESENT]
-    _, conclusion, of_class, *_ = _comments(_container(report, _QUALITATIVE_EVALUATIONS))
-    assert conclusion == "2 of 2 images assessed; at least one finding is flagged."
-    assert of_class == "Study, Pneumonia: flagged, in 1 of 2 assessed (threshold 0.50)"
-    assert _comments(_container(report, _MEASUREMENTS))[1:3] == [conclusion, of_class]
+    result = [
+        "At least one finding is flagged.",
+        "Images assessed: 2 of 2.",
+        "Study, Pneumonia: flagged, in 1 of 2 (threshold 0.50)",
+    ]
+    assert _comments(_container(report, _QUALITATIVE_EVALUATIONS))[1:4] == result
+    assert _comments(_container(report, _MEASUREMENTS))[3:6] == result
 
 
 def test_a_mean_below_the_threshold_tells_of_the_image_above_it(tmp_path: Path) -> None:
@@ -55,10 +58,11 @@ def test_a_mean_below_the_threshold_tells_of_the_image_above_it(tmp_path: Path) 
     report = _report(study.saying(readings=readings, findings=findings, outcome=Outcome.NEGATIVE))
     summary = _container(report, _QUALITATIVE_EVALUATIONS)
     assert _coded(summary, PNEUMONIA.value) == [_ABSENT]
-    assert _comments(summary)[1] == (
-        "2 of 2 images assessed; no finding is flagged for the study, though single images reach the threshold: "
-        "Pneumonia in 1."
-    )
+    assert _comments(summary)[1:4] == [
+        "No finding is flagged for the study.",
+        "Single images reach the threshold: Pneumonia in 1.",
+        "Images assessed: 2 of 2.",
+    ]
 
 
 def test_a_key_image_is_named_by_its_numbers_and_referred_to(tmp_path: Path) -> None:
@@ -91,13 +95,15 @@ def test_frames_that_were_not_assessed_are_counted_and_named(tmp_path: Path) -> 
     summary = _container(_report(study.saying(readings=(reading,))), _QUALITATIVE_EVALUATIONS)
     assert _coded(summary, _SUMMARY) == [_PARTIALLY_SUCCEEDED]
     lines = _comments(summary)
-    assert lines[1] == "1 of 1 image (4 of 5 frames) assessed; at least one finding is flagged."
-    assert lines[-1] == "Not assessed, series 1, image 1 (AP): frame 3"
+    assert lines[1:4] == ["At least one finding is flagged.", "Images assessed: 1 of 1.", "Frames assessed: 4 of 5."]
+    assert lines[-2:] == ["Not assessed, series 1, image 1 (AP):", "frames 3"]
 
 
 def test_a_long_report_says_only_of_what_it_holds_that_it_goes_into_it(tmp_path: Path) -> None:
     """All thirty were assessed: none is said not to be."""
-    assert _comments(_container(_report(slices(tmp_path, 30)), _QUALITATIVE_EVALUATIONS))[-1] == (
-        "Of 30 images and frames, this report goes into those that decided, the highest of each class "
-        "and the most unusual."
-    )
+    assert _comments(_container(_report(slices(tmp_path, 30)), _QUALITATIVE_EVALUATIONS))[-4:] == [
+        "Of 30 images and frames, a few are detailed.",
+        "Detailed: those that decided.",
+        "Detailed: the highest of each class.",
+        "Detailed: the most unusual.",
+    ]
