@@ -25,7 +25,8 @@ def test_arrows_point_down_and_each_library_has_one_room() -> None:
 def test_receiving_starts_without_the_learned_part() -> None:
     """Neither the command line nor a receiving process pays for TensorFlow, Keras, scikit-learn or highdicom."""
     code = (
-        "import sys; import node.cli, node.network.scp, node.pipeline.intake.receive; "
+        "import sys; import node.app, node.network.scp, node.pipeline.intake.receive, typer; "
+        "from node.cli import application; typer.main.get_group(application).list_commands(None); "
         "print([name for name in ('tensorflow', 'keras', 'sklearn', 'highdicom', 'cv2') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, console, listing, print_json, progress_bars, reporter, settings_of
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.fetching import backfill_operate as backfills
+from node.runtime.clock import utc_now
 
 _LOOKS_EVERY_S = 1.0
 _QUIET_LOOKS = 20  # without anything moving; then the operator is asked whether a node runs

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.stopping import control, recall, undoing
+from node.runtime.clock import utc_now
 
 Model = Annotated[str, typer.Option("--model", help="Only this model's; else everything.")]
 Discard = Annotated[bool, typer.Option("--discard", help="Cancel what gathered instead of sending it.")]

@@ -1,14 +1,67 @@
-"""The command line as a whole: options that every verb has."""
+"""The command line as a whole: options that every verb has, and where each verb is.
 
+A verb is read from its file when it is asked for. To read all of them takes a second of processor time, which a listing
+would otherwise spend before it begins.
+"""
+
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
-from node import __version__
+from node import __version__, cli
 from node.cli.output import console
 
+_NO_VERBS = frozenset({"main", "output"})
+_FILE_OF = {
+    verb: file
+    for file, verbs in {
+        "backfill": ("backfill",),
+        "checking": ("check",),
+        "control": ("hold", "holds", "recall", "rejections", "release"),
+        "learn": ("evaluate", "synthesise", "train"),
+        "models": ("models",),
+        "operator": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),
+        "patients": ("patients",),
+        "quarantine": ("quarantine",),
+        "safekeeping": ("backup", "restore", "retain"),
+        "sending": ("send",),
+        "serving": ("demo", "serve"),
+    }.items()
+    for verb in verbs
+}
+"""A verb that is missing here is found all the same, and is slow to start: for it all files are read."""
+
+
+class Verbs(TyperGroup):
+    """Reads the file of the verb that is asked for; for the help, and for a verb that it does not know, all of them."""
+
+    def get_command(self, context: typer.Context, name: str) -> typer.core.TyperCommand | None:  # type: ignore[override]
+        """Return a verb, or None where there is none of this name."""
+        if name not in self.commands:
+            self._read([_FILE_OF[name]] if name in _FILE_OF else _files())
+        return super().get_command(context, name)  # type: ignore[return-value]
+
+    def list_commands(self, context: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the names of all verbs."""
+        self._read(_files())
+        return super().list_commands(context)
+
+    def _read(self, files: list[str]) -> None:
+        for file in files:
+            import_module(f"{cli.__name__}.{file}")
+        self.commands.update(typer.main.get_group(application).commands)
+
+
+def _files() -> list[str]:
+    return sorted({module.name for module in pkgutil.iter_modules(cli.__path__)} - _NO_VERBS)
+
+
 application = typer.Typer(
+    cls=Verbs,
     name="pacs-node",
     help="A DICOM node that reads images beside the radiologist. Results are research results, not for diagnosis.",
     no_args_is_help=True,

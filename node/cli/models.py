@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
+from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, check_lines, console, listing, settings_of
+from node.pipeline.learning import promotion
+from node.pipeline.learning.version_listing import VERSIONS_COLUMNS
+from node.pipeline.learning.version_listing import versions as listed_versions
 from node.pipeline.registry import bundles, modes
+from node.runtime.clock import utc_now
 
 models_application = typer.Typer(help="Versions, modes and measures of the models.", invoke_without_command=True)
 application.add_typer(models_application, name="models")
@@ -77,3 +81,44 @@ def models_import(
     check_lines(bundles.import_model(file, describe, sample, out, utc_now()), as_json)
     if not as_json:
         console.print(f"bundle written to {out}", markup=False)
+
+
+IntoShadow = Annotated[
+    bool,
+    typer.Option("--into-shadow", help="Even where an active model goes into shadow by it, for want of a validation."),
+]
+
+
+@models_application.command("versions")
+def models_versions(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this model's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every version with its state, its verdict and what became of it, the newest first."""
+    listing(listed_versions(settings_of(context), name), as_json, VERSIONS_COLUMNS)
+
+
+@models_application.command("promote")
+def models_promote(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    version: Annotated[str, typer.Argument(help="Version that the gate passed, as `models versions` lists it.")],
+    by: Annotated[str, typer.Option("--by", help="Who approves it.")],
+    into_shadow: IntoShadow = False,
+) -> None:
+    """Let a challenger that the gate passed serve; the running node follows without a restart."""
+    said = promotion.promote(settings_of(context), name, version, by, utc_now(), into_shadow=into_shadow)
+    console.print(said, markup=False)
+
+
+@models_application.command("rollback")
+def models_rollback(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who says so; else the user of the machine.")] = None,
+    into_shadow: IntoShadow = False,
+) -> None:
+    """Let the version serve again that served before; the running node follows without a restart."""
+    said = promotion.rollback(settings_of(context), name, by or who(), utc_now(), into_shadow=into_shadow)
+    console.print(said, markup=False)

@@ -1,81 +1,30 @@
 """The verbs of a running node: they parse, call what does the work, and print."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from node import app, config
-from node.app import utc_now
 from node.cli.control import say_holds, who
 from node.cli.main import application
 from node.cli.output import (
     Json,
     Limit,
-    check_lines,
     console,
     listing,
     print_json,
-    progress_bars,
-    reporter,
     say_limit,
     settings_of,
 )
 from node.domain.errors import OperatorError
-from node.pipeline.operator import checks, operate
+from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
-from node.pipeline.operator.send import send as send_files
-
-
-@application.command()
-def serve(context: typer.Context) -> None:
-    """Run the node until SIGTERM or SIGINT, which drain it."""
-    app.serve(settings_of(context))
-
-
-@application.command()
-def check(context: typer.Context, as_json: Json = False) -> None:
-    """Print a line for each thing that could be wrong; exit 1 where one is."""
-    path = config.find(context.obj)
-    check_lines(checks.check(config.load(path), path, utc_now()), as_json)
+from node.runtime.clock import utc_now
 
 
 @application.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database to the newest schema."""
     console.print(operate.migrate(settings_of(context), utc_now()), markup=False)
-
-
-@application.command()
-def demo(
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for the report files; created, and emptied of an earlier demo.")
-    ] = Path("demo-output"),
-) -> None:
-    """Run the whole main job on sample studies, on this machine alone."""
-    from node import demo as demonstration  # noqa: PLC0415 - the only verb that needs it
-
-    if not demonstration.run(out):
-        raise typer.Exit(1)
-
-
-@application.command()
-def send(
-    context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="DICOM files, folders of them, zips of them.")],
-    to: Annotated[str, typer.Option("--to", help="A peer's name, or AE@host:port.")],
-    calling: Annotated[str, typer.Option("--from", help="Calling AE title; else the node's own.")] = "",
-) -> None:
-    """Send files by C-STORE, with progress; exit 1 where one was not stored."""
-    with progress_bars() as progress:
-        results = send_files(settings_of(context), paths, to, reporter(progress), calling)
-    for result in results.failed:
-        console.print(f"not stored: {result.path}: {result.reason}", markup=False)
-    if not results.stored and not results.failed:
-        console.print("no DICOM file was found there")
-    console.print(f"{results.stored} stored, {len(results.failed)} not stored, {results.skipped} not DICOM")
-    if results.failed or not results.stored:
-        raise typer.Exit(1)
 
 
 @application.command()

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline.stopping import patients as merging
+from node.runtime.clock import utc_now
 from node.store.merges import PatientName
 
 patients_application = typer.Typer(

@@ -4,15 +4,16 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline.intake import quarantine as deciding
+from node.runtime.clock import utc_now
 
 quarantine_application = typer.Typer(
     help="Copies that contradict a held instance: list, accept, discard.", invoke_without_command=True
 )
+
 application.add_typer(quarantine_application, name="quarantine")
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="Number of a copy, as `quarantine` lists it.")]

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline.keeping import backup as making
 from node.pipeline.keeping import restore as restoring
 from node.pipeline.keeping import retain as retaining
+from node.runtime.clock import utc_now
 
 
 @application.command()

@@ -2,8 +2,6 @@
 
 import io
 
-from pydicom.filereader import read_dataset
-
 from node.dicom.encoding import NotParsable
 
 _PATIENT_ID = 0x00100020
@@ -17,6 +15,8 @@ def patient_id_of(dataset: bytes) -> str:
     NotParsable
         Where the bytes are no such dataset.
     """
+    from pydicom.filereader import read_dataset  # noqa: PLC0415 - a listing names a function here and reads no report
+
     plain = io.BytesIO(dataset)
     try:
         read = read_dataset(plain, is_implicit_VR=True, is_little_endian=True, specific_tags=[_PATIENT_ID])

@@ -26,7 +26,7 @@ from node.network.command import (
 )
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import VERIFICATION, Syntaxes, syntax_name
-from node.network.status import status_meaning
+from node.network.status import StoreAnswer, worded
 from node.network.upper_layer import Requestor
 
 __all__ = [
@@ -57,14 +57,6 @@ class OutgoingInstance:
     sop_instance_uid: str
     transfer_syntax_uid: str
     dataset: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StoreAnswer:
-    """The (0000,0900) Status of a C-STORE response, and its (0000,0902) Error Comment or the empty string."""
-
-    status: int
-    comment: str
 
 
 class SendingAssociation:
@@ -153,12 +145,6 @@ class SendingAssociation:
         if answered != (int(values[Element.COMMAND_FIELD]) | 0x8000, self._message_id):
             raise PeerUnreachable(f"{self._peer} answered something else than what it was asked")
         return response
-
-
-def worded(answer: StoreAnswer) -> str:
-    """Return an answer for an operator: the status, its meaning, and the peer's own comment."""
-    comment = f" ({answer.comment})" if answer.comment else ""
-    return f"0x{answer.status:04X}, {status_meaning(answer.status)}{comment}"
 
 
 @contextmanager

@@ -21,6 +21,14 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreAnswer:
+    """The (0000,0900) Status of a C-STORE response, and its (0000,0902) Error Comment or the empty string."""
+
+    status: int
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Band:
     """The statuses `first` to `last`, both included."""
 
@@ -92,3 +100,9 @@ def status_meaning(status: int) -> str:
 
 def _band(status: int) -> _Band:
     return next((band for band in _BANDS if band.first <= status <= band.last), _UNKNOWN)
+
+
+def worded(answer: StoreAnswer) -> str:
+    """Return an answer for an operator: the status, its meaning, and the peer's own comment."""
+    comment = f" ({answer.comment})" if answer.comment else ""
+    return f"0x{answer.status:04X}, {status_meaning(answer.status)}{comment}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from node.config import Settings
 from node.domain.lifecycle import OPEN_STATES, State
-from node.network.scu import StoreAnswer, worded
+from node.network.status import StoreAnswer, worded
 from node.store import destinations, outgoing, views
 from node.store.database import Database, Transaction
 from node.store.listings import Listed, iso

@@ -1,0 +1,35 @@
+"""Each verb is read from its own file, and that file alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from node.cli import main
+from node.cli.main import application
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_verb_is_found_where_the_command_line_looks_first() -> None:
+    """One that is missed there is found by reading all files, which takes a second."""
+    group = typer.main.get_group(application)
+    verbs = set(group.list_commands(None))
+    assert verbs == set(main._FILE_OF)
+    for verb, file in main._FILE_OF.items():
+        callback = group.commands[verb].callback
+        assert callback is not None
+        assert callback.__module__ == f"node.cli.{file}"
+
+
+def test_a_listing_reads_no_library_of_dicom_and_no_numbers() -> None:
+    """They take longer to load than the listing takes."""
+    heavy, listings = ("pydicom", "pynetdicom", "numpy"), ("studies", "queue", "holds", "instances")
+    code = (
+        "import sys, typer; from node.cli import application; "
+        f"[typer.main.get_group(application).get_command(None, verb) for verb in {listings}]; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
