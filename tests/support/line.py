@@ -13,7 +13,7 @@ from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
 from node.config import DeliverSettings, ModelSettings, PeerSettings
-from node.domain.finding import Admission, Anomaly, Code, Finding, Reading
+from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
@@ -52,7 +52,8 @@ def negative(uid: SOPInstanceUID) -> Reading:
 
 def refused(uid: SOPInstanceUID) -> Reading:
     """Return the reading of an image that was not admitted."""
-    return not_read(uid, "The image is not like those that the model was trained on.")
+    sentence = "The image is not like those that the model was trained on."
+    return not_read(uid, sentence, Cause.OUTSIDE_LIMITS)
 
 
 @cache

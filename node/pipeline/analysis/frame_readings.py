@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from node.domain.aggregate import in_one
-from node.domain.finding import Admission, Code, FrameReading, Reading
+from node.domain.finding import Admission, Cause, Code, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID
 
 OUTSIDE_LIMITS = Code("128619", "DCM", "Outside operational limits of the device")
@@ -28,7 +28,8 @@ def _admission(admissions: Sequence[Admission]) -> Admission:
     best, limit = min(scores, default=None), admissions[0].limit
     if not admitted:
         sentence = f"None of its {len(admissions)} frames is like the images that the model was trained on."
-        return Admission(admitted=False, reason=OUTSIDE_LIMITS, sentence=sentence, score=best, limit=limit)
+        cause = Cause.FRAMES_OUTSIDE_LIMITS
+        return Admission(admitted=False, reason=OUTSIDE_LIMITS, sentence=sentence, score=best, limit=limit, cause=cause)
     sentence = admissions[0].sentence if admissions[0].admitted else ""  # such as that the rule alone has admitted
     if admitted < len(admissions):
         sentence = f"Of its {len(admissions)} frames, {len(admissions) - admitted} were not admitted and count as none."

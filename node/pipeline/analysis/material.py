@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from node.domain.aggregate import aggregated, outcome_of
-from node.domain.finding import Outcome, Reading, StudyFinding
+from node.domain.finding import Cause, Outcome, Reading, StudyFinding
 from node.domain.instance import InstanceHeader
 from node.domain.patient import Patient, as_patient
 from node.domain.report import ModelIdentity
@@ -80,8 +80,9 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
     }
     unread = {uid: f"Reading failed: {error}" for uid, error in findings.unread(tx, study_uid, model.name).items()}
     removed = findings.removed_unread(tx, study_uid, model.name, model.version)
-    unread |= dict.fromkeys(removed, _REMOVED)
     readings |= {uid: not_read(uid, sentence) for uid, sentence in unread.items()}
+    readings |= {uid: not_read(uid, _REMOVED, Cause.FILE_REMOVED) for uid in removed}
+    unread |= dict.fromkeys(removed, _REMOVED)
     held = [one for one in instances.of_study(tx, study_uid) if one.header.sop_instance_uid in readings]
     newest = instances.newest_header(tx, study_uid, model.name)
     sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order

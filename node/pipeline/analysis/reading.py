@@ -20,7 +20,7 @@ import numpy as np
 
 from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
 from node.domain.errors import Permanent
-from node.domain.finding import Admission, Reading
+from node.domain.finding import Admission, Cause, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.pipeline.analysis.where import anomaly_of, findings_of, where
@@ -142,9 +142,9 @@ def prepare_file(image: StoredImage, bundle: Path, public_key: Path | None = Non
         return _prepared(image, preparer.prepare)
 
 
-def not_read(sop_instance_uid: SOPInstanceUID, sentence: str) -> Reading:
-    """Return the reading of an image whose reading failed; a refusal by the model carries a coded reason instead."""
-    return Reading(sop_instance_uid, Admission(admitted=False, reason=None, sentence=sentence))
+def not_read(sop_instance_uid: SOPInstanceUID, sentence: str, cause: Cause = Cause.READING_FAILED) -> Reading:
+    """Return the reading of an image that was not read; a refusal by the model carries a coded reason besides."""
+    return Reading(sop_instance_uid, Admission(admitted=False, reason=None, sentence=sentence, cause=cause))
 
 
 _Prepare = Callable[..., "Seen"]
@@ -179,13 +179,10 @@ def _prepared(image: StoredImage, prepare: _Prepare) -> Prepared:
         return Prepared(uid, tuple(prepare(one.values[0], one.window, inverted=one.inverted) for one in frames))
     except TooManyFrames as error:
         reads = "single images" if allowed == 1 else f"images of up to {allowed} frames"
-        return _refused_image(uid, f"The image has {error.frames} frames; the model reads {reads}.")
+        sentence = f"The image has {error.frames} frames; the model reads {reads}."
+        return Prepared(uid, (), not_read(uid, sentence, Cause.TOO_MANY_FRAMES))
     except PixelsUnreadable as error:
-        return _refused_image(uid, f"The pixels cannot be decoded: {error}.")
-
-
-def _refused_image(uid: SOPInstanceUID, sentence: str) -> Prepared:
-    return Prepared(uid, (), not_read(uid, sentence))
+        return Prepared(uid, (), not_read(uid, f"The pixels cannot be decoded: {error}.", Cause.UNDECODABLE))
 
 
 def _read(reader: "Reader", images: Sequence[Prepared], *, heat: bool) -> list[Reading]:
@@ -201,7 +198,7 @@ def _predicted(reader: "Reader", frames: Sequence["Seen"]) -> Iterator["Predicti
 def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"], *, heat: bool) -> Reading:
     uid, of_image = image.sop_instance_uid, [next(predictions) for _ in image.seen]
     if not all(np.isfinite([*one.probabilities.values()]).all() for one in of_image):
-        return not_read(uid, "The model's answer to this image is not a finite number.")
+        return not_read(uid, "The model's answer to this image is not a finite number.", Cause.NOT_FINITE)
     both = zip(image.seen, of_image, strict=True)
     readings = [_reading(uid, reader, seen, prediction, heat=heat) for seen, prediction in both]
     return readings[0] if len(readings) == 1 else of_frames(uid, readings)
@@ -246,6 +243,7 @@ def _refused(prediction: "Prediction") -> Admission:
         f"(admission score {prediction.admission_score:.2f}, limit {prediction.admission_limit:.2f}).",
         score=prediction.admission_score,
         limit=prediction.admission_limit,
+        cause=Cause.OUTSIDE_LIMITS,
     )
 
 

@@ -73,7 +73,7 @@ def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: 
     line.report()
     (report,) = line.reports()
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
-    assert "not like those that the model was trained on" in _texts(report)
+    assert "Not assessed: unlike the images that the model was trained on." in _texts(report)
     concepts = [
         item.ConceptNameCodeSequence[0].CodeValue for item in _items(report) if "ConceptNameCodeSequence" in item
     ]

@@ -13,7 +13,7 @@ import pytest
 from models.bundle.folder import open_bundle, write_bundle
 from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import Permanent
-from node.domain.finding import Admission
+from node.domain.finding import Admission, Cause
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
 from node.pipeline.registry.catalogue import bundle_path
@@ -60,14 +60,19 @@ def test_noise_posing_as_a_chest_is_refused_with_a_coded_reason(tmp_path: Path) 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR IS")  # of the sample itself
 @pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("MR_truncated.dcm", "cannot be decoded"), ("rtdose.dcm", "15 frames"), ("badVR.dcm", "")],
+    ("name", "sentence", "cause"),
+    [
+        ("MR_truncated.dcm", "cannot be decoded", Cause.UNDECODABLE),
+        ("rtdose.dcm", "15 frames", Cause.TOO_MANY_FRAMES),
+        ("badVR.dcm", "", Cause.UNDECODABLE),
+    ],
 )
-def test_what_cannot_be_decoded_or_has_many_frames_is_not_read(name: str, sentence: str) -> None:
-    """The reason stands in the report."""
+def test_what_cannot_be_decoded_or_has_many_frames_is_not_read(name: str, sentence: str, cause: Cause) -> None:
+    """The sentence is for operators; the report says the cause in the language of its reader."""
     reading = read_file(sample_file(name), UID, STARTER)
     assert not reading.admission.admitted
     assert sentence in reading.admission.sentence
+    assert reading.admission.cause is cause
 
 
 def test_a_model_without_an_admission_score_reads_by_the_rule_alone(tmp_path: Path) -> None:
