@@ -40,7 +40,7 @@ class Analysis(NewAnalysis):
 
 @dataclass(frozen=True, slots=True)
 class NewRendition:
-    """One form of a report, its bytes as they are sent."""
+    """One form of a report, or what goes beside it, its bytes as they are sent."""
 
     sop_class_uid: str
     sop_instance_uid: SOPInstanceUID
@@ -49,6 +49,7 @@ class NewRendition:
     dataset: bytes
     profile: str = "default"
     language: str = "en"
+    kind: DeliveryKind = DeliveryKind.REPORT
 
     @property
     def identity(self) -> ReportIdentity:
@@ -134,11 +135,18 @@ def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) ->
 
 
 def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
-    """Return all forms of an analysis' report, the oldest first."""
+    """Return all forms of an analysis' report, what goes beside it, and notes that take it back, the oldest first."""
     rows = tx.scalars(
         select(tables.Rendition).where(tables.Rendition.analysis_id == analysis_id).order_by(tables.Rendition.id)
     )
     return [_rendition(row) for row in rows]
+
+
+def first_form(tx: Transaction, analysis_id: int) -> Rendition | None:
+    """Return the first form of an analysis' report; all say the same of whose it is and what was found."""
+    of_report = tables.Rendition.analysis_id == analysis_id, tables.Rendition.kind == DeliveryKind.REPORT
+    row = tx.scalar(select(tables.Rendition).where(*of_report).order_by(tables.Rendition.id).limit(1))
+    return None if row is None else _rendition(row)
 
 
 def rendition(tx: Transaction, rendition_id: int) -> Rendition:
@@ -172,5 +180,6 @@ def _rendition(row: tables.Rendition) -> Rendition:
         transfer_syntax_uid=row.transfer_syntax_uid,
         profile=row.profile,
         language=row.language,
+        kind=row.kind,
         dataset=row.dataset,
     )

@@ -60,13 +60,26 @@ class Origin(StrEnum):
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery brings to its peer."""
+    """What a rendition is, and so what a delivery brings to its peer."""
 
     REPORT = "report"
     """A report."""
 
+    TEXT = "text"
+    """A plain-text companion of a report; it follows the report to a peer and never comes before it."""
+
+    HEATMAP = "heatmap"
+    """A heat map beside a report; it follows the report to a peer and never comes before it."""
+
     REJECTION_NOTE = "rejection_note"
     """A Key Object Selection that takes a report back (IHE IOCM)."""
+
+
+EXTRAS = (DeliveryKind.TEXT, DeliveryKind.HEATMAP)
+"""What goes beside a report, after it."""
+
+RESULTS = (DeliveryKind.REPORT, *EXTRAS)
+"""What says what a model found, so that it is cancelled, held, recalled and rejected with it; notes are not."""
 
 
 class Commitment(StrEnum):

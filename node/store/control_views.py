@@ -90,13 +90,15 @@ def delivered(report: Delivered) -> Listed:
     Returns
     -------
     dict
-        ``delivery``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``sop_instance_uid`` of the report,
-        ``state`` of its delivery, ``sent_at``, ``offered_at`` (when it may last have left), ``last_status``,
-        ``commitment``, ``rejection_note``: the state of the delivery of this node's note that takes it back, or null
-        where none was ordered.
+        ``delivery``, ``kind`` ("report", "text" or "heatmap"), ``peer``, ``model``, ``version``,
+        ``study_instance_uid``, ``sop_instance_uid`` of the report, or of what went beside it, ``state`` of its
+        delivery, ``sent_at``, ``offered_at`` (when it may last have left), ``last_status``, ``commitment``,
+        ``rejection_note``: the state of the delivery of this node's note that takes it back, or null where none was
+        ordered.
     """
     return {
         "delivery": report.delivery_id,
+        "kind": report.kind.value,
         "peer": report.peer,
         "model": report.model,
         "version": report.version,

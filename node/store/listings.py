@@ -1,19 +1,19 @@
 """Single rows as the operator's listings show them: plain dicts of JSON values, times as ISO 8601 in UTC."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select, true
 
 from node.domain.lifecycle import OPEN_STATES
-from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.store.database import Transaction
 from node.store.holds import HoldInForce
 from node.store.tables import (
     Analysis,
     AuditEntry,
     Delivery,
+    DeliveryKind,
     Instance,
     InstanceCopy,
     InstanceReading,
@@ -82,8 +82,12 @@ def job(row: Job) -> Listed:
     }
 
 
-def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str, holds: Iterable[HoldInForce] = ()) -> Listed:
-    """Return a delivery with what it delivers, and which of these holds keeps it back."""
+def delivery(row: Delivery, analysis: Analysis, form: Sequence[str], holds: Iterable[HoldInForce] = ()) -> Listed:
+    """Return a delivery with what it delivers, and which of these holds keeps it back.
+
+    `form` is what `deliveries_with_reports` says of the rendition.
+    """
+    sop_instance_uid, sop_class_uid, profile, language = form
     hold = next((hold for hold in holds if hold.covers(analysis.model, row)), None)
     return {
         "id": row.id,
@@ -93,6 +97,10 @@ def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str, holds: It
         "study_instance_uid": analysis.study_instance_uid,
         "analysis_id": analysis.id,
         "sop_instance_uid": sop_instance_uid,
+        "sop_class_uid": sop_class_uid,
+        "profile": profile,
+        "language": language,
+        "pinned_at": iso(row.pinned_at),
         "hold": hold.said if hold and row.state in OPEN_STATES else None,
         "kind": row.kind.value,
         "created_at": iso(row.created_at),
@@ -109,10 +117,11 @@ def delivery(row: Delivery, analysis: Analysis, sop_instance_uid: str, holds: It
     }
 
 
-def deliveries_with_reports() -> Select[Delivery, Analysis, str]:
-    """Return the query whose rows `delivery` takes; the reports' bytes stay where they are."""
+def deliveries_with_reports() -> Select[Delivery, Analysis, str, str, str, str]:
+    """Return the query whose rows hold what `delivery` takes; the reports' bytes stay where they are."""
+    form = Rendition.sop_instance_uid, Rendition.sop_class_uid, Rendition.profile, Rendition.language
     return (
-        select(Delivery, Analysis, Rendition.sop_instance_uid)
+        select(Delivery, Analysis, *form)
         .join(Analysis, Delivery.analysis_id == Analysis.id)
         .join(Rendition, Delivery.rendition_id == Rendition.id)
     )
@@ -124,9 +133,9 @@ def reading(row: InstanceReading) -> Listed:
 
 
 def analysis(tx: Transaction, row: Analysis) -> Listed:
-    """Return a composed result with the UIDs of its reports; notes that take them back are no reports."""
-    is_report = Rendition.analysis_id == row.id, Rendition.sop_class_uid != KEY_OBJECT_SELECTION
-    uids = select(Rendition.sop_instance_uid).where(*is_report).order_by(Rendition.id)
+    """Return a composed result with the UIDs of its reports as they leave, or would leave where none has yet."""
+    forms = _report_uids(row, Rendition.id.in_(select(Delivery.rendition_id).where(Delivery.pinned_at.is_not(None))))
+    uids = list(tx.scalars(forms)) or list(tx.scalars(_report_uids(row, true()).limit(1)))
     return {
         "id": row.id,
         "model": row.model,
@@ -136,8 +145,13 @@ def analysis(tx: Transaction, row: Analysis) -> Listed:
         "findings": row.findings,
         "created_at": iso(row.created_at),
         "predecessor_id": row.predecessor_id,
-        "sop_instance_uids": list(tx.scalars(uids)),
+        "sop_instance_uids": uids,
     }
+
+
+def _report_uids(row: Analysis, which: ColumnElement[bool]) -> Select[str]:
+    is_report = Rendition.analysis_id == row.id, Rendition.kind == DeliveryKind.REPORT
+    return select(Rendition.sop_instance_uid).where(*is_report, which).order_by(Rendition.id)
 
 
 def audit_entry(row: AuditEntry) -> Listed:

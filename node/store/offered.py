@@ -1,14 +1,15 @@
 """What may be at a peer: whether it has answered so, or was offered it and nobody knows what became of it.
 
 A peer may store a report and the answer may never be booked: it comes too late, the connection breaks, or this process
-ends. A claim marks a delivery as running before its first byte leaves. Whoever ends that without an answer notes the
-time (`offered_at`), unless it was the worker itself and knows that nothing left; so no commit is made for the mark.
+ends. A delivery is running and its rendition pinned before its first byte leaves. Whoever ends that without an answer
+notes the time (`offered_at`), unless it was the worker itself and knows that nothing left; so no commit is made for the
+mark.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, case, exists, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, exists, or_, true
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
@@ -20,13 +21,18 @@ MAY_HAVE_IT = "; the peer may have got it"
 
 def may_be_there() -> ColumnElement[bool]:
     """Return the condition for deliveries whose peer has them, or may have them; its query names `Delivery`."""
-    return or_(Delivery.offered_at.is_not(None), Delivery.state.in_((State.DONE, State.RUNNING)))
+    is_leaving = and_(Delivery.state == State.RUNNING, Delivery.pinned_at.is_not(None))
+    return or_(Delivery.offered_at.is_not(None), Delivery.state == State.DONE, is_leaving)
 
 
 def marked(now: datetime, *, if_running: bool = False) -> dict[str, Any]:
-    """Return the values that note an offer, with `if_running` of the rows that are running when they are changed."""
-    running = case((Delivery.state == State.RUNNING, now), else_=Delivery.offered_at)
-    return {"offered_at": running if if_running else now}
+    """Return the values that note an offer, with `if_running` of the rows that are running when they are changed.
+
+    Of what is not pinned, nothing has left.
+    """
+    running = Delivery.state == State.RUNNING if if_running else true()
+    left = and_(Delivery.pinned_at.is_not(None), running)
+    return {"offered_at": case((left, now), else_=Delivery.offered_at)}
 
 
 def said(reason: str, offered_at: datetime | None) -> str:

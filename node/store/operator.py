@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import and_, select
 
 from node.domain.lifecycle import State
-from node.store import audit, queue, recalls, work
+from node.store import audit, pinning, queue, recalls, work
 from node.store.database import Transaction
 from node.store.tables import Analysis, Delivery, Job, JobKind
 
@@ -15,7 +15,7 @@ from node.store.tables import Analysis, Delivery, Job, JobKind
 def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int] | None, now: datetime) -> int:
     """Put buried work back to waiting, due now, with fresh attempts.
 
-    A study whose read is put back is composed again afterwards.
+    A study whose read is put back is composed again afterwards. A report that never left is offered anew in every form.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     if kind == "job":
         return _retry_jobs(tx, ids, now)
     wanted = and_(work.among(Delivery, ids, State.BURIED), recalls.not_recalled())
-    put_back = work.put_back(tx, Delivery, wanted, now, waits_since=now)
+    put_back = work.put_back(tx, Delivery, wanted, now, waits_since=now, **pinning.UNPINNED_AGAIN)
     of_deliveries = (
         select(Delivery.id, Delivery.peer, Analysis.study_instance_uid)
         .join(Analysis, Delivery.analysis_id == Analysis.id)

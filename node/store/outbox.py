@@ -1,8 +1,8 @@
 """The outbox: each report on its way to each destination.
 
-A delivery pins the rendition that its peer was first offered; retries send the same bytes. Transient failures are
-tried again for as long as it takes; permanent ones are buried where the operator sees them. What is to wait for an
-operator's word is held.
+A delivery sends one rendition (`node.store.pinning`), and retries send the same bytes. Transient failures are tried
+again for as long as it takes; permanent ones are buried where the operator sees them. What is to wait for an operator's
+word is held.
 """
 
 import random
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import HeldFor, State
-from node.store import audit, holds, notices, offered, recalls, rejections, work
+from node.store import audit, holds, notices, offered, work
 from node.store.analyses import Rendition, rendition
+from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
 from node.store.upsert import insert_into
@@ -38,9 +39,10 @@ class ClaimedDelivery(work.Claim):
     waits_since: datetime  #: when it was made, let go by an operator, or put back to be sent again
     created_at: datetime
     waived: frozenset[str]  #: what an operator let go of `node.domain.lifecycle.HeldFor`
+    is_pinned: bool  #: whether `rendition` is what leaves, and not only what its peer's profile prefers
 
 
-def add(
+def add(  # noqa: PLR0913 - what a delivery is made of
     tx: Transaction,
     analysis_id: int,
     peer: str,
@@ -49,8 +51,12 @@ def add(
     *,
     kind: DeliveryKind = DeliveryKind.REPORT,
     priority: int = PRIORITY,
+    is_pinned: bool = True,
+    waived: Collection[str] = (),
 ) -> bool:
     """Send a rendition to a peer; the same one twice is one delivery.
+
+    Unless `is_pinned`, another form of the same report may take its place before anything leaves.
 
     Returns
     -------
@@ -58,6 +64,7 @@ def add(
         Whether it is a new delivery.
     """
     what = {"analysis_id": analysis_id, "peer": peer, "rendition_id": rendition_id, "kind": kind, "created_at": now}
+    what |= {"pinned_at": now if is_pinned else None, "waived": sorted(waived)}
     values = what | work.fresh(now, priority)
     added = insert_into(tx, Delivery).values(**values).on_conflict_do_nothing().returning(Delivery.id)
     notices.tell(tx)
@@ -212,25 +219,6 @@ def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: s
     return withdrawn
 
 
-def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
-    """Return whether a delivery may still leave.
-
-    Its lease stands, nobody cancelled it, no hold keeps it back, and what it brings was neither rejected nor recalled.
-    """
-    if claimed.kind is DeliveryKind.REPORT and rejections.is_untrue(tx, claimed.analysis_id):
-        return False
-    return tx.scalar(_STILL_MINE, {"delivery": claimed.id, "attempt": claimed.attempt}) is not None
-
-
-_STILL_MINE = select(Delivery.id).where(
-    Delivery.id == bindparam("delivery"),
-    Delivery.attempt == bindparam("attempt"),
-    Delivery.state == State.RUNNING,
-    holds.not_held(),
-    recalls.not_recalled(),
-)
-
-
 def cancel_waiting(
     tx: Transaction,
     study_uid: str,
@@ -244,7 +232,7 @@ def cancel_waiting(
     What is under way is left to its worker, which asks before it sends whether the report is still the current one.
     """
     of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
-    which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
+    which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer, Delivery.kind.in_(RESULTS))
     cancelled = work.cancel(tx, Delivery, which, now)
     for identity in cancelled:
         _note(tx, identity, "delivery cancelled", now, reason=reason)
@@ -284,6 +272,7 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedDelivery:
         created_at=delivery.created_at,
         waits_since=delivery.waits_since or delivery.created_at,
         waived=frozenset(delivery.waived),
+        is_pinned=delivery.pinned_at is not None,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import analyses, holds, offered, recalls, rejections
+from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.outbox import ClaimedDelivery
 from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
@@ -16,7 +17,11 @@ _CONTEXTS_LOOKED_AT = 2000  # waiting deliveries; what stands behind them opens 
 
 
 def syntaxes_waiting(tx: Transaction, peer: str) -> Sequence[tuple[str, str]]:
-    """Return the distinct pairs of SOP Class UID and Transfer Syntax UID of what waits for a peer."""
+    """Return the pairs of SOP Class UID and Transfer Syntax UID in which what waits for a peer may leave.
+
+    They are those of all that was made for the same destinations, in the order in which it was made: other forms of a
+    report, and what goes beside it.
+    """
     next_ones = (
         select(Delivery.rendition_id)
         .where(Delivery.peer == peer, Delivery.state == State.WAITING)
@@ -24,10 +29,16 @@ def syntaxes_waiting(tx: Transaction, peer: str) -> Sequence[tuple[str, str]]:
         .limit(_CONTEXTS_LOOKED_AT)
         .subquery()
     )
-    pairs = select(Rendition.sop_class_uid, Rendition.transfer_syntax_uid).join(
-        next_ones, next_ones.c.rendition_id == Rendition.id
+    named = aliased(Rendition)
+    beside = and_(
+        Rendition.analysis_id == named.analysis_id,
+        Rendition.language == named.language,
+        or_(Rendition.kind.in_(EXTRAS), and_(Rendition.kind == named.kind, Rendition.profile == named.profile)),
     )
-    return [(sop_class, syntax) for sop_class, syntax in tx.execute(pairs.distinct())]
+    pair = Rendition.sop_class_uid, Rendition.transfer_syntax_uid
+    pairs = select(*pair).join(named, beside).join(next_ones, next_ones.c.rendition_id == named.id)
+    first_made = pairs.group_by(*pair).order_by(func.min(Rendition.id))
+    return [(sop_class, syntax) for sop_class, syntax in tx.execute(first_made)]
 
 
 def peers_awaited(tx: Transaction) -> frozenset[str]:
@@ -59,6 +70,25 @@ def holds_report(tx: Transaction, claimed: ClaimedDelivery) -> bool:
         .where(Analysis.study_instance_uid == claimed.study_instance_uid, Analysis.model == claimed.model)
     )
     return tx.scalar(select(sent)) is True
+
+
+def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
+    """Return whether a delivery may still leave.
+
+    Its lease stands, nobody cancelled it, no hold keeps it back, and what it brings was neither rejected nor recalled.
+    """
+    if claimed.kind is not DeliveryKind.REJECTION_NOTE and rejections.is_untrue(tx, claimed.analysis_id):
+        return False
+    return tx.scalar(_STILL_MINE, {"delivery": claimed.id, "attempt": claimed.attempt}) is not None
+
+
+_STILL_MINE = select(Delivery.id).where(
+    Delivery.id == bindparam("delivery"),
+    Delivery.attempt == bindparam("attempt"),
+    Delivery.state == State.RUNNING,
+    holds.not_held(),
+    recalls.not_recalled(),
+)
 
 
 def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Analysis | None:

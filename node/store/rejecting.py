@@ -6,11 +6,12 @@ Nothing that was delivered is touched: who got what stands in `node.store.taken_
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
 from node.store import audit, offered, queue, recalls, rejections, work
+from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection
 from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Job, JobKind, Rendition
@@ -48,7 +49,7 @@ def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime)
     queue.schedule_composes(tx, dict.fromkeys(again, now))
     for pair in pairs:
         _end(tx, pair, code, now, composes=pair not in again)
-    _cancel(tx, Delivery.rendition_id.in_(_reports(note_uid)), now, _REPORT_REJECTED)
+    _cancel(tx, _brings(note_uid), now, _REPORT_REJECTED)
     return {study for study, _ in pairs}
 
 
@@ -71,7 +72,7 @@ def put_back(tx: Transaction, study_uid: str, now: datetime) -> None:
 def put_back_reports(tx: Transaction, note_uid: str, now: datetime) -> None:
     """Let this node's own reports wait again that a note named, and that did not leave for that reason."""
     ended = and_(Delivery.state == State.CANCELLED, Delivery.last_error == _REPORT_REJECTED)
-    these = and_(Delivery.rendition_id.in_(_reports(note_uid)), ended, recalls.not_recalled())
+    these = and_(_brings(note_uid), ended, recalls.not_recalled())
     work.put_back(tx, Delivery, these, now, waits_since=now, last_error="")
 
 
@@ -83,8 +84,12 @@ def _named(note_uid: str) -> Select[str]:
     return select(Rejection.sop_instance_uid).where(Rejection.note_sop_instance_uid == note_uid)
 
 
-def _reports(note_uid: str) -> Select[int]:
-    return select(Rendition.id).where(Rendition.sop_instance_uid.in_(_named(note_uid)))
+def _brings(note_uid: str) -> ColumnElement[bool]:
+    """Return the condition for deliveries of what a note names; of a report, in whichever form, and beside it."""
+    named = Rendition.sop_instance_uid.in_(_named(note_uid))
+    reports = select(Rendition.analysis_id).where(named, Rendition.kind == DeliveryKind.REPORT)
+    of_report = and_(Delivery.analysis_id.in_(reports), Delivery.kind.in_(RESULTS))
+    return or_(of_report, Delivery.rendition_id.in_(select(Rendition.id).where(named)))
 
 
 def _touched(tx: Transaction, note_uid: str) -> Collection[_Pair]:
@@ -112,7 +117,7 @@ def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, co
         return  # it was true when it was made, and what it rests on was removed for its age alone
     which = rejections.rests_on_rejected() if code.is_wrong else true()
     analyses = select(Analysis.id).where(Analysis.study_instance_uid == study, Analysis.model == model, which)
-    reports = and_(Delivery.analysis_id.in_(analyses), Delivery.kind == DeliveryKind.REPORT)
+    reports = and_(Delivery.analysis_id.in_(analyses), Delivery.kind.in_(RESULTS))
     _cancel(tx, reports, now, _reason(code))
 
 

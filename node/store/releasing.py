@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, select
 
 from node.domain.lifecycle import OPEN_STATES, HeldFor, State
 from node.store import audit, offered, work
+from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.holds import ALL_MODELS
 from node.store.tables import Analysis, Delivery, DeliveryKind
@@ -44,7 +45,7 @@ def of_model(tx: Transaction, model: str) -> list[Gathered]:
 
 def of_version(tx: Transaction, model: str, version: str) -> list[Gathered]:
     """Return what waits, is held, buried or under way of the reports of one version of a model."""
-    of_version = and_(_of(model), Analysis.version == version, Delivery.kind == DeliveryKind.REPORT)
+    of_version = and_(_of(model), Analysis.version == version, Delivery.kind.in_(RESULTS))
     return _gathered(tx, and_(of_version, Delivery.state.in_(NOT_LEFT)))
 
 

@@ -112,9 +112,7 @@ class Instance(Base):
     newest_path: Mapped[str]  #: of the newest revision; `path` where there is none
     size_bytes: Mapped[int] = mapped_column(NUMBER)
     header: Mapped[dict[str, Any]]
-    synthetic: Mapped[bool] = mapped_column(
-        server_default=false()
-    )  #: its header says so, or that of an earlier copy did
+    synthetic: Mapped[bool] = mapped_column(server_default=false())  #: a header of it says so, or did before
     turned_away: Mapped[dict[str, str]]  #: model -> the rule's reason
     calling_ae_title: Mapped[str]
     called_ae_title: Mapped[str]
@@ -212,12 +210,13 @@ class TurnedAwayStudy(Base):
 
 
 class Rendition(Base):
-    """One form of a report, its bytes kept as they are sent."""
+    """One form of a report, or what goes beside it; its bytes are kept as they are sent."""
 
     __tablename__ = "renditions"
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
+    kind: Mapped[DeliveryKind] = mapped_column(choice(DeliveryKind, "kind"), server_default=DeliveryKind.REPORT)
     sop_class_uid: Mapped[str] = mapped_column(UID)
     sop_instance_uid: Mapped[str] = mapped_column(UID, unique=True)
     series_instance_uid: Mapped[str] = mapped_column(UID)
@@ -228,7 +227,7 @@ class Rendition(Base):
 
 
 class Delivery(Lifecycle, Base):
-    """One rendition on its way to one peer; the rendition is pinned here and retries never change it."""
+    """One rendition on its way to one peer; once it is pinned, nothing changes which."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -241,7 +240,8 @@ class Delivery(Lifecycle, Base):
     created_at: Mapped[datetime]
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id), index=True)
     peer: Mapped[str]
-    rendition_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Rendition.id))
+    rendition_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Rendition.id))  #: the preferred one, until pinned
+    pinned_at: Mapped[datetime | None]  #: when that was settled; before, nothing of it has left
     kind: Mapped[DeliveryKind] = mapped_column(choice(DeliveryKind, "kind"), server_default=DeliveryKind.REPORT)
     last_status: Mapped[int | None]  #: the peer's last DIMSE status
     last_comment: Mapped[str] = mapped_column(server_default="")  #: (0000,0902) Error Comment beside it

@@ -1,4 +1,4 @@
-"""Reports that peers hold, and the rejection notes that take them back."""
+"""Reports that peers hold, what went there beside them, and the rejection notes that take both back."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from sqlalchemy.orm import aliased
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import analyses, audit, holds, offered, outbox, rejections, work
 from node.store.analyses import NewRendition
+from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One report at one peer, or on its way there."""
+    """One report at one peer, or on its way there, or what goes beside one."""
 
     delivery_id: int
     analysis_id: int
@@ -25,7 +26,8 @@ class Delivered:
     model: str
     version: str
     study_instance_uid: str
-    sop_instance_uid: str  #: of the report
+    kind: DeliveryKind
+    sop_instance_uid: str  #: of the report, or of what goes beside it
     state: State
     sent_at: datetime | None
     offered_at: datetime | None  #: when it may last have left
@@ -125,7 +127,7 @@ def _delivered(tx: Transaction, which: ColumnElement[bool]) -> list[Delivered]:
         select(Delivery, Analysis, Rendition.sop_instance_uid, newest)
         .join(Analysis, Delivery.analysis_id == Analysis.id)
         .join(Rendition, Delivery.rendition_id == Rendition.id)
-        .where(Delivery.kind == DeliveryKind.REPORT, which)
+        .where(Delivery.kind.in_(RESULTS), which)
         .order_by(Delivery.id)
     )
     return [_row(delivery, analysis, uid, state) for delivery, analysis, uid, state in rows]
@@ -140,6 +142,7 @@ def _row(delivery: Delivery, analysis: Analysis, sop_uid: str, note: State | Non
         model=analysis.model,
         version=analysis.version,
         study_instance_uid=analysis.study_instance_uid,
+        kind=delivery.kind,
         sop_instance_uid=sop_uid,
         state=delivery.state,
         sent_at=delivery.sent_at,

@@ -72,9 +72,9 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``readings``: ``sop_instance_uid``, ``model``, ``version``, ``admission``, ``findings``, ``anomaly``,
           ``frames`` (of an image that was read frame by frame, each with number, admitted, findings and anomaly)
         - ``analyses``: ``id``, ``model``, ``version``, ``outcome``, ``conclusion``, ``created_at``,
-          ``predecessor_id``, ``sop_instance_uids`` of the reports, ``findings`` of the study by class, with the
-          fields of `node.domain.finding.StudyFinding`: score (null where no one figure stands for the study),
-          threshold, key images
+          ``predecessor_id``, ``sop_instance_uids`` of the reports as they left, or as the first is to leave,
+          ``findings`` of the study by class, with the fields of `node.domain.finding.StudyFinding`: score (null where
+          no one figure stands for the study), threshold, key images
         - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.control_views.delivered` lists them
@@ -155,9 +155,11 @@ def deliveries(
     -------
     list of dict
         ``hold`` (which hold keeps it back, in words, or null), and
-        ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``sop_instance_uid`` of the
-        report, ``kind`` ("report" or "rejection_note"), ``created_at``, ``sent_at`` (when the peer answered that it
-        has it), ``offered_at`` (when it may last have left for the peer, whatever came of it; null where it never did),
+        ``id``, ``peer``, ``model``, ``version``, ``study_instance_uid``, ``analysis_id``, ``kind`` ("report",
+        "text" or "heatmap" beside a report, or "rejection_note"), ``sop_instance_uid`` and ``sop_class_uid`` of the
+        form that leaves or left, ``pinned_at`` (since when that is settled; null while it is only the preferred one),
+        its ``profile`` and ``language``, ``created_at``, ``sent_at`` (when the peer answered that it has it),
+        ``offered_at`` (when it may last have left for the peer, whatever came of it; null where it never did),
         ``waits_since``, ``released_at`` (when an operator let it go although it was held), ``held_for`` ("age",
         "study", "patient" or ""), ``waived`` (those that an operator let go of), ``last_status`` (the peer's last
         DIMSE status as a number, or null), ``last_comment`` (its Error Comment), ``commitment`` ("none", "asked",
@@ -170,7 +172,7 @@ def deliveries(
     order = (Delivery.id.desc(),) if newest_first else (Delivery.priority, Delivery.due_at, Delivery.id)
     ordered = query.order_by(*order).limit(limit)
     in_force = holds.in_force(tx)
-    return [listings.delivery(row, analysis, sop_uid, in_force) for row, analysis, sop_uid in tx.execute(ordered)]
+    return [listings.delivery(row, analysis, form, in_force) for row, analysis, *form in tx.execute(ordered)]
 
 
 def _copies(tx: Transaction, uid: str) -> list[Listed]:

@@ -207,7 +207,7 @@ class Courier:
         """Return what is called every second or so while the peer is slow, and raises once this must not leave."""
 
         def watch() -> None:
-            if not self._database.read(lambda tx: outbox.is_wanted(tx, delivery)):
+            if not self._database.read(lambda tx: outgoing.is_wanted(tx, delivery)):
                 raise _NotWanted
 
         return watch

@@ -13,7 +13,9 @@ from node.domain.instance import InstanceHeader
 from node.domain.lifecycle import HeldFor
 from node.domain.patient import differing
 from node.pipeline.analysis.conclude import destinations, patient_key, says_the_same
-from node.store import analyses, instances, merges, outgoing, queue, recalls, registry, rejections, synthetic
+from node.store import analyses, extras, instances, merges, outgoing, queue, recalls, registry, rejections, synthetic
+from node.store.analyses import Analysis
+from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.outbox import ClaimedDelivery
 from node.store.tables import DeliveryKind
@@ -52,16 +54,11 @@ def superseded(tx: Transaction, delivery: ClaimedDelivery) -> str:
     IdentityCorrected
         Where the patient or study is another by now than the report says.
     """
-    if delivery.kind is not DeliveryKind.REPORT:
+    if delivery.kind is DeliveryKind.REJECTION_NOTE:
         return ""  # it takes a report back, which stays true whatever came since
-    if rejections.is_untrue(tx, delivery.analysis_id):
-        return "an image that it rests on was rejected"
     analysis = analyses.get(tx, delivery.analysis_id)
-    if recalled := recalls.why(tx, analysis.model, analysis.version):
-        return recalled
-    latest = analyses.latest(tx, delivery.study_instance_uid, delivery.model)
-    if latest is not None and not says_the_same(latest, analysis):
-        return "a newer report says otherwise"
+    if reason := _outdated(tx, delivery, analysis):
+        return reason
     whose = header_that_counts(tx, delivery)
     if whose is None:
         return "the study has no image any more"
@@ -70,6 +67,18 @@ def superseded(tx: Transaction, delivery: ClaimedDelivery) -> str:
             "the patient's or study's identity was corrected since; a corrected report is to follow"
         )
     return ""
+
+
+def _outdated(tx: Transaction, delivery: ClaimedDelivery, analysis: Analysis) -> str:
+    if delivery.kind in EXTRAS and not extras.report_stands(tx, delivery):
+        return "the report beside which it goes does not stand at the peer any more"
+    if rejections.is_untrue(tx, delivery.analysis_id):
+        return "an image that it rests on was rejected"
+    if recalled := recalls.why(tx, analysis.model, analysis.version):
+        return recalled
+    latest = analyses.latest(tx, delivery.study_instance_uid, delivery.model)
+    differs = latest is not None and not says_the_same(latest, analysis)
+    return "a newer report says otherwise" if differs else ""
 
 
 def header_that_counts(tx: Transaction, delivery: ClaimedDelivery) -> InstanceHeader | None:
@@ -92,7 +101,7 @@ def require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSet
     Permanent
         Where they do not; an operator can change it, and put the delivery back.
     """
-    if delivery.kind is not DeliveryKind.REPORT:
+    if delivery.kind is DeliveryKind.REJECTION_NOTE:
         return
     registration = registry.get(tx, delivery.model)
     mode = registration.mode if registration else "off"
@@ -122,7 +131,7 @@ def too_late(tx: Transaction, delivery: ClaimedDelivery, now: datetime, max_resu
 
 def is_asked_about(delivery: ClaimedDelivery, peer: PeerSettings) -> bool:
     """Return whether the peer is asked who the patient is before this leaves, as nobody has said that it may differ."""
-    return peer.query and delivery.kind is DeliveryKind.REPORT and HeldFor.PATIENT not in delivery.waived
+    return peer.query and delivery.kind is not DeliveryKind.REJECTION_NOTE and HeldFor.PATIENT not in delivery.waived
 
 
 def mismatch(

@@ -10,7 +10,7 @@ from node.domain.lifecycle import HeldFor
 from node.network.scu import StoreAnswer, worded
 from node.network.status import Answer, sort_status, status_meaning
 from node.pipeline.delivery.standing import tell_standing
-from node.store import audit, destinations, outbox, synthetic
+from node.store import audit, destinations, extras, outbox, synthetic
 from node.store.database import Database, Transaction
 from node.store.destinations import Destination, Patience
 from node.store.outbox import ClaimedDelivery
@@ -19,7 +19,12 @@ from node.telemetry import logger
 
 _log = logger("pipeline.deliver")
 
-_SENT = {DeliveryKind.REPORT: "report sent", DeliveryKind.REJECTION_NOTE: "rejection note sent"}
+_SENT = {
+    DeliveryKind.REPORT: "report sent",
+    DeliveryKind.TEXT: "text sent",
+    DeliveryKind.HEATMAP: "heat map sent",
+    DeliveryKind.REJECTION_NOTE: "rejection note sent",
+}
 
 
 class Settling:
@@ -104,6 +109,7 @@ class Settling:
             commitment = Commitment.ASKED if self._peer.storage_commitment else Commitment.NONE
             if outbox.finish(tx, delivery, now, **said, commitment=commitment):
                 self._note(tx, now, delivery, answer, before)
+                extras.offer(tx, delivery, self._peer.gets, now)
                 self._tell_if_synthetic(tx, now, delivery)
             return
         permanent, error = sorted_as is Answer.BURIED, f"the peer answered {worded(answer)}"

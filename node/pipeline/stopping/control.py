@@ -16,10 +16,10 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
 from node.pipeline.opened import open_database
 from node.store import audit, control_views, holds, registry, releasing
+from node.store.choices import RESULTS
 from node.store.database import Database, Transaction
 from node.store.holds import ALL_MODELS, HoldInForce
 from node.store.releasing import Gathered
-from node.store.tables import DeliveryKind
 
 HOLDS_COLUMNS = ("model", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")
@@ -204,7 +204,7 @@ def _release(tx: Transaction, model: str, who: str, now: datetime, *, discard: b
         waiting = [one for one in gathered if one.state is State.WAITING]
         releasing.note(tx, waiting, "delivery released", now, by=who, held_for=reasons)
         return waiting
-    reports = [one for one in gathered if one.kind is DeliveryKind.REPORT]
+    reports = [one for one in gathered if one.kind in RESULTS]
     return releasing.discard(tx, reports, now, "discarded when the hold was released", by=who, held_for=reasons)
 
 

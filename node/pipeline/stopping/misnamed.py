@@ -63,4 +63,5 @@ def _key(tx: Transaction, study_uid: str, model: str) -> str | None:
 
 
 def _named(tx: Transaction, analysis_id: int) -> str:
-    return patient_id_of(analyses.renditions(tx, analysis_id)[0].dataset)
+    report = analyses.first_form(tx, analysis_id)
+    return "" if report is None else patient_id_of(report.dataset)

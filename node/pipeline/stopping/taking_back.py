@@ -12,6 +12,7 @@ from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_iden
 from node.store import taken_back
 from node.store.analyses import NewRendition
 from node.store.database import Database
+from node.store.tables import DeliveryKind
 from node.store.taken_back import Delivered
 
 PROFILE = "rejection note"
@@ -95,4 +96,5 @@ class NoteWriter:
             IMPLICIT_VR_LITTLE_ENDIAN,
             build_rejection_note(dataset, code, why, self._clock()),
             PROFILE,
+            kind=DeliveryKind.REJECTION_NOTE,
         )

@@ -10,7 +10,7 @@ from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.lifecycle import State
 from node.pipeline.operator import operate
 from node.pipeline.stopping import control, recall
-from node.store import commitments, outbox, recalls, views
+from node.store import commitments, outbox, outgoing, recalls, views
 from node.store.commitments import Named
 from node.store.tables import Commitment
 from tests.support.house import House, radiograph
@@ -83,10 +83,10 @@ def test_what_is_being_sent_stops_once_its_version_is_recalled(line: Line) -> No
     """Its worker asks every second or so."""
     delivery, database = line.claim_delivery(), line.house.database
     assert delivery is not None
-    assert database.read(lambda tx: outbox.is_wanted(tx, delivery))
+    assert database.read(lambda tx: outgoing.is_wanted(tx, delivery))
     version = line.deliveries()[0]["version"]
     assert database.write(lambda tx: recalls.add(tx, "starter", version, "", "ada", line.house.clock()))
-    assert not database.read(lambda tx: outbox.is_wanted(tx, delivery))
+    assert not database.read(lambda tx: outgoing.is_wanted(tx, delivery))
 
 
 def test_what_was_buried_does_not_leave_by_a_retry(line: Line) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.dicom.part10 import preamble_and_meta
-from node.store import control_views, outbox
+from node.store import control_views, outbox, outgoing
 from node.store.files import InstanceFiles
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
@@ -210,7 +210,7 @@ def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(hous
     claimed = line.claim_delivery()
     assert claimed is not None
     note(house, "113037", [FIRST])
-    assert not house.database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert not house.database.read(lambda tx: outgoing.is_wanted(tx, claimed))
     assert kinds(line) == [("report", "running")]
     house.database.write(lambda tx: outbox.finish(tx, claimed, house.clock(), 0x0000))
     house.clock.forward(2)

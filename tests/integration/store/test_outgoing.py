@@ -133,13 +133,13 @@ def test_a_delivery_is_wanted_until_it_is_held_or_taken_over(database: Database,
     """Asked before each C-STORE, and while one is slow."""
     offer(1)
     claimed = _claimed(database, later(1))
-    assert database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert database.read(lambda tx: outgoing.is_wanted(tx, claimed))
     held = database.write(lambda tx: holds.place(tx, "starter", "odd scores", "ada", later(2)))
-    assert not database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert not database.read(lambda tx: outgoing.is_wanted(tx, claimed))
     database.write(lambda tx: holds.lift(tx, held.model, "sent", "ada", later(3)))
-    assert database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert database.read(lambda tx: outgoing.is_wanted(tx, claimed))
     _claimed(database, later(100))  # its lease ran out
-    assert not database.read(lambda tx: outbox.is_wanted(tx, claimed))
+    assert not database.read(lambda tx: outgoing.is_wanted(tx, claimed))
 
 
 def test_a_destination_is_remembered(database: Database, now: datetime, later: Later) -> None:

@@ -1,0 +1,59 @@
+"""What goes beside a report, each as a delivery of its own that is made once the peer has the report.
+
+So nothing of it comes before its report, waits while that waits or is held, or is left behind by one that never went.
+What becomes of it afterwards never touches the report.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import exists, select
+
+from node.domain.lifecycle import State
+from node.store import offered, outbox
+from node.store.choices import EXTRAS, DeliveryKind
+from node.store.database import Transaction
+from node.store.outbox import ClaimedDelivery
+from node.store.tables import Analysis, Delivery, Rendition
+
+
+def offer(tx: Transaction, report: ClaimedDelivery, wanted: Collection[str], now: datetime) -> int:
+    """Write a delivery for all that goes beside a report which its peer has just taken; doing it twice adds nothing.
+
+    Parameters
+    ----------
+    tx
+        The transaction that settles the report as sent.
+    report
+        The report's delivery.
+    wanted
+        Of `node.store.choices.DeliveryKind`: what the peer gets.
+    now
+        Aware.
+
+    Returns
+    -------
+    int
+        How many deliveries are new.
+    """
+    kinds = [kind for kind in EXTRAS if kind.value in wanted]
+    if not kinds or report.kind is not DeliveryKind.REPORT:
+        return 0
+    beside = Rendition.analysis_id == report.analysis_id, Rendition.language == report.rendition.language
+    made = select(Rendition.id, Rendition.kind).where(*beside, Rendition.kind.in_(kinds)).order_by(Rendition.id)
+    return sum(
+        outbox.add(tx, report.analysis_id, report.peer, number, now, kind=kind, waived=report.waived)
+        for number, kind in tx.execute(made).all()
+    )
+
+
+def report_stands(tx: Transaction, extra: ClaimedDelivery) -> bool:
+    """Return whether the peer still has the report beside which something goes, as far as this node knows."""
+    report = exists().where(
+        Delivery.analysis_id == Analysis.id,
+        Delivery.peer == extra.peer,
+        Delivery.kind == DeliveryKind.REPORT,
+        Delivery.state == State.DONE,
+    )
+    of_this = Analysis.id == extra.analysis_id, ~offered.taken_back(extra.peer)
+    return tx.scalar(select(exists().where(*of_this, report.correlate(Analysis)))) is True
