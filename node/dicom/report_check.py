@@ -1,5 +1,6 @@
 """The last look at a report before it leaves: what must be there is there, and all of it can be encoded."""
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -8,9 +9,12 @@ from pydicom import DataElement, Dataset
 from node.dicom.charset import codec_of
 from node.dicom.source import Source
 from node.domain.errors import Permanent
-from node.domain.finding import Code, Outcome, Reading
+from node.domain.finding import Code, Outcome, Reading, Region
 from node.domain.identifiers import is_uid
 from node.domain.report import ModelIdentity, ReportContent
+
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
+"""SOP class of a text companion, which follows no template."""
 
 _UTF_8 = "ISO_IR 192"
 _CUSTOMISABLE_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # PS3.5 6.1.2.3
@@ -24,7 +28,7 @@ _REQUIRED = (
     "InstanceNumber", "CompletionFlag", "VerificationFlag", "ContentDate", "ContentTime", "TimezoneOffsetFromUTC",
     "CurrentRequestedProcedureEvidenceSequence", "ContributingEquipmentSequence", "Manufacturer",
     "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "ValueType", "ConceptNameCodeSequence",
-    "ContinuityOfContent", "ContentTemplateSequence", "ContentSequence",
+    "ContinuityOfContent", "ContentSequence",
 )  # fmt: skip
 _REQUIRED_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
@@ -76,12 +80,20 @@ def _check_reading(reading: Reading) -> None:
     if reading.admission.reason is not None:
         _check_code(reading.admission.reason)
     for finding in reading.findings:
+        _check_region(finding.region)
         _check_code(finding.finding)
         _check_code(finding.site)
         if not (0 <= finding.probability <= 1 and 0 <= finding.threshold <= 1):
             raise Permanent(f"probability or threshold of {finding.name} is not within 0 and 1")
     if reading.anomaly is not None and not math.isfinite(reading.anomaly.z_score + reading.anomaly.percentile):
         raise Permanent("the anomaly score is not a finite number")
+    _check_region(reading.anomaly.region if reading.anomaly is not None else ())
+
+
+def _check_region(region: Region) -> None:
+    closed = len(region) > 3 and region[0] == region[-1]
+    if region and not (closed and all(map(math.isfinite, itertools.chain.from_iterable(region)))):
+        raise Permanent("a region is not a closed polyline of finite numbers")
 
 
 def fitting_character_set(dataset: Dataset, terms: tuple[str, ...]) -> str:
@@ -116,6 +128,8 @@ def check_report(dataset: Dataset) -> None:
     for keyword in _REQUIRED:
         if not dataset.get(keyword):
             raise Permanent(f"the report would have no {keyword}")
+    if dataset.SOPClassUID != BASIC_TEXT_SR and not dataset.get("ContentTemplateSequence"):
+        raise Permanent("the report would have no ContentTemplateSequence")
     for keyword in _REQUIRED_EMPTY:
         if keyword not in dataset:
             raise Permanent(f"the report would lack {keyword}")

@@ -1,22 +1,19 @@
-"""The images in a report's content tree: their library, references to them or their frames, and regions on them.
+"""The images in a report's content tree: their library, and references to them or their frames.
 
 References
 ----------
-DICOM PS3.16 TID 1600, PS3.3 C.17.3, C.18.4 (Image Reference), C.18.9 (Spatial Coordinates)
+DICOM PS3.16 TID 1600, PS3.3 C.17.3, C.18.4 (Image Reference)
 """
 
-import numpy as np
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
-    GraphicTypeValues,
     ImageContentItem,
     NumContentItem,
     RelationshipTypeValues,
-    ScoordContentItem,
 )
 
 from node.dicom import codes
@@ -25,9 +22,6 @@ from node.dicom.source import Source
 from node.domain.instance import InstanceHeader
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
-#: Of the image's sides. Groups are inset differently, or a viewer draws their labels over each other: OHIF puts them,
-#: of two or three lines each, beside the upper right corner.
-_INSET_STEP, _LABEL_STEP = 0.02, 0.09
 
 
 def image_library(sources: list[Source]) -> ContainerContentItem:
@@ -54,37 +48,14 @@ def image(source: Source, name: CodedConcept, relationship: RelationshipTypeValu
     return item
 
 
-def region(
-    source: Source,
-    position: int,
-    relationship: RelationshipTypeValues,
-    name: CodedConcept = codes.IMAGE_REGION,
-) -> ScoordContentItem:
-    """Return the outline of the whole image, inset by `position`, as a closed polyline in pixels."""
-    columns, rows = max(source.header.columns, 1), max(source.header.rows, 1)
-    inset = (1 + position % 20) * _INSET_STEP
-    left, right = inset * columns, (1 - inset) * columns
-    top, bottom = (_INSET_STEP + position % 5 * _LABEL_STEP) * rows, (1 - inset) * rows
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
-    outline = ScoordContentItem(name, GraphicTypeValues.POLYLINE, corners, relationship_type=relationship)
-    selected = image(source, codes.SOURCE, RelationshipTypeValues.SELECTED_FROM)
-    # coordinates are of one frame: where the image as a whole was refused, of its first
-    if source.frame is None and source.header.number_of_frames > 1 and is_multi_frame(source.header.sop_class_uid):
-        selected.ReferencedSOPSequence[0].ReferencedFrameNumber = 1
-    outline.ContentSequence = ContentSequence([selected])
-    return outline
+def not_assessed_count() -> NumContentItem:
+    """Return how many images were not assessed: one.
 
-
-def not_assessed_count(source: Source) -> NumContentItem:
-    """Return how many images were not assessed: this one.
-
-    OHIF draws what a group says where a number of it was measured, and cannot open a group without a region. (The
-    Standard's number without a value, qualified as "measurement not attempted", is drawn too; PixelMed's validator
-    calls it an error.)
+    OHIF draws what a group says where a number of it was measured. (The Standard's number without a value, qualified
+    as "measurement not attempted", is drawn too; PixelMed's validator calls it an error.)
     """
     count = NumContentItem(codes.IMAGES_NOT_ASSESSED, 1, codes.IMAGES, relationship_type=_CONTAINS)
     count.MeasuredValueSequence[0].NumericValue = "1"  # highdicom writes 1.0
-    count.ContentSequence = ContentSequence([region(source, 0, RelationshipTypeValues.INFERRED_FROM)])
     return count
 
 

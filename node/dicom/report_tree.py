@@ -33,7 +33,7 @@ from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
 from node.dicom.report_choice import detailed, number_of_parts
-from node.dicom.report_images import image, image_library, not_assessed_count, region
+from node.dicom.report_images import image, image_library, not_assessed_count
 from node.dicom.report_lines import (
     anomaly_lines,
     finding_line,
@@ -42,13 +42,14 @@ from node.dicom.report_lines import (
     research_lines,
     serial_number,
 )
+from node.dicom.report_regions import locate
 from node.dicom.report_status import reason_of, reasons_of_study, status_of, status_of_study
 from node.dicom.report_summary import SummaryLine, leading, summary
 from node.dicom.source import Source
 from node.domain.finding import Anomaly, Finding, Reading, StudyFinding
 from node.domain.identifiers import SOPInstanceUID, derived_uid
 from node.domain.report import ModelIdentity, ReportContent
-from node.domain.words import Words, words_in
+from node.domain.words import words_in
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 
@@ -63,20 +64,19 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
     sources
         The source images.
     """
-    words = words_in(content.language)
     groups = [
         group
         for position, (reading, source) in enumerate(detailed(content, sources))
-        for group in _groups_of_image(
-            words, content.model, reading, source, [] if position else leading(content, sources)
-        )
+        for group in _groups_of_image(content, reading, source, [] if position else leading(content, sources))
     ]
     report = MeasurementReport(
         observation_context=_observation_context(content.model),
         procedure_reported=codes.IMAGING_PROCEDURE,
         imaging_measurements=groups,
         title=codes.IMAGING_MEASUREMENT_REPORT,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(codes.concept(words.code)),
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
+            codes.concept(words_in(content.language).code)
+        ),
     )
     root = report[0]
     measurements = len(root.ContentSequence) - 1
@@ -130,26 +130,27 @@ def _summary_comment(line: SummaryLine, sources: Mapping[SOPInstanceUID, Source]
 
 
 def _groups_of_image(
-    words: Words, model: ModelIdentity, reading: Reading, source: Source, of_study: list[str]
+    content: ReportContent, reading: Reading, source: Source, of_study: list[str]
 ) -> list[MeasurementsAndQualitativeEvaluations]:
     """Return the groups of one image; the research line stands first in the first, and then what is of the study."""
-    first = [*research_lines(words, model), *of_study]
+    first = [*research_lines(words_in(content.language), content.model), *of_study]
     if not reading.admission.admitted:
-        return [_not_assessed_group(words, model, reading, source, first)]
+        return [_not_assessed_group(content, reading, source, first)]
     groups = [
-        _finding_group(words, model, finding, source, position, [] if position else first)
+        _finding_group(content, finding, source, position, [] if position else first)
         for position, finding in enumerate(reading.findings)
     ]
     if reading.anomaly is not None:
-        groups.append(_anomaly_group(words, model, reading.anomaly, source, len(groups), [] if groups else first))
+        groups.append(_anomaly_group(content, reading.anomaly, source, len(groups), [] if groups else first))
     return groups
 
 
 def _finding_group(
-    words: Words, model: ModelIdentity, finding: Finding, source: Source, position: int, opening: list[str]
+    content: ReportContent, finding: Finding, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
+    model, words = content.model, words_in(content.language)
     certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
-    certainty[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    locate(certainty[0], source, finding.region, position, content.profile)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, finding.name, finding.finding.meaning),
         finding_type=codes.concept(finding.finding),
@@ -164,30 +165,32 @@ def _finding_group(
 
 
 def _anomaly_group(
-    words: Words, model: ModelIdentity, anomaly: Anomaly, source: Source, position: int, opening: list[str]
+    content: ReportContent, anomaly: Anomaly, source: Source, position: int, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
-    score[0].ContentSequence = ContentSequence([region(source, position, RelationshipTypeValues.INFERRED_FROM)])
+    locate(score[0], source, anomaly.region, position, content.profile)
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(model, source, "anomaly", "Abnormality"),
+        tracking_identifier=_tracking(content.model, source, "anomaly", "Abnormality"),
         finding_type=codes.ABNORMALITY,
-        algorithm_id=_algorithm(model),
+        algorithm_id=_algorithm(content.model),
         measurements=[score],
     )
-    return _completed(group, source, [*opening, *anomaly_lines(words, anomaly)])
+    return _completed(group, source, [*opening, *anomaly_lines(words_in(content.language), anomaly)])
 
 
 def _not_assessed_group(
-    words: Words, model: ModelIdentity, reading: Reading, source: Source, opening: list[str]
+    content: ReportContent, reading: Reading, source: Source, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return a group that says why, and holds neither a finding nor a score."""
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(model, source, "not assessed", "Not assessed"),
-        algorithm_id=_algorithm(model),
+        tracking_identifier=_tracking(content.model, source, "not assessed", "Not assessed"),
+        algorithm_id=_algorithm(content.model),
     )
+    count = not_assessed_count()
+    locate(count, source, (), 0, content.profile)
     items: list[ContentItem] = [_summary_of_analyses(status_of(reading)), _conclusion(reason_of(reading.admission))]
-    group[0].ContentSequence.extend([*items, not_assessed_count(source)])
-    return _completed(group, source, [*opening, *not_assessed_lines(words, reading.admission)])
+    group[0].ContentSequence.extend([*items, count])
+    return _completed(group, source, [*opening, *not_assessed_lines(words_in(content.language), reading.admission)])
 
 
 def _completed(

@@ -11,7 +11,7 @@ import pytest
 from highdicom.sr import srread
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
-from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage
+from pydicom.uid import ExplicitVRLittleEndian
 
 from node.dicom.header import inspect
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, preamble_and_meta, read_part10
@@ -101,24 +101,6 @@ def test_every_container_is_separate(tmp_path: Path, case: str) -> None:
     assert {container.ContinuityOfContent for container in containers} == {"SEPARATE"}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_every_group_has_a_region_on_its_image(tmp_path: Path, case: str) -> None:
-    """A group without one crashes a viewer; closed polylines inside the image, no two of an image alike."""
-    report = _parsed(study_of(tmp_path, case))
-    outlines = set()
-    for group in _groups(report):
-        (region,) = _items(group, value_type="SCOORD")
-        points = [float(number) for number in region.GraphicData]
-        assert region.GraphicType == "POLYLINE"
-        assert points[:2] == points[-2:]
-        assert all(0 < x < 30 for x in points[::2])
-        assert all(0 < y < 40 for y in points[1::2])
-        (image,) = region.ContentSequence
-        assert image.RelationshipType == "SELECTED FROM"
-        outlines.add((tuple(points), image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
-    assert len(outlines) == len(_groups(report))
-
-
 @pytest.mark.parametrize(("case", "present", "certainty"), [("positive", "52101004", 87.3), ("negative", "2667000", 4)])
 def test_certainty_is_always_the_probability_of_presence(
     tmp_path: Path, case: str, present: str, certainty: float
@@ -128,8 +110,6 @@ def test_certainty_is_always_the_probability_of_presence(
     (number,) = _items(report, "111012", "NUM")
     measured = number.MeasuredValueSequence[0]
     assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (certainty, "%")
-    (region,) = number.ContentSequence
-    assert (region.ValueType, region.RelationshipType) == ("SCOORD", "INFERRED FROM")
     assert _values(report, PNEUMONIA.value) == [present]
     assert _values(report, "121071") == [PNEUMONIA.value, "C9440"]
     assert _values(report, "363698007") == [LUNG.value]
@@ -435,31 +415,6 @@ def test_procedure_codes_and_issuer_are_copied(tmp_path: Path) -> None:
     report = _parsed(study)
     assert [(item.CodeValue, item.CodeMeaning) for item in report.ProcedureCodeSequence] == [("XR1", "胸部")]
     assert report.IssuerOfPatientID == "医院"
-
-
-def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
-    """A region lies on one frame."""
-    study = study_of(tmp_path, "positive")
-    _rewrite(study.sources[0], NumberOfFrames=3, SOPClassUID=XRayAngiographicImageStorage)
-    for region in _items(_parsed(study), value_type="SCOORD"):
-        assert region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber == 1
-
-
-def test_no_frame_is_named_of_an_image_whose_class_has_but_one(tmp_path: Path) -> None:
-    """A radiograph may say it had two, and a reference to one of them would not be valid."""
-    study = study_of(tmp_path, "positive")
-    _rewrite(study.sources[0], NumberOfFrames=2)
-    for region in _items(_parsed(study), value_type="SCOORD"):
-        assert "ReferencedFrameNumber" not in region.ContentSequence[0].ReferencedSOPSequence[0]
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_an_image_of_no_rows_gets_a_valid_region(tmp_path: Path) -> None:
-    """A header may be absurd; the report is not."""
-    study = study_of(tmp_path, "not assessed")
-    _rewrite(study.sources[0], Rows=0, Columns=0)
-    (region,) = _items(_parsed(study), value_type="SCOORD")
-    assert len(set(zip(region.GraphicData[::2], region.GraphicData[1::2], strict=True))) == 4
 
 
 def test_private_codes_are_declared(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Where something was seen, in a report: real regions as they are, and rectangles only for viewers that need one."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.filereader import read_dataset
+from pydicom.uid import XRayAngiographicImageStorage
+
+from node.domain.errors import Permanent
+from node.domain.finding import Anomaly, Region
+from node.domain.profile import PROFILES
+from tests.support.reports import concept, content_items
+from tests.unit.dicom.studies import CASES, Study, study_of
+
+_TRIANGLE: Region = ((3.5, 4.0), (20.25, 6.0), (11.0, 33.0), (3.5, 4.0))
+
+
+def _parsed(study: Study, profile: str = "default") -> Dataset:
+    shaped = study.saying(profile=PROFILES[profile])
+    return read_dataset(io.BytesIO(shaped.report()), is_implicit_VR=True, is_little_endian=True)
+
+
+def _regions(item: Dataset) -> list[Dataset]:
+    return [found for found in content_items(item) if found.ValueType == "SCOORD"]
+
+
+def _points(region: Dataset) -> list[tuple[float, float]]:
+    numbers = [float(number) for number in region.GraphicData]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _groups(report: Dataset) -> list[Dataset]:
+    return [item for item in content_items(report) if concept(item) == "125007"]
+
+
+def _with_region(study: Study, region: Region) -> Study:
+    reading = study.content.readings[0]
+    findings = tuple(replace(finding, region=region) for finding in reading.findings)
+    return study.saying(readings=(replace(reading, findings=findings),))
+
+
+def _rewrite(path: Path, **changed: Any) -> None:
+    dataset = dcmread(path)
+    for keyword, value in changed.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def test_a_region_stands_under_the_number_that_was_measured_there(tmp_path: Path) -> None:
+    """As a closed polyline in columns and rows, on the image; what has none has none."""
+    report = _parsed(_with_region(study_of(tmp_path, "positive"), _TRIANGLE))
+    (region,) = _regions(report)
+    (number,) = [item for item in content_items(report) if region in item.get("ContentSequence", ())]
+    (selected,) = region.ContentSequence
+
+    assert (number.ValueType, concept(number)) == ("NUM", "111012")
+    assert (region.GraphicType, region.RelationshipType) == ("POLYLINE", "INFERRED FROM")
+    assert tuple(_points(region)) == _TRIANGLE
+    assert (selected.ValueType, selected.RelationshipType) == ("IMAGE", "SELECTED FROM")
+
+
+def test_the_anomaly_score_has_its_own_region(tmp_path: Path) -> None:
+    """Under the z-score."""
+    study = study_of(tmp_path, "negative")
+    reading = replace(study.content.readings[0], anomaly=Anomaly(4.0, 99.0, _TRIANGLE))
+    report = _parsed(study.saying(readings=(reading,)))
+    (number,) = [item for item in content_items(report) if concept(item) == "113071"]
+
+    assert tuple(_points(number.ContentSequence[0])) == _TRIANGLE
+    assert len(_regions(report)) == 1
+
+
+def test_a_region_is_clipped_to_the_image(tmp_path: Path) -> None:
+    """Of 40 rows and 30 columns; a viewer may draw what lies outside anywhere."""
+    outside: Region = ((-2.0, 4.0), (31.0, -0.5), (20.0, 44.0), (-2.0, 4.0))
+    (region,) = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), outside)))
+
+    assert _points(region) == [(0, 4), (30, 0), (20, 40), (0, 4)]
+
+
+@pytest.mark.parametrize("profile", ["default", "air"])
+@pytest.mark.parametrize("case", CASES)
+def test_no_rectangle_is_drawn_where_there_is_no_region(tmp_path: Path, case: str, profile: str) -> None:
+    """Calm by default."""
+    assert _regions(_parsed(study_of(tmp_path, case), profile)) == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_group_has_a_rectangle_where_the_profile_asks_for_it(tmp_path: Path, case: str) -> None:
+    """A group without one ends a viewer; closed, inside the image, and no two of an image alike."""
+    report = _parsed(study_of(tmp_path, case), "ohif")
+    outlines = set()
+    for group in _groups(report):
+        (region,) = _regions(group)
+        points = _points(region)
+        assert region.GraphicType == "POLYLINE"
+        assert points[0] == points[-1]
+        assert all(0 < x < 30 and 0 < y < 40 for x, y in points)
+        outlines.add((tuple(points), region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
+    assert len(outlines) == len(_groups(report))
+
+
+def test_a_real_region_takes_the_place_of_the_rectangle(tmp_path: Path) -> None:
+    """Also where the profile asks for rectangles; what has none still gets one."""
+    finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _TRIANGLE), "ohif"))
+
+    assert tuple(_points(finding)) == _TRIANGLE
+    assert len(_points(anomaly)) == 5
+
+
+def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
+    """A region lies on one frame."""
+    study = study_of(tmp_path, "positive")
+    _rewrite(study.sources[0], NumberOfFrames=3, SOPClassUID=XRayAngiographicImageStorage)
+    regions = _regions(_parsed(study, "ohif"))
+
+    assert len(regions) == 2
+    for region in regions:
+        assert region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber == 1
+
+
+def test_no_frame_is_named_of_an_image_whose_class_has_but_one(tmp_path: Path) -> None:
+    """A radiograph may say it had two, and a reference to one of them would not be valid."""
+    study = _with_region(study_of(tmp_path, "positive"), _TRIANGLE)
+    _rewrite(study.sources[0], NumberOfFrames=2)
+    (region,) = _regions(_parsed(study))
+
+    assert "ReferencedFrameNumber" not in region.ContentSequence[0].ReferencedSOPSequence[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_image_of_no_rows_gets_a_valid_rectangle(tmp_path: Path) -> None:
+    """A header may be absurd; the report is not."""
+    study = study_of(tmp_path, "not assessed")
+    _rewrite(study.sources[0], Rows=0, Columns=0)
+    (region,) = _regions(_parsed(study, "ohif"))
+
+    assert len(set(_points(region))) == 4
+
+
+@pytest.mark.parametrize("region", [((1.0, 1.0), (2.0, 2.0)), _TRIANGLE[:3], ((1.0, float("nan")), *_TRIANGLE[1:])])
+def test_what_is_no_closed_polyline_is_refused(tmp_path: Path, region: Region) -> None:
+    """Nothing invalid is ever sent."""
+    with pytest.raises(Permanent, match="closed polyline"):
+        _parsed(_with_region(study_of(tmp_path, "positive"), region))
