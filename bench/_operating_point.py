@@ -20,7 +20,8 @@ from models.images.altered import KINDS
 from models.inference.network import in_batches
 from models.inference.reader import sigmoid
 from models.training.checkpoints import Shelf
-from models.training.objectives import fitted_classifier, targets_of
+from models.training.draws import once
+from models.training.objectives import Shown, fitted_classifier, targets_of
 from models.training.recipe import ClassifierRecipe
 from models.training.stages import altered_copies, elsewhere, hard_copies
 
@@ -142,7 +143,8 @@ def _answers(
     """Fit one network; return what it says of val and its copies, and of those held out."""
     with tempfile.TemporaryDirectory() as folder:
         shelf = Shelf(Path(folder) / "classifier.npz")
-        model, _ = fitted_classifier(train[0], targets_of(train[1], 1), plan, seed, shelf, lambda _done, _all: None)
+        shown = Shown(train[0], targets_of(train[1], 1), once(len(train[0])))
+        model, _ = fitted_classifier(shown, plan, seed, shelf, lambda _done, _all: None)
 
     def logits(images: NDArray[np.float32]) -> Logits:
         return in_batches(lambda some: np.asarray(model(some, training=False), np.float64)[:, 0], images)

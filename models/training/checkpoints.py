@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EBUSY
@@ -60,10 +60,12 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The hidden folder of one training."""
+    """The hidden folder of one training, and what its networks begin from."""
 
     folder: Path
     say: Say
+    begins: tuple[Mapping[str, NDArray[Any]], ...] = ()
+    """Weights of classifiers by the variable's name, each for every so many-th seed; none: all begin at random."""
 
     def shelf(self, name: str) -> Shelf:
         """Return the place of a network's last epoch, by a name that is the network's own."""
@@ -100,6 +102,11 @@ def opened(folder: Path, digest: str, say: Say) -> Iterator[Work]:
         _claim(folder, digest, say)
         yield Work(folder, say)
         shutil.rmtree(folder)
+
+
+def begin_of(work: Work, seed: int) -> Mapping[str, NDArray[Any]] | None:
+    """Return the weights that the classifier of a seed begins with, or None where they are random."""
+    return work.begins[seed % len(work.begins)] if work.begins else None
 
 
 def busy(folder: Path) -> bool:

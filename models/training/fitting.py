@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.networks.weights import round_to_half
 from models.training.checkpoints import Kept, Shelf
+from models.training.draws import Draws
 from models.training.recipe import RecipeError, Schedule
 
 Target = Any
@@ -33,22 +34,37 @@ Tell = Callable[[int, int], None]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no types
-    """Shuffled batches whose content depends on seed, epoch and place only, never on the threads that make them."""
+    """Shuffled batches whose content depends on seed, epoch and place only, never on the threads that make them.
 
-    def __init__(self, images: int, make: MakeExample, batch: int, seed: int) -> None:
+    Parameters
+    ----------
+    images
+        How many there are; each is shown once an epoch where `draws` says nothing else.
+    make
+        Makes one pair.
+    batch, seed
+        Pairs in a batch; of the order.
+    draws
+        How often each is shown, and what it weighs.
+    """
+
+    def __init__(self, images: int, make: MakeExample, batch: int, seed: int, draws: Draws | None = None) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self._images, self._make, self._batch, self._seed = images, make, batch, seed
+        self._shown = np.arange(images) if draws is None else draws.numbers
+        self._weights = None if draws is None or np.all(draws.weights == 1.0) else draws.weights
+        self._make, self._batch, self._seed = make, batch, seed
         self.begin(0)
 
     def __len__(self) -> int:
-        return max(self._images // self._batch, 1)
+        return max(len(self._shown) // self._batch, 1)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Target]:
-        """Return one batch: images of shape (batch, size, size, channels) and their targets."""
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return one batch: images of shape (batch, size, size, channels), their targets, and weights if any differ."""
         random = np.random.default_rng((self._seed, self._epoch, index))
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
         inputs, targets = zip(*(self._make(int(number), random) for number in chosen), strict=True)
-        return np.stack(inputs), _stacked(targets)
+        pairs = np.stack(inputs), _stacked(targets)
+        return pairs if self._weights is None else (*pairs, self._weights[chosen])
 
     def on_epoch_end(self) -> None:
         """Shuffle anew."""
@@ -57,7 +73,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras carries no t
     def begin(self, epoch: int) -> None:
         """Go to the beginning of an epoch, the first being 0."""
         self._epoch = epoch
-        self._order = np.random.default_rng((self._seed, epoch)).permutation(self._images)
+        self._order = self._shown[np.random.default_rng((self._seed, epoch)).permutation(len(self._shown))]
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc] # Keras carries no types

@@ -3,7 +3,9 @@
 It joins images, augmentation and architectures; `models.training.fitting` turns the crank.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +20,9 @@ from models.networks.catalogue import classifier
 from models.networks.one_class import one_class
 from models.networks.plain_autoencoder import plain_autoencoder
 from models.networks.restoring_autoencoder import restoring_autoencoder
+from models.networks.weights import assign
 from models.training.checkpoints import Shelf
+from models.training.draws import Draws
 from models.training.fitting import Batches, Log, Tell, fit
 from models.training.recipe import ClassifierRecipe, PlainRecipe, RestoringRecipe
 
@@ -37,24 +41,46 @@ AUGMENTATIONS: dict[str, Callable[[Image, Images, np.random.Generator], Image]] 
 changed copy of the first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a classifier is fitted on."""
+
+    images: Images  #: (images, size, size, 1), float32 in [0, 1]
+    targets: Floats  #: as `targets_of` makes them
+    draws: Draws  #: how often each is shown, and what it weighs
+
+
 def fitted_classifier(
-    images: Images, targets: Floats, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell
+    shown: Shown,
+    plan: ClassifierRecipe,
+    seed: int,
+    shelf: Shelf,
+    tell: Tell,
+    begins: Mapping[str, NDArray[Any]] | None = None,
 ) -> tuple[keras.Model, Log]:
     """Return a classifier fitted on augmented images with smoothed labels, all classes weighing the same.
 
-    Input shape
-        images (images, size, size, 1), float32 in [0, 1]; targets as `targets_of` makes them.
+    With `begins`, weights by the variable's name, it goes on from these.
+
+    Raises
+    ------
+    BundleError
+        Where those weights are another network's.
     """
     keras.utils.set_random_seed(seed)
+    images, targets = shown.images, shown.targets
     model = classifier(plan.network, plan.size, targets.shape[1])
+    if begins is not None:
+        assign(model, dict(begins))
     change, channels = AUGMENTATIONS[plan.augmentation], model.input_shape[-1]
 
     def example(number: int, random: np.random.Generator) -> tuple[Floats, Floats]:
         changed = change(images[number, ..., 0], images, random)[..., np.newaxis]
         return np.repeat(changed, channels, axis=-1), targets[number]
 
-    batches = Batches(len(images), example, plan.batch, seed)
-    return model, fit(model, batches, balanced_loss(targets, plan.label_smoothing), plan, shelf, tell)
+    batches = Batches(len(images), example, plan.batch, seed, shown.draws)
+    loss = balanced_loss(targets[shown.draws.numbers], plan.label_smoothing)
+    return model, fit(model, batches, loss, plan, shelf, tell)
 
 
 def fitted_autoencoder(

@@ -3,8 +3,8 @@
 It joins the parts of this package: images in; classifier, autoencoders and admission fitted, then what is only there to
 compare with; an operating point chosen on validation data; measures taken from the stored weights; everything put in
 place at once.
-The test split is measured for the manifest, and nothing is chosen by it. After a kill the same training goes on from
-the last epoch that it finished, and ends with the same bundle.
+A test split, where the data have one, is measured for the manifest, and nothing is chosen by it. After a kill the same
+training goes on from the last epoch that it finished, and ends with the same bundle.
 """
 
 import hashlib
@@ -13,23 +13,27 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from errno import EEXIST
 from pathlib import Path
 from typing import Any
 
 from models.bundle.code import code_digest
+from models.bundle.folder import Arrays
 from models.bundle.place import appearing_at_once
 from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
 from models.training import checkpoints
+from models.training.continued import array_digest, weights_of
 from models.training.progress import Meter, Seconds, Spent, Tell, Whole, running
 from models.training.recipe import Recipe, Schedule, read_recipe
+from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import load_quietly
 from models.training.writing import Origin, Parts, manifest_of, software, write
 
-SPLITS = ("train", "val", "test")
+NEEDED, MEASURED = ("train", "val"), ("test",)
+"""Splits that a training needs, and that are measured where they are there."""
 
 Rows = tuple[dict[str, Any], ...]
 """Of a log: one for each epoch of each network."""
@@ -54,12 +58,13 @@ def in_silence(_sentence: str) -> None:
 
 
 def train(  # noqa: PLR0913 all that a training follows from
-    recipe: Path | str,
+    recipe: Path | str | Recipe,
     data: DataSet,
     out: Path,
     seed: int,
     progress: Tell,
     *,
+    start: Path | None = None,
     work: Path | None = None,
     say: checkpoints.Say = in_silence,
     clock: Callable[[], datetime] = utc_now,
@@ -70,15 +75,18 @@ def train(  # noqa: PLR0913 all that a training follows from
     Parameters
     ----------
     recipe
-        A recipe's file, or the name of one that ships.
+        A recipe, its file, or the name of one that ships.
     data
-        Labelled images with the splits train, val and test.
+        Labelled images with the splits train and val, and where it is to be measured, test.
     out
         Where the bundle is to be; must not exist yet. It appears complete or not at all.
     seed
         The same seed, data, recipe and software give the same bundle.
     progress
         Called with stage, done and total: of each stage, and of the whole.
+    start
+        A bundle from whose classifiers this one's begin, in place of random weights; each seed's from the member of
+        the same place, the further ones from the first.
     work
         Where a training that is cut off leaves what it has done; a hidden folder beside `out` where none is named.
     say
@@ -97,14 +105,15 @@ def train(  # noqa: PLR0913 all that a training follows from
     OSError
         Where `out` exists (FileExistsError), nothing can be written beside it, or another training is at work there.
     """
-    plan, code = read_recipe(recipe), code_digest()
+    plan, code = recipe if isinstance(recipe, Recipe) else read_recipe(recipe), code_digest()
     make_room(out)
+    begins = weights_of(start, plan) if start else ()
     images = _images(data, plan, progress)
-    belongs_to = _digest(plan, data.digest(SPLITS), seed, code)
+    belongs_to = _digest(plan, data.digest(images), seed, code, begins)
     load_quietly()  # only once data and recipe have been found good
     with checkpoints.opened(work or work_of(out), belongs_to, say) as kept:
         spent = Spent(kept.folder / TIMES, meter, Whole(_costs(plan, images, seed), progress))
-        parts = _fitted(plan, images, seed, kept, spent)
+        parts = _fitted(plan, images, seed, kept, spent, begins)
         counts = {split: len(some) for split, some in images.items()}
         origin = Origin(data.digest(("train", "val")), counts, seed, code)
         with appearing_at_once(out) as folder:
@@ -149,19 +158,28 @@ def sweep(out: Path) -> None:
 
 def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages]:
     images = {}
-    for number, split in enumerate(SPLITS):
-        tell("images", number, len(SPLITS))
+    splits = (*NEEDED, *(split for split in MEASURED if split in data.splits))
+    for number, split in enumerate(splits):
+        tell("images", number, len(splits))
         images[split] = data.images(split)
     refuse_untrainable(images, plan.label_names)
-    tell("images", len(SPLITS), len(SPLITS))
+    tell("images", len(splits), len(splits))
     return images
 
 
-def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Spent) -> Parts:
+def _fitted(
+    plan: Recipe,
+    images: dict[str, LabelledImages],
+    seed: int,
+    work: checkpoints.Work,
+    tell: Spent,
+    begins: tuple[Arrays, ...],
+) -> Parts:
     """Fit every part, what ships first; each stage reports its steps."""
     from models.training import anomaly, stages  # noqa: PLC0415 they import TensorFlow
 
     stages.prepare(plan.recipe.threads)
+    work = replace(work, begins=begins)
     classifier = stages.classifier(plan, images, seed, work, tell)
     arrays, networks = classifier.arrays, {"classifier": classifier.network}
     log, limit, scale = classifier.log, None, None
@@ -191,8 +209,6 @@ def _fitted(plan: Recipe, images: dict[str, LabelledImages], seed: int, work: ch
 
 def _sorted_out(plan: Recipe, seed: int, spent: dict[str, Seconds]) -> dict[str, Any]:
     """Return the threads and what each stage took: of what ships, and of what is only there to compare with."""
-    from models.training.stages import classifier_stage, further_seeds_of  # noqa: PLC0415 as above
-
     others = {*(classifier_stage(plan, one) for one in further_seeds_of(plan, seed)), *COMPARED}
     kinds: dict[str, dict[str, Any]] = {"ships": {}, "compared": {}}
     for stage, seconds in spent.items():
@@ -212,20 +228,21 @@ def _compared(
         found[name] = stages.baseline(plan.baseline, images, len(plan.classes), seed, work, tell)
     if plan.plain_autoencoder:
         found["plain_autoencoder_auc"] = stages.plain_autoencoder(plan.plain_autoencoder, images, seed, work, tell)
-    measures = {split: {name: one.measures[split] for name, one in found.items()} for split in stages.MEASURED}
+    measured = stages.measured(images)
+    measures = {split: {name: one.measures[split] for name, one in found.items()} for split in measured}
     return measures, tuple(row for one in found.values() for row in one.log)
 
 
-def _digest(plan: Recipe, data: str, seed: int, code: str) -> str:
+def _digest(plan: Recipe, data: str, seed: int, code: str, begins: tuple[Arrays, ...]) -> str:
     """Return what stands for everything that a bundle follows from, hexadecimal."""
     table = {"recipe": asdict(plan), "data": data, "seed": seed, "code": code, "software": software()}
+    if begins:
+        table["begins"] = [array_digest(arrays) for arrays in begins]
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[str, float]:
     """Return how long each stage takes, roughly, in pixels seen."""
-    from models.training.stages import classifier_stage, further_seeds_of, members_of  # noqa: PLC0415 as above
-
     everything, normal = len(images["train"]), int((images["train"].labels == 0).sum())
     seeds = members_of(plan, seed) + further_seeds_of(plan, seed)
     known: dict[str, tuple[Schedule | None, int]] = {

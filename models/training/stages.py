@@ -5,7 +5,7 @@ limits on val as other equipment would have made it, because the next hospital's
 test split is measured, and nothing is chosen by it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,10 +26,12 @@ from models.inference.admission import described, fit_feature_autoencoder
 from models.inference.reader import in_batches, sigmoid
 from models.networks.weights import arrays_of
 from models.training import objectives as networks
-from models.training.checkpoints import Work
+from models.training.checkpoints import Shelf, Work, begin_of
+from models.training.draws import draws_of
 from models.training.export import MAP, averaged, exported, with_map
 from models.training.fitting import Log
 from models.training.recipe import AdmissionRecipe, ClassifierRecipe, PlainRecipe, Recipe, RecipeError
+from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import limit_threads
 
 HARD_COPIES = 3
@@ -146,26 +148,17 @@ def spread(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> S
     )
 
 
-def members_of(plan: Recipe, seed: int) -> tuple[int, ...]:
-    """Return the seeds of the classifiers that ship: the first ones, whatever they reach."""
-    return tuple(range(seed, seed + plan.recipe.members))
-
-
-def further_seeds_of(plan: Recipe, seed: int) -> tuple[int, ...]:
-    """Return the seeds of the classifiers that only measure how far seeds lie apart."""
-    return tuple(range(seed + plan.recipe.members, seed + plan.recipe.seeds))
-
-
-def classifier_stage(plan: Recipe, seed: int) -> str:
-    """Return what the fitting of one seed's classifier is called in the progress."""
-    return "classifier" if plan.recipe.seeds == 1 else f"classifier, seed {seed}"
+def measured(images: Splits) -> tuple[str, ...]:
+    """Return the splits that a bundle is measured on: of a site's own labels, no test is there to be seen."""
+    return tuple(split for split in MEASURED if split in images)
 
 
 def baseline(plan: ClassifierRecipe, images: Splits, classes: int, seed: int, work: Work, tell: Tell) -> Measured:
     """Fit the textbook CNN, only to know what the classifier is worth beside it."""
-    model, log = _fitted(plan, images, classes, seed, work, "baseline", partial(tell, "baseline"))
+    model, log = _fitted(plan, images, classes, seed, work.shelf("baseline"), partial(tell, "baseline"))
     reached = {
-        split: _worth(images[split].labels, _logits(model, images[split].views(plan.size))) for split in MEASURED
+        split: _worth(images[split].labels, _logits(model, images[split].views(plan.size)))
+        for split in measured(images)
     }
     return Measured(reached, named("baseline", seed, log))
 
@@ -176,7 +169,7 @@ def plain_autoencoder(plan: PlainRecipe, images: Splits, seed: int, work: Work, 
     normals = np.asarray(images["train"].views(plan.size)[images["train"].labels == 0], np.float32)
     model, log = networks.fitted_plain_autoencoder(normals, plan, seed, work.shelf(name), partial(tell, name))
     reached = {}
-    for split in MEASURED:
+    for split in measured(images):
         seen = images[split].views(plan.size)
         errors = in_batches(lambda some: ((np.asarray(model(some, training=False)) - some) ** 2).mean((1, 2, 3)), seen)
         reached[split] = metrics.auc(images[split].labels, errors.astype(np.float64))
@@ -262,9 +255,12 @@ def _trial(
     """Fit one seed's classifier and measure it."""
     own, size = plan.classifier, plan.classifier.size
     told = partial(tell, classifier_stage(plan, seed))
-    model, log = _fitted(own, images, len(plan.classes), seed, work, f"classifier-{seed}", told)
+    shelf, begins = work.shelf(f"classifier-{seed}"), begin_of(work, seed)
+    model, log = _fitted(own, images, len(plan.classes), seed, shelf, told, begins)
     said = _logits(model, hard[0])
-    measures = {split: _worth(images[split].labels, _logits(model, images[split].views(size))) for split in MEASURED}
+    measures = {
+        split: _worth(images[split].labels, _logits(model, images[split].views(size))) for split in measured(images)
+    }
     return _Trial(
         model,
         said,
@@ -278,12 +274,13 @@ def _fitted(
     images: Splits,
     classes: int,
     seed: int,
-    work: Work,
-    name: str,
+    shelf: Shelf,
     tell: Callable[[int, int], None],
+    begins: Mapping[str, NDArray[Any]] | None = None,
 ) -> tuple[keras.Model, Log]:
-    targets = networks.targets_of(images["train"].labels, classes)
-    return networks.fitted_classifier(images["train"].views(plan.size), targets, plan, seed, work.shelf(name), tell)
+    train = images["train"]
+    shown = networks.Shown(train.views(plan.size), networks.targets_of(train.labels, classes), draws_of(train))
+    return networks.fitted_classifier(shown, plan, seed, shelf, tell, begins)
 
 
 def _logits(model: keras.Model, images: Images) -> NDArray[np.float64]:

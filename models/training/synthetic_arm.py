@@ -17,7 +17,8 @@ from models.images.preprocess import network_input
 from models.inference.generator import Generator
 from models.inference.network import in_batches
 from models.training.checkpoints import Shelf
-from models.training.objectives import fitted_classifier
+from models.training.draws import once
+from models.training.objectives import Shown, fitted_classifier
 from models.training.progress import Tell
 from models.training.recipe import ClassifierRecipe
 from models.training.stages import elsewhere, hard_copies
@@ -112,6 +113,7 @@ def _worth(images: Labelled, hard: Labelled, plan: ClassifierRecipe, seed: int) 
     """Return the area that a classifier fitted on some images reaches on the hard copies of others."""
     with tempfile.TemporaryDirectory() as folder:
         shelf, targets = Shelf(Path(folder) / "arm.npz"), images[1].astype(np.float32)[:, np.newaxis]
-        model, _ = fitted_classifier(images[0], targets, plan, seed, shelf, lambda _done, _total: None)
+        shown = Shown(images[0], targets, once(len(targets)))
+        model, _ = fitted_classifier(shown, plan, seed, shelf, lambda _done, _total: None)
     logits = in_batches(lambda some: model(some, training=False), hard[0])[:, 0]
     return auc(np.tile(hard[1], len(hard[0]) // len(hard[1])), np.asarray(logits, np.float64))
