@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspect, text
 
 from node.domain.errors import OperatorError
+from node.store import label_tables as _label_tables  # noqa: F401 - its tables join the metadata
 from node.store import learning_tables as _learning_tables  # noqa: F401 - its tables join the metadata
 from node.store import operation_tables as _operation_tables  # noqa: F401 - its tables join the metadata
 from node.store import schema

@@ -11,6 +11,7 @@ from node.app.composing import compose_loops
 from node.app.counting import counting_loops
 from node.app.delivering import deliver_loops
 from node.app.fetching import fetching_loops
+from node.app.labelling import labelling_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
@@ -27,13 +28,13 @@ from node.runtime.child import Child
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import backfills, holds, job_claims, outbox, rejections
+from node.store import backfills, holds, job_claims, label_inbox, outbox, rejections
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.notices import Listener
 from node.store.registry import Registration
 
-_WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch")
+_WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch", "label")
 """Beginnings of the names of the loops that what comes in may concern: a look of every loop at each would cost more."""
 
 
@@ -82,6 +83,7 @@ class Node:
             *counting_loops(parts),
         ]
         self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
+        self._others += labelling_loops(parts)
         self._served = catalogue.served_models
         callbacks = Callbacks(partial(self._wake_only, _WORK_OF_ARRIVALS), lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)
@@ -106,6 +108,7 @@ class Node:
         self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
         self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
+        self._database.write(lambda tx: label_inbox.rescue(tx, self._clock()))
         self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
         self._database.write(lambda tx: backfills.rescue(tx, self._clock(), everything=True))
         self._misdated.settle()

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from node.config.label_terms import ClassName, Phrases, PlainStatement, SchemeAndValue, TitleCode, known_timezone
 from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
 from node.domain.profile import PROFILES
 from node.domain.words import ENGLISH
@@ -195,6 +196,15 @@ class ModelSettings(_Table):
         return self
 
 
+class LabelSettings(_Table):
+    """[labels]: what readers call the classes, and how their objects are read."""
+
+    aliases: dict[ClassName, Phrases] = {}
+    codes: dict[ClassName, tuple[SchemeAndValue, ...]] = {}
+    titles: dict[TitleCode, PlainStatement] = {}
+    timezone: Annotated[str, AfterValidator(known_timezone)] = ""
+
+
 class GoLiveSettings(_Table):
     """[go_live]: what a model needs before its reports go to clinical peers."""
 
@@ -222,6 +232,7 @@ class Settings(_Table):
     commitment: CommitmentSettings = CommitmentSettings()
     models: tuple[ModelSettings, ...] = ()
     go_live: GoLiveSettings = GoLiveSettings()
+    labels: LabelSettings = LabelSettings()
     log: LogSettings = LogSettings()
 
     @property

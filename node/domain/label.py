@@ -54,6 +54,51 @@ class LabelRule(StrEnum):
     """An operator settled what could not be read, or what readers disagree on."""
 
 
+class Verdict(StrEnum):
+    """What became of an object that may carry labels."""
+
+    UNREAD = "unread"
+    """It waits to be read, or could not be: its state says which."""
+
+    LABELLED = "labelled"
+    """It gave labels."""
+
+    EXCLUDED = "excluded"
+    """It calls images unfit: these are in no training set."""
+
+    UNMAPPED = "unmapped"
+    """A person says something that no rule reads; an operator settles it."""
+
+    IGNORED = "ignored"
+    """It is not for labels: a rejection note, or something that no person says."""
+
+    DISMISSED = "dismissed"
+    """An operator said that it labels nothing."""
+
+
+class LabelState(StrEnum):
+    """What counts of a label by now."""
+
+    CURRENT = "current"
+    """It counts for at least one image that is here."""
+
+    CONFLICT = "conflict"
+    """Readers disagree on every image that it could count for: none of their labels does, until one of them changes
+    the label or an operator settles it."""
+
+    SUPERSEDED = "superseded"
+    """Its reader said something newer, or an operator settled what readers disagreed on."""
+
+    EXCLUDED = "excluded"
+    """Its images were rejected, or a reader called them unfit."""
+
+    OTHER_PATIENT = "other_patient"
+    """Its source names another patient than the study; it counts once a merge says that they are one."""
+
+    PARKED = "parked"
+    """No image is here that it could count for; it counts once one comes."""
+
+
 class LabelLevel(StrEnum):
     """What a label was given for."""
 

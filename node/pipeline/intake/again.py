@@ -19,7 +19,7 @@ from node.pipeline.intake.recording import Recorder
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.intake.unrecorded import removed_on_failure
 from node.pipeline.kept import KeptFile, opened
-from node.store import audit, findings, instances, paths, rejecting, rejections, synthetic
+from node.store import audit, findings, instances, label_inbox, paths, rejecting, rejections, synthetic
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -221,8 +221,9 @@ class Copies:
         changed = held is not None and patient_key(header) != patient_key(held.header)
         if held is not None and held.kind is InstanceKind.IMAGE:
             self._compose_again(tx, held, studies if changed else turned)
-        if held is not None and held.kind is InstanceKind.OTHER:  # a rejection note that was corrected
+        if held is not None and held.kind is InstanceKind.OTHER:  # a rejection note or a label that was corrected
             rejections.read_again(tx, header.sop_instance_uid, now)
+            label_inbox.read_again(tx, now, header.sop_instance_uid)
         if verdict.heals:
             findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
         _note(tx, now, "revision stored", came, identity_changed=changed)

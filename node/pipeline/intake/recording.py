@@ -18,7 +18,7 @@ from node.pipeline.analysis.waiting import Came, Waiting
 from node.pipeline.delivery.standing import watched
 from node.pipeline.intake.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
-from node.store import audit, backfills, closing, queue, rejections
+from node.store import audit, backfills, closing, label_inbox, queue, rejections
 from node.store.arrivals import Known, add_all, known_among
 from node.store.audit import Entry
 from node.store.choices import Origin
@@ -85,7 +85,7 @@ class Recorder:
                 jobs.append(None)
                 continue
             decision = fresh[came.sop_instance_uid] = self._decided(came, facts)
-            jobs.append(len(decision.reading) + decision.may_reject)
+            jobs.append(len(decision.reading) + decision.may_label)
         if fresh:
             self._write(tx, list(fresh.values()), event)
         return jobs
@@ -140,6 +140,7 @@ class Recorder:
             add_all(tx, [one.new for one in decisions])
             queue.enqueue_reads(tx, [read for one in decisions for read in self._reads(one)], now)
             rejections.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
+            label_inbox.add(tx, dict(one.of_study() for one in decisions if one.may_label), now)
             self._await(tx, self._waiting.after_images(tx, (came for one in decisions for came in one.causes()), now))
         audit.add_all(tx, [one.entry(event) for one in decisions])
 
@@ -177,6 +178,16 @@ class _Decision:
     def may_reject(self) -> bool:
         """Whether it is to be opened, because it may be a rejection note; one of this node's own is none."""
         return self.new.header.sop_class_uid == KEY_OBJECT_SELECTION and self.new.kind is InstanceKind.OTHER
+
+    @property
+    def may_label(self) -> bool:
+        """Whether it is to be opened, because a person may say in it what an image shows; rejection notes among it."""
+        is_of_persons = self.new.header.sop_class_uid in label_inbox.LABEL_SOP_CLASSES
+        return is_of_persons and self.new.kind is InstanceKind.OTHER
+
+    def of_study(self) -> tuple[str, str]:
+        """Return its SOP Instance UID and its Study Instance UID."""
+        return self.new.header.sop_instance_uid, self.new.header.study_instance_uid
 
     @property
     def is_fetched(self) -> bool:

@@ -1,0 +1,180 @@
+"""Objects that may carry labels, read: what they say is recorded in the transaction that settles them.
+
+It runs apart from receiving. Whatever an object holds, it is read, listed with the reason why it labels nothing, or
+buried with the reason why it cannot be read; a kill in between has it read again, which changes nothing.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from node.dicom.label_object import read_label_object
+from node.domain.label import Label, LabelRule, Verdict
+from node.domain.label_document import LabelDocument, NamedImage
+from node.domain.lifecycle import State
+from node.pipeline.failure import described, is_permanent
+from node.pipeline.labels.findings import Word
+from node.pipeline.labels.policy import LabelPolicy
+from node.pipeline.labels.rules import Known, Understood, understood
+from node.store import audit, label_inbox, labels, own_reports
+from node.store.audit import Entry
+from node.store.database import Database, Transaction
+from node.store.files import InstanceFiles
+from node.store.label_inbox import ClaimedObject, ObjectRead
+from node.store.merges import PatientName
+from node.telemetry import logger
+
+_log = logger("pipeline.labels")
+
+
+class LabelReader:
+    """Handles objects that may carry labels.
+
+    Parameters
+    ----------
+    database, files
+        Where rows and bytes are kept.
+    policy
+        How the site reads labels.
+    device_uids
+        Device UIDs of this node's own models.
+    clock
+        The time now, aware.
+    jitter
+        Random source of the backoff.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: InstanceFiles,
+        policy: LabelPolicy,
+        device_uids: frozenset[str],
+        clock: Callable[[], datetime],
+        jitter: random.Random,
+    ) -> None:
+        self._database, self._files, self._policy = database, files, policy
+        self._device_uids, self._clock, self._jitter = device_uids, clock, jitter
+
+    def handle(self, claimed: ClaimedObject) -> None:
+        """Read an object, and record what it says.
+
+        Raises
+        ------
+        Permanent
+            It cannot be read.
+        """
+        document = read_label_object(self._files.path(claimed.path))
+        known = self._database.read(lambda tx: _known(tx, document, self._device_uids))
+        said = understood(document, self._policy.vocabulary, self._policy.titles, known)
+        self._database.write(lambda tx: self._record(tx, claimed, document, said))
+        _log.info("label object read", sop_instance_uid=claimed.sop_instance_uid, verdict=said.verdict.value)
+
+    def fail(self, claimed: ClaimedObject, error: Exception) -> None:
+        """Settle an object whose `handle` raised; one that cannot be read stays in the listing with the reason."""
+        reason, permanent = described(error), is_permanent(error)
+
+        def work(tx: Transaction) -> None:
+            now = self._clock()
+            state = label_inbox.fail(tx, claimed, now, reason, permanent=permanent, jitter=self._jitter)
+            if state is State.BURIED:
+                audit.add(tx, now, "label object not read", *_of(claimed), reason=reason)
+
+        self._database.write(work)
+
+    def _record(self, tx: Transaction, claimed: ClaimedObject, document: LabelDocument, said: Understood) -> None:
+        now = self._clock()
+        reader = document.persons[0] if document.persons else f"somebody at {claimed.calling_ae_title}"
+        made_at = self._made_at(document, claimed)
+        shown = document.said if said.verdict is not Verdict.IGNORED else ""
+        read = ObjectRead(said.verdict, said.reason, shown, reader, made_at, document.images)
+        if not label_inbox.settle(tx, claimed, now, read):
+            return
+        base = Label(
+            *("", "", "", "", False),
+            reader=reader,
+            made_at=made_at,
+            source_uid=claimed.sop_instance_uid,
+            source_kind=document.kind,
+            rule=LabelRule.FINDING_CODE,
+            result_visible=None,
+        )
+        found = [label for word in said.words for label in labels_of(word, base)]
+        time_is_known = document.made_at is not None
+        seen = [_with_visibility(tx, label, time_is_known=time_is_known) for label in found]
+        patient = PatientName(document.patient_id, document.issuer_of_patient_id)
+        recorded = labels.record(tx, claimed.sop_instance_uid, seen, patient, now)
+        labels.exclude(tx, claimed.sop_instance_uid, said.excluded, reader, now)
+        note(tx, now, recorded.added)
+        if said.verdict in (Verdict.UNMAPPED, Verdict.EXCLUDED):
+            event = "label object not understood" if said.verdict is Verdict.UNMAPPED else "images called unfit"
+            audit.add(tx, now, event, *_of(claimed), reason=said.reason, reader=reader)
+
+    def _made_at(self, document: LabelDocument, claimed: ClaimedObject) -> datetime:
+        """Return when it was made: never after it came, whatever the clock or the zone of its maker."""
+        received_at = claimed.received_at
+        return received_at if document.made_at is None else min(self._policy.aware(document.made_at), received_at)
+
+
+def labels_of(word: Word, base: Label) -> list[Label]:
+    """Return the labels that a word is, one for each image that it names, or for each study.
+
+    Parameters
+    ----------
+    word
+        What is said.
+    base
+        Who says it, when, and where.
+    """
+    said = replace(base, class_name=word.class_name, present=word.present, rule=word.rule)
+    each = [_of_image(said, image) for image in word.images]
+    return each + [replace(said, study_instance_uid=uid) for uid in word.studies]
+
+
+def note(tx: Transaction, now: datetime, added: tuple[Label, ...], who: str = "") -> None:
+    """Add labels to the timelines of their studies; what readers wrote stands in no timeline."""
+    by = {"by": who} if who else {}
+    entries = [
+        Entry(now, "label recorded", label.study_instance_uid, label.sop_instance_uid, _told(label) | by)
+        for label in added
+    ]
+    audit.add_all(tx, entries)
+
+
+def _told(label: Label) -> dict[str, object]:
+    return {
+        "class": label.class_name,
+        "present": label.present,
+        "reader": label.reader,
+        "rule": label.rule,
+        "source": label.source_uid,
+        "result_visible": label.result_visible,
+    }
+
+
+def _of_image(said: Label, image: NamedImage) -> Label:
+    return replace(
+        said,
+        study_instance_uid=image.study_instance_uid,
+        series_instance_uid=image.series_instance_uid,
+        sop_instance_uid=image.sop_instance_uid,
+    )
+
+
+def _with_visibility(tx: Transaction, label: Label, *, time_is_known: bool) -> Label:
+    """Return a label with whether a result had been delivered by then; who assesses a result has seen it."""
+    if label.rule is LabelRule.ASSESSMENT:
+        return replace(label, result_visible=True)
+    return replace(label, result_visible=labels.result_visible(tx, label, time_is_known=time_is_known))
+
+
+def _known(tx: Transaction, document: LabelDocument, device_uids: frozenset[str]) -> Known:
+    named = {image.sop_instance_uid for image in document.images}
+    studies = {image.study_instance_uid for image in document.images} | {document.study_instance_uid}
+    tracked = {finding.tracking_uid for finding in document.findings} - {""}
+    return Known(device_uids, own_reports.among(tx, named), own_reports.said_under(tx, studies, tracked))
+
+
+def _of(claimed: ClaimedObject) -> tuple[str, str]:
+    return claimed.study_instance_uid, claimed.sop_instance_uid
