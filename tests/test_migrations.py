@@ -20,6 +20,7 @@ from node.store import label_tables as _label_tables  # noqa: F401 - its tables 
 from node.store import learning_tables as _learning_tables  # noqa: F401 - its tables join the metadata
 from node.store import operation_tables as _operation_tables  # noqa: F401 - its tables join the metadata
 from node.store import schema
+from node.store import version_tables as _version_tables  # noqa: F401 - its tables join the metadata
 from node.store.database import Database, DatabaseUnavailable
 from node.store.tables import Base
 from tests.support.postgres import empty_postgres_url, postgres_server
@@ -276,6 +277,12 @@ def test_no_revision_imports_the_node() -> None:
             names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
             names += [statement.module or ""] if isinstance(statement, ast.ImportFrom) else []
             assert not [name for name in names if name.split(".")[0] in {"node", "models"}], file
+
+
+def test_a_revision_is_named_as_its_file_begins_and_the_highest_is_the_newest() -> None:
+    """A start reads the names alone: it has no use for Alembic, which takes longer to load."""
+    assert schema._known_revisions() == {script.revision for script in _scripts().walk_revisions()}
+    assert schema.head() == _scripts().get_current_head()
 
 
 def test_the_wheel_brings_its_migrations_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import ArgumentError
 
 from node.domain.errors import OperatorError
 from node.store.header_text import HeaderText
-from node.store.patience import ImpatientConnection
 from node.store.statement import execute
 
 LONGEST_WAIT_S = 5.0
@@ -134,6 +133,8 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
     answer_within_s
         How long a statement may take, and the server be silent in a commit; None for ever, as migrations may take.
     """
+    from node.store.patience import ImpatientConnection  # noqa: PLC0415 - it loads the driver of a server
+
     engine = create_engine(
         parse(url),
         hide_parameters=True,  # they hold patient data

@@ -4,9 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -25,22 +24,17 @@ _SQLITE_MAY_PASS = {
     sqlite3.SQLITE_PROTOCOL,
 }
 
-_POSTGRESQL_RUN_AGAIN = (
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.UniqueViolation,  # two receivers wrote the same row at once: run again, the second sees the first
-)
 
-_POSTGRESQL_MAY_PASS = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,  # a server that fails over is a read-only standby for a while
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
+class _OfServer(Protocol):
+    """What `node.store.server_failures` says of an error."""
 
+    def is_of_driver(self, cause: object) -> bool: ...
 
-_POSTGRESQL_CONCERNS_ALL = ("08", "25006", "53", "55P03", "57", "58")
-"""SQLSTATEs: no connection, read-only, no room, a lock not granted in time, shut down by someone, broken disk."""
+    def may_pass(self, cause: object) -> bool: ...
+
+    def lost_a_race(self, cause: object) -> bool: ...
+
+    def concerns_all(self, cause: object) -> bool: ...
 
 
 class LostInCommitError(DBAPIError):
@@ -67,7 +61,7 @@ def may_pass(error: SQLAlchemyError) -> bool:
     if isinstance(cause, sqlite3.Error):
         # the low byte is the primary code, the rest refines it; an error raised by the module itself has no code
         return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _SQLITE_MAY_PASS
-    return error.connection_invalidated or isinstance(cause, _POSTGRESQL_MAY_PASS)
+    return error.connection_invalidated or _server().may_pass(cause)
 
 
 def concerns_all(error: SQLAlchemyError) -> bool:
@@ -76,10 +70,7 @@ def concerns_all(error: SQLAlchemyError) -> bool:
     A row lock that was waited for in vain counts: whoever came with it has waited as long.
     """
     cause = getattr(error, "orig", None)
-    if not isinstance(cause, psycopg.Error):
-        return may_pass(error)
-    state = cause.sqlstate  # None: the client lost the server, or never reached it
-    return may_pass(error) and (state is None or state.startswith(_POSTGRESQL_CONCERNS_ALL))
+    return may_pass(error) and (_is_embedded(cause) or _server().concerns_all(cause))
 
 
 def has_given_up(connection: Connection) -> bool:
@@ -96,7 +87,9 @@ def is_damaged(error: SQLAlchemyError) -> bool:
 
 def worth_another_run(error: SQLAlchemyError) -> bool:
     """Return whether the same work, run again at once, may well succeed: it lost a race on PostgreSQL."""
-    return isinstance(error, DBAPIError | IntegrityError) and isinstance(error.orig, _POSTGRESQL_RUN_AGAIN)
+    if not isinstance(error, DBAPIError | IntegrityError) or _is_embedded(error.orig):
+        return False
+    return _server().lost_a_race(error.orig)
 
 
 class InCommit:
@@ -151,7 +144,8 @@ def as_seen(error: BaseException) -> BaseException:
         return error
     cause = error.orig if isinstance(error, DBAPIError) else error
     # the words of whatever else came up may quote what was being written
-    words = str(cause).strip() if isinstance(cause, psycopg.Error | sqlite3.Error | SQLAlchemyError) else ""
+    known = isinstance(cause, sqlite3.Error | SQLAlchemyError) or _server().is_of_driver(cause)
+    words = str(cause).strip() if known else ""
     first_line = (words or type(cause).__name__).splitlines()[0]
     kind = CommitUncertain if isinstance(error, LostInCommitError) else DatabaseUnavailable
     return kind(f"the database is not available: {first_line}")
@@ -163,3 +157,13 @@ def given_up(error: BaseException | None) -> DatabaseUnavailable:
         error = error.__context__
     reason = str(error) if isinstance(error, sqlite3.Error) else "it gave up a transaction"
     return DatabaseUnavailable(f"the database is not available: {reason}")
+
+
+def _is_embedded(cause: object) -> bool:
+    return isinstance(cause, sqlite3.Error)
+
+
+def _server() -> _OfServer:
+    from node.store import server_failures  # noqa: PLC0415 - it loads the driver of a server
+
+    return server_failures

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
@@ -29,6 +29,9 @@ from node.store import engines
 from node.store.database import Transaction
 from node.store.statement import Statement
 from node.telemetry import logger
+
+if TYPE_CHECKING:
+    import psycopg
 
 CHANNEL = "pacs_node_work"
 
@@ -56,6 +59,8 @@ def ring(url: str) -> None:
     """
     file = engines.sqlite_file(url)
     if file is None:
+        import psycopg  # noqa: PLC0415 - a node on SQLite does not load it
+
         with contextlib.suppress(psycopg.Error), _connection(url) as connection:
             connection.execute(f"NOTIFY {CHANNEL}")
         return
@@ -95,7 +100,7 @@ class Listener:
                 for _ in self._notices() if file is None else self._rings(file):
                     said = ""
                     self._wake()
-            except (psycopg.Error, OSError) as error:
+            except _errors(file) as error:
                 why = _in_words(error)
                 if not self._ending.is_set() and why != said:  # what goes on is said once
                     said = why
@@ -127,8 +132,19 @@ class Listener:
                 yield
 
 
-def _connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
+def _errors(file: Path | None) -> tuple[type[Exception], ...]:
+    """Return what a lost connection raises: a bell's socket, or also the driver of a server."""
+    if file is not None:
+        return (OSError,)
+    import psycopg  # noqa: PLC0415 - a node on SQLite does not load it
+
+    return psycopg.Error, OSError
+
+
+def _connection(url: str) -> "psycopg.Connection[tuple[object, ...]]":
     """Return a connection past SQLAlchemy, which has no word for notices."""
+    import psycopg  # noqa: PLC0415 - a node on SQLite does not load it
+
     parsed = make_url(url).set(drivername="postgresql")
     limits = engines.reaching(engines.ANSWER_WITHIN_S)
     return psycopg.connect(parsed.render_as_string(hide_password=False), autocommit=True, **limits)

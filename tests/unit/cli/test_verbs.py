@@ -23,9 +23,10 @@ def test_every_verb_is_found_where_the_command_line_looks_first() -> None:
         assert callback.__module__ == f"node.cli.{file}"
 
 
-def test_a_listing_reads_no_library_of_dicom_and_no_numbers() -> None:
+def test_a_listing_reads_no_library_of_dicom_of_numbers_and_of_servers() -> None:
     """They take longer to load than the listing takes."""
-    heavy, listings = ("pydicom", "pynetdicom", "numpy"), ("studies", "queue", "holds", "instances")
+    heavy = ("pydicom", "pynetdicom", "numpy", "alembic", "psycopg")
+    listings = ("studies", "queue", "holds", "instances")
     code = (
         "import sys, typer; from node.cli import application; "
         f"[typer.main.get_group(application).get_command(None, verb) for verb in {listings}]; "
