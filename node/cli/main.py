@@ -21,6 +21,7 @@ _FILE_OF = {
     for file, verbs in {
         "backfill": ("backfill",),
         "checking": ("check",),
+        "conforming": ("conformance",),
         "control": ("hold", "holds", "recall", "rejections", "release"),
         "learn": ("evaluate", "synthesise", "train"),
         "models": ("models",),

@@ -1,0 +1,19 @@
+"""The verb that says how this node conforms."""
+
+from typing import Annotated
+
+import typer
+
+from node.cli.main import application
+from node.cli.output import settings_of
+from node.pipeline.operator.conformance import conformance_statement, integration_statement
+
+
+@application.command()
+def conformance(
+    context: typer.Context,
+    ihe: Annotated[bool, typer.Option("--ihe", help="The IHE integration statement instead.")] = False,
+) -> None:
+    """Print the DICOM conformance statement of this very configuration, as Markdown."""
+    settings = settings_of(context)
+    typer.echo(integration_statement(settings) if ihe else conformance_statement(settings), nl=False)
