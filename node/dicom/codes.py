@@ -15,6 +15,9 @@ def _dcm(value: str, meaning: str) -> CodedConcept:
 
 
 IMAGING_MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
+RESULT_AS_TEXT = CodedConcept("result-as-text", "99PACSNODE", "AI research result, as text")  #: not in the Standard
+SUMMARY = _dcm("121111", "Summary")
+FINDINGS = _dcm("121070", "Findings")
 IMAGE_LIBRARY = _dcm("111028", "Image Library")
 IMAGE_LIBRARY_GROUP = _dcm("126200", "Image Library Group")
 MODALITY = _dcm("121139", "Modality")
@@ -28,6 +31,7 @@ CONCLUSION = _dcm("121077", "Conclusion")
 CERTAINTY_OF_FINDING = _dcm("111012", "Certainty of Finding")
 Z_SCORE = _dcm("113071", "Z-score")
 ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
+SOURCE_IMAGE = _dcm("121322", "Source image for image processing operation")
 PROCESSING_EQUIPMENT = _dcm("109102", "Processing Equipment")
 
 SUMMARY_OF_ANALYSES = _dcm("111065", "Summary of Analyses")

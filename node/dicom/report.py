@@ -9,7 +9,7 @@ DICOM PS3.3 A.35.13, PS3.16 TID 1500
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
@@ -18,11 +18,11 @@ from node.dicom.report_check import check_content, check_report, elements, fitti
 from node.dicom.report_header import report_header
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
-from node.dicom.source import of_patient, source_of
+from node.dicom.source import Source, of_patient, source_of
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
 
-__all__ = ["build_report", "report_text"]
+__all__ = ["build_report", "encoded_document", "report_text"]
 
 
 def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequence[Path | InstanceHeader]) -> bytes:
@@ -45,20 +45,35 @@ def build_report(content: ReportContent, identity: ReportIdentity, sources: Sequ
     OSError
         A source cannot be read.
     """
+    return encoded_document(content, identity, sources, _add_tree)
+
+
+def encoded_document(
+    content: ReportContent,
+    identity: ReportIdentity,
+    sources: Sequence[Path | InstanceHeader],
+    add: Callable[[Dataset, ReportContent, list[Source]], None],
+) -> bytes:
+    """Return a document about a study, encoded and checked as a report is; `add` puts in what it says.
+
+    The other parameters, and what is raised, are those of `build_report`.
+    """
     images = [source_of(image) for image in sources]
     if content.patient is not None:
         images = [of_patient(image, content.patient) for image in images]
     check_content(content, images)
     dataset = report_header(content, identity, images)
-    root = content_tree(content, images)
-    for element in root:
-        dataset[element.tag] = element
+    add(dataset, content, images)
     _declare_private_schemes(dataset)
     character_set = fitting_character_set(dataset, images[0].character_set)
     if character_set:
         dataset.SpecificCharacterSet = character_set
     check_report(dataset)
     return _encoded(dataset)
+
+
+def _add_tree(dataset: Dataset, content: ReportContent, sources: list[Source]) -> None:
+    dataset.update(content_tree(content, sources))
 
 
 def _declare_private_schemes(dataset: Dataset) -> None:

@@ -15,21 +15,16 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentItem,
     ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
-    LanguageOfContentItemAndDescendants,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
-    ObservationContext,
-    ObserverContext,
     QualitativeEvaluation,
     RelationshipTypeValues,
     TextContentItem,
     TrackingIdentifier,
 )
 from pydicom import Dataset
-from pydicom.sr.codedict import codes as standard_codes
 
 from node.dicom import codes
 from node.dicom.report_choice import detailed, number_of_parts
@@ -40,8 +35,8 @@ from node.dicom.report_lines import (
     not_assessed_lines,
     parameter_lines,
     research_lines,
-    serial_number,
 )
+from node.dicom.report_observer import language_of_content, observation_context, separate
 from node.dicom.report_regions import locate
 from node.dicom.report_status import reason_of, reasons_of_study, status_of, status_of_study
 from node.dicom.report_summary import SummaryLine, leading, summary
@@ -70,31 +65,18 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
         for group in _groups_of_image(content, reading, source, [] if position else leading(content, sources))
     ]
     report = MeasurementReport(
-        observation_context=_observation_context(content.model),
+        observation_context=observation_context(content.model),
         procedure_reported=codes.IMAGING_PROCEDURE,
         imaging_measurements=groups,
         title=codes.IMAGING_MEASUREMENT_REPORT,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
-            codes.concept(words_in(content.language).code)
-        ),
+        language_of_content_item_and_descendants=language_of_content(content.language),
     )
     root = report[0]
     measurements = len(root.ContentSequence) - 1
     for position, item in enumerate((_qualitative_evaluations(content, sources), image_library(sources))):
         root.ContentSequence.insert(measurements + position, item)
-    _separate(root)
+    separate(root)
     return root
-
-
-def _observation_context(model: ModelIdentity) -> ObservationContext:
-    device = DeviceObserverIdentifyingAttributes(
-        uid=model.device_uid,
-        name=model.name,
-        manufacturer_name=model.manufacturer,
-        model_name=model.name,
-        serial_number=serial_number(model) or None,
-    )
-    return ObservationContext(ObserverContext(standard_codes.DCM.Device, device))
 
 
 def _qualitative_evaluations(content: ReportContent, sources: list[Source]) -> ContainerContentItem:
@@ -227,11 +209,3 @@ def _conclusion(reason: CodedConcept) -> CodeContentItem:
 def _comments(lines: list[str]) -> list[TextContentItem]:
     """Return an item for each line: viewers draw a text with line breaks as one long line."""
     return [TextContentItem(codes.COMMENT, line, _CONTAINS) for line in lines]
-
-
-def _separate(item: Dataset) -> None:
-    """Set Continuity of Content SEPARATE on every container: CONTINUOUS hides concept names in several viewers."""
-    if item.ValueType == "CONTAINER":
-        item.ContinuityOfContent = "SEPARATE"
-    for child in item.get("ContentSequence", ()):
-        _separate(child)
