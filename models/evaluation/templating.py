@@ -8,10 +8,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def template(name: str) -> Template:
+def template(name: str, folder: Path = TEMPLATES) -> Template:
     """Return a template; what goes into an HTML page is escaped, and a name that does not exist is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=select_autoescape(("html", "html.jinja")),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,6 +5,7 @@
 
 import contextlib
 import os
+import pkgutil
 import pwd
 import shutil
 import signal
@@ -13,15 +14,21 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from node import store
 from node.store import schema
 from node.store.tables import Base
 
 _UNPRIVILEGED = ("postgres", "nobody")
+
+for _module in pkgutil.iter_modules(store.__path__):
+    if _module.name.endswith("tables"):  # every table is emptied, also those that this process has no use for
+        import_module(f"{store.__name__}.{_module.name}")
 
 
 @dataclass(frozen=True, slots=True)

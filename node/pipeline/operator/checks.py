@@ -20,7 +20,7 @@ from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.retain import outlook
 from node.pipeline.opened import open_database
-from node.pipeline.operator import rule_checks
+from node.pipeline.operator import rule_checks, version_checks
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
@@ -62,6 +62,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(registry.all))
             yield from _not_validated(settings, database)
+            yield from version_checks.lines(database)
             yield _clock(database, now)
             yield from _held(database)
             yield from _buried(database)

@@ -8,8 +8,8 @@ and its signature where [[models]] names a public_key: that is the configuration
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Aggregation, Rule
-from node.pipeline.registry import go_live, signers
+from node.pipeline.registry import go_live, signers, versions
 from node.pipeline.served import Served
 from node.store import audit, registry
 from node.store.database import Database, Transaction
+from node.store.model_versions import Change
 from node.store.registry import Registration
 from node.store.tables import Mode
 
@@ -237,17 +238,26 @@ def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]
     for registration in configured:
         database.write(lambda tx, registration=registration: registry.seed(tx, registration))  # type: ignore[misc]
     keys = public_keys(settings)
-    for row in signers.served_rows(settings, database.read(registry.all)):
-        version = version_of(opened(row.bundle, keys.get(row.name)))
-        if version != row.version:
-            database.write(lambda tx, row=row, version=version: _note_version(tx, row, version, clock()))  # type: ignore[misc]
+    rows = signers.served_rows(settings, database.read(registry.all))
+    manifests = {row.name: opened(row.bundle, keys.get(row.name)) for row in rows}
+    database.write(lambda tx: _follow_bundles(tx, rows, manifests, clock()))
     database.write(lambda tx: go_live.enforce(tx, clock(), required=require_validation))
     return signers.served_rows(settings, database.read(registry.all))
 
 
-def _note_version(tx: Transaction, row: Registration, version: str, now: datetime) -> None:
-    registry.set_version(tx, row.name, version)
-    audit.add(tx, now, "model version changed", model=row.name, before=row.version, after=version)
+def _follow_bundles(
+    tx: Transaction, rows: Sequence[Registration], manifests: Mapping[str, Manifest], now: datetime
+) -> None:
+    """Let both registries say which version each bundle holds by now."""
+    for row in rows:
+        if registry.get(tx, row.name) != row:
+            continue  # an operator changed it meanwhile, and entered what serves now
+        version = version_of(manifests[row.name])
+        if version != row.version:
+            registry.set_version(tx, row.name, version)
+            audit.add(tx, now, "model version changed", model=row.name, before=row.version, after=version)
+        change = Change(now, "", "served at the start of the node")
+        versions.follow(tx, replace(row, version=version), manifests[row.name], change)
 
 
 def registration_of(model: ModelSettings, *, require_validation: bool) -> Registration:

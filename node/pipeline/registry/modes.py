@@ -18,11 +18,12 @@ from node.domain.errors import OperatorError
 from node.domain.finding import Outcome
 from node.domain.rule import Rule
 from node.pipeline.opened import open_database
-from node.pipeline.registry import go_live, signers
+from node.pipeline.registry import go_live, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
 from node.store import agreement, audit, registry, turned_away
 from node.store.agreement import Pair
 from node.store.database import Transaction
+from node.store.model_versions import Change
 from node.store.registry import Registration
 from node.store.tables import Mode
 
@@ -137,8 +138,15 @@ def configure(settings: Settings, name: str, now: datetime) -> str:
         tables = ", ".join(model.name for model in settings.models) or "none"
         raise OperatorError(f"config.toml has no [[models]] table named {name!r}; it has: {tables}")
     wanted = registration_of(table, require_validation=settings.go_live.require_validation)
+    manifest = opened(table.bundle, table.public_key)
     signers.remember(settings)
-    changes = _changed(settings, lambda tx: _configure(tx, wanted, now, settings))
+
+    def change(tx: Transaction) -> list[str]:
+        changes = _configure(tx, wanted, now, settings)
+        versions.follow(tx, wanted, manifest, Change(now, "", "config.toml, taken over by models configure"))
+        return changes
+
+    changes = _changed(settings, change)
     return f"model {name}: {'; '.join(changes) or 'the registry says the same already'}"
 
 

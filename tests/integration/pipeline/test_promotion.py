@@ -1,0 +1,312 @@
+"""Which version serves: entered, promoted, taken back, by two operators at once, and through kills."""
+
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.pipeline.learning.promotion import promote, rollback
+from node.pipeline.learning.promotion_steps import PromotionStep
+from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
+from node.pipeline.operator.checks import check
+from node.pipeline.registry import challengers, modes
+from node.pipeline.registry.catalogue import bundle_path, catalogue_of, seeded
+from node.store import model_versions, registry, validations
+from node.store.model_versions import Version
+from node.store.tables import Mode
+from node.store.validations import RecordedValidation
+from node.store.version_tables import VersionState
+from tests.support.house import House
+from tests.support.nodes import CHECKOUT
+from tests.support.versions import another_version, challenger
+from tests.test_docs import documented_json_keys
+
+NOW = datetime(2026, 5, 2, tzinfo=UTC)
+
+
+def _settings(house: House, *, required: bool = False, **more: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
+            "database": {"url": house.url},
+            "models": [{"name": "starter"}],
+            "go_live": {"require_validation": required},
+            **more,
+        }
+    )
+
+
+@pytest.fixture
+def settings(house: House) -> Settings:
+    """Give a site that asks for no validation, with the starter registered."""
+    settings = _settings(house)
+    seeded(settings, house.database, lambda: NOW)
+    return settings
+
+
+def _serving(house: House) -> str:
+    """Return which version serves, as both registries say."""
+    row = house.database.read(lambda tx: registry.get(tx, "starter"))
+    found = house.database.read(lambda tx: model_versions.serving(tx, "starter"))
+    assert row is not None
+    assert found is not None
+    assert (row.version, row.bundle) == (found.version, found.bundle)
+    return found.version
+
+
+def _state(house: House, version: str) -> VersionState:
+    found = house.database.read(lambda tx: model_versions.get(tx, "starter", version))
+    assert found is not None
+    return found.state
+
+
+def test_a_start_enters_what_serves(house: House, settings: Settings) -> None:
+    """With the digests of bundle and data, its Device UID and what was measured; the next start adds nothing."""
+    seeded(settings, house.database, lambda: NOW)
+    (row,) = versions(settings)
+    assert set(row) == set(documented_json_keys("models versions"))
+    assert set(VERSIONS_COLUMNS) <= set(row)
+    assert (row["state"], row["version"], row["bundle_there"]) == ("serving", _serving(house), True)
+    assert row["device_uid"].startswith("2.25.")
+    assert len(row["data_digests"]["training"]) == 64
+    assert row["figures"]["test"]["auc"] > 0.9
+
+
+def test_a_promoted_version_serves_without_a_restart(house: House, settings: Settings, tmp_path: Path) -> None:
+    """The champion is a former version, and one command brings it back, and no further."""
+    first = _serving(house)
+    catalogue = catalogue_of(settings, house.database, house.database.read(registry.all))
+    second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
+    said = promote(settings, "starter", second, "Dr. Doe", NOW)
+    assert said == f"model starter: {first} -> {second}, approved by Dr. Doe; counts with the next analysis"
+    assert (_serving(house), _state(house, first)) == (second, VersionState.FORMER)
+    assert catalogue.served("starter").identity.version == second
+    assert f"{second} -> {first}, rolled back by Dr. Roe" in rollback(settings, "starter", "Dr. Roe", NOW)
+    assert (_serving(house), _state(house, second)) == (first, VersionState.FORMER)
+    assert catalogue.served("starter").identity.version == first
+    with pytest.raises(OperatorError, match="there is nothing to go back to"):
+        rollback(settings, "starter", "Dr. Roe", NOW)
+
+
+def test_rollbacks_go_back_step_by_step(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Each to the version that served before; what was taken back is not come back to."""
+    served = [_serving(house)]
+    for number in "23":
+        served.append(challenger(house.database, another_version(tmp_path / number, number), served[-1]))
+        promote(settings, "starter", served[-1], "Dr. Doe", NOW)
+    for version in served[-2::-1]:
+        rollback(settings, "starter", "Dr. Roe", NOW)
+        assert _serving(house) == version
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "words"),
+    [
+        ("refused", VersionState.REFUSED, "the gate's verdict is refused"),
+        ("shadow", VersionState.SHADOW, "the gate's verdict is shadow"),
+        ("", VersionState.SHADOW, "the gate never judged it"),
+    ],
+)
+def test_what_the_gate_did_not_pass_is_not_promoted(
+    house: House, settings: Settings, tmp_path: Path, outcome: str, state: VersionState, words: str
+) -> None:
+    """Whoever says so; the champion serves on."""
+    first = _serving(house)
+    second = challenger(house.database, another_version(tmp_path / "2", "2"), first, outcome, state)
+    with pytest.raises(OperatorError, match=words):
+        promote(settings, "starter", second, "Dr. Doe", NOW)
+    assert _serving(house) == first
+
+
+def test_a_verdict_against_another_champion_does_not_count(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Two passed against the first; once one of them serves, nobody knows whether the other is as good."""
+    first = _serving(house)
+    second, third = (challenger(house.database, another_version(tmp_path / n, n), first) for n in "23")
+    promote(settings, "starter", second, "Dr. Doe", NOW)
+    with pytest.raises(OperatorError, match=r"was judged against 1\..*, and 2\.0\.0\+.* serves by now"):
+        promote(settings, "starter", third, "Dr. Doe", NOW)
+    with pytest.raises(OperatorError, match=r"serves already \(promoted by Dr\. Doe, 2026-05-02"):
+        promote(settings, "starter", second, "Dr. Roe", NOW)
+
+
+def test_names_that_are_not_known_are_refused_in_words(house: House, settings: Settings) -> None:
+    """A model, a version, and nobody's approval."""
+    with pytest.raises(OperatorError, match="no model 'other'; registered: starter"):
+        promote(settings, "other", "1", "Dr. Doe", NOW)
+    with pytest.raises(OperatorError, match="no version '1'; it has: 1"):
+        promote(settings, "starter", "1", "Dr. Doe", NOW)
+    with pytest.raises(OperatorError, match="--by names who approves") as refused:
+        promote(settings, "starter", "1", " ", NOW)
+    assert refused.value.exit_code == 2
+
+
+def test_a_bundle_that_has_changed_is_not_promoted(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Neither one that does not fit its manifest, nor another version in its folder, nor one that was swept."""
+    first, folder = _serving(house), another_version(tmp_path / "2", "2")
+    second = challenger(house.database, folder, first)
+    (folder / "classifier.npz").unlink()
+    with pytest.raises(OperatorError, match="cannot be used"):
+        promote(settings, "starter", second, "Dr. Doe", NOW)
+    folder.rename(tmp_path / "gone")
+    another_version(tmp_path / "2", "3")
+    with pytest.raises(OperatorError, match=rf"holds version 3\.0\.0\+.* by now, not {second[:5]}"):
+        promote(settings, "starter", second, "Dr. Doe", NOW)
+    row = house.database.read(lambda tx: model_versions.get(tx, "starter", second))
+    assert row is not None
+    house.database.write(lambda tx: model_versions.swept(tx, row, NOW))
+    with pytest.raises(OperatorError, match="was removed on 2026-05-02"):
+        promote(settings, "starter", second, "Dr. Doe", NOW)
+    assert _serving(house) == first
+
+
+def test_of_two_operators_at_once_one_wins_and_the_other_is_told(
+    house: House, settings: Settings, tmp_path: Path
+) -> None:
+    """Both have looked before either has written."""
+    first = _serving(house)
+    chosen = [challenger(house.database, another_version(tmp_path / n, n), first) for n in "23"]
+    together = threading.Barrier(2)
+
+    def reached(step: PromotionStep) -> None:
+        if step is PromotionStep.OPENED:
+            together.wait(20)
+
+    def order(version: str) -> str:
+        try:
+            return promote(settings, "starter", version, f"Dr. {version[0]}", NOW, reached=reached)
+        except OperatorError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(order, chosen))
+    winner = _serving(house)
+    assert winner in chosen
+    told = said[1 - chosen.index(winner)]
+    assert f"meanwhile {winner} serves (promoted by Dr. {winner[0]}, 2026-05-02" in told
+    assert "nothing was changed" in told
+
+
+def _active(house: House, *names: str) -> Settings:
+    """Return a site that asks for validations, whose starter is active with one."""
+    settings = _settings(house, required=True)
+    _validate(house, "starter", _serving(house))
+    modes.set_mode(settings, "starter", "active", NOW)
+    return settings
+
+
+def _validate(house: House, model: str, version: str) -> None:
+    recorded = RecordedValidation(model, version, "Dr. Doe", NOW, "ab" * 32, {})
+    house.database.write(lambda tx: validations.record(tx, recorded))
+
+
+def _mode(house: House, name: str = "starter") -> Mode | None:
+    row = house.database.read(lambda tx: registry.get(tx, name))
+    return None if row is None else row.mode
+
+
+def test_an_active_model_is_not_silenced_by_a_promotion(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Its new version is another device, without a validation: that it goes into shadow must be said."""
+    first, asking = _serving(house), _active(house)
+    second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
+    with pytest.raises(OperatorError, match=r"it would go into shadow.*--into-shadow"):
+        promote(asking, "starter", second, "Dr. Doe", NOW)
+    assert (_serving(house), _mode(house)) == (first, Mode.ACTIVE)
+    assert "it goes into shadow" in promote(asking, "starter", second, "Dr. Doe", NOW, into_shadow=True)
+    assert (_serving(house), _mode(house)) == (second, Mode.SHADOW)
+
+
+def test_a_validation_from_its_time_in_shadow_counts(house: House, settings: Settings, tmp_path: Path) -> None:
+    """It is of the very device; the challenger reads no longer beside the champion that it became."""
+    first, asking = _serving(house), _active(house)
+    folder = another_version(tmp_path / "2", "2")
+    second = challenger(house.database, folder, first)
+    row = house.database.read(lambda tx: model_versions.get(tx, "starter", second))
+    assert row is not None
+    assert house.database.write(lambda tx: challengers.begin(tx, row))
+    name = challengers.name_of("starter")
+    assert _mode(house, name) is Mode.SHADOW
+    _validate(house, name, second)
+    assert "shadow" not in promote(asking, "starter", second, "Dr. Doe", NOW)
+    assert (_serving(house), _mode(house), _mode(house, name)) == (second, Mode.ACTIVE, Mode.OFF)
+
+
+def test_a_challenger_is_no_model_by_itself(house: House, settings: Settings, tmp_path: Path) -> None:
+    """It has no versions under its own name, a newer one takes its place, and a model of that name is left alone."""
+    first = _serving(house)
+    for number in "23":
+        version = challenger(house.database, another_version(tmp_path / number, number), first)
+        row = house.database.read(lambda tx, version=version: model_versions.get(tx, "starter", version))
+        assert house.database.write(lambda tx, row=row: challengers.begin(tx, row))
+    seeded(settings, house.database, lambda: NOW)
+    assert {one["model"] for one in versions(settings)} == {"starter"}
+    named = house.database.read(lambda tx: registry.get(tx, challengers.name_of("starter")))
+    assert named is not None
+    assert named.version == version
+    mine = replace(named, version="mine", bundle="starter")
+    house.database.write(lambda tx: registry.put(tx, mine))
+    assert not house.database.write(lambda tx: challengers.begin(tx, row))
+    assert house.database.read(lambda tx: registry.get(tx, mine.name)) == mine
+
+
+def test_what_config_toml_brings_is_a_version_too(house: House, settings: Settings, tmp_path: Path) -> None:
+    """And one command takes it back."""
+    first = _serving(house)
+    newer = _settings(house, models=[{"name": "starter", "bundle": str(another_version(tmp_path / "2", "2"))}])
+    modes.configure(newer, "starter", NOW)
+    assert _serving(house).startswith("2.0.0+")
+    rollback(newer, "starter", "Dr. Roe", NOW)
+    assert _serving(house) == first
+
+
+def test_the_database_lets_one_version_serve(house: House, settings: Settings) -> None:
+    """Whatever a program does."""
+    second = Version("starter", "2", VersionState.SERVING, NOW, NOW)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        house.database.write(lambda tx: model_versions.add(tx, second))
+
+
+@pytest.mark.parametrize("step", PromotionStep)
+def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
+    house: House, settings: Settings, tmp_path: Path, step: PromotionStep
+) -> None:
+    """In both registries; the same order afterwards ends with the new one."""
+    first = _serving(house)
+    second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
+    configuration = tmp_path / "config.toml"
+    configuration.write_text(
+        f'[node]\nae_title = "PACSNODE"\ndata_dir = "{house.folder}"\n[database]\nurl = "{house.url}"\n'
+        '[go_live]\nrequire_validation = false\n[[models]]\nname = "starter"\n'
+        '[[peers]]\nname = "ct"\nae_title = "CT"\nhost = "localhost"\nport = 104\nmay_send = true\n',
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "tests.support.killed_promotion", str(configuration), second, step]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert _serving(house) == (second if step is PromotionStep.COMMITTED else first)
+    if step is not PromotionStep.COMMITTED:
+        promote(settings, "starter", second, "Dr. Doe", NOW)
+    assert _serving(house) == second
+
+
+def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings, tmp_path: Path) -> None:
+    """A challenger that waits for approval, and a former version whose bundle nobody could come back to."""
+    first = _serving(house)
+    second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
+    promote(settings, "starter", second, "Dr. Doe", NOW)
+    third = challenger(house.database, another_version(tmp_path / "3", "3"), second)
+    said = [line.text for line in check(settings, Path("config.toml"), NOW) if line.subject == "model starter"]
+    assert any(f"version {third} awaits approval" in text and "models promote starter" in text for text in said)
+    assert not any("cannot be gone back to" in text for text in said)
+    house.execute("UPDATE model_versions SET bundle = '/no/bundle' WHERE state = 'former'")
+    said = [line.text for line in check(settings, Path("config.toml"), NOW) if line.subject == "model starter"]
+    assert any("cannot be gone back to" in text for text in said)
+    assert bundle_path("starter").is_dir()
