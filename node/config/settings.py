@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from node.config.gate import GateSettings
 from node.config.label_terms import ClassName, Phrases, PlainStatement, SchemeAndValue, TitleCode, known_timezone
 from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
 from node.domain.profile import PROFILES
@@ -21,6 +22,12 @@ def _ae_title(value: str) -> str:
 def _youngest_first(value: tuple[float, float]) -> tuple[float, float]:
     if not 0 <= value[0] <= value[1]:
         raise ValueError("the youngest age comes first, then the oldest, both in years and not below 0")
+    return value
+
+
+def _five_fields(value: str) -> str:
+    if value and len(value.split()) != 5:
+        raise ValueError('a schedule has the five fields of cron, such as "0 2 * * *", or is empty: then it is off')
     return value
 
 
@@ -205,6 +212,22 @@ class LabelSettings(_Table):
     timezone: Annotated[str, AfterValidator(known_timezone)] = ""
 
 
+class RetrainSettings(_Table):
+    """[retrain]: when the node trains from its labels, with what, and within which limits."""
+
+    schedule: Annotated[str, AfterValidator(_five_fields)] = ""  #: off where empty
+    models: tuple[Name, ...] = ()  #: the only one that is registered where empty
+    min_new_labels: Count = 50
+    approval: Flag = True
+    recipe: Annotated[str, Field(min_length=1)] = "site-64"
+    start: Literal["scratch", "champion"] = "scratch"
+    replay: tuple[Path, ...] = ()
+    synthetic: Flag = False
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 1
+    memory_mb: Annotated[int, Field(strict=True, ge=4096)] = 16384
+    deadline_s: Seconds = 24 * 3600
+
+
 class GoLiveSettings(_Table):
     """[go_live]: what a model needs before its reports go to clinical peers."""
 
@@ -233,6 +256,8 @@ class Settings(_Table):
     models: tuple[ModelSettings, ...] = ()
     go_live: GoLiveSettings = GoLiveSettings()
     labels: LabelSettings = LabelSettings()
+    retrain: RetrainSettings = RetrainSettings()
+    gate: GateSettings = GateSettings()
     log: LogSettings = LogSettings()
 
     @property
