@@ -1,10 +1,10 @@
-"""Whole modules copied from a source image into a report.
+"""Whole modules, and single elements, copied from a source image into what is made of it.
 
 Values are taken from the raw bytes and made anew, so that what is broken in a source is left out and never copied.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -30,8 +30,9 @@ def copied_modules(structure: Structure, terms: tuple[str, ...]) -> Dataset:
     terms
         Its Specific Character Set.
     """
+    keywords = [keyword for kind in MODULES for keyword in (*kind.plain, *kind.sequences)]
     try:
-        source = _read(structure)
+        source = _read(structure, [*map(_tag, keywords), _REQUEST_ATTRIBUTES_SEQUENCE])
     except _UNREADABLE:
         return Dataset()
     copy = _Copy(terms, big_endian=structure.encoding.big_endian)
@@ -44,15 +45,25 @@ def copied_modules(structure: Structure, terms: tuple[str, ...]) -> Dataset:
     return modules
 
 
-def _read(structure: Structure) -> Dataset:
-    keywords = [keyword for kind in MODULES for keyword in (*kind.plain, *kind.sequences)]
+def copied_elements(structure: Structure, terms: tuple[str, ...], kind: ItemKind) -> Dataset:
+    """Return those elements of a source's top level that `kind` names, as far as they are valid."""
+    tags = [_tag(keyword) for keyword in (*kind.plain, *kind.sequences)]
+    try:
+        source = _read(structure, tags)
+    except _UNREADABLE:
+        return Dataset()
+    return _Copy(terms, big_endian=structure.encoding.big_endian).item(source, kind) or Dataset()
+
+
+def _read(structure: Structure, tags: Sequence[int]) -> Dataset:
     before_pixels, _ = structure.pixels or (len(structure.dataset), 0)
+    last = max(tags)
     return read_dataset(
         io.BytesIO(structure.dataset[:before_pixels]),  # without what is large and stands after all that is read
         structure.encoding.implicit,
         not structure.encoding.big_endian,
-        stop_when=lambda tag, _vr, _length: tag > _REQUEST_ATTRIBUTES_SEQUENCE,
-        specific_tags=[*(_tag(keyword) for keyword in keywords), _REQUEST_ATTRIBUTES_SEQUENCE],
+        stop_when=lambda tag, _vr, _length: tag > last,
+        specific_tags=list(tags),
     )
 
 

@@ -27,6 +27,9 @@ _LINE_BREAK = re.compile(rb"\r?\n|\r")
 _LOCATOR = re.compile(r"[!-\[\]-~]+", re.ASCII)
 _IDENTIFYING = ("ID", "IDs", "Value", "Version", "Designator", "Type", "Code", "Number", "NumberImagingServiceRequest")
 _ENUMERATED: dict[str, set[str]] = {
+    "ImageLaterality": {"R", "L", "U", "B"},
+    "Laterality": {"R", "L"},
+    "LossyImageCompression": {"00", "01"},
     "PatientIdentityRemoved": {"YES", "NO"},
     "QualityControlSubject": {"YES", "NO"},
     "SmokingStatus": {"YES", "NO", "UNKNOWN"},
