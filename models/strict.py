@@ -1,7 +1,7 @@
 """Plain tables (from TOML or JSON) into frozen dataclasses, with every surprise refused.
 
-It knows annotations: str, int, float, tuple, dict, Any, dataclasses of these, and each of them or None. It knows no
-file; what range a value must be in, the caller says.
+It knows annotations: str, int, float, bool, tuple, dict, Any, dataclasses of these, and each of them or None. It knows
+no file; what range a value must be in, the caller says.
 """
 
 from collections.abc import Mapping

@@ -62,6 +62,7 @@ class Calibration:
 
     slope: float = 1.0
     intercept: float = 0.0
+    local_labels: bool = False  #: whether it was fitted on labels of the site that it serves: reports then say per cent
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,8 @@ def device_uid(manifest: Manifest) -> str:
     table = asdict(manifest)
     if not manifest.classifier.places:  # a choice that was not made changes no answer
         del table["classifier"]["places"]
+    if not manifest.calibration.local_labels:
+        del table["calibration"]["local_labels"]
     decisive = {"format": FORMAT, "weights": manifest.weights_digest} | {key: table[key] for key in _DECISIVE}
     return f"2.25.{int(_digest(decisive)[:32], 16)}"
 

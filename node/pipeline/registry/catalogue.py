@@ -212,7 +212,12 @@ def identity_of(name: str, manifest: Manifest) -> ModelIdentity:
         for described in manifest.classes
     )
     return ModelIdentity(
-        name, version_of(manifest), manifest.device_uid, weights_digest=manifest.weights_digest, classes=classes
+        name,
+        version_of(manifest),
+        manifest.device_uid,
+        weights_digest=manifest.weights_digest,
+        classes=classes,
+        calibrated_on_local_labels=manifest.calibration.local_labels,
     )
 
 

@@ -106,6 +106,7 @@ def test_the_device_uid_changes_with_everything_that_an_answer_follows_from(ship
         replace(manifest, classifier=replace(manifest.classifier, high=255.0)),
         replace(manifest, calibration=Calibration(0.9, 0.0)),
         replace(manifest, calibration=Calibration(1.0, 0.1)),
+        replace(manifest, calibration=replace(manifest.calibration, local_labels=True)),
         replace(manifest, admission=None),
         replace(manifest, anomaly=None),
         replace(manifest, anomaly=replace(manifest.anomaly, parts=(replace(part, deviation=99.0), *rest))),
