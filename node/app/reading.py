@@ -76,7 +76,8 @@ class Readers:
     def _loops_of(self, number: int, child: Child) -> Iterator[WorkLoop[list[ClaimedJob]]]:
         parts = self._parts
         decoders = self._decoders
-        hands = Hands(partial(child.call, read_images), decoders.prepare_file, decoders.count)
+        heat = any("heatmap" in peer.gets for peer in parts.settings.peers)
+        hands = Hands(partial(child.call, partial(read_images, heat=heat)), decoders.prepare_file, decoders.count)
         wake = partial(parts.wake_only, ("compose",))
         for turn in "ab"[:_LOOPS_A_CHILD]:
             reader = InstanceReader(
