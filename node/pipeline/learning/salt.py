@@ -1,0 +1,13 @@
+"""The site's salt: minted when learning is first asked for anything, and kept in the database for ever."""
+
+import secrets
+from datetime import datetime
+
+from node.store import splits
+from node.store.database import Database
+
+
+def minted(database: Database, now: datetime) -> bytes:
+    """Return the salt that pseudonyms and sides follow from; of several that mint at once, the first one's stands."""
+    known = database.read(splits.salt_of)
+    return known or database.write(lambda tx: splits.mint(tx, secrets.token_hex(32), now))
