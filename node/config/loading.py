@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from node.config.faults import faults_between_tables, faults_of
-from node.config.settings import DatabaseSettings, ModelSettings, Settings
+from node.config.settings import DatabaseSettings, ModelSettings, RetrainSettings, Settings
 from node.domain.errors import OperatorError
 
 ENVIRONMENT_VARIABLE = "PACS_NODE_CONFIG"
@@ -65,7 +65,13 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     node = settings.node.model_copy(update={"data_dir": folder / settings.node.data_dir})
     database = settings.database.model_copy(update={"url": _database_url(settings.database, node.data_dir, folder)})
     models = tuple(model.model_copy(update=_places(model, folder)) for model in settings.models)
-    return settings.model_copy(update={"node": node, "database": database, "models": models})
+    retrain = settings.retrain.model_copy(update=_folders(settings.retrain, folder))
+    return settings.model_copy(update={"node": node, "database": database, "models": models, "retrain": retrain})
+
+
+def _folders(retrain: RetrainSettings, folder: Path) -> dict[str, Any]:
+    recipe = retrain.recipe if "/" not in retrain.recipe else str(folder / retrain.recipe)
+    return {"recipe": recipe, "replay": tuple(folder / path for path in retrain.replay)}
 
 
 def _places(model: ModelSettings, folder: Path) -> dict[str, str | Path | None]:

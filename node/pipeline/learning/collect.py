@@ -15,6 +15,7 @@ from node.pipeline.learning.grouping import Link, Standing, linked
 from node.pipeline.learning.merged import settle_merges
 from node.pipeline.learning.pixels import KeptPixels
 from node.pipeline.learning.places import Places
+from node.pipeline.learning.salt import minted
 from node.pipeline.progress import Reporter
 from node.store import locked_sets, splits, training_set
 from node.store.database import Database, Transaction
@@ -46,14 +47,10 @@ class Collector:
         Keeps one image's pixels.
     clock
         The time now, aware.
-    salt
-        Gives 64 hexadecimal digits that nobody can guess, for the first time of all.
     """
 
-    def __init__(
-        self, database: Database, data_dir: Path, keep: Keep, clock: Callable[[], datetime], salt: Callable[[], str]
-    ) -> None:
-        self._database, self._data_dir, self._keep, self._clock, self._salt = database, data_dir, keep, clock, salt
+    def __init__(self, database: Database, data_dir: Path, keep: Keep, clock: Callable[[], datetime]) -> None:
+        self._database, self._data_dir, self._keep, self._clock = database, data_dir, keep, clock
         self._places = Places(data_dir)
 
     def collect(self, labels: Sequence[CurrentLabel], tell: Reporter) -> Collected:
@@ -64,7 +61,7 @@ class Collector:
         Transient
             Where a file cannot be read or written, or the child process died: the next time goes on.
         """
-        salt = self._database.write(lambda tx: splits.mint(tx, self._salt(), self._clock()))
+        salt = minted(self._database, self._clock())
         settle_merges(self._database, self._places, labels, salt, self._clock())
         held = {one.sop_instance_uid for one in self._database.read(training_set.all)}
         new = {one.sop_instance_uid: one for one in _oldest_first(labels) if one.sop_instance_uid not in held}
