@@ -6,7 +6,8 @@ from typing import Any
 
 from node.app.parts import Parts
 from node.pipeline.analysis.completion import Closer
-from node.pipeline.analysis.compose import Composer, write_report
+from node.pipeline.analysis.compose import Composer
+from node.pipeline.analysis.renditions import write_renditions
 from node.pipeline.analysis.warm_report import warm_reports
 from node.pipeline.senders import senders_of
 from node.runtime.child import Child
@@ -26,7 +27,7 @@ def compose_loops(parts: Parts, writer: Child) -> Iterator[WorkLoop[Any]]:
         closer,
         parts.clock,
         partial(parts.wake_only, ("deliver", "read")),
-        write_report=partial(writer.call, write_report),
+        write=partial(writer.call, write_renditions),
     )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
     if parts.catalogue.bundles:  # where no model is, hardly a report will be

@@ -4,7 +4,7 @@ An association costs a connection and two round trips, and some archives take se
 by its holder, who knows when nothing more waits.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Timeouts
@@ -53,16 +53,16 @@ class KeptAssociation:
 
     def open_for(
         self,
-        syntaxes: tuple[str, str],
+        syntaxes: Sequence[tuple[str, str]],
         others: Callable[[], Iterable[tuple[str, str]]],
         watch: Callable[[], None] | None = None,
     ) -> None:
-        """See that an association stands that proposed a context for this pair of SOP class and transfer syntax.
+        """See that an association stands that proposed a context for each of these pairs.
 
         Parameters
         ----------
         syntaxes
-            SOP Class UID and Transfer Syntax UID of the next instance.
+            Pairs of SOP Class UID and Transfer Syntax UID in which the next instance may leave.
         others
             Asked where an association is opened: what else it is to be good for.
         watch
@@ -73,11 +73,19 @@ class KeptAssociation:
         PeerUnreachable
             When no association comes about.
         """
-        if self._stored >= self._longest_run or Syntaxes(*syntaxes) not in self._proposals:
+        next_ones = [Syntaxes(*pair) for pair in syntaxes]
+        if self._stored >= self._longest_run or any(pair not in self._proposals for pair in next_ones):
             self.close(watch)
         if self._requestor is None:
-            wanted = dict.fromkeys(Syntaxes(*pair) for pair in (syntaxes, *others()))
+            wanted = dict.fromkeys((*next_ones, *(Syntaxes(*pair) for pair in others())))
             self._open(list(wanted)[:MAXIMUM_CONTEXTS], watch)
+
+    def accepts(self, syntaxes: tuple[str, str]) -> bool | None:
+        """Return whether the peer accepted this pair; None where it was not proposed, or no association stands."""
+        pair = Syntaxes(*syntaxes)
+        if self._requestor is None or pair not in self._proposals:
+            return None
+        return pair in self._requestor.accepted
 
     def store(self, instance: OutgoingInstance, watch: Callable[[], None] | None = None) -> StoreAnswer:
         """Send one instance on the association that `open_for` has opened, and return what the peer answered.

@@ -52,6 +52,9 @@ class DeliveryStep(StrEnum):
     CLAIMED = "claimed"
     """Its row says that it is under way; nothing has left."""
 
+    PINNED = "pinned"
+    """Its row says in which form it leaves; nothing has left."""
+
     ANSWERED = "answered"
     """The peer has answered, and no row says so yet."""
 

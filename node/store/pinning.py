@@ -12,7 +12,9 @@ from datetime import datetime
 from sqlalchemy import Select, and_, bindparam, case, select, update
 from sqlalchemy.orm import aliased
 
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID
 from node.domain.lifecycle import State
+from node.domain.report import ReportIdentity
 from node.store import analyses, audit
 from node.store.database import Transaction
 from node.store.outbox import ClaimedDelivery
@@ -42,6 +44,19 @@ def forms(tx: Transaction, claimed: ClaimedDelivery) -> Sequence[Form]:
     if claimed.is_pinned:
         return [Form(named.id, named.sop_class_uid, named.transfer_syntax_uid)]
     return [Form(*row) for row in tx.execute(_FORMS, {"named": named.id})]
+
+
+def pinned(tx: Transaction, analysis_id: int, peer: str) -> ReportIdentity | None:
+    """Return the UIDs of the form in which a peer gets or got the report of an analysis, or None where none is pinned.
+
+    They are the newest delivery's, where an analysis was delivered there more than once.
+    """
+    columns = Rendition.sop_instance_uid, Rendition.series_instance_uid, Rendition.sop_class_uid
+    of_report = Delivery.analysis_id == analysis_id, Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT
+    chosen = select(*columns).join(Delivery, Delivery.rendition_id == Rendition.id)
+    is_pinned = chosen.where(*of_report, Delivery.pinned_at.is_not(None))
+    row = tx.execute(is_pinned.order_by(Delivery.id.desc()).limit(1)).one_or_none()
+    return None if row is None else ReportIdentity(SOPInstanceUID(row[0]), SeriesInstanceUID(row[1]), row[2])
 
 
 def pin(tx: Transaction, claimed: ClaimedDelivery, form: Form, now: datetime) -> ClaimedDelivery | None:

@@ -16,12 +16,13 @@ from node.config import DeliverSettings, ModelSettings, PeerSettings
 from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
-from node.domain.report import ReportContent, ReportIdentity
 from node.network.peer import Timeouts
 from node.pipeline.analysis.completion import Closer
-from node.pipeline.analysis.compose import Composer, write_report
+from node.pipeline.analysis.compose import Composer
 from node.pipeline.analysis.read import Hands, Image, InstanceReader
 from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
+from node.pipeline.analysis.renditions import Order, write_renditions
+from node.pipeline.delivery import forms
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue, registration_of
@@ -61,17 +62,15 @@ def _registration(mode: Mode) -> Registration:
     return registration_of(ModelSettings(name="starter", mode=mode.value), require_validation=False)
 
 
-_written: dict[bytes, bytes] = {}
+_written: dict[bytes, list[list[bytes]]] = {}
 
 
-def _report_written_once(
-    content: ReportContent, identity: ReportIdentity, sources: Sequence[Path | InstanceHeader]
-) -> bytes:
-    """Return what `write_report` does; it follows from its arguments alone, and hundreds of tests ask for the same."""
+def _written_once(orders: Sequence[Order], sources: Sequence[Path | InstanceHeader]) -> list[list[bytes]]:
+    """Return what `write_renditions` does; it follows from its arguments, and hundreds of tests ask for the same."""
     given = [source.read_bytes() if isinstance(source, Path) else source for source in sources]
-    key = pickle.dumps((content, identity, given))
+    key = pickle.dumps((orders, given))
     if key not in _written:
-        _written[key] = write_report(content, identity, sources)
+        _written[key] = write_renditions(orders, sources)
     return _written[key]
 
 
@@ -128,7 +127,7 @@ class Line:
             closer,
             house.clock,
             lambda: None,
-            write_report=_report_written_once,
+            write=_written_once,
         )
         return self._work(JobKind.COMPOSE, composer.handle)
 
@@ -181,7 +180,8 @@ class Line:
 
     def _renditions(self, tx: Transaction) -> list[bytes]:
         numbers = [analysis["id"] for analysis in views.study(tx, "1.2.3", now=self.house.clock())["analyses"]]
-        return [rendition.dataset for number in numbers for rendition in analyses.renditions(tx, number)]
+        found = (analyses.first_form(tx, number) for number in numbers)
+        return [rendition.dataset for rendition in found if rendition is not None]
 
     def _read_images(self, images: Sequence[Image], bundle: Path, _key: Path | None) -> list[Reading]:
         assert all(image.path.is_file() for image in images if isinstance(image, StoredImage))
@@ -211,9 +211,15 @@ class Line:
         )
 
     def claim_delivery(self) -> ClaimedDelivery | None:
-        """Take the next delivery that is due."""
+        """Take the next delivery that is due, and pin its preferred form, as for a peer that accepts all."""
         names = [peer.name for peer in self.peers]
-        return self.house.database.write(lambda tx: outbox.claim(tx, self.house.clock(), 60, "test", names))
+
+        def taken(tx: Transaction) -> ClaimedDelivery | None:
+            now = self.house.clock()
+            claimed = outbox.claim(tx, now, 60, "test", names)
+            return None if claimed is None else forms.pin_while_open(tx, claimed, lambda _: True, now)
+
+        return self.house.database.write(taken)
 
     def fail_delivery(self, delivery: ClaimedDelivery, error: Exception) -> None:
         """Settle a delivery as failed."""

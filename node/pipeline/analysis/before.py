@@ -9,7 +9,7 @@ from node.config import PeerSettings
 from node.domain.report import ReportIdentity
 from node.pipeline.analysis.conclude import destinations, patient_key
 from node.pipeline.analysis.material import Material
-from node.store import analyses, outgoing, registry
+from node.store import analyses, outgoing, pinning, registry
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 
@@ -20,14 +20,17 @@ def predecessors(
     """Return the newest report that each peer has which gets the one of this material, each once, the newest first.
 
     Where a real peer gets it, what test peers have does not count. Where none gets it, all are asked that get reports.
-    One that waits counts where it stays, because the new report says the same.
+    One that waits counts where it stays, because the new report says the same; but not while its form is open, because
+    nobody knows which it will be.
     """
     if material.latest is None:
         return ()
     asked = _audience(tx, peers, model, material)
-    found = [_before(tx, study_uid, model, peer, material) for peer in asked]
-    newest_first = sorted({one.id: one for one in found if one is not None}.items(), reverse=True)
-    return tuple(_identity(tx, analysis) for _, analysis in newest_first)
+    found = [(_before(tx, study_uid, model, peer, material), peer) for peer in asked]
+    known = [(analysis, peer) for analysis, peer in found if analysis is not None]
+    known.sort(key=lambda one: -one[0].id)  # stable: of one analysis in the order of the peers
+    forms = (pinning.pinned(tx, analysis.id, peer) for analysis, peer in known)
+    return tuple(dict.fromkeys(form for form in forms if form is not None))
 
 
 def standing(tx: Transaction, peers: Iterable[PeerSettings], study_uid: str, model: str) -> list[str]:
@@ -51,7 +54,3 @@ def _before(tx: Transaction, study_uid: str, model: str, peer: str, material: Ma
     if told is not None and (told.conclusion, told.patient_key) == said:
         return told
     return analyses.at_peer(tx, study_uid, model, peer)
-
-
-def _identity(tx: Transaction, analysis: Analysis) -> ReportIdentity:
-    return analyses.renditions(tx, analysis.id)[0].identity

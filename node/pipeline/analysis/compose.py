@@ -1,36 +1,32 @@
 """A `compose` job done: a study's readings become one conclusion, one report and its deliveries, in one transaction."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from node.config import PeerSettings
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
+from node.domain.profile import PROFILES
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
 from node.pipeline.analysis.before import predecessors, standing
 from node.pipeline.analysis.completion import Closer
-from node.pipeline.analysis.conclude import destinations, digest_of, patient_key, says_the_same
+from node.pipeline.analysis.conclude import digest_of, patient_key
 from node.pipeline.analysis.material import Material, changes, gather
+from node.pipeline.analysis.offering import offer
+from node.pipeline.analysis.renditions import Shape, Write, orders, renditions, shapes
 from node.pipeline.registry.catalogue import Catalogue
 from node.store import (
     analyses,
     audit,
-    backfills,
     closing,
     findings,
-    holds,
     job_claims,
     outbox,
-    outgoing,
     queue,
-    recalls,
-    registry,
     rejections,
-    studies,
-    synthetic,
     turned_away,
 )
 from node.store.analyses import NewAnalysis, NewRendition
@@ -38,25 +34,12 @@ from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.job_claims import ClaimedJob
 from node.store.queue import NewRead
-from node.store.tables import Origin
+from node.store.tables import DeliveryKind
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")
 
 T = TypeVar("T")
-
-COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-WriteReport = Callable[[ReportContent, ReportIdentity, Sequence[Path | InstanceHeader]], bytes]
-"""`write_report`, or the same in a child process."""
-
-
-def write_report(content: ReportContent, identity: ReportIdentity, sources: Sequence[Path | InstanceHeader]) -> bytes:
-    """Return a report as `node.dicom.report.build_report` does, which is imported by the first one."""
-    from node.dicom.report import build_report  # noqa: PLC0415 - a process that only receives never pays for it
-
-    return build_report(content, identity, sources)
 
 
 class Composer:
@@ -76,8 +59,9 @@ class Composer:
         The time now, aware.
     wake
         Called after deliveries were written.
-    write_report
-        As the function of this module, run where it holds up nobody: a report of thousands of images takes seconds.
+    write
+        `node.pipeline.analysis.renditions.write_renditions`, run where it holds up nobody: a report of thousands of
+        images takes seconds.
     """
 
     def __init__(  # noqa: PLR0913 - what composing is joined from
@@ -90,11 +74,11 @@ class Composer:
         clock: Callable[[], datetime],
         wake: Callable[[], None],
         *,
-        write_report: WriteReport,
+        write: Write,
     ) -> None:
         self._database, self._files, self._catalogue, self._peers = database, files, catalogue, peers
         self._closer, self._clock, self._wake = closer, clock, wake
-        self._write_report = write_report
+        self._write_renditions = write
 
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
@@ -118,8 +102,8 @@ class Composer:
         else:
             before = self._database.read(lambda tx: self._before(tx, job, material))
             analysis = self._analysis(job, model, material)
-            rendition = self._rendition(analysis, model, material, before)
-            if self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, rendition, because)):
+            made = self._renditions(analysis, model, material, before)
+            if self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, made, because)):
                 said = {"study_instance_uid": job.study_instance_uid, "model": job.model, "outcome": analysis.outcome}
                 _log.info("report composed", **said)
 
@@ -174,17 +158,10 @@ class Composer:
             findings=material.findings,
         )
 
-    def _rendition(
+    def _renditions(
         self, analysis: NewAnalysis, model: ModelIdentity, material: Material, before: tuple[ReportIdentity, ...]
-    ) -> NewRendition:
-        identity = report_identity(
-            analysis.study_instance_uid,
-            model,
-            material.inputs,
-            COMPREHENSIVE_3D_SR,
-            patient_key=analysis.patient_key,
-            predecessor=material.previous,
-        )
+    ) -> list[NewRendition]:
+        """Return every rendition of the report that the configured peers may need."""
         content = ReportContent(
             analysis.study_instance_uid,
             model,
@@ -197,17 +174,27 @@ class Composer:
             material.patient,
             len(material.unread),
         )
+
+        def identity(sop_class: str, shape: Shape) -> ReportIdentity:
+            return report_identity(
+                analysis.study_instance_uid,
+                model,
+                material.inputs,
+                sop_class,
+                patient_key=analysis.patient_key,
+                predecessor=material.previous,
+                profile=shape.profile.name,
+                language=shape.language,
+            )
+
+        ordered = orders(content, shapes(self._peers), identity)
+        return list(renditions(ordered, self._write_renditions(ordered, self._sources(material))))
+
+    def _sources(self, material: Material) -> list[Path | InstanceHeader]:
         first, *others = material.sources
         # all that a report says of the others stands in their rows: a series of thousands is not opened again
         file = first.header if first.removed_at else self._files.path(first.newest_path)
-        sources = [file, *(source.header for source in others)]
-        return NewRendition(
-            identity.sop_class_uid,
-            identity.sop_instance_uid,
-            identity.series_instance_uid,
-            IMPLICIT_VR_LITTLE_ENDIAN,
-            self._write_report(content, identity, sources),
-        )
+        return [file, *(source.header for source in others)]
 
     def _settle(
         self,
@@ -216,7 +203,7 @@ class Composer:
         material: Material,
         before: tuple[ReportIdentity, ...],
         analysis: NewAnalysis,
-        rendition: NewRendition,
+        made: Sequence[NewRendition],
         because: Sequence[str],
     ) -> bool:
         """Keep the report and settle the job; return False where there is nothing to keep."""
@@ -233,14 +220,18 @@ class Composer:
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
         analysis_id = analyses.add(tx, analysis)
-        rendition_id = analyses.add_rendition(tx, analysis_id, rendition)
-        sent_to = self._offer(tx, analysis, analysis_id, rendition_id, now)
+        forms = defaultdict[Shape, list[int]](list)
+        for one in made:
+            number = analyses.add_rendition(tx, analysis_id, one)
+            if one.kind is DeliveryKind.REPORT:
+                forms[Shape(PROFILES[one.profile], one.language)].append(number)
+        sent_to = offer(tx, self._peers, analysis, analysis_id, forms, now)
         audit.add(
             tx,
             now,
             "report composed",
             study_uid=job.study_instance_uid,
-            sop_uid=rendition.sop_instance_uid,
+            sop_uid=made[0].sop_instance_uid,
             model=job.model,
             version=analysis.version,
             outcome=analysis.outcome,
@@ -253,31 +244,3 @@ class Composer:
             destinations=sent_to,
         )
         return True
-
-    def _offer(
-        self, tx: Transaction, analysis: NewAnalysis, analysis_id: int, rendition_id: int, now: datetime
-    ) -> list[str]:
-        """Write a delivery to each peer for which this report is news, and take back what it makes untrue."""
-        registration = registry.get(tx, analysis.model)
-        mode = registration.mode if registration else "off"
-        marked = synthetic.is_synthetic(tx, analysis.study_instance_uid)
-        leaves = _leaves(tx, analysis.study_instance_uid) and not recalls.why(tx, analysis.model, analysis.version)
-        getting = destinations(self._peers, mode, analysis.outcome, synthetic=marked) if leaves else []
-        offered = []
-        for peer in (peer.name for peer in self._peers if peer.gets):
-            told = outgoing.told(tx, analysis.study_instance_uid, analysis.model, peer)
-            if told is not None and says_the_same(told, analysis):
-                continue
-            outbox.cancel_waiting(tx, analysis.study_instance_uid, analysis.model, peer, now)
-            if peer in getting:
-                outbox.add(tx, analysis_id, peer, rendition_id, now)
-                offered.append(peer)
-        if offered and (hold := holds.holding(tx, analysis.model)) is not None:
-            said = {"model": analysis.model, "by": hold.held_by, "reason": hold.reason}
-            audit.add(tx, now, "delivery held back", analysis.study_instance_uid, peers=offered, **said)
-        return offered
-
-
-def _leaves(tx: Transaction, study_uid: str) -> bool:
-    """Return whether results of a study may leave: those of one that was fetched only where its backfill says so."""
-    return studies.origin(tx, study_uid) is not Origin.BACKFILL or backfills.sends(tx, study_uid)

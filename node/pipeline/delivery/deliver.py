@@ -16,14 +16,15 @@ from node.domain.patient import IDENTITY_KEYS
 from node.network.kept import KeptAssociation, KeptSearch
 from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance, StoreAnswer
-from node.pipeline.delivery import leaving
+from node.pipeline.delivery import forms, leaving
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.steps import DeliveryReached, DeliveryStep, delivery_unobserved
-from node.store import destinations, outbox, outgoing
+from node.store import destinations, outbox, outgoing, pinning
 from node.store.database import Database, Transaction
 from node.store.destinations import Patience
 from node.store.outbox import ClaimedDelivery
+from node.store.pinning import Form
 from node.telemetry import logger
 
 _log = logger("pipeline.deliver")
@@ -104,6 +105,8 @@ class Courier:
         claimed = outbox.claim(tx, now, LEASE_S, self._worker, [self._peer.name])
         if claimed is not None:
             destinations.book_probe(tx, destination, now, self._given.patience)
+            # in the same commit: what waits for a peer costs none of its own while an association stands
+            claimed = forms.pin_while_open(tx, claimed, self._association.accepts, now)
         return claimed
 
     def handle(self, delivery: ClaimedDelivery) -> None:
@@ -111,11 +114,12 @@ class Courier:
         self._association.offers = 0
         self._given.reached(DeliveryStep.CLAIMED)
         try:
-            if self._may_leave(delivery):
-                answer = self._send(delivery)
+            pinned = self._pinned_to_leave(delivery)
+            if pinned is not None:
+                answer = self._send(pinned)
                 self._given.reached(DeliveryStep.ANSWERED)
                 # settled before the release: a peer that has answered holds the report, however the association ends
-                self._settling.by_answer(delivery, answer, is_first=self._association.offers == 1)
+                self._settling.by_answer(pinned, answer, is_first=self._association.offers == 1)
                 self._given.reached(DeliveryStep.SETTLED)
         except _NotWanted:
             self._settling.put_back(delivery, may_have_left=self._association.offers > 0)
@@ -147,22 +151,40 @@ class Courier:
         paused_until = destinations.get(tx, self._peer.name).paused_at(self._clock())
         return due if due is None or paused_until is None else max(due, paused_until)
 
-    def _may_leave(self, delivery: ClaimedDelivery) -> bool:
-        """Return whether a delivery may leave now; where it may not, it is settled."""
+    def _pinned_to_leave(self, delivery: ClaimedDelivery) -> ClaimedDelivery | None:
+        """Return a delivery with the form in which it may leave now; None where it may not, and then it is settled."""
         if not self._is_current(delivery):
-            return False
-        report, was_open = delivery.rendition, self._association.is_open
+            return None
+        was_open = self._association.is_open
         # what could not leave anyway is neither too late nor another patient's: the peer is reached first
-        syntaxes = report.sop_class_uid, report.transfer_syntax_uid
+        form = self._form(delivery)
+        if self._is_hindered(delivery):
+            return None
+        # a peer may take its time for an association or an answer, and a correction may have come meanwhile
+        if not ((was_open and not self._peer.query) or self._is_current(delivery)):
+            return None
+        return delivery if delivery.is_pinned else self._pinned(delivery, form)
+
+    def _form(self, delivery: ClaimedDelivery) -> Form:
+        may_leave = self._database.read(lambda tx: pinning.forms(tx, delivery))
+        syntaxes = [form.syntaxes for form in may_leave]
         self._association.open_for(syntaxes, self._syntaxes_waiting, self._watch(delivery))
+        return forms.required(may_leave, self._association.accepts, delivery)
+
+    def _pinned(self, delivery: ClaimedDelivery, form: Form) -> ClaimedDelivery | None:
+        """Return a delivery with its form pinned, or None where it is no longer wanted; then it is settled."""
+        pinned = self._database.write(lambda tx: forms.pin(tx, delivery, form, self._clock()))
+        if pinned is None:
+            self._is_current(delivery)
+        return pinned
+
+    def _is_hindered(self, delivery: ClaimedDelivery) -> bool:
         limit_s = self._given.settings.max_result_age_s
         hindrance = self._database.read(lambda tx: leaving.too_late(tx, delivery, self._clock(), limit_s))
         hindrance = hindrance or self._mismatch(delivery)
         if hindrance is not None:
             self._settling.hold(delivery, hindrance.said(delivery.id), hindrance.held_for)
-            return False
-        # a peer may take its time for an association or an answer, and a correction may have come meanwhile
-        return (was_open and not self._peer.query) or self._is_current(delivery)
+        return hindrance is not None
 
     def _is_current(self, delivery: ClaimedDelivery) -> bool:
         """Return whether a report is still true and allowed there; where it was superseded, it is settled."""
@@ -201,6 +223,7 @@ class Courier:
         )
         watch = self._watch(delivery)
         watch()
+        self._given.reached(DeliveryStep.PINNED)
         return self._association.store(outgoing_report, watch)
 
     def _watch(self, delivery: ClaimedDelivery) -> Callable[[], None]:

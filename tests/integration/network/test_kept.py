@@ -27,7 +27,7 @@ def _kept(pacs: Pacs, longest_run: int = 500) -> KeptAssociation:
 
 
 def _send(kept: KeptAssociation, number: int, sop_class: str = SR, others: tuple[str, ...] = ()) -> int:
-    kept.open_for((sop_class, IMPLICIT), lambda: [(other, IMPLICIT) for other in others])
+    kept.open_for([(sop_class, IMPLICIT)], lambda: [(other, IMPLICIT) for other in others])
     return kept.store(OutgoingInstance(sop_class, f"1.2.{number}", IMPLICIT, b"\0" * 8)).status
 
 
@@ -89,7 +89,7 @@ def test_who_watches_ends_the_sending_too(pacs: Pacs) -> None:
     def watch() -> None:
         raise LookupError
 
-    kept.open_for((SR, IMPLICIT), lambda: ())
+    kept.open_for([(SR, IMPLICIT)], lambda: ())
     with pytest.raises(LookupError):
         kept.store(OutgoingInstance(SR, "1.2.1", IMPLICIT, bytes(30_000_000)), watch)
     pacs.go_on.set()
@@ -107,7 +107,7 @@ def test_who_watches_ends_the_waiting_for_an_association(*, asks: bool) -> None:
 
         kept, search = KeptAssociation(address, "PACSNODE", timeouts), KeptSearch(address, "PACSNODE", timeouts)
         ask = partial(search.studies, {"StudyInstanceUID": "1.2.3"}, watch)
-        reach = ask if asks else partial(kept.open_for, (SR, IMPLICIT), lambda: (), watch)
+        reach = ask if asks else partial(kept.open_for, [(SR, IMPLICIT)], lambda: (), watch)
         with pytest.raises(LookupError):
             reach()
         assert (kept.is_open, kept.offers) == (False, 0)
@@ -121,7 +121,7 @@ def test_who_watches_ends_the_waiting(pacs: Pacs) -> None:
     def watch() -> None:
         raise LookupError
 
-    kept.open_for((SR, IMPLICIT), lambda: ())
+    kept.open_for([(SR, IMPLICIT)], lambda: ())
     with pytest.raises(LookupError):
         kept.store(OutgoingInstance(SR, "1.2.1", IMPLICIT, b""), watch)
     assert not kept.is_open

@@ -25,7 +25,7 @@ def _rule(house: House, rule: Rule) -> None:
 
 
 def _sent(house: House) -> None:
-    house.execute("UPDATE deliveries SET state = 'done' WHERE state = 'waiting'")
+    house.execute("UPDATE deliveries SET state = 'done', pinned_at = created_at WHERE state = 'waiting'")
 
 
 def _states(line: Line) -> list[str]:

@@ -1,0 +1,71 @@
+"""Which peers get a report that was just composed, and what it ends of what waits for them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from node.config import PeerSettings
+from node.pipeline.analysis.conclude import destinations, says_the_same
+from node.pipeline.analysis.renditions import Shape, shape_of
+from node.store import audit, backfills, holds, outbox, outgoing, recalls, registry, studies, synthetic
+from node.store.analyses import NewAnalysis
+from node.store.database import Transaction
+from node.store.tables import Origin
+
+
+def offer(
+    tx: Transaction,
+    peers: Sequence[PeerSettings],
+    analysis: NewAnalysis,
+    analysis_id: int,
+    forms: Mapping[Shape, Sequence[int]],
+    now: datetime,
+) -> list[str]:
+    """Write a delivery to each peer for which a report is news, and take back what it makes untrue.
+
+    Parameters
+    ----------
+    tx
+        The transaction that stores the report.
+    peers
+        The configured peers.
+    analysis, analysis_id
+        What the report says.
+    forms
+        By shape, the numbers of the renditions, the preferred first.
+    now
+        Aware.
+
+    Returns
+    -------
+    list of str
+        The names of the peers.
+    """
+    getting, offered = _getting(tx, peers, analysis), []
+    for peer in (peer for peer in peers if peer.gets):
+        told = outgoing.told(tx, analysis.study_instance_uid, analysis.model, peer.name)
+        if told is not None and says_the_same(told, analysis):
+            continue
+        outbox.cancel_waiting(tx, analysis.study_instance_uid, analysis.model, peer.name, now)
+        if peer.name in getting:
+            preferred, *others = forms[shape_of(peer)]
+            outbox.add(tx, analysis_id, peer.name, preferred, now, is_pinned=not others)
+            offered.append(peer.name)
+    if offered and (hold := holds.holding(tx, analysis.model)) is not None:
+        said = {"model": analysis.model, "by": hold.held_by, "reason": hold.reason}
+        audit.add(tx, now, "delivery held back", analysis.study_instance_uid, peers=offered, **said)
+    return offered
+
+
+def _getting(tx: Transaction, peers: Sequence[PeerSettings], analysis: NewAnalysis) -> list[str]:
+    leaves = _leaves(tx, analysis.study_instance_uid) and not recalls.why(tx, analysis.model, analysis.version)
+    if not leaves:
+        return []
+    registration = registry.get(tx, analysis.model)
+    mode = registration.mode if registration else "off"
+    marked = synthetic.is_synthetic(tx, analysis.study_instance_uid)
+    return destinations(peers, mode, analysis.outcome, synthetic=marked)
+
+
+def _leaves(tx: Transaction, study_uid: str) -> bool:
+    """Return whether results of a study may leave: those of one that was fetched only where its backfill says so."""
+    return studies.origin(tx, study_uid) is not Origin.BACKFILL or backfills.sends(tx, study_uid)
