@@ -16,6 +16,7 @@ from pydicom import Dataset, dcmwrite
 
 from node.dicom.report_check import check_content, check_report, elements, fitting_character_set
 from node.dicom.report_header import report_header
+from node.dicom.report_summary import first_line
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
 from node.dicom.source import Source, of_patient, source_of
@@ -68,7 +69,7 @@ def encoded_document(
     character_set = fitting_character_set(dataset, images[0].character_set)
     if character_set:
         dataset.SpecificCharacterSet = character_set
-    check_report(dataset)
+    check_report(dataset, first_line(content))
     return _encoded(dataset)
 
 

@@ -117,8 +117,15 @@ def fitting_character_set(dataset: Dataset, terms: tuple[str, ...]) -> str:
     return term if unambiguous else _UTF_8
 
 
-def check_report(dataset: Dataset) -> None:
-    """See that a report holds what its IOD requires and what it needs to be found again.
+def check_report(dataset: Dataset, first_line: str) -> None:
+    """See that a report holds what its IOD requires and what it needs to be found again, and says first what it is.
+
+    Parameters
+    ----------
+    dataset
+        The report, with its character set.
+    first_line
+        The research line: what stands above all other lines for a person.
 
     Raises
     ------
@@ -136,7 +143,16 @@ def check_report(dataset: Dataset) -> None:
     for element in elements(dataset):
         if element.VR == "UI" and not is_uid(str(element.value)):
             raise Permanent(f"the report would have a {element.keyword} that is no UID")
+    if _first_text(dataset) != first_line:
+        raise Permanent("the report would not begin with what it is: a research result")
     _check_references(dataset)
+
+
+def _first_text(dataset: Dataset) -> str:
+    """Return the first text of the first section: what observed stands before it, and is no text for a person."""
+    sections = (item for item in dataset.ContentSequence if item.ValueType == "CONTAINER")
+    texts = (str(item.TextValue) for section in sections for item in section.ContentSequence if "TextValue" in item)
+    return next(texts, "")
 
 
 def _check_references(dataset: Dataset) -> None:

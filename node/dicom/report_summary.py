@@ -29,14 +29,20 @@ class SummaryLine:
     image: KeyImage | None = None
 
 
-def summary(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLine]:
-    """Return the lines that stand for the whole report: what it is, what it concludes and from which images.
-
-    What it is stands in one line here, for whoever copies it; beside the image, where lines are cut, it has several.
-    """
+def first_line(content: ReportContent) -> str:
+    """Return what a report is, in one line for whoever copies it; beside an image, where lines are cut, it has more."""
     words = words_in(content.language)
-    research = words.language["between_lines"].join(research_lines(words, content.model))
-    return [SummaryLine(research), *map(SummaryLine, _synthetic(words, content)), *_result(words, content, sources)]
+    return words.language["between_lines"].join(research_lines(words, content.model))
+
+
+def summary(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLine]:
+    """Return the lines that stand for the whole report: what it is, what it concludes and from which images."""
+    words = words_in(content.language)
+    return [
+        SummaryLine(first_line(content)),
+        *map(SummaryLine, _synthetic(words, content)),
+        *_result(words, content, sources),
+    ]
 
 
 def leading(content: ReportContent, sources: Sequence[Source]) -> list[str]:

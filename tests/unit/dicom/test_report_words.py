@@ -12,14 +12,25 @@ import pytest
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
+from node.dicom import report_tree
 from node.dicom.report_lines import finding_line, research_lines
+from node.dicom.report_summary import summary
+from node.domain.errors import Permanent
 from node.domain.finding import Cause, Finding
 from node.domain.words import ENGLISH, languages, words_in
 from tests.support.reports import coded_values, concept, content_items
 from tests.unit.dicom.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip, slices, study_of
 
 _DICOM = Path(__file__).resolve().parents[3] / "node" / "dicom"
-_WRITERS = ("report_lines", "report_summary", "report_tree", "report_header", "result_header", "text_companion", "heat_map")
+_WRITERS = (
+    "report_lines",
+    "report_summary",
+    "report_tree",
+    "report_header",
+    "result_header",
+    "text_companion",
+    "heat_map",
+)
 #: The same in every language: programs compare them.
 _FOR_PROGRAMS = {"not assessed", "Not assessed", "weights SHA-256 "}
 _SEVERAL_WORDS = re.compile(r"\w\W*\s\W*\w")
@@ -84,6 +95,16 @@ def test_the_first_lines_of_every_report_are_the_research_line(tmp_path: Path, l
         report = _parsed(study.saying(language=language))
         assert _lines(report)[0] == words_in(language).language["between_lines"].join(first)
         assert _in_groups(report)[: len(first)] == first
+
+
+def test_a_report_that_does_not_begin_with_the_research_line_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of the code that writes it: nothing without it reaches the outbox."""
+    study = study_of(tmp_path, "positive")
+    monkeypatch.setattr(report_tree, "summary", lambda content, sources: summary(content, sources)[1:])
+    with pytest.raises(Permanent, match="would not begin with what it is: a research result"):
+        study.report()
 
 
 @pytest.mark.parametrize("language", languages())
