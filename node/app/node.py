@@ -16,6 +16,7 @@ from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
 from node.app.retaining import retaining_loops
+from node.app.retraining import Retraining
 from node.config import Settings
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.intake.misdated import Misdated, longest_wait_s
@@ -28,7 +29,7 @@ from node.runtime.child import Child
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import backfills, holds, job_claims, label_inbox, outbox, rejections
+from node.store import backfills, holds, job_claims, label_inbox, outbox, rejections, retrainings
 from node.store.database import Database
 from node.store.files import InstanceFiles
 from node.store.notices import Listener
@@ -83,6 +84,8 @@ class Node:
             *counting_loops(parts),
         ]
         self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
+        self._retraining = Retraining(parts)
+        self._others += self._retraining.loops
         self._others += labelling_loops(parts)
         self._served = catalogue.served_models
         callbacks = Callbacks(partial(self._wake_only, _WORK_OF_ARRIVALS), lost)
@@ -111,10 +114,12 @@ class Node:
         self._database.write(lambda tx: label_inbox.rescue(tx, self._clock()))
         self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
         self._database.write(lambda tx: backfills.rescue(tx, self._clock(), everything=True))
+        self._database.write(lambda tx: retrainings.rescue(tx, self._clock()))
         self._misdated.settle()
         port = self._receiving.start()
         self._keeper.start()
         self._listener.start()
+        self._retraining.start()
         for loop in self._others:
             loop.start()
         self._readers.start()
@@ -133,6 +138,7 @@ class Node:
         """Reject new associations, let current ones and the work in hand finish; return whether all did in time."""
         deadline = time.monotonic() + timeout_s
         self._readers.finish()
+        self._retraining.stop()
         for loop in self._loops:
             loop.finish()
         finished = self._receiving.drain(timeout_s)
@@ -143,6 +149,7 @@ class Node:
     def abandon(self) -> None:
         """End the child processes, whatever they do."""
         self._readers.stop()
+        self._retraining.stop()
         self._writer.stop()
         self._keeper.stop()
         self._listener.stop()

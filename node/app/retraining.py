@@ -1,0 +1,56 @@
+"""The loops of learning: trainings that are asked for, the schedule that asks, and what is labelled kept every day."""
+
+from typing import Any
+
+from node.app.parts import Parts
+from node.pipeline.learning.retrain import Retrainer, Site
+from node.pipeline.learning.schedule import DailyCollection, Fires
+from node.runtime.child import Child
+from node.runtime.loop import WorkLoop
+from node.runtime.schedule import Schedule
+
+
+class Retraining:
+    """The loops of learning and the schedule.
+
+    Parameters
+    ----------
+    parts
+        What the node is joined from.
+
+    Raises
+    ------
+    OperatorError
+        Where the configured schedule means nothing.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        retrain = parts.settings.retrain
+        site = Site(parts.settings, parts.database, parts.clock, parts.jitter, parts.keeper, parts.worker("retrain"))
+
+        def child() -> Child:
+            return Child(retrain.deadline_s, threads=2, memory_mb=retrain.memory_mb)
+
+        self._retrainer, self._schedule = Retrainer(site, child), None
+        runs, clock = self._retrainer, parts.clock
+        self.loops: list[WorkLoop[Any]] = [
+            WorkLoop("retrain", runs.claim, runs.handle, runs.fail, runs.next_due, clock)
+        ]
+        if retrain.schedule:
+            fires, daily = Fires(site, lambda: parts.wake_only(("schedule",))), DailyCollection(site, child)
+            self._schedule = Schedule(retrain.schedule, fires.fire)
+            self.loops += [
+                WorkLoop("schedule", fires.claim, fires.handle, fires.fail, fires.next_due, clock),
+                WorkLoop("collect", daily.claim, daily.handle, daily.fail, daily.next_due, clock),
+            ]
+
+    def start(self) -> None:
+        """Begin to hear the schedule; the loops are started with the others."""
+        if self._schedule is not None:
+            self._schedule.start()
+
+    def stop(self) -> None:
+        """Hear nothing more, and end the training in hand: it goes on at the next start."""
+        if self._schedule is not None:
+            self._schedule.stop()
+        self._retrainer.stop()

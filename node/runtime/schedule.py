@@ -1,0 +1,73 @@
+"""When something is to be asked for again: the five fields of cron, and nothing of what is asked for.
+
+The only home of APScheduler. A schedule only tells of the minute that came; whoever listens writes it down, and two
+nodes with the same schedule tell of the same minute.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from node.domain.errors import OperatorError
+
+LATE_S = 3600
+"""How late a minute is still told of, in seconds: a machine that slept longer waits for the next one."""
+
+
+class Schedule:
+    """Tells of every minute of a schedule, on a thread of its own.
+
+    Parameters
+    ----------
+    cron
+        Minute, hour, day of the month, month and day of the week, in the local time of the machine.
+    fire
+        Called with the minute that came, aware; whatever it does must be quick.
+
+    Raises
+    ------
+    OperatorError
+        Where the fields mean nothing.
+    """
+
+    def __init__(self, cron: str, fire: Callable[[datetime], None]) -> None:
+        self._trigger, self._fire = trigger_of(cron), fire
+        self._scheduler = BackgroundScheduler(daemon=True)
+        self._scheduler.add_listener(self._executed, EVENT_JOB_EXECUTED)
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._scheduler.add_job(_nothing, self._trigger, id=_NAME, coalesce=True, misfire_grace_time=LATE_S)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Tell of nothing any more; harmless where it never began."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _executed(self, event: JobExecutionEvent) -> None:
+        self._fire(event.scheduled_run_time.astimezone(UTC))
+
+
+def trigger_of(cron: str) -> CronTrigger:
+    """Return what five fields of cron mean.
+
+    Raises
+    ------
+    OperatorError
+        Where they mean nothing.
+    """
+    try:
+        return CronTrigger.from_crontab(cron)
+    except ValueError as error:
+        raise OperatorError(f"the schedule {cron!r} means nothing: {error}", exit_code=2) from error
+
+
+def _nothing() -> None:
+    """Stand for the work: whoever listens hears that its minute came."""
+
+
+_NAME = "schedule"
