@@ -23,6 +23,7 @@ _FILE_OF = {
         "checking": ("check",),
         "conforming": ("conformance",),
         "control": ("hold", "holds", "recall", "rejections", "release"),
+        "labels": ("labels",),
         "learn": ("evaluate", "synthesise", "train"),
         "models": ("models",),
         "operator": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),

@@ -5,7 +5,7 @@ them whenever it is asked, so that images that come later, merges, rejections an
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,12 @@ def exclude(tx: Transaction, source_uid: str, images: Sequence[NamedImage], read
     once = ["sop_instance_uid", "source_uid"]
     put = insert_into(tx, LabelExclusion).on_conflict_do_update(index_elements=once, set_=again)
     tx.execute(put, [row | {"sop_instance_uid": image.sop_instance_uid} for image in images])
+
+
+def of_source(tx: Transaction, source_uid: str) -> list[Label]:
+    """Return the labels of a source that count."""
+    names = [one.name for one in fields(Label)]
+    return [Label(**{name: getattr(row, name) for name in names}) for row in _of_source(tx, source_uid)]
 
 
 def known_sources(tx: Transaction, source_uids: Collection[str]) -> frozenset[str]:

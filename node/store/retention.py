@@ -16,6 +16,7 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit
 from node.store.choices import Commitment
 from node.store.database import Transaction
+from node.store.label_tables import LabelObject, LabelRow
 from node.store.operation_tables import BackfillStudy, RejectionNote
 from node.store.tables import Analysis, CopyKind, Delivery, Instance, InstanceCopy, Job, Study
 
@@ -65,6 +66,23 @@ def _note() -> ColumnElement[bool]:
     return exists().where(of_study, RejectionNote.state.in_(_UNDONE))
 
 
+def _labelled() -> ColumnElement[bool]:
+    held = aliased(Instance)
+    place = or_(
+        LabelRow.sop_instance_uid == held.sop_instance_uid, LabelRow.series_instance_uid == held.series_instance_uid
+    )
+    named = exists().where(held.study_instance_uid == Study.study_instance_uid, place, LabelRow.withdrawn_at.is_(None))
+    whole = or_(
+        LabelRow.study_instance_uid == Study.study_instance_uid,
+        and_(LabelRow.accession_number != "", LabelRow.accession_number == Study.accession_number),
+    )
+    return or_(named, exists().where(whole, LabelRow.withdrawn_at.is_(None)))
+
+
+def _label_object() -> ColumnElement[bool]:
+    return exists().where(LabelObject.study_instance_uid == Study.study_instance_uid, LabelObject.state.in_(_UNDONE))
+
+
 def _backfilled() -> ColumnElement[bool]:
     return exists().where(
         BackfillStudy.study_instance_uid == Study.study_instance_uid, BackfillStudy.state.in_(OPEN_STATES)
@@ -78,6 +96,8 @@ KEPT_FOR: tuple[tuple[str, ColumnElement[bool]], ...] = (
     ("a copy in quarantine contradicts an image of it", _quarantined()),
     ("a rejection note in it is not applied", _note()),
     ("it is being fetched from an archive", _backfilled()),
+    ("an object in it may carry labels and is not read", _label_object()),
+    ("it is labelled, so models may learn from it", _labelled()),
 )
 """Why the files of a study stay, however old it is: a sentence, and the studies of which it is true."""
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from node.domain.lifecycle import State
-from node.store import control_views, holds, listings, summary
+from node.store import control_views, holds, label_views, listings, summary
 from node.store.database import Transaction
 from node.store.listings import Listed
 from node.store.tables import (
@@ -78,6 +78,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.control_views.delivered` lists them
+        - ``labels``: as `node.store.label_views.labels` lists those that speak of it or came in it
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
     summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
@@ -94,6 +95,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         "deliveries_made": deliveries(tx, everything, study_uid=uid),
         "rejections": control_views.of_study(tx, uid),
         "untrue_reports": control_views.untrue(tx, uid),
+        "labels": label_views.labels(tx, study_uid=uid),
         "timeline": _timeline(tx, uid),
     }
 

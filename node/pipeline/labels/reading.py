@@ -11,14 +11,13 @@ from datetime import datetime
 
 from node.dicom.label_object import read_label_object
 from node.domain.label import Label, LabelRule, Verdict
-from node.domain.label_document import LabelDocument, NamedImage
+from node.domain.label_document import LabelDocument
 from node.domain.lifecycle import State
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.labels.findings import Word
 from node.pipeline.labels.policy import LabelPolicy
+from node.pipeline.labels.recording import Source, labels_of, note
 from node.pipeline.labels.rules import Known, Understood, understood
 from node.store import audit, label_inbox, labels, own_reports
-from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.label_inbox import ClaimedObject, ObjectRead
@@ -91,16 +90,8 @@ class LabelReader:
         read = ObjectRead(said.verdict, said.reason, shown, reader, made_at, document.images)
         if not label_inbox.settle(tx, claimed, now, read):
             return
-        base = Label(
-            *("", "", "", "", False),
-            reader=reader,
-            made_at=made_at,
-            source_uid=claimed.sop_instance_uid,
-            source_kind=document.kind,
-            rule=LabelRule.FINDING_CODE,
-            result_visible=None,
-        )
-        found = [label for word in said.words for label in labels_of(word, base)]
+        source = Source(claimed.sop_instance_uid, document.kind, reader, made_at)
+        found = [label for word in said.words for label in labels_of(word, source)]
         time_is_known = document.made_at is not None
         seen = [_with_visibility(tx, label, time_is_known=time_is_known) for label in found]
         patient = PatientName(document.patient_id, document.issuer_of_patient_id)
@@ -115,51 +106,6 @@ class LabelReader:
         """Return when it was made: never after it came, whatever the clock or the zone of its maker."""
         received_at = claimed.received_at
         return received_at if document.made_at is None else min(self._policy.aware(document.made_at), received_at)
-
-
-def labels_of(word: Word, base: Label) -> list[Label]:
-    """Return the labels that a word is, one for each image that it names, or for each study.
-
-    Parameters
-    ----------
-    word
-        What is said.
-    base
-        Who says it, when, and where.
-    """
-    said = replace(base, class_name=word.class_name, present=word.present, rule=word.rule)
-    each = [_of_image(said, image) for image in word.images]
-    return each + [replace(said, study_instance_uid=uid) for uid in word.studies]
-
-
-def note(tx: Transaction, now: datetime, added: tuple[Label, ...], who: str = "") -> None:
-    """Add labels to the timelines of their studies; what readers wrote stands in no timeline."""
-    by = {"by": who} if who else {}
-    entries = [
-        Entry(now, "label recorded", label.study_instance_uid, label.sop_instance_uid, _told(label) | by)
-        for label in added
-    ]
-    audit.add_all(tx, entries)
-
-
-def _told(label: Label) -> dict[str, object]:
-    return {
-        "class": label.class_name,
-        "present": label.present,
-        "reader": label.reader,
-        "rule": label.rule,
-        "source": label.source_uid,
-        "result_visible": label.result_visible,
-    }
-
-
-def _of_image(said: Label, image: NamedImage) -> Label:
-    return replace(
-        said,
-        study_instance_uid=image.study_instance_uid,
-        series_instance_uid=image.series_instance_uid,
-        sop_instance_uid=image.sop_instance_uid,
-    )
 
 
 def _with_visibility(tx: Transaction, label: Label, *, time_is_known: bool) -> Label:

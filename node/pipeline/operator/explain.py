@@ -23,10 +23,23 @@ def explain(study: dict[str, Any]) -> str:
             "",
             "Deliveries",
             *(_delivery(delivery) for delivery in study["deliveries_made"]),
+            *(_label(label) for label in study["labels"]),
             "",
             "Timeline",
             *(_event(entry) for entry in study["timeline"]),
         ]
+    )
+
+
+def _label(label: dict[str, Any]) -> str:
+    where = label["sop_instance_uid"] or label["series_instance_uid"] or "the study"
+    if label["class_name"] is None:
+        whose = label["reader"] or "(not read)"
+        return f"  Label object {label['source_uid']} by {whose}: {label['state']}, {label['reason']}"
+    said = label["class_name"] if label["present"] else f"no {label['class_name']}"
+    seen = {True: ", a result had been delivered", False: ", before any result", None: ""}[label["result_visible"]]
+    return (
+        f"  Label {said} for {where} by {label['reader']}, {label['made_at']}{seen} ({label['rule']}): {label['state']}"
     )
 
 
