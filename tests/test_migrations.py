@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspe
 from node.domain.errors import OperatorError
 from node.store import label_tables as _label_tables  # noqa: F401 - its tables join the metadata
 from node.store import learning_tables as _learning_tables  # noqa: F401 - its tables join the metadata
+from node.store import monitoring_tables as _monitoring_tables  # noqa: F401 - its tables join the metadata
 from node.store import operation_tables as _operation_tables  # noqa: F401 - its tables join the metadata
 from node.store import schema
 from node.store import version_tables as _version_tables  # noqa: F401 - its tables join the metadata

@@ -55,16 +55,33 @@ class FeatureAutoencoder:
         Output shape
             (images,), float64, 0 or more.
         """
+        return scored(self.placed(vectors))
+
+    def placed(self, vectors: Vectors) -> Vectors:
+        """Return where each image lies among the known ones.
+
+        Input shape
+            (images, features), float32.
+
+        Output shape
+            (images, components + 1), float32: its place along each direction, in standard deviations, and what cannot
+            be rebuilt, as a root mean square in units of the known images'.
+        """
         standard = (vectors - self.mean) / self.scale
         along = standard @ self.components.T
-        left_over = standard - along @ self.components
-        unlike = np.mean((left_over / self.residual) ** 2, axis=1, dtype=np.float64)
-        unusual = np.mean((along / self.spread) ** 2, axis=1, dtype=np.float64)
-        return np.asarray(np.sqrt(unlike + unusual), np.float64)
+        left_over = (standard - along @ self.components) / self.residual
+        unlike = np.sqrt(np.mean(left_over**2, axis=1, dtype=np.float64))
+        return np.concatenate([along / self.spread, unlike[:, np.newaxis]], axis=1).astype(np.float32)
 
     def arrays(self) -> dict[str, Vectors]:
         """Return what is stored, by its stable names."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def scored(places: Vectors) -> NDArray[np.float64]:
+    """Return how strange images are that lie at these places, as `FeatureAutoencoder.placed` gives them."""
+    exact = np.asarray(places, np.float64)
+    return np.asarray(np.sqrt(exact[:, -1] ** 2 + np.mean(exact[:, :-1] ** 2, axis=1)), np.float64)
 
 
 def feature_autoencoder(arrays: Mapping[str, Vectors], part: str) -> FeatureAutoencoder:

@@ -12,7 +12,7 @@ import numpy as np
 from models.bundle.folder import Bundle, open_bundle
 from models.bundle.signature import verified
 from models.images.preprocess import Image, Values, network_inputs
-from models.inference.admission import BLANK, FeatureAutoencoder, Vectors, described, feature_autoencoder
+from models.inference.admission import BLANK, FeatureAutoencoder, Vectors, described, feature_autoencoder, scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Seen:
     vectors: Mapping[int, Vectors] = field(default_factory=dict)  #: features, shape (features,), by size
     rows: int = 0  #: of the image as it came, in pixels
     columns: int = 0
+    place: Vectors | None = field(default=None, compare=False, repr=False)
+    """Where it lies among known images, shape (components + 1,); None where the bundle has no admission."""
 
 
 class Preparer:
@@ -75,8 +77,9 @@ class Preparer:
         if self.admission is None or self.known is None:
             return Seen(views, None, admitted=True, vectors=vectors, rows=rows, columns=columns)
         size = self.admission.size
-        score = float(self.known.score(vectors[size][np.newaxis])[0]) if views[size].any() else BLANK
-        return Seen(views, score, score <= self.admission.limit, vectors, rows, columns)
+        places = self.known.placed(vectors[size][np.newaxis])
+        score = float(scored(places)[0]) if views[size].any() else BLANK
+        return Seen(views, score, score <= self.admission.limit, vectors, rows, columns, places[0])
 
 
 def load_preparer(path: Path, public_key: Path | None = None) -> Preparer:

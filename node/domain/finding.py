@@ -1,6 +1,6 @@
 """What a model says of an image and of a study, in plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from node.domain.identifiers import SOPInstanceUID
@@ -133,6 +133,17 @@ class FrameReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a model saw of an image in a few numbers, from which no image can be made: for telling drift.
+
+    Little-endian float16 each; empty where the model has no such part, or did not get so far.
+    """
+
+    classifier: bytes = b""
+    anomaly: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that one model says of one image; `findings` and `anomaly` are there only where it was admitted.
 
@@ -144,6 +155,7 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     anomaly: Anomaly | None = None
     frames: tuple[FrameReading, ...] = ()
+    fingerprint: Fingerprint | None = field(default=None, compare=False)  #: kept apart from what is said
 
 
 @dataclass(frozen=True, slots=True)

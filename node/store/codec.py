@@ -25,8 +25,8 @@ def header_from_json(value: dict[str, Any]) -> InstanceHeader:
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:
-    """Return the reading as a JSON object."""
-    return _as_object(_READING.dump_python(reading, mode="json"))
+    """Return the reading as a JSON object, without its fingerprint, which is kept apart."""
+    return _as_object(_READING.dump_python(reading, mode="json", exclude={"fingerprint"}))
 
 
 def reading_from_json(value: dict[str, Any]) -> Reading:

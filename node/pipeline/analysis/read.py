@@ -18,7 +18,7 @@ from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import Prepared, StoredImage
 from node.pipeline.registry.catalogue import Catalogue, ServedModel
-from node.store import audit, findings, instances, job_claims, registry
+from node.store import audit, findings, instances, job_claims, monitoring, registry
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
@@ -151,6 +151,8 @@ class InstanceReader:
         held = job_claims.finish_all(tx, [job for job, _ in said], now)
         kept = [(job, reading) for job, reading in said if job.id in held]
         findings.put_all(tx, [NewReading(job.model, version, reading) for job, reading in kept])
+        for model, of_model in groupby(kept, key=lambda one: one[0].model):
+            monitoring.put_all(tx, model, version, [reading for _, reading in of_model], now)
         audit.add_all(tx, [_entry(job, reading, version, now) for job, reading in kept])
 
 

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +20,7 @@ import numpy as np
 
 from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
 from node.domain.errors import Permanent
-from node.domain.finding import Admission, Cause, Reading
+from node.domain.finding import Admission, Cause, Fingerprint, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.pipeline.analysis.where import anomaly_of, findings_of, where
@@ -199,9 +199,17 @@ def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"]
     uid, of_image = image.sop_instance_uid, [next(predictions) for _ in image.seen]
     if not all(np.isfinite([*one.probabilities.values()]).all() for one in of_image):
         return not_read(uid, "The model's answer to this image is not a finite number.", Cause.NOT_FINITE)
-    both = zip(image.seen, of_image, strict=True)
+    both = list(zip(image.seen, of_image, strict=True))
     readings = [_reading(uid, reader, seen, prediction, heat=heat) for seen, prediction in both]
-    return readings[0] if len(readings) == 1 else of_frames(uid, readings)
+    said = readings[0] if len(readings) == 1 else of_frames(uid, readings)
+    return replace(said, fingerprint=_fingerprint(*both[len(both) // 2]))
+
+
+def _fingerprint(seen: "Seen", prediction: "Prediction") -> Fingerprint:
+    from models.inference.fingerprint import fingerprint  # noqa: PLC0415 - only a child process imports it
+
+    taken = fingerprint(seen, prediction)
+    return Fingerprint(taken.classifier.astype("<f2").tobytes(), taken.anomaly.astype("<f2").tobytes())
 
 
 @lru_cache(maxsize=4)
