@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.util import LRUCache
 
 from node.domain.errors import OperatorError
 from node.store.header_text import HeaderText
@@ -25,13 +26,42 @@ wait 30 s and more for the response to a C-STORE."""
 
 _SPOKEN_FIRST = 1.2  # this side waits longer by so much than the server may take: a server that lives says why
 
-_POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LONGEST_WAIT_S}
+_STATEMENTS = 2000  # more than this program has
 
 _encoded = json.JSONEncoder(allow_nan=False, ensure_ascii=True).encode  # PostgreSQL refuses NaN and lone surrogates
 
 
 def _dumps(value: Any) -> str:
     return str(value) if isinstance(value, HeaderText) else _encoded(value)
+
+
+class _Statements(LRUCache[Any, Any]):
+    """What SQLAlchemy has compiled, by the kind of database: all engines of a kind are configured alike.
+
+    Each engine has a cache of its own otherwise, so that the reader and the writer compile everything twice.
+    """
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return a compiled statement, whichever engine it was compiled for."""
+        return super().get(_by_kind(key), default)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_by_kind(key), value)
+
+
+def _by_kind(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    dialect, *statement = key
+    return dialect.name, *statement
+
+
+_ALIKE: dict[str, Any] = {
+    "hide_parameters": True,  # they hold patient data
+    "json_serializer": _dumps,
+    "execution_options": {"compiled_cache": _Statements(_STATEMENTS)},
+    "pool_size": 8,
+    "max_overflow": 24,
+    "pool_timeout": LONGEST_WAIT_S,
+}
 
 
 def parse(url: str) -> URL:
@@ -80,14 +110,7 @@ def sqlite_engine(url: str, *, begin: str, pragmas: dict[str, str], busy_timeout
     busy_timeout_s
         How long a connection waits its turn behind another process.
     """
-    engine = create_engine(
-        parse(url),
-        hide_parameters=True,  # they hold patient data
-        json_serializer=_dumps,
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=LONGEST_WAIT_S,
-    )
+    engine = create_engine(parse(url), **_ALIKE)
     always = {"busy_timeout": str(round(busy_timeout_s * 1000)), "foreign_keys": "ON"}
 
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -135,14 +158,7 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
     """
     from node.store.patience import ImpatientConnection  # noqa: PLC0415 - it loads the driver of a server
 
-    engine = create_engine(
-        parse(url),
-        hide_parameters=True,  # they hold patient data
-        json_serializer=_dumps,
-        pool_pre_ping=True,
-        connect_args=reaching(answer_within_s),
-        **_POOL,
-    )
+    engine = create_engine(parse(url), pool_pre_ping=True, connect_args=reaching(answer_within_s), **_ALIKE)
 
     def connect(_dialect: Any, _record: Any, arguments: Any, named: dict[str, Any]) -> ImpatientConnection:
         connection = ImpatientConnection.connect(*arguments, **named)

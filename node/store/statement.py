@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BindParameter,
@@ -69,7 +68,7 @@ class Statement:
 
     def __init__(self, build: Callable[[str], ClauseElement], columns: Sequence[str] | None = None) -> None:
         self._build, self._columns = build, columns
-        self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
+        self._compiled: dict[str, _Compiled] = {}  # by kind of database: all engines of a kind are configured alike
 
     def run(self, tx: Session, rows: Sequence[Row]) -> None:
         """Run it once for each row; nothing where there is none.
@@ -101,9 +100,9 @@ class Statement:
         return [compiled.converted(row) for row in found]
 
     def _for(self, dialect: Dialect) -> _Compiled:
-        compiled = self._compiled.get(dialect)
+        compiled = self._compiled.get(dialect.name)
         if compiled is None:
-            compiled = self._compiled[dialect] = _compile(self._build(dialect.name), dialect, self._columns)
+            compiled = self._compiled[dialect.name] = _compile(self._build(dialect.name), dialect, self._columns)
         return compiled
 
 
