@@ -58,14 +58,14 @@ def findings_of(dataset: Dataset) -> Iterator[SaidFinding]:
 
 def _of_container(container: Dataset, children: list[Dataset]) -> Iterator[SaidFinding]:
     named = [(concept(child), child) for child in children]
-    codes = tuple(_codes(named, _FINDING))
     sites = (code for code in _codes(named, _SITE) if code.value == _FREE_TEXT)
+    codes = (*_codes(named, _FINDING), *sites)
     texts = tuple(text for name, child in named if name in _IN_WORDS if (text := value_of(child)))
     evaluations = tuple(_evaluations(named))
     if codes or texts or evaluations:
         tracking = next((value_of(child) for name, child in named if name == _TRACKING_UID), "")
         images = tuple(_images_below(container)) if text_of(container, "RelationshipType") else ()
-        yield SaidFinding((*codes, *sites), texts, evaluations, images, tracking)
+        yield SaidFinding(codes, texts, evaluations, images, tracking)
 
 
 def _codes(named: list[tuple[str, Dataset]], wanted: frozenset[str]) -> Iterator[Code]:

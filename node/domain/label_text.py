@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from node.domain import label_words as words
 
@@ -98,7 +99,7 @@ def _alone(alias: str) -> str:
 def _mentions(text: str, finding: re.Pattern[str]) -> Iterator[bool | str]:
     """Yield what each mention of a finding says: whether it is there, or why that is not plain."""
     sentences = [words.COMMAS.split(part) for part in words.SENTENCE_ENDS.split(text) if part.strip()]
-    for clauses, following in zip(sentences, [*sentences[1:], [""]], strict=True):
+    for clauses, following in pairwise([*sentences, [""]]):
         for number, clause in enumerate(clauses):
             answer = [*clauses[number + 1 :], *following][0]
             for match in finding.finditer(clause):

@@ -117,7 +117,8 @@ def _of_objects(tx: Transaction, objects: dict[str, LabelObject], labelled: set[
     classes = dict[str, str]()
     for start in range(0, len(without), 500):
         some = Instance.sop_instance_uid.in_(without[start : start + 500])
-        classes |= dict(tx.execute(select(Instance.sop_instance_uid, Instance.sop_class_uid).where(some)).tuples())
+        found = tx.execute(select(Instance.sop_instance_uid, Instance.sop_class_uid).where(some))
+        classes |= dict(found.all())
     yield from (_object(objects[uid], classes.get(uid, "")) for uid in without)
 
 
