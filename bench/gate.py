@@ -1,0 +1,158 @@
+"""Good and bad challengers at the gate: how many of each kind are refused before training or after it, and promoted.
+
+    python bench/gate.py ../shared/data --rounds 10 --keep FOLDER
+
+A round divides the patients of chest_kermany by its seed: a site's locked set, a champion's quarter of the others, and
+challengers of each kind: with all data (which should be promoted), gone on from the champion with the other hospital's
+adults alone, with a fifth of the labels flipped, of one class, with the locked images among what is learned from, and
+with half the champion's data (which should not). Seeds are 1, 2, ...; what was trained lies in FOLDER, and the same
+command goes on where it was ended. Each challenger is trained and judged even where the first look refuses it, so that
+the table tells what the figures alone would have done.
+
+The locked sets are the site's own and the official test split; for the other hospital its test split beside them.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from _gate_rounds import CLASS, KINDS, Round, Trained, divided, round_of, some_of, trained
+from numpy.typing import NDArray
+
+from models.data.dataset import open_data
+from models.data.labelled import LabelledImages
+from models.gate.fitness import Agreement, Unfit, agreement, contradicted, shrunk, unfit
+from models.gate.judge import judge
+from models.gate.protocol import Protocol
+from models.gate.verdict import Outcome, State, Verdict
+from models.training.recipe import ClassifierRecipe, read_recipe
+from models.training.threads import limit_threads, load_quietly
+
+NAMES = (f"no {CLASS}", CLASS)
+GOOD, ELSEWHERE, ONE_CLASS = "more data", "without replay", "single class"
+
+
+def main() -> None:
+    """Train, judge, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=0, help="of a training; those of the recipe site-64 where 0")
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    asked.keep.mkdir(parents=True, exist_ok=True)
+    load_quietly()
+    limit_threads(asked.threads)
+    plan = read_recipe("site-64").classifier
+    plan = replace(plan, epochs=asked.epochs or plan.epochs)
+    children, adults = (open_data(asked.data / name) for name in ("chest_kermany", "chest_nih_adult"))
+    sets = (
+        {split: children.images(split) for split in ("train", "test")},
+        {split: adults.images(split) for split in ("adapt", "test")},
+    )
+    rows = [row for seed in range(1, asked.rounds + 1) for row in judged(round_of(seed, *sets), plan, asked.keep)]
+    (asked.keep / "rows.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print(table(rows, asked.rounds))
+
+
+def judged(one: Round, plan: ClassifierRecipe, keep: Path) -> list[dict[str, object]]:
+    """Return a row for each challenger of a round."""
+    champion = trained(one, "champion", one.known, plan, keep, say)
+    rows = []
+    for kind, images_of in KINDS:
+        images = images_of(one)
+        before = first_look(one, kind, images, champion)
+        verdict = None if kind == ONE_CLASS else _verdict(one, kind, images, (plan, keep), champion)
+        rows.append(_row(one, kind, before, verdict))
+        say(f"round {one.seed}: {kind}: {rows[-1]['refused_before'] or '-'} | {rows[-1]['outcome']}")
+    return rows
+
+
+def first_look(one: Round, kind: str, images: LabelledImages, champion: Trained) -> list[Unfit]:
+    """Return why a training on these images would not begin."""
+    val, train = divided(images, 0.12, np.random.default_rng(one.seed + 1000))
+    locked = {"second": one.second} if kind == ELSEWHERE else {"site": one.site, "first": one.first}
+    found = unfit({"train": train, "val": val}, locked, NAMES)
+    if kind != ELSEWHERE:
+        here = agreement(one.site, _called(champion, "site"))
+        found += [
+            each
+            for each in (shrunk(len(images), len(one.known)), contradicted(_new(one, images, champion), here))
+            if each is not None
+        ]
+    return found
+
+
+def _new(one: Round, images: LabelledImages, champion: Trained) -> Agreement:
+    """Return how often the champion calls what the labels say of patients whom it had not learned from."""
+    called = dict(zip(one.pool.names, _called(champion, "pool").tolist(), strict=True))
+    known = set(one.known.names)
+    new = np.array([name in called and name not in known for name in images.names])
+    return agreement(
+        some_of(images, new),
+        np.array([called[name] for name in images.names if name in called and name not in known], bool),
+    )
+
+
+def _called(champion: Trained, name: str) -> NDArray[np.bool_]:
+    return np.asarray(champion.answers.said[name].probabilities[CLASS] >= _threshold(champion))
+
+
+def _threshold(champion: Trained) -> float:
+    return champion.answers.thresholds[CLASS]
+
+
+def _verdict(
+    one: Round, kind: str, images: LabelledImages, how: tuple[ClassifierRecipe, Path], champion: Trained
+) -> Verdict:
+    begins = champion.weights if kind == ELSEWHERE else None
+    challenger = trained(one, kind.replace(" ", "-"), images, *how, say, begins)
+    locked = one.locked_elsewhere if kind == ELSEWHERE else one.locked
+    return judge(Protocol(seed=one.seed), champion.answers, challenger.answers, locked)
+
+
+def _row(one: Round, kind: str, before: Sequence[Unfit], verdict: Verdict | None) -> dict[str, object]:
+    missed = (
+        []
+        if verdict is None
+        else [f"{c.name} {c.locked_set} {c.part}".strip() for c in verdict.criteria if c.state is State.MISSED]
+    )
+    return {
+        "seed": one.seed,
+        "kind": kind,
+        "refused_before": ", ".join(unfit.rule for unfit in before),
+        "outcome": "not trained" if verdict is None else verdict.outcome.value,
+        "missed": missed,
+        "aucs": {} if verdict is None else {s.locked_set: (s.champion_auc, s.challenger_auc) for s in verdict.sets},
+    }
+
+
+def table(rows: Sequence[dict[str, object]], rounds: int) -> str:
+    """Return the counts as a table in Markdown."""
+    lines = [
+        f"{rounds} rounds, seeds 1 to {rounds}\n",
+        "| challenger | refused before training | promoted of the others | figures alone: refused | shadow | passed |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, _ in KINDS:
+        own = [row for row in rows if row["kind"] == kind]
+        before = sum(bool(row["refused_before"]) for row in own)
+        promoted = sum(row["outcome"] == Outcome.PROMOTED and not row["refused_before"] for row in own)
+        ended = Counter(str(row["outcome"]) for row in own)
+        counts = " | ".join(str(ended[outcome]) for outcome in ("refused", "shadow", "promoted"))
+        lines.append(f"| {kind} | {before} | {promoted} | {counts} |")
+    return "\n".join(lines)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
