@@ -37,7 +37,7 @@ from node.dicom.report_lines import (
     research_lines,
 )
 from node.dicom.report_observer import language_of_content, observation_context, separate
-from node.dicom.report_regions import locate
+from node.dicom.report_regions import Points, locate, outlines
 from node.dicom.report_status import reason_of, reasons_of_study, status_of, status_of_study
 from node.dicom.report_summary import SummaryLine, leading, summary
 from node.dicom.source import Source
@@ -118,21 +118,24 @@ def _groups_of_image(
     first = [*research_lines(words_in(content.language), content.model), *of_study]
     if not reading.admission.admitted:
         return [_not_assessed_group(content, reading, source, first)]
+    regions = [one.region for one in reading.findings]
+    regions += [] if reading.anomaly is None else [reading.anomaly.region]
+    where = outlines(source, regions, content.profile)
     groups = [
-        _finding_group(content, finding, source, position, [] if position else first)
+        _finding_group(content, finding, source, where[position], [] if position else first)
         for position, finding in enumerate(reading.findings)
     ]
     if reading.anomaly is not None:
-        groups.append(_anomaly_group(content, reading.anomaly, source, len(groups), [] if groups else first))
+        groups.append(_anomaly_group(content, reading.anomaly, source, where[-1], [] if groups else first))
     return groups
 
 
 def _finding_group(
-    content: ReportContent, finding: Finding, source: Source, position: int, opening: list[str]
+    content: ReportContent, finding: Finding, source: Source, where: Points | None, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     model, words = content.model, words_in(content.language)
     certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
-    locate(certainty[0], source, finding.region, position, content.profile)
+    locate(certainty[0], source, where)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(model, source, finding.name, finding.finding.meaning),
         finding_type=codes.concept(finding.finding),
@@ -147,10 +150,10 @@ def _finding_group(
 
 
 def _anomaly_group(
-    content: ReportContent, anomaly: Anomaly, source: Source, position: int, opening: list[str]
+    content: ReportContent, anomaly: Anomaly, source: Source, where: Points | None, opening: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
-    locate(score[0], source, anomaly.region, position, content.profile)
+    locate(score[0], source, where)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(content.model, source, "anomaly", "Abnormality"),
         finding_type=codes.ABNORMALITY,
@@ -169,7 +172,7 @@ def _not_assessed_group(
         algorithm_id=_algorithm(content.model),
     )
     count = not_assessed_count()
-    locate(count, source, (), 0, content.profile)
+    locate(count, source, *outlines(source, [()], content.profile))
     items: list[ContentItem] = [_summary_of_analyses(status_of(reading)), _conclusion(reason_of(reading.admission))]
     group[0].ContentSequence.extend([*items, count])
     return _completed(group, source, [*opening, *not_assessed_lines(words_in(content.language), reading.admission)])

@@ -14,8 +14,8 @@ from node.domain.report import ModelIdentity, ReportIdentity, report_identity
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """SOP class of a heat map: Secondary Capture Image Storage."""
 
-MOST_HEAT_MAPS = 10
-"""How many go with one report, those of the highest scores; a series of three hundred slices would give as many."""
+MOST_HEAT_MAPS = 4
+"""How many go with one report, those of the highest scores: each takes up to three megabytes of the database."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Where something was seen, in a report: real regions as they are, and rectangles only for viewers that need one."""
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
@@ -33,6 +35,14 @@ def _points(region: Dataset) -> list[tuple[float, float]]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
+def _corners(region: Dataset, expected: Region) -> tuple[tuple[float, float], ...]:
+    """Return a region's corners, begun where the expected one begins: a closed polyline may begin anywhere."""
+    points = [point for point in _points(region)[:-1] if point in expected]
+    first = points.index(expected[0])
+    assert _points(region)[0] == _points(region)[-1]
+    return (*points[first:], *points[:first], points[first])
+
+
 def _groups(report: Dataset) -> list[Dataset]:
     return [item for item in content_items(report) if concept(item) == "125007"]
 
@@ -59,7 +69,7 @@ def test_a_region_stands_under_the_number_that_was_measured_there(tmp_path: Path
 
     assert (number.ValueType, concept(number)) == ("NUM", "111012")
     assert (region.GraphicType, region.RelationshipType) == ("POLYLINE", "INFERRED FROM")
-    assert tuple(_points(region)) == _TRIANGLE
+    assert _corners(region, _TRIANGLE) == _TRIANGLE
     assert (selected.ValueType, selected.RelationshipType) == ("IMAGE", "SELECTED FROM")
 
 
@@ -70,7 +80,7 @@ def test_the_anomaly_score_has_its_own_region(tmp_path: Path) -> None:
     report = _parsed(study.saying(readings=(reading,)))
     (number,) = [item for item in content_items(report) if concept(item) == "113071"]
 
-    assert tuple(_points(number.ContentSequence[0])) == _TRIANGLE
+    assert _corners(number.ContentSequence[0], _TRIANGLE) == _TRIANGLE
     assert len(_regions(report)) == 1
 
 
@@ -79,7 +89,8 @@ def test_a_region_is_clipped_to_the_image(tmp_path: Path) -> None:
     outside: Region = ((-2.0, 4.0), (31.0, -0.5), (20.0, 44.0), (-2.0, 4.0))
     (region,) = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), outside)))
 
-    assert _points(region) == [(0, 4), (30, 0), (20, 40), (0, 4)]
+    clipped = ((0, 4), (30, 0), (20, 40), (0, 4))
+    assert _corners(region, clipped) == clipped
 
 
 @pytest.mark.parametrize("profile", ["default", "air"])
@@ -108,8 +119,40 @@ def test_a_real_region_takes_the_place_of_the_rectangle(tmp_path: Path) -> None:
     """Also where the profile asks for rectangles; what has none still gets one."""
     finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _TRIANGLE), "ohif"))
 
-    assert tuple(_points(finding)) == _TRIANGLE
+    assert _corners(finding, _TRIANGLE) == _TRIANGLE
     assert len(_points(anomaly)) == 5
+
+
+def _label(region: Dataset) -> tuple[float, float]:
+    """Return where OHIF writes a group's text: right of its first two points, halfway between their heights."""
+    (one, other) = _points(region)[:2]
+    return max(one[0], other[0]), (one[1] + other[1]) / 2
+
+
+_ROUND: Region = tuple((15 + 10 * math.cos(turn), 20 + 12 * math.sin(turn)) for turn in [*np.linspace(0, 6, 20), 0])
+
+
+@pytest.mark.parametrize("profile", ["default", "ohif"])
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_texts_of_several_regions_lie_apart(tmp_path: Path, classes: int, profile: str) -> None:
+    """Also where all of them are of one place: each begins elsewhere, at least five lines of text from the others."""
+    study = study_of(tmp_path, "positive")
+    reading = study.content.readings[0]
+    one = replace(reading.findings[0], region=_ROUND)
+    findings = tuple(replace(one, name=f"class {number}") for number in range(classes))
+    unusual = Anomaly(4.0, 99.0, _ROUND)
+    regions = _regions(_parsed(study.saying(readings=(replace(reading, findings=findings, anomaly=unusual),)), profile))
+    heights = sorted(_label(region)[1] for region in regions)
+
+    assert len(regions) == classes + 1
+    assert min(np.diff(heights)) >= 0.12 * 40
+
+
+def test_the_text_of_a_region_keeps_clear_of_the_rectangles(tmp_path: Path) -> None:
+    """They begin at their upper edge."""
+    finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _ROUND), "ohif"))
+
+    assert _label(finding)[1] - _label(anomaly)[1] >= 0.12 * 40
 
 
 def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
