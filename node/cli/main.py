@@ -24,6 +24,7 @@ _FILE_OF = {
         "conforming": ("conformance",),
         "control": ("hold", "holds", "recall", "rejections", "release"),
         "labels": ("labels",),
+        "learning": ("forget", "learning", "retrain"),
         "learn": ("evaluate", "synthesise", "train"),
         "models": ("models",),
         "operator": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),

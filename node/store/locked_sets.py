@@ -108,10 +108,10 @@ def of_patient(tx: Transaction, patient: str) -> list[LockedVersion]:
     return [one for one in all(tx) if one.id in holding and one.removed_at is None]
 
 
-def remove(tx: Transaction, number: int, patient: str, now: datetime) -> None:
-    """Say that a version's images are gone, and no longer that a patient was among them."""
+def remove(tx: Transaction, number: int, now: datetime) -> None:
+    """Say that a version's images are gone, and no longer which they were."""
     tx.execute(update(LockedSet).where(LockedSet.id == number).values(removed_at=now))
-    tx.execute(delete(LockedImage).where(LockedImage.locked_set_id == number, LockedImage.patient == patient))
+    tx.execute(delete(LockedImage).where(LockedImage.locked_set_id == number))
 
 
 def use(tx: Transaction, numbers: Collection[int], purpose: str, now: datetime) -> None:

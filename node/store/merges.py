@@ -134,11 +134,13 @@ def patient_of(tx: Transaction, headers: Sequence[InstanceHeader]) -> Patient | 
 
 def studies_counted_as(tx: Transaction, patient: PatientName) -> list[str]:
     """Return the UIDs of the studies whose header names a patient, or one who counts as that patient."""
-    known = [merge for merge in all(tx) if merge.ended_at is None]
-    names = {patient}
-    while more := {merge.patient for merge in known if merge.into in names} - names:
-        names |= more
+    names = _counting_as(tx, patient)
     return sorted({uid for name in names for uid in tx.scalars(select(Study.study_instance_uid).where(_of(name)))})
+
+
+def names_of(tx: Transaction, patient: PatientName) -> set[PatientName]:
+    """Return every name of one who is called so: as whom it counts in the end, and all who count as that one."""
+    return _counting_as(tx, survivor(tx, patient)) | {patient}
 
 
 def issuers(tx: Transaction, patient_id: str) -> list[str]:
@@ -153,6 +155,14 @@ def composed(tx: Transaction, studies: Sequence[str]) -> list[tuple[str, str]]:
         Job.kind == JobKind.COMPOSE, Job.state != State.WAITING, Job.study_instance_uid.in_(studies)
     )
     return [(study, model) for study, model in tx.execute(query.order_by(Job.study_instance_uid, Job.model))]
+
+
+def _counting_as(tx: Transaction, patient: PatientName) -> set[PatientName]:
+    known = [merge for merge in all(tx) if merge.ended_at is None]
+    names = {patient}
+    while more := {merge.patient for merge in known if merge.into in names} - names:
+        names |= more
+    return names
 
 
 def _is(patient: PatientName) -> ColumnElement[bool]:

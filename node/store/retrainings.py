@@ -5,11 +5,11 @@ whatever node. It knows rows; what a training is, `node.pipeline.learning.retrai
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, true, update
+from sqlalchemy import func, select, true, update
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices, work
@@ -205,6 +205,21 @@ def trained_on(tx: Transaction, patient: str) -> list[Retraining]:
     """Return the trainings that learned from or chose on a patient's images, the newest first."""
     of_patient = select(TrainingUse.retraining_id).where(TrainingUse.patient == patient)
     return list(tx.scalars(select(Retraining).where(Retraining.id.in_(of_patient)).order_by(Retraining.id.desc())))
+
+
+def images_of(tx: Transaction, patients: Collection[str]) -> dict[int, int]:
+    """Return how many images of a patient each training knew, by its number; 0 where another began from it."""
+    used = select(TrainingUse.retraining_id, func.max(TrainingUse.images)).where(TrainingUse.patient.in_(patients))
+    return {number: count for number, count in tx.execute(used.group_by(TrainingUse.retraining_id))}  # noqa: C416
+
+
+def inherits(tx: Transaction, run: ClaimedRun, version: str) -> None:
+    """Keep that a training begins from a version that others' images are in."""
+    before = select(Retraining.id).where(Retraining.model == run.model, Retraining.version == version)
+    known = select(TrainingUse.patient).where(TrainingUse.retraining_id.in_(before)).distinct()
+    for patient in tx.scalars(known).all():
+        use = insert_into(tx, TrainingUse).values(retraining_id=run.id, patient=patient, images=0)
+        tx.execute(use.on_conflict_do_nothing())
 
 
 def problems(tx: Transaction) -> list[LabelProblem]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from node.domain.instance import InstanceHeader
 from node.domain.split import Side
@@ -91,14 +91,6 @@ def move(tx: Transaction, sop_uids: Collection[str], patient: str) -> None:
     """Let images be of another patient, who has a side already."""
     of_them = update(TrainingExample).where(TrainingExample.sop_instance_uid.in_(sop_uids))
     tx.execute(of_them.values(patient=patient), execution_options={"synchronize_session": False})
-
-
-def forget(tx: Transaction, patient: str) -> list[str]:
-    """Take a patient's rows away, the side too; return the names of the images whose pixels are to go."""
-    names = list(tx.scalars(select(TrainingExample.name).where(TrainingExample.patient == patient)))
-    tx.execute(delete(TrainingExample).where(TrainingExample.patient == patient))
-    tx.execute(delete(LearningPatient).where(LearningPatient.patient == patient))
-    return names
 
 
 def count(tx: Transaction) -> int:

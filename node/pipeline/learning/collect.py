@@ -80,6 +80,8 @@ class Collector:
         patient = splits.patient_of(salt, label.issuer_of_patient_id, label.patient_id)
         name = splits.image_of(salt, label.sop_instance_uid)
         known = self._database.read(lambda tx: splits.get(tx, patient))
+        if known is not None and known.left_out:  # such as one who is to be forgotten: not even a row is kept
+            return False
         side = side_of(salt, patient) if known is None else known.side
         place = self._places.pixels(side, name)
         kept = self._keep(self._data_dir / file.path, place)

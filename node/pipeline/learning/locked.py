@@ -3,7 +3,7 @@
 A folder is complete before its row is written: a kill in between leaves a folder that the next freezing replaces.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ def freeze(
     places: Places,
     facts: Facts,
     images: Sequence[Labelled],
-    contents: dict[str, bytes] | None,
+    contents: Mapping[str, Path | bytes] | None,
     reason: str,
     now: datetime,
 ) -> LockedVersion:
@@ -78,7 +78,7 @@ def freeze(
     images
         All of it.
     contents
-        Pixels by name; None: they lie among what the site keeps on its locked side.
+        Files of pixels, or what they hold, by name; None: they lie among what the site keeps on its locked side.
     reason
         Why there is this version.
     now
@@ -127,9 +127,12 @@ def freeze_without(
         staying = {one.name: one for one in members if one.patient not in patients}
         if len(staying) == len(members):
             continue
+        if not staying:
+            database.write(lambda tx, row=row: locked_sets.remove(tx, row.id, now))  # type: ignore[misc]
+            continue
         before = places.locked_set(row.name, row.version)
         examples = [one for one in read_examples(before) if one.name in staying]
-        contents = {one.name: (before / PIXELS / f"{one.name}.npz").read_bytes() for one in examples}
+        contents: dict[str, Path | bytes] = {one.name: before / PIXELS / f"{one.name}.npz" for one in examples}
         images = [Labelled(one, staying[one.name].patient, staying[one.name].image_hash) for one in examples]
         made.append(freeze(database, places, read_facts(before), images, contents, reason, now))
     return made

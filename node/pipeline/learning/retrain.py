@@ -138,7 +138,7 @@ class Retrainer:
         known = self._known(run, classes, child)
         name = f"{run.model}-{run.id}"
         declare(database, settings, run.model, name, clock())
-        built = self._built(run, known)
+        built = self._built(run, known, row.version)
         trained: Trained = child.call(train_task, self._task(run, built, champion))
         self._note(run, known, classes, trained)
         bundle = self._places.bundle(run.model, run.id)
@@ -169,11 +169,13 @@ class Retrainer:
         freeze_site(database, self._places, run.model, names, known.images[Side.LOCKED], clock())
         return known
 
-    def _built(self, run: ClaimedRun, known: Known) -> Built:
+    def _built(self, run: ClaimedRun, known: Known, version: str) -> Built:
         """Return the data set of the run, which is on the disk and in the rows before anything learns from it."""
         built = dataset.build(self._places, known, self._places.run(run.id) / "data")
         learns = (built.patients, built.digest, known.labels_until)
         self._site.database.write(lambda tx: retrainings.learns_from(tx, run, *learns))
+        if run.start == "champion":
+            self._site.database.write(lambda tx: retrainings.inherits(tx, run, version))
         return built
 
     def _task(self, run: ClaimedRun, built: Built, champion: Path) -> Task:

@@ -1,7 +1,7 @@
 """One training from a site's labels, in a child process of low priority: from a folder to a bundle.
 
-It gets paths and values and returns values; it never opens the database. What it has done it leaves in its run's folder,
-so that the next process goes on after a kill; a bundle appears complete or not at all.
+It gets paths and values and returns values; it never opens the database. What it has done it leaves in the run's
+folder, so that the next process goes on after a kill; a bundle appears complete or not at all.
 """
 
 import json

@@ -1,0 +1,111 @@
+"""A patient forgotten: whatever is kept of one for learning goes, and the versions that learned from it are named.
+
+The clinical store is left as it is: images, readings and reports of a patient go by the archive's rules, and labels
+came as objects that are stored there. What stays for learning is that a pseudonym is to be left out, so that nothing of
+the patient is kept again, and which trainings learned from it, so that this can be asked again.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from node.config import Settings
+from node.domain.errors import OperatorError
+from node.domain.split import Side
+from node.pipeline.learning.locked import freeze_without
+from node.pipeline.learning.places import Places
+from node.pipeline.learning.salt import minted
+from node.pipeline.opened import open_database
+from node.store import audit, forgetting, locked_sets, merges, registry, retrainings, splits
+from node.store.database import Database, Transaction
+from node.store.merges import PatientName
+
+FORGOTTEN = "the patient is to be forgotten"
+FORGET_COLUMNS = ("model", "version", "run", "trained_at", "images", "serves", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was done."""
+
+    said: str
+    versions: list[dict[str, Any]]  #: as `forget` returns them
+
+
+def forget(settings: Settings, patient: PatientName, who: str, now: datetime) -> Forgotten:
+    """Remove everything that is kept of a patient for learning, and name the versions trained on it.
+
+    Merged names of the patient are one with it. Doing it again removes nothing more and names the same versions.
+
+    Returns
+    -------
+    Forgotten
+        Its versions each with ``model``, ``version``, ``run``, ``trained_at``, ``images`` (0: through the version that
+        it began from), ``serves`` (whether it serves now), ``verdict``.
+
+    Raises
+    ------
+    OperatorError
+        Where no study here names the patient and nothing is kept of one.
+    """
+    places = Places(settings.node.data_dir)
+    with open_database(settings) as database:
+        salt = minted(database, now)
+        names = database.read(lambda tx: merges.names_of(tx, patient))
+        patients = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names}
+        studies = database.read(lambda tx: merges.studies_counted_as(tx, patient))
+        _refuse_unknown(database, patient, patients, studies)
+        ended = database.write(lambda tx: _ended_runs(tx, patients, who, now))
+        frozen = freeze_without(database, places, patients, FORGOTTEN, now)
+        _remove_locked(database, places, patients, now)
+        gone = database.write(lambda tx: forgetting.forget(tx, patients, studies, FORGOTTEN, now))
+        for name in gone.images:
+            for side in Side:
+                places.pixels(side, name).unlink(missing_ok=True)
+        for number in ended:
+            shutil.rmtree(places.run(number), ignore_errors=True)
+        said = (
+            f"{len(gone.images)} images and {gone.labels} labels are removed from what is kept for learning; new "
+            f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
+        )
+        database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=len(gone.images)))
+        return Forgotten(said, database.read(lambda tx: _versions(tx, patients)))
+
+
+def _refuse_unknown(database: Database, patient: PatientName, patients: set[str], studies: list[str]) -> None:
+    placed = database.read(splits.all)
+    if not studies and patients.isdisjoint(placed):
+        raise OperatorError(f"no study here is of the patient {patient}, and nothing is kept of one: look at --issuer")
+
+
+def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) -> list[int]:
+    """Ask for the end of trainings that have a patient's images in hand; return those that nobody has in hand."""
+    runs = {run.id: run for patient in patients for run in retrainings.trained_on(tx, patient)}
+    return [number for number in runs if retrainings.cancel(tx, number, who, now) is not None]
+
+
+def _remove_locked(database: Database, places: Places, patients: set[str], now: datetime) -> None:
+    """Take away every version that holds images of a patient: a frozen version loses no single image."""
+    for patient in patients:
+        for version in database.read(lambda tx, patient=patient: locked_sets.of_patient(tx, patient)):  # type: ignore[misc]
+            shutil.rmtree(places.locked_set(version.name, version.version), ignore_errors=True)
+            database.write(lambda tx, number=version.id: locked_sets.remove(tx, number, now))  # type: ignore[misc]
+
+
+def _versions(tx: Transaction, patients: set[str]) -> list[dict[str, Any]]:
+    serving = {(row.name, row.version) for row in registry.all(tx)}
+    runs = {run.id: run for patient in patients for run in retrainings.trained_on(tx, patient) if run.version}
+    images = retrainings.images_of(tx, patients)
+    return [
+        {
+            "model": run.model,
+            "version": run.version,
+            "run": run.id,
+            "trained_at": run.settled_at and run.settled_at.isoformat(),
+            "images": images.get(run.id, 0),
+            "serves": (run.model, run.version) in serving,
+            "verdict": run.verdict,
+        }
+        for run in sorted(runs.values(), key=lambda run: -run.id)
+    ]
