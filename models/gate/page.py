@@ -9,6 +9,7 @@ Device Software Functions", 2024 (the plan and its execution are documented for 
 """
 
 import json
+import shutil
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -29,15 +30,14 @@ MEANINGS = {
 
 
 def write_verdict(folder: Path, verdict: Verdict, run: str, declared_at: datetime, judged_at: datetime) -> None:
-    """Write protocol.json, result.json and page.html into a folder, which appears complete; one that is there stays.
+    """Write protocol.json, result.json and page.html into a folder, which appears complete in place of an earlier one.
 
     Raises
     ------
     OSError
         Where it cannot be written.
     """
-    if folder.is_dir():
-        return
+    shutil.rmtree(folder, ignore_errors=True)
     times = {"run": run, "declared_at": declared_at.isoformat(), "judged_at": judged_at.isoformat()}
     protocol = {**times, "digest": verdict.protocol_digest, **asdict(verdict.protocol)}
     del protocol["judged_at"]

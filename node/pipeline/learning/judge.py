@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from node.config import Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.apart import in_child
-from node.pipeline.learning.frozen import SPLIT
-from node.pipeline.learning.judging import Asked, SetFolder, verdict_of
-from node.pipeline.learning.locked import folders, site_set
+from node.pipeline.learning.first_look import LEARNED
+from node.pipeline.learning.judged_sets import judged_sets
+from node.pipeline.learning.judging import Asked, verdict_of
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.promotion import Order, change_place
 from node.pipeline.learning.promotion_steps import promotion_unobserved
@@ -53,6 +53,7 @@ class Challenge:
     bundle: Path  #: a whole bundle, in the place where it stays
     run: str  #: names the run for ever; of digits, letters, - and _
     data_digests: Mapping[str, str] = field(default_factory=dict)  #: of what it was trained on, by what it is
+    learned: int = 0  #: images of this site that it was trained from; 0 where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ def judge_challenger(
     run = declare(database, settings, challenge.model, challenge.run, clock())
     champion, manifest = _parties(database, challenge)
     version = version_of(manifest)
-    sets = _sets(database, settings, challenge.model, champion)
+    sets = judged_sets(database, settings, challenge.model, champion.bundle)
+    if not sets:
+        raise Permanent(f"there is no locked set with the labels of {challenge.model}: nothing can be judged")
     database.write(lambda tx: locked_sets.use(tx, [number for number, _ in sets], f"gate {challenge.run}", clock()))
     first = Asked(bundle_path(champion.bundle), champion.version)
     asked = (first, Asked(challenge.bundle, version), tuple(one for _, one in sets))
@@ -125,21 +128,6 @@ def _parties(database: Database, challenge: Challenge) -> "tuple[Registration, M
     if version_of(manifest) == champion.version:
         raise Permanent(f"{challenge.bundle} is the very version that serves, {champion.version}: nothing has changed")
     return champion, manifest
-
-
-def _sets(database: Database, settings: Settings, model: str, champion: Registration) -> list[tuple[int, SetFolder]]:
-    """Return every locked set whose labels mean the champion's classes, with its row's number."""
-    from models.evaluation.measures import label_names  # noqa: PLC0415 - for learning alone
-
-    names, target = label_names(opened(champion.bundle)), site_set(model)
-    found = database.read(lambda tx: folders(tx, Places(settings.node.data_dir), names))
-    if not found:
-        raise Permanent(f"there is no locked set with labels of {', '.join(names)}: nothing can be judged")
-    return [
-        (one.row.id, SetFolder(one.row.name, str(one.row.version), one.row.digest, one.path, SPLIT, *facts))
-        for one in found
-        for facts in [(one.row.name == target, one.row.uses)]
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +165,7 @@ def _version(challenge: Challenge, manifest: "Manifest", verdict: "Verdict", jud
         state=_STATES[judged.outcome],
         data_digests={**row.data_digests, **challenge.data_digests, **sets},
         parents=(judged.champion,),
-        figures={**row.figures, "gate": progress},
+        figures={**row.figures, "gate": progress, LEARNED: challenge.learned},
         outcome=judged.outcome,
         judged_against=judged.champion,
         run=challenge.run,

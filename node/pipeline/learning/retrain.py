@@ -18,6 +18,7 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.learning import dataset
 from node.pipeline.learning.collect import Collector
 from node.pipeline.learning.dataset import Built, Known
+from node.pipeline.learning.first_look import first_look
 from node.pipeline.learning.judge import Challenge, Judged, declare, judge_challenger
 from node.pipeline.learning.locked import freeze_site
 from node.pipeline.learning.pixels import KeptPixels, keep_pixels
@@ -139,10 +140,11 @@ class Retrainer:
         name = f"{run.model}-{run.id}"
         declare(database, settings, run.model, name, clock())
         built = self._built(run, known, row.version)
+        first_look(database, settings, run.model, built, clock)
         trained: Trained = child.call(train_task, self._task(run, built, champion))
         self._note(run, known, classes, trained)
         bundle = self._places.bundle(run.model, run.id)
-        challenge = Challenge(run.model, bundle, name, {"site": built.digest})
+        challenge = Challenge(run.model, bundle, name, {"site": built.digest}, built.images)
         return judge_challenger(database, settings, challenge, clock, approval=settings.retrain.approval)
 
     def _known(self, run: ClaimedRun, classes: tuple[str, ...], child: Child) -> Known:

@@ -16,6 +16,8 @@ from node.config import Settings
 from node.config.gate import GateSettings
 from node.domain.errors import Permanent, Transient
 from node.pipeline.learning import judge
+from node.pipeline.learning.dataset import Built
+from node.pipeline.learning.first_look import agreements, first_look
 from node.pipeline.learning.judge import Challenge, Judged, declare, judge_challenger
 from node.pipeline.learning.judging import Asked, SetFolder, verdict_of
 from node.pipeline.learning.locked import folders
@@ -183,7 +185,7 @@ def test_what_cannot_be_judged_says_why(house: House, tmp_path: Path) -> None:
     """No model, no set, the same device, or a bundle that has changed."""
     settings = _settings(house)
     bundle = another_version(tmp_path / "2", "2")
-    with pytest.raises(Permanent, match="there is no locked set with labels of no pneumonia, pneumonia"):
+    with pytest.raises(Permanent, match="there is no locked set with the labels of starter"):
         _judge(house, settings, bundle)
     with pytest.raises(Permanent, match="is the very version that serves"):
         _judge(house, settings, bundle_path("starter"))
@@ -192,3 +194,30 @@ def test_what_cannot_be_judged_says_why(house: House, tmp_path: Path) -> None:
     (bundle / "classifier.npz").unlink()
     with pytest.raises(Permanent, match="cannot be used"):
         _judge(house, settings, bundle)
+
+
+def test_a_data_set_that_lost_much_is_not_trained_on(house: House, tmp_path: Path) -> None:
+    """Compared with what the champion learned from here; one that was trained elsewhere is compared with nothing."""
+    settings = _settings(house)
+    built = Built(tmp_path, "ab" * 32, {}, 79)
+    first_look(house.database, settings, "starter", built, lambda: NOW)
+    row = house.database.read(lambda tx: model_versions.serving(tx, "starter"))
+    assert row is not None
+    house.database.write(lambda tx: model_versions.describe(tx, replace(row, figures={"learned": 100})))
+    with pytest.raises(Permanent, match="no training: 79 images to learn from where the champion had 100"):
+        first_look(house.database, settings, "starter", built, lambda: NOW)
+    ((event,),) = house.rows("SELECT event FROM audit WHERE event = 'training refused'")
+    assert event == "training refused"
+
+
+def test_labels_are_compared_with_what_the_champion_says(house: House) -> None:
+    """Of every patient of a data set and of the locked set; here both are labelled by the champion's own order."""
+    _settings(house)
+    freeze_drawn(house.database, house.folder, ENOUGH, NOW)
+    (found,) = house.database.read(lambda tx: folders(tx, Places(house.folder)))
+    locked = SetFolder("site-starter", "1", "", found.path, "test", target=True, uses=0)
+    both = agreements(bundle_path("starter"), found.path, locked)
+    assert both is not None
+    assert both[0] == both[1]
+    assert both[0].patients == ENOUGH
+    assert 0 <= both[0].agreeing <= ENOUGH
