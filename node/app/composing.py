@@ -5,31 +5,32 @@ from functools import partial
 from typing import Any
 
 from node.app.parts import Parts
+from node.pipeline.analysis.beside import write_extra
 from node.pipeline.analysis.completion import Closer
 from node.pipeline.analysis.compose import Composer
 from node.pipeline.analysis.renditions import write_renditions
 from node.pipeline.analysis.warm_report import warm_reports
+from node.pipeline.analysis.writing import Writer
 from node.pipeline.senders import senders_of
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
 
 
-def compose_loops(parts: Parts, writer: Child) -> Iterator[WorkLoop[Any]]:
+def compose_loops(parts: Parts, child: Child) -> Iterator[WorkLoop[Any]]:
     """Yield the one loop; reports are written in a child process, so that a long one holds up nothing else."""
     settings = parts.settings
     closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
     composer = Composer(
         parts.database,
-        parts.files,
         parts.catalogue,
         settings.peers,
         closer,
         parts.clock,
         partial(parts.wake_only, ("deliver", "read")),
-        write=partial(writer.call, write_renditions),
+        writer=Writer(parts.files, partial(child.call, write_renditions), partial(child.call, write_extra)),
     )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
     if parts.catalogue.bundles:  # where no model is, hardly a report will be
-        loop.at_start(partial(writer.call, warm_reports))
+        loop.at_start(partial(child.call, warm_reports))
     yield loop

@@ -88,7 +88,7 @@ class PeerSettings(_Table):
     host: Annotated[str, Field(min_length=1)]
     port: PeerPort
     may_send: Flag = False
-    gets: tuple[Literal["report"], ...] = ()
+    gets: tuple[Literal["report", "text", "heatmap"], ...] = ()
     outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
     profile: ProfileName = "default"
     language: Language = ENGLISH
@@ -107,6 +107,12 @@ class PeerSettings(_Table):
         if not isinstance(profile, str) or profile not in PROFILES:
             return given
         return {"gets": PROFILES[profile].gets} | given
+
+    @model_validator(mode="after")
+    def _gets_what_goes_beside_a_report_with_it(self) -> Self:
+        if self.gets and "report" not in self.gets:
+            raise ValueError(f'gets = {list(self.gets)}: a text and heat maps go beside a report: add "report"')
+        return self
 
 
 class DatabaseSettings(_Table):

@@ -30,6 +30,17 @@ class Patient:
     sex: str
 
 
+def patient_in(header: InstanceHeader) -> Patient:
+    """Return the patient whom a header names."""
+    return Patient(
+        header.patient_id,
+        header.issuer_of_patient_id,
+        header.patient_name,
+        header.patient_birth_date,
+        header.patient_sex,
+    )
+
+
 def as_patient(header: InstanceHeader, patient: Patient) -> InstanceHeader:
     """Return a header that names another patient."""
     return replace(

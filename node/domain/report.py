@@ -1,12 +1,14 @@
 """What a report says, before it becomes a dataset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from node.domain.finding import Code, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 from node.domain.patient import Patient
 from node.domain.profile import DEFAULT, Profile
+
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +99,22 @@ def report_identity(  # noqa: PLR0913 - an identity depends on exactly these
     instance = derived_uid("report", study_instance_uid, *version, *content)
     series = derived_uid("report series", study_instance_uid, model.name)
     return ReportIdentity(SOPInstanceUID(instance), SeriesInstanceUID(series), sop_class_uid)
+
+
+def text_identity(
+    study_instance_uid: StudyInstanceUID,
+    model: ModelIdentity,
+    inputs: tuple[str, ...],
+    *,
+    patient_key: str = "",
+    predecessor: str = "",
+    language: str = "en",
+) -> ReportIdentity:
+    """Return the UIDs of a report's text companion; the parameters are those of `report_identity`.
+
+    All texts of one model on one study stand in one series, beside that of its reports.
+    """
+    said = {"patient_key": patient_key, "predecessor": predecessor, "language": language}
+    text = report_identity(study_instance_uid, model, inputs, BASIC_TEXT_SR, **said)
+    series = derived_uid("text series", study_instance_uid, model.name)
+    return replace(text, series_instance_uid=SeriesInstanceUID(series))

@@ -9,7 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import exists, select
 
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID
 from node.domain.lifecycle import State
+from node.domain.report import ReportIdentity
 from node.store import offered, outbox
 from node.store.choices import EXTRAS, DeliveryKind
 from node.store.database import Transaction
@@ -45,6 +47,15 @@ def offer(tx: Transaction, report: ClaimedDelivery, wanted: Collection[str], now
         outbox.add(tx, report.analysis_id, report.peer, number, now, kind=kind, waived=report.waived)
         for number, kind in tx.execute(made).all()
     )
+
+
+def texts_there(tx: Transaction, analysis_id: int, peer: str) -> list[ReportIdentity]:
+    """Return the UIDs of the texts beside the report of an analysis that a peer has or may have."""
+    columns = Rendition.sop_instance_uid, Rendition.series_instance_uid, Rendition.sop_class_uid
+    of_text = Delivery.analysis_id == analysis_id, Delivery.peer == peer, Delivery.kind == DeliveryKind.TEXT
+    there = select(*columns).join(Delivery, Delivery.rendition_id == Rendition.id)
+    rows = tx.execute(there.where(*of_text, offered.may_be_there()).order_by(Delivery.id))
+    return [ReportIdentity(SOPInstanceUID(uid), SeriesInstanceUID(series), of) for uid, series, of in rows]
 
 
 def report_stands(tx: Transaction, extra: ClaimedDelivery) -> bool:

@@ -46,16 +46,15 @@ def forms(tx: Transaction, claimed: ClaimedDelivery) -> Sequence[Form]:
     return [Form(*row) for row in tx.execute(_FORMS, {"named": named.id})]
 
 
-def pinned(tx: Transaction, analysis_id: int, peer: str) -> ReportIdentity | None:
-    """Return the UIDs of the form in which a peer gets or got the report of an analysis, or None where none is pinned.
+def form_at(tx: Transaction, analysis_id: int, peer: str) -> ReportIdentity | None:
+    """Return the UIDs of the form in which a peer got the report of an analysis, or None where none was to go there.
 
-    They are the newest delivery's, where an analysis was delivered there more than once.
+    Of one that waits they are those of the form that is pinned, or that is offered first.
     """
     columns = Rendition.sop_instance_uid, Rendition.series_instance_uid, Rendition.sop_class_uid
     of_report = Delivery.analysis_id == analysis_id, Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT
     chosen = select(*columns).join(Delivery, Delivery.rendition_id == Rendition.id)
-    is_pinned = chosen.where(*of_report, Delivery.pinned_at.is_not(None))
-    row = tx.execute(is_pinned.order_by(Delivery.id.desc()).limit(1)).one_or_none()
+    row = tx.execute(chosen.where(*of_report).order_by(Delivery.id.desc()).limit(1)).one_or_none()
     return None if row is None else ReportIdentity(SOPInstanceUID(row[0]), SeriesInstanceUID(row[1]), row[2])
 
 

@@ -17,11 +17,13 @@ from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, Readin
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.network.peer import Timeouts
+from node.pipeline.analysis.beside import WriteExtra, write_extra
 from node.pipeline.analysis.completion import Closer
 from node.pipeline.analysis.compose import Composer
 from node.pipeline.analysis.read import Hands, Image, InstanceReader
 from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
 from node.pipeline.analysis.renditions import Order, write_renditions
+from node.pipeline.analysis.writing import Writer
 from node.pipeline.delivery import forms
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
@@ -97,6 +99,7 @@ class Line:
     attempts: int = 2
     settings: DeliverSettings = field(default_factory=DeliverSettings)
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(2.0, 2.0, 2.0))
+    write_extra: WriteExtra = write_extra
     catalogue: Catalogue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,13 +124,12 @@ class Line:
         closer = Closer(policy.quiet_period_s, policy.max_wait_s, policy.senders)
         composer = Composer(
             house.database,
-            house.files,
             self.catalogue,
             self.peers,
             closer,
             house.clock,
             lambda: None,
-            write=_written_once,
+            writer=Writer(house.files, _written_once, self.write_extra),
         )
         return self._work(JobKind.COMPOSE, composer.handle)
 

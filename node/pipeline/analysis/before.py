@@ -4,33 +4,42 @@ A report that never left is nobody's predecessor, and one that only test peers h
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from node.config import PeerSettings
 from node.domain.report import ReportIdentity
 from node.pipeline.analysis.conclude import destinations, patient_key
 from node.pipeline.analysis.material import Material
-from node.store import analyses, outgoing, pinning, registry
+from node.store import analyses, extras, outgoing, pinning, registry
 from node.store.analyses import Analysis
 from node.store.database import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What peers have, and so what the new report and its texts take the place of."""
+
+    reports: tuple[ReportIdentity, ...] = ()
+    texts: tuple[ReportIdentity, ...] = ()
+
+
 def predecessors(
     tx: Transaction, peers: Sequence[PeerSettings], study_uid: str, model: str, material: Material
-) -> tuple[ReportIdentity, ...]:
+) -> Before:
     """Return the newest report that each peer has which gets the one of this material, each once, the newest first.
 
     Where a real peer gets it, what test peers have does not count. Where none gets it, all are asked that get reports.
-    One that waits counts where it stays, because the new report says the same; but not while its form is open, because
-    nobody knows which it will be.
+    One that waits counts where it stays, because the new report says the same, in the form that is offered first.
     """
     if material.latest is None:
-        return ()
+        return Before()
     asked = _audience(tx, peers, model, material)
     found = [(_before(tx, study_uid, model, peer, material), peer) for peer in asked]
     known = [(analysis, peer) for analysis, peer in found if analysis is not None]
     known.sort(key=lambda one: -one[0].id)  # stable: of one analysis in the order of the peers
-    forms = (pinning.pinned(tx, analysis.id, peer) for analysis, peer in known)
-    return tuple(dict.fromkeys(form for form in forms if form is not None))
+    forms = (pinning.form_at(tx, analysis.id, peer) for analysis, peer in known)
+    texts = (text for analysis, peer in known for text in extras.texts_there(tx, analysis.id, peer))
+    return Before(tuple(dict.fromkeys(form for form in forms if form is not None)), tuple(dict.fromkeys(texts)))
 
 
 def standing(tx: Transaction, peers: Iterable[PeerSettings], study_uid: str, model: str) -> list[str]:

@@ -3,20 +3,19 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from node.config import PeerSettings
 from node.domain.identifiers import SOPInstanceUID
-from node.domain.instance import InstanceHeader
 from node.domain.profile import PROFILES
-from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, report_identity
-from node.pipeline.analysis.before import predecessors, standing
+from node.domain.report import ModelIdentity
+from node.pipeline.analysis.before import Before, predecessors, standing
 from node.pipeline.analysis.completion import Closer
 from node.pipeline.analysis.conclude import digest_of, patient_key
 from node.pipeline.analysis.material import Material, changes, gather
-from node.pipeline.analysis.offering import offer
-from node.pipeline.analysis.renditions import Shape, Write, orders, renditions, shapes
+from node.pipeline.analysis.offering import audience, offer
+from node.pipeline.analysis.renditions import Shape
+from node.pipeline.analysis.writing import Result, Writer, Written
 from node.pipeline.registry.catalogue import Catalogue
 from node.store import (
     analyses,
@@ -29,9 +28,8 @@ from node.store import (
     rejections,
     turned_away,
 )
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store.analyses import NewAnalysis
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
 from node.store.job_claims import ClaimedJob
 from node.store.queue import NewRead
 from node.store.tables import DeliveryKind
@@ -47,8 +45,8 @@ class Composer:
 
     Parameters
     ----------
-    database, files
-        Where rows and bytes are kept.
+    database
+        Where rows are kept.
     catalogue
         The models and their opened bundles.
     peers
@@ -59,26 +57,23 @@ class Composer:
         The time now, aware.
     wake
         Called after deliveries were written.
-    write
-        `node.pipeline.analysis.renditions.write_renditions`, run where it holds up nobody: a report of thousands of
-        images takes seconds.
+    writer
+        Writes what is composed.
     """
 
-    def __init__(  # noqa: PLR0913 - what composing is joined from
+    def __init__(
         self,
         database: Database,
-        files: InstanceFiles,
         catalogue: Catalogue,
         peers: Sequence[PeerSettings],
         closer: Closer,
         clock: Callable[[], datetime],
         wake: Callable[[], None],
         *,
-        write: Write,
+        writer: Writer,
     ) -> None:
-        self._database, self._files, self._catalogue, self._peers = database, files, catalogue, peers
-        self._closer, self._clock, self._wake = closer, clock, wake
-        self._write_renditions = write
+        self._database, self._catalogue, self._peers = database, catalogue, peers
+        self._closer, self._clock, self._wake, self._writer = closer, clock, wake, writer
 
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
@@ -101,13 +96,17 @@ class Composer:
             self._write(job, lambda tx: self._put_off(tx, job, (), material.unread))
         else:
             before = self._database.read(lambda tx: self._before(tx, job, material))
-            analysis = self._analysis(job, model, material)
-            made = self._renditions(analysis, model, material, before)
-            if self._write(job, lambda tx: self._settle(tx, job, material, before, analysis, made, because)):
-                said = {"study_instance_uid": job.study_instance_uid, "model": job.model, "outcome": analysis.outcome}
-                _log.info("report composed", **said)
+            result = Result(self._analysis(job, model, material), model, material, before, because)
+            names = self._database.read(lambda tx: audience(tx, self._peers, result.analysis))
+            getting = [peer for peer in self._peers if peer.name in names]
+            written = self._writer.written(result, self._peers, getting)
+            if self._write(job, lambda tx: self._settle(tx, job, result, written)):
+                outcome = result.analysis.outcome
+                _log.info(
+                    "report composed", study_instance_uid=job.study_instance_uid, model=job.model, outcome=outcome
+                )
 
-    def _before(self, tx: Transaction, job: ClaimedJob, material: Material) -> tuple[ReportIdentity, ...]:
+    def _before(self, tx: Transaction, job: ClaimedJob, material: Material) -> Before:
         return predecessors(tx, self._peers, job.study_instance_uid, job.model, material)
 
     def _write(self, job: ClaimedJob, settle: Callable[[Transaction], T]) -> T:
@@ -158,89 +157,52 @@ class Composer:
             findings=material.findings,
         )
 
-    def _renditions(
-        self, analysis: NewAnalysis, model: ModelIdentity, material: Material, before: tuple[ReportIdentity, ...]
-    ) -> list[NewRendition]:
-        """Return every rendition of the report that the configured peers may need."""
-        content = ReportContent(
-            analysis.study_instance_uid,
-            model,
-            analysis.outcome,
-            material.readings,
-            analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
-            before,
-            material.synthetic,
-            analysis.findings,
-            material.patient,
-            len(material.unread),
-        )
-
-        def identity(sop_class: str, shape: Shape) -> ReportIdentity:
-            return report_identity(
-                analysis.study_instance_uid,
-                model,
-                material.inputs,
-                sop_class,
-                patient_key=analysis.patient_key,
-                predecessor=material.previous,
-                profile=shape.profile.name,
-                language=shape.language,
-            )
-
-        ordered = orders(content, shapes(self._peers), identity)
-        return list(renditions(ordered, self._write_renditions(ordered, self._sources(material))))
-
-    def _sources(self, material: Material) -> list[Path | InstanceHeader]:
-        first, *others = material.sources
-        # all that a report says of the others stands in their rows: a series of thousands is not opened again
-        file = first.header if first.removed_at else self._files.path(first.newest_path)
-        return [file, *(source.header for source in others)]
-
-    def _settle(
-        self,
-        tx: Transaction,
-        job: ClaimedJob,
-        material: Material,
-        before: tuple[ReportIdentity, ...],
-        analysis: NewAnalysis,
-        made: Sequence[NewRendition],
-        because: Sequence[str],
-    ) -> bool:
+    def _settle(self, tx: Transaction, job: ClaimedJob, result: Result, written: Written) -> bool:
         """Keep the report and settle the job; return False where there is nothing to keep."""
-        now = self._clock()
+        now, material = self._clock(), result.material
         if not job_claims.finish(tx, job, now):
             return False  # another worker holds the job since this one's lease ran out: its report counts
         sources = {source.header.sop_instance_uid for source in material.sources}
         wrong = sources & rejections.wrong_of(tx, job.study_instance_uid)
-        if wrong or before != self._before(tx, job, material):
+        if wrong or result.before != self._before(tx, job, material):
             # whoever rejected it may have looked before this job was begun, and so not have put it back; and where
             # an earlier report has left meanwhile, this one is to name it
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
             return False
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
-        analysis_id = analyses.add(tx, analysis)
+        self._keep(tx, result, written, now)
+        return True
+
+    def _keep(self, tx: Transaction, result: Result, written: Written, now: datetime) -> None:
+        analysis_id = analyses.add(tx, result.analysis)
         forms = defaultdict[Shape, list[int]](list)
-        for one in made:
+        for one in written.made:
             number = analyses.add_rendition(tx, analysis_id, one)
             if one.kind is DeliveryKind.REPORT:
                 forms[Shape(PROFILES[one.profile], one.language)].append(number)
-        sent_to = offer(tx, self._peers, analysis, analysis_id, forms, now)
-        audit.add(
-            tx,
-            now,
-            "report composed",
-            study_uid=job.study_instance_uid,
-            sop_uid=made[0].sop_instance_uid,
-            model=job.model,
-            version=analysis.version,
-            outcome=analysis.outcome,
-            because=because,
-            scores={
-                finding.name: round(finding.score, 4) for finding in analysis.findings if finding.score is not None
-            },
-            inputs=analysis.inputs_digest[:16],
-            not_read_yet=len(material.unread),
-            destinations=sent_to,
-        )
-        return True
+        sent_to = offer(tx, self._peers, result.analysis, analysis_id, forms, now)
+        _note(tx, result, written, sent_to, now)
+
+
+def _note(tx: Transaction, result: Result, written: Written, sent_to: Sequence[str], now: datetime) -> None:
+    analysis, study = result.analysis, result.analysis.study_instance_uid
+    scores = {one.name: round(one.score, 4) for one in analysis.findings if one.score is not None}
+    audit.add(
+        tx,
+        now,
+        "report composed",
+        study_uid=study,
+        sop_uid=written.made[0].sop_instance_uid,
+        model=analysis.model,
+        version=analysis.version,
+        outcome=analysis.outcome,
+        because=result.because,
+        scores=scores,
+        inputs=analysis.inputs_digest[:16],
+        not_read_yet=len(result.material.unread),
+        destinations=sent_to,
+    )
+    for one in written.not_made:
+        audit.add(tx, now, f"{one.kind} not made", study, model=analysis.model, reason=one.reason)
+        _log.warning("nothing made beside a report", study_instance_uid=study, kind=one.kind, reason=one.reason)

@@ -88,7 +88,7 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
     sources = sorted(held, key=lambda source: source != newest)  # stable: the rest keeps its order
     of_sources = tuple(readings[source.header.sop_instance_uid] for source in sources)
     latest = analyses.latest(tx, study_uid, model.name)
-    renditions = analyses.renditions(tx, latest.id) if latest else []
+    previous = analyses.first_form(tx, latest.id) if latest else None
     registration = registry.get(tx, model.name)
     return Material(
         of_sources,
@@ -96,7 +96,7 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
         tuple(sources),
         registration.rule if registration else Rule(),
         latest,
-        renditions[0].sop_instance_uid if renditions else "",
+        previous.sop_instance_uid if previous else "",
         synthetic.is_synthetic(tx, study_uid),
         latest is not None and rejections.was_untrue(tx, latest.id),
         merges.patient_of(tx, [source.header for source in sources]) if sources else None,

@@ -40,7 +40,7 @@ def offer(
     list of str
         The names of the peers.
     """
-    getting, offered = _getting(tx, peers, analysis), []
+    getting, offered = audience(tx, peers, analysis), []
     for peer in (peer for peer in peers if peer.gets):
         told = outgoing.told(tx, analysis.study_instance_uid, analysis.model, peer.name)
         if told is not None and says_the_same(told, analysis):
@@ -56,7 +56,8 @@ def offer(
     return offered
 
 
-def _getting(tx: Transaction, peers: Sequence[PeerSettings], analysis: NewAnalysis) -> list[str]:
+def audience(tx: Transaction, peers: Sequence[PeerSettings], analysis: NewAnalysis) -> list[str]:
+    """Return the names of the peers that may get a report now, whether or not it is news to them."""
     leaves = _leaves(tx, analysis.study_instance_uid) and not recalls.why(tx, analysis.model, analysis.version)
     if not leaves:
         return []

@@ -122,7 +122,7 @@ def test_a_late_image_reopens_the_study_whatever_closed_it(house: House, signal:
     line.read()
     _complete(house, signal) if signal is not Signal.QUIET_PERIOD else house.clock.forward(60)
     assert line.compose() == 1
-    house.execute("UPDATE deliveries SET state = 'done', pinned_at = created_at")
+    house.execute("UPDATE deliveries SET state = 'done'")
 
     house.receive(_image(2))
     assert line.study()["closed_by"] == ""
