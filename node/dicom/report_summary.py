@@ -46,7 +46,7 @@ def summary(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLi
 
 
 def leading(content: ReportContent, sources: Sequence[Source]) -> list[str]:
-    """Return what stands in the first measurement group after the research line.
+    """Return what stands in the first measurement group beside what is said of its image.
 
     Of several images, or of a part of a study, that is the result: OHIF shows the comments of groups alone.
     """
@@ -90,7 +90,7 @@ def _result(words: Words, content: ReportContent, sources: Sequence[Source]) -> 
     findings = content.findings if parts > 1 else ()
     return [
         *map(SummaryLine, _conclusion(words, content)),
-        *map(SummaryLine, _assessed(words, content)),
+        *map(SummaryLine, _missing(words, content)),
         *(line for finding in findings for line in _study_lines(words, finding, names)),
         *(SummaryLine(line) for reading in content.readings for line in _frames_lines(words, reading, names)),
         *map(SummaryLine, _chosen(words, content, parts) if parts > MOST_DETAILED else []),
@@ -98,33 +98,36 @@ def _result(words: Words, content: ReportContent, sources: Sequence[Source]) -> 
 
 
 def _conclusion(words: Words, content: ReportContent) -> list[str]:
+    """Return what the study comes to, and of how many of its images."""
+    admitted, images = sum(reading.admission.admitted for reading in content.readings), len(content.readings)
+    of = {"assessed": admitted, "images": images + content.unread}
     if content.outcome is Outcome.NOT_ASSESSED:
-        return words.lines("not_assessed")
-    return _flagged(words, content) if content.outcome is Outcome.POSITIVE else _not_flagged(words, content)
+        return words.lines("not_assessed", **of)
+    return _flagged(words, content, of) if content.outcome is Outcome.POSITIVE else _not_flagged(words, content, of)
 
 
-def _flagged(words: Words, content: ReportContent) -> list[str]:
+def _flagged(words: Words, content: ReportContent, of: Mapping[str, int]) -> list[str]:
     """Return that something is flagged; of a model with several classes, also what."""
     if len(content.findings) < 2:
-        return words.lines("positive")
+        return words.lines("positive", **of)
     present = [words.named(one.finding) for one in content.findings if one.present]
-    return words.lines("positive_classes", findings=words.listed(present))
+    return words.lines("positive_classes", **of, findings=words.listed(present))
 
 
-def _not_flagged(words: Words, content: ReportContent) -> list[str]:
+def _not_flagged(words: Words, content: ReportContent, of: Mapping[str, int]) -> list[str]:
     """Return that nothing is flagged, and which images alone would be: their groups say so."""
     single = [
         words.line("finding_in_images", finding=words.named(one.finding), images=one.reached)
         for one in content.findings
         if one.reached
     ]
-    return words.lines("negative_though_single", findings=words.listed(single)) if single else words.lines("negative")
+    if not single:
+        return words.lines("negative", **of)
+    return words.lines("negative_though_single", **of, findings=words.listed(single))
 
 
-def _assessed(words: Words, content: ReportContent) -> Iterator[str]:
-    """Yield of how much of the study that is concluded."""
-    admitted, images = sum(reading.admission.admitted for reading in content.readings), len(content.readings)
-    yield from words.lines("assessed", assessed=admitted, images=images + content.unread)
+def _missing(words: Words, content: ReportContent) -> Iterator[str]:
+    """Yield what of the study is not in the conclusion."""
     frames = [frame.admitted for reading in content.readings for frame in reading.frames]
     if not all(frames):
         yield from words.lines("assessed_frames", assessed=sum(frames), frames=len(frames))

@@ -114,24 +114,23 @@ def _summary_comment(line: SummaryLine, sources: Mapping[SOPInstanceUID, Source]
 def _groups_of_image(
     content: ReportContent, reading: Reading, source: Source, of_study: list[str]
 ) -> list[MeasurementsAndQualitativeEvaluations]:
-    """Return the groups of one image; the research line stands first in the first, and then what is of the study."""
-    first = [*research_lines(words_in(content.language), content.model), *of_study]
+    """Return the groups of one image; the first says before all else what this is, and last what the study comes to."""
     if not reading.admission.admitted:
-        return [_not_assessed_group(content, reading, source, first)]
+        return [_not_assessed_group(content, reading, source, of_study)]
     regions = [one.region for one in reading.findings]
     regions += [] if reading.anomaly is None else [reading.anomaly.region]
     where = outlines(source, regions, content.profile)
     groups = [
-        _finding_group(content, finding, source, where[position], [] if position else first)
+        _finding_group(content, finding, source, where[position], None if position else of_study)
         for position, finding in enumerate(reading.findings)
     ]
     if reading.anomaly is not None:
-        groups.append(_anomaly_group(content, reading.anomaly, source, where[-1], [] if groups else first))
+        groups.append(_anomaly_group(content, reading.anomaly, source, where[-1], None if groups else of_study))
     return groups
 
 
 def _finding_group(
-    content: ReportContent, finding: Finding, source: Source, where: Points | None, opening: list[str]
+    content: ReportContent, finding: Finding, source: Source, where: Points | None, of_study: list[str] | None
 ) -> MeasurementsAndQualitativeEvaluations:
     model, words = content.model, words_in(content.language)
     certainty = Measurement(codes.CERTAINTY_OF_FINDING, round(100 * finding.probability, 4), codes.PERCENT)
@@ -146,11 +145,11 @@ def _finding_group(
             QualitativeEvaluation(codes.concept(finding.finding), codes.PRESENT if finding.present else codes.ABSENT)
         ],
     )
-    return _completed(group, source, [*opening, finding_line(words, model, finding)])
+    return _completed(group, source, _arranged(content, [finding_line(words, model, finding)], of_study))
 
 
 def _anomaly_group(
-    content: ReportContent, anomaly: Anomaly, source: Source, where: Points | None, opening: list[str]
+    content: ReportContent, anomaly: Anomaly, source: Source, where: Points | None, of_study: list[str] | None
 ) -> MeasurementsAndQualitativeEvaluations:
     score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
     locate(score[0], source, where)
@@ -160,11 +159,12 @@ def _anomaly_group(
         algorithm_id=_algorithm(content.model),
         measurements=[score],
     )
-    return _completed(group, source, [*opening, *anomaly_lines(words_in(content.language), anomaly)])
+    lines = anomaly_lines(words_in(content.language), anomaly)
+    return _completed(group, source, _arranged(content, lines, of_study))
 
 
 def _not_assessed_group(
-    content: ReportContent, reading: Reading, source: Source, opening: list[str]
+    content: ReportContent, reading: Reading, source: Source, of_study: list[str]
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return a group that says why, and holds neither a finding nor a score."""
     group = MeasurementsAndQualitativeEvaluations(
@@ -175,7 +175,19 @@ def _not_assessed_group(
     locate(count, source, *outlines(source, [()], content.profile))
     items: list[ContentItem] = [_summary_of_analyses(status_of(reading)), _conclusion(reason_of(reading.admission))]
     group[0].ContentSequence.extend([*items, count])
-    return _completed(group, source, [*opening, *not_assessed_lines(words_in(content.language), reading.admission)])
+    lines = not_assessed_lines(words_in(content.language), reading.admission)
+    return _completed(group, source, _arranged(content, lines, of_study))
+
+
+def _arranged(content: ReportContent, lines: list[str], of_study: list[str] | None) -> list[str]:
+    """Return the lines of a group in their order.
+
+    Of the first group of an image, OHIF shows the first five, and so what this is, what was found and what the study
+    comes to.
+    """
+    if of_study is None:
+        return lines
+    return [*research_lines(words_in(content.language), content.model), *lines[:1], *of_study, *lines[1:]]
 
 
 def _completed(

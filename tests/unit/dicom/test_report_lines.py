@@ -30,17 +30,17 @@ def summary(*shares: float) -> str:
 
 def test_of_several_classes_the_one_that_is_there_is_named() -> None:
     """Nobody has to look through ten groups for it."""
-    assert summary(0.01, 0.97, 0.02) == "Flagged: Digit 1."
+    assert summary(0.01, 0.97, 0.02) == "Flagged: Digit 1 (images assessed: 1 of 1)."
 
 
 def test_where_no_class_has_the_majority_nothing_is_flagged() -> None:
     """An undecided answer names no class."""
-    assert summary(0.4, 0.35, 0.25) == "No finding is flagged."
+    assert summary(0.4, 0.35, 0.25) == "No finding is flagged (images assessed: 1 of 1)."
 
 
 def test_a_single_class_is_not_named_again() -> None:
     """Its own line says what it is."""
-    assert summary(0.9) == "At least one finding is flagged."
+    assert summary(0.9) == "At least one finding is flagged (images assessed: 1 of 1)."
 
 
 def of_study(how: Aggregation, *readings: Reading) -> list[str]:
@@ -50,7 +50,8 @@ def of_study(how: Aggregation, *readings: Reading) -> list[str]:
     outcome = outcome_of(readings, findings)
     content = ReportContent(StudyInstanceUID("1.2.3"), model, outcome, readings, now, findings=findings)
     lines = [line.text for line in summary_of(content, [])]
-    return lines[lines.index(f"Images assessed: {len(readings)} of {len(readings)}.") + 1 :]
+    first = next(number for number, line in enumerate(lines) if line.startswith("Study, "))
+    return lines[first:]
 
 
 def image(number: int, share: float) -> Reading:

@@ -41,12 +41,11 @@ def test_the_studys_result_stands_before_the_images_and_their_groups(tmp_path: P
     assert names == [_QUALITATIVE_EVALUATIONS, "111028", _MEASUREMENTS]
     assert _coded(_container(report, _QUALITATIVE_EVALUATIONS), PNEUMONIA.value) == [_PRESENT]
     result = [
-        "At least one finding is flagged.",
-        "Images assessed: 2 of 2.",
+        "At least one finding is flagged (images assessed: 2 of 2).",
         "Study, Pneumonia: flagged, in 1 of 2 (threshold 0.50)",
     ]
-    assert _comments(_container(report, _QUALITATIVE_EVALUATIONS))[1:4] == result
-    assert _comments(_container(report, _MEASUREMENTS))[3:6] == result
+    assert _comments(_container(report, _QUALITATIVE_EVALUATIONS))[1:3] == result
+    assert _comments(_container(report, _MEASUREMENTS))[4:6] == result
 
 
 def test_a_mean_below_the_threshold_tells_of_the_image_above_it(tmp_path: Path) -> None:
@@ -58,10 +57,9 @@ def test_a_mean_below_the_threshold_tells_of_the_image_above_it(tmp_path: Path) 
     report = _report(study.saying(readings=readings, findings=findings, outcome=Outcome.NEGATIVE))
     summary = _container(report, _QUALITATIVE_EVALUATIONS)
     assert _coded(summary, PNEUMONIA.value) == [_ABSENT]
-    assert _comments(summary)[1:4] == [
-        "No finding is flagged for the study.",
+    assert _comments(summary)[1:3] == [
+        "No finding is flagged for the study (images assessed: 2 of 2).",
         "Single images reach the threshold: Pneumonia in 1.",
-        "Images assessed: 2 of 2.",
     ]
 
 
@@ -95,7 +93,7 @@ def test_frames_that_were_not_assessed_are_counted_and_named(tmp_path: Path) -> 
     summary = _container(_report(study.saying(readings=(reading,))), _QUALITATIVE_EVALUATIONS)
     assert _coded(summary, _SUMMARY) == [_PARTIALLY_SUCCEEDED]
     lines = _comments(summary)
-    assert lines[1:4] == ["At least one finding is flagged.", "Images assessed: 1 of 1.", "Frames assessed: 4 of 5."]
+    assert lines[1:3] == ["At least one finding is flagged (images assessed: 1 of 1).", "Frames assessed: 4 of 5."]
     assert lines[-2:] == ["Not assessed, series 1, image 1 (AP):", "frames 3"]
 
 

@@ -108,6 +108,17 @@ def test_a_report_that_does_not_begin_with_the_research_line_is_not_made(
 
 
 @pytest.mark.parametrize("language", languages())
+def test_the_first_five_lines_beside_an_image_say_what_counts(tmp_path: Path, language: str) -> None:
+    """OHIF shows no more of a group: what this is, what was found in the image, and what the study comes to."""
+    words, study = words_in(language), study_of(tmp_path, "two images").saying(language=language, unread=3)
+    assert _in_groups(_parsed(study))[:5] == [
+        *research_lines(words, MODEL),
+        finding_line(words, MODEL, study.content.readings[0].findings[0]),
+        words.line("positive", assessed=2, images=5),
+    ]
+
+
+@pytest.mark.parametrize("language", languages())
 def test_no_line_beside_an_image_is_longer_than_viewers_show(tmp_path: Path, language: str) -> None:
     """One statement to a line; a Chinese character is two columns wide."""
     for study in _studies(tmp_path):

@@ -40,8 +40,7 @@ def test_the_companion_says_what_the_report_says(tmp_path: Path) -> None:
     """The research line first, then the result, its dates, and what was found in each image."""
     assert _texts(_companion(study_of(tmp_path, "two images"))) == [
         _RESEARCH["en"],
-        "At least one finding is flagged.",
-        "Images assessed: 2 of 2.",
+        "At least one finding is flagged (images assessed: 2 of 2).",
         "Study, Pneumonia: flagged, in 1 of 2 (threshold 0.50)",
         "Key image, Pneumonia: series 1, image 1 (AP)",
         "Date of the study: 2026-01-02",
@@ -65,8 +64,7 @@ def test_a_chinese_companion_is_chinese_and_says_so(tmp_path: Path) -> None:
     assert "zh" in coded_values(report)
     assert _texts(report) == [
         _RESEARCH["zh"],
-        "本次检查未评估。",
-        "已评估图像：0/1 幅。",
+        "本次检查未评估（已评估图像 0/1 幅）。",
         "检查日期：2026年01月02日",
         "生成时间：2026年11月21日 08:30",
         "图像：序列 1，图像 1（AP）",
