@@ -81,10 +81,23 @@ class Round:
         return {"site": self.site, "first": self.first, "second": self.second, "pool": self.pool}
 
 
-def round_of(seed: int, children: Mapping[str, LabelledImages], adults: Mapping[str, LabelledImages]) -> Round:
-    """Return a round: patients are divided by its seed."""
+def round_of(
+    seed: int, children: Mapping[str, LabelledImages], adults: Mapping[str, LabelledImages], patients: float = 1.0
+) -> Round:
+    """Return a round: patients are divided by its seed.
+
+    Parameters
+    ----------
+    seed
+        Of the round.
+    children, adults
+        Of the two hospitals, by split.
+    patients
+        The share of those that may be learned from who are: less is faster.
+    """
     random = np.random.default_rng(seed)
-    locked, pool = divided(children["train"], LOCKED_SHARE, random)
+    locked, rest = divided(children["train"], LOCKED_SHARE, random)
+    pool = divided(rest, patients, random)[0] if patients < 1.0 else rest
     known, _ = divided(pool, CHAMPION_SHARE, random)
     return Round(seed, locked, children["test"], adults["test"], pool, known, adults["adapt"])
 
@@ -166,8 +179,9 @@ def trained(
     path = keep / f"{one.seed}-{name}.npz"
     if not path.exists():
         tell(f"round {one.seed}: training {name} on {len(images)} images")
-        np.savez(keep / "new.npz", **_fitted(one, images, plan, keep / f"{one.seed}-{name}-part.npz", begins))
-        (keep / "new.npz").rename(path)
+        new = keep / f"{one.seed}-new.npz"
+        np.savez(new, **_fitted(one, images, plan, keep / f"{one.seed}-{name}-part.npz", begins))
+        new.rename(path)
     with np.load(path, allow_pickle=False) as stored:
         table = {key: stored[key] for key in stored.files}
     said = {key: Said({CLASS: table[f"said {key}"].astype(np.float64)}) for key in one.sets}

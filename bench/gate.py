@@ -1,13 +1,13 @@
 """Good and bad challengers at the gate: how many of each kind are refused before training or after it, and promoted.
 
-    python bench/gate.py ../shared/data --rounds 10 --keep FOLDER
+    python bench/gate.py ../shared/data --seeds 1 10 --keep FOLDER [--patients 0.4]
 
 A round divides the patients of chest_kermany by its seed: a site's locked set, a champion's quarter of the others, and
 challengers of each kind: with all data (which should be promoted), gone on from the champion with the other hospital's
 adults alone, with a fifth of the labels flipped, of one class, with the locked images among what is learned from, and
-with half the champion's data (which should not). Seeds are 1, 2, ...; what was trained lies in FOLDER, and the same
-command goes on where it was ended. Each challenger is trained and judged even where the first look refuses it, so that
-the table tells what the figures alone would have done.
+with half the champion's data (which should not). There is a round for each seed from the first to the last; what was
+trained lies in FOLDER, and the same command goes on where it was ended. Each challenger is trained and judged even where
+the first look refuses it, so that the table tells what the figures alone would have done.
 
 The locked sets are the site's own and the official test split; for the other hospital its test split beside them.
 """
@@ -40,7 +40,8 @@ def main() -> None:
     """Train, judge, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs=2, default=(1, 10), help="the first and the last")
+    parser.add_argument("--patients", type=float, default=1.0, help="share of those to learn from; less is faster")
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=0, help="of a training; those of the recipe site-64 where 0")
     parser.add_argument("--threads", type=int, default=1)
@@ -55,9 +56,10 @@ def main() -> None:
         {split: children.images(split) for split in ("train", "test")},
         {split: adults.images(split) for split in ("adapt", "test")},
     )
-    rows = [row for seed in range(1, asked.rounds + 1) for row in judged(round_of(seed, *sets), plan, asked.keep)]
-    (asked.keep / "rows.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print(table(rows, asked.rounds))
+    seeds = range(asked.seeds[0], asked.seeds[1] + 1)
+    rows = [row for seed in seeds for row in judged(round_of(seed, *sets, asked.patients), plan, asked.keep)]
+    (asked.keep / f"rows-{seeds[0]}-{seeds[-1]}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print(table(rows, seeds))
 
 
 def judged(one: Round, plan: ClassifierRecipe, keep: Path) -> list[dict[str, object]]:
@@ -132,10 +134,10 @@ def _row(one: Round, kind: str, before: Sequence[Unfit], verdict: Verdict | None
     }
 
 
-def table(rows: Sequence[dict[str, object]], rounds: int) -> str:
+def table(rows: Sequence[dict[str, object]], seeds: Sequence[int]) -> str:
     """Return the counts as a table in Markdown."""
     lines = [
-        f"{rounds} rounds, seeds 1 to {rounds}\n",
+        f"seeds {', '.join(map(str, seeds))}\n",
         "| challenger | refused before training | promoted of the others | figures alone: refused | shadow | passed |",
         "|---|---|---|---|---|---|",
     ]
