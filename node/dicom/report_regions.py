@@ -95,12 +95,14 @@ def _clipped(source: Source, region: Region) -> Points:
 
 
 def _whole(source: Source, position: int, step: float) -> Points:
-    """Return the outline of the whole image, inset by `position`."""
+    """Return the outline of the whole image, inset by `position` and begun at its left, where a text has room."""
     columns, rows = _size(source)
     inset = (1 + position % 20) * _INSET_STEP
     left, right = inset * columns, (1 - inset) * columns
     top, bottom = (_INSET_STEP + position % 5 * min(step, 0.16)) * rows, (1 - inset) * rows
-    return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], np.float32)
+    below = top + _INSET_STEP * rows
+    ring = [[left, top], [left, below], [left, bottom], [right, bottom], [right, top], [left, top]]
+    return np.array(ring, np.float32)
 
 
 def _begun_apart(points: Points, source: Source, taken: list[float], step: float) -> Points:
@@ -111,7 +113,8 @@ def _begun_apart(points: Points, source: Source, taken: list[float], step: float
     def preference(candidate: Points) -> tuple[float, float]:
         (right, _), middle = candidate[:2].max(0), float(candidate[:2, 1].mean())
         room = min((abs(middle - other) / rows for other in taken), default=step)
-        return min(room, step), -abs(float(right) - _LEFT_OF * columns)
+        beyond = float(right) - _LEFT_OF * columns
+        return min(room, step), -max(3 * beyond, -beyond)
 
     chosen = max(begun, key=preference)
     taken.append(float(chosen[:2, 1].mean()))

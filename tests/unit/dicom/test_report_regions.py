@@ -120,7 +120,7 @@ def test_a_real_region_takes_the_place_of_the_rectangle(tmp_path: Path) -> None:
     finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _TRIANGLE), "ohif"))
 
     assert _corners(finding, _TRIANGLE) == _TRIANGLE
-    assert len(_points(anomaly)) == 5
+    assert len(_points(anomaly)) == 6
 
 
 def _label(region: Dataset) -> tuple[float, float]:
@@ -149,10 +149,11 @@ def test_texts_of_several_regions_lie_apart(tmp_path: Path, classes: int, profil
 
 
 def test_the_text_of_a_region_keeps_clear_of_the_rectangles(tmp_path: Path) -> None:
-    """They begin at their upper edge."""
+    """They begin at their upper left corner, where a text does not run out of the window."""
     finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _ROUND), "ohif"))
 
     assert _label(finding)[1] - _label(anomaly)[1] >= 0.12 * 40
+    assert all(_label(region)[0] <= 0.62 * 30 for region in (finding, anomaly))
 
 
 def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_an_image_of_no_rows_gets_a_valid_rectangle(tmp_path: Path) -> None:
     _rewrite(study.sources[0], Rows=0, Columns=0)
     (region,) = _regions(_parsed(study, "ohif"))
 
-    assert len(set(_points(region))) == 4
+    assert len(set(_points(region))) == 5
 
 
 @pytest.mark.parametrize("region", [((1.0, 1.0), (2.0, 2.0)), _TRIANGLE[:3], ((1.0, float("nan")), *_TRIANGLE[1:])])
