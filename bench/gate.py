@@ -6,8 +6,8 @@ A round divides the patients of chest_kermany by its seed: a site's locked set, 
 challengers of each kind: with all data (which should be promoted), gone on from the champion with the other hospital's
 adults alone, with a fifth of the labels flipped, of one class, with the locked images among what is learned from, and
 with half the champion's data (which should not). There is a round for each seed from the first to the last; what was
-trained lies in FOLDER, and the same command goes on where it was ended. Each challenger is trained and judged even where
-the first look refuses it, so that the table tells what the figures alone would have done.
+trained lies in FOLDER, and the same command goes on where it was ended. Each challenger is trained and judged even
+where the first look refuses it, so that the table tells what the figures alone would have done.
 
 The locked sets are the site's own and the official test split; for the other hospital its test split beside them.
 """

@@ -22,6 +22,7 @@ from node.pipeline.learning.judging import Asked, verdict_of
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.promotion import Order, change_place
 from node.pipeline.learning.promotion_steps import promotion_unobserved
+from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import bundle_path, opened, version_of
 from node.pipeline.registry.versions import described
@@ -113,7 +114,9 @@ def judge_challenger(
     verdict = in_child(DEADLINE_S, verdict_of, dict(run.protocol), *asked)
     judged = _written_down(settings, challenge, run, verdict, clock())
     row = _version(challenge, manifest, verdict, judged)
-    return database.write(lambda tx: _settle(tx, settings, row, judged, approval=approval))
+    settled = database.write(lambda tx: _settle(tx, settings, row, judged, approval=approval))
+    sweep_refused(database, settings, judged.at)
+    return settled
 
 
 def _parties(database: Database, challenge: Challenge) -> "tuple[Registration, Manifest]":

@@ -6,7 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.promotion_steps import PromotionStep
+from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
 from node.pipeline.operator.checks import check
 from node.pipeline.registry import challengers, modes
@@ -27,7 +28,7 @@ from node.store.validations import RecordedValidation
 from node.store.version_tables import VersionState
 from tests.support.house import House
 from tests.support.nodes import CHECKOUT
-from tests.support.versions import another_version, challenger
+from tests.support.versions import MADE, another_version, challenger
 from tests.test_docs import documented_json_keys
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
@@ -310,3 +311,19 @@ def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings
     said = [line.text for line in check(settings, Path("config.toml"), NOW) if line.subject == "model starter"]
     assert any("cannot be gone back to" in text for text in said)
     assert bundle_path("starter").is_dir()
+
+
+def test_refused_bundles_are_swept_after_a_while(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Only those, only old ones, and only where trainings put theirs; the rows stay and say so."""
+    first, home = _serving(house), house.folder / "bundles"
+    folders = [another_version(home / "2", "2"), another_version(home / "3", "3"), another_version(tmp_path / "4", "4")]
+    outcomes = [("refused", VersionState.REFUSED), ("shadow", VersionState.SHADOW), ("refused", VersionState.REFUSED)]
+    of = [challenger(house.database, folder, first, *how) for folder, how in zip(folders, outcomes, strict=True)]
+    assert sweep_refused(house.database, settings, MADE + timedelta(days=29)) == []
+    swept = sweep_refused(house.database, settings, MADE + timedelta(days=31))
+    assert [one.version for one in swept] == [of[0]]
+    assert [folder.is_dir() for folder in folders] == [False, True, True]
+    rows = {row["version"]: row for row in versions(settings)}
+    assert rows[of[0]]["swept_at"] == "2026-06-01T00:00:00+00:00"
+    assert not rows[of[0]]["bundle_there"]
+    assert sweep_refused(house.database, _settings(house, gate={"keep_refused_days": 0}), NOW) == []
