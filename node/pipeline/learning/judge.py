@@ -20,7 +20,7 @@ from node.pipeline.learning.first_look import LEARNED
 from node.pipeline.learning.judged_sets import judged_sets
 from node.pipeline.learning.judging import Asked, verdict_of
 from node.pipeline.learning.places import Places
-from node.pipeline.learning.promotion import Order, change_place
+from node.pipeline.learning.promotion import Order, change_place, usable
 from node.pipeline.learning.promotion_steps import promotion_unobserved
 from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.registry import challengers
@@ -114,7 +114,8 @@ def judge_challenger(
     verdict = in_child(DEADLINE_S, verdict_of, dict(run.protocol), *asked)
     judged = _written_down(settings, challenge, run, verdict, clock())
     row = _version(challenge, manifest, verdict, judged)
-    settled = database.write(lambda tx: _settle(tx, settings, row, judged, approval=approval))
+    how = _How(approval, _trusted(settings, row))
+    settled = database.write(lambda tx: _settle(tx, settings, row, judged, how))
     sweep_refused(database, settings, judged.at)
     return settled
 
@@ -177,7 +178,24 @@ def _version(challenge: Challenge, manifest: "Manifest", verdict: "Verdict", jud
     )
 
 
-def _settle(tx: Transaction, settings: Settings, row: Version, judged: _Written, *, approval: bool) -> Judged:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What may be done with a version that the gate passed."""
+
+    approval: bool  #: whether a person must say so
+    trusted: bool  #: whether its bundle may run here at all
+
+
+def _trusted(settings: Settings, row: Version) -> bool:
+    """Return whether a bundle is signed where the model's must be: a fresh one is not, until a person signs it."""
+    try:
+        usable(settings, row)
+    except OperatorError:
+        return False
+    return True
+
+
+def _settle(tx: Transaction, settings: Settings, row: Version, judged: _Written, how: _How) -> Judged:
     """Keep the verdict and the version, and let it wait, run beside its champion, or serve."""
     model_versions.lock(tx, row.model)
     champion = registry.get(tx, row.model)
@@ -188,9 +206,9 @@ def _settle(tx: Transaction, settings: Settings, row: Version, judged: _Written,
     said = {"model": row.model, "version": row.version, "outcome": row.outcome, "run": judged.run}
     audit.add(tx, judged.at, "challenger judged", **said)
     state = row.state
-    if state is VersionState.AWAITING and not approval and _served(tx, settings, row, judged):
+    if state is VersionState.AWAITING and how.trusted and not how.approval and _served(tx, settings, row, judged):
         state = VersionState.SERVING
-    elif state is not VersionState.REFUSED and settings.gate.shadow:
+    elif state is not VersionState.REFUSED and how.trusted and settings.gate.shadow:
         challengers.begin(tx, row)
     return Judged(row.outcome, row.version, state, row.reason, judged.folder)
 

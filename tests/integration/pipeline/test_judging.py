@@ -112,7 +112,7 @@ def _verdict(house: House, bundle: Path, **protocol: Any) -> Any:
 def settled(house: House, tmp_path: Path) -> Callable[..., Judged]:
     """Give a function that puts a version with some outcome where it belongs, as a verdict does."""
 
-    def settle(settings: Settings, outcome: str, number: str, *, approval: bool = True) -> Judged:
+    def settle(settings: Settings, outcome: str, number: str, *, approval: bool = True, trusted: bool = True) -> Judged:
         bundle = another_version(tmp_path / number, number)
         champion, manifest = judge._parties(house.database, Challenge("starter", bundle, number))
         declare(house.database, settings, "starter", number, NOW)
@@ -120,7 +120,7 @@ def settled(house: House, tmp_path: Path) -> Callable[..., Judged]:
         version = judge.described("starter", judge.version_of(manifest), str(bundle), manifest, NOW)
         state = judge._STATES[outcome]
         row = replace(version, state=state, outcome=outcome, judged_against=champion.version, run=number)
-        return house.database.write(lambda tx: judge._settle(tx, settings, row, written, approval=approval))
+        return house.database.write(lambda tx: judge._settle(tx, settings, row, written, judge._How(approval, trusted)))
 
     return settle
 
@@ -155,6 +155,23 @@ def test_the_gate_silences_no_active_model(house: House, settled: Callable[..., 
     assert (waiting.state, _serving(house)) == (VersionState.AWAITING, first)
 
 
+def test_a_bundle_that_must_be_signed_first_runs_nowhere(
+    house: House, settled: Callable[..., Judged], tmp_path: Path
+) -> None:
+    """Neither beside its champion nor in its place; once a person has signed it, it can be promoted."""
+    settings = _settings(house)
+    first = _serving(house)
+    assert settled(settings, "promoted", "2", approval=False, trusted=False).state is VersionState.AWAITING
+    assert (_serving(house), house.database.read(lambda tx: registry.get(tx, challengers.name_of("starter")))) == (
+        first,
+        None,
+    )
+    key = house.folder / "key.pem"
+    asking = settings.model_copy(update={"models": (settings.models[0].model_copy(update={"public_key": key}),)})
+    row = house.database.read(lambda tx: model_versions.all(tx, "starter"))[0]
+    assert (judge._trusted(settings, row), judge._trusted(asking, row)) == (True, False)
+
+
 def test_a_verdict_against_a_champion_that_went_is_made_anew(house: House, settled: Callable[..., Judged]) -> None:
     """The work is tried again; nothing is kept of a verdict that compares with what serves no longer."""
     settings = _settings(house)
@@ -164,7 +181,9 @@ def test_a_verdict_against_a_champion_that_went_is_made_anew(house: House, settl
     row = house.database.read(lambda tx: model_versions.serving(tx, "starter"))
     assert row is not None
     with pytest.raises(Transient, match="came to serve while"):
-        house.database.write(lambda tx: judge._settle(tx, settings, row, written, approval=True))
+        house.database.write(
+            lambda tx: judge._settle(tx, settings, row, written, judge._How(approval=True, trusted=True))
+        )
 
 
 def test_verdicts_come_from_the_bundles_themselves(house: House, tmp_path: Path) -> None:
