@@ -29,6 +29,7 @@ from tests.support.raw_peer import (
 )
 
 _LAST, _COMMAND = 2, 1
+_ACCEPTED, _NO_SUCH_ABSTRACT_SYNTAX = 0, 3  # PS3.8 Table 9-18
 
 
 class Deed(StrEnum):
@@ -51,6 +52,7 @@ class Pacs:
     deeds: list[Deed] = field(default_factory=list)  #: of the next instances; then it answers
     rejects: int = 0  #: so many associations are rejected first
     knows_duplicates: bool = False  #: answers 0x0111 for what it holds
+    accepts: frozenset[str] | None = None  #: SOP classes that it takes; None for all
     deaf: bool = False  #: takes an association and then nothing, until it is told to go on
     port: int = 0
     held: dict[str, bytes] = field(default_factory=dict)  #: dataset by SOP Instance UID
@@ -69,7 +71,7 @@ class Pacs:
                 self.rejects -= 1
                 connection.sendall(pdu(ASSOCIATE_RJ, bytes([0, 2, 3, 1])))
                 return
-            connection.sendall(pdu(ASSOCIATE_AC, _acceptance(body)))
+            connection.sendall(pdu(ASSOCIATE_AC, _acceptance(body, self.accepts)))
             self.associations.append(0)
             assert not self.deaf or self.go_on.wait(30)
             self.endings.append(self._converse(connection, len(self.associations) - 1))
@@ -137,9 +139,10 @@ def serving(pacs: Pacs) -> Iterator[Pacs]:
             connection.close()
 
 
-def _acceptance(request: bytes) -> bytes:
+def _acceptance(request: bytes, accepts: frozenset[str] | None) -> bytes:
     contexts = b"".join(
-        item(0x21, content[:1] + bytes(3) + item(0x40, _syntax(content))) for content in _contexts(request[68:])
+        item(0x21, bytes([content[0], 0, _result(content, accepts), 0]) + item(0x40, _syntax(content)))
+        for content in _contexts(request[68:])
     )
     items = item(0x10, APPLICATION_CONTEXT) + contexts + item(0x50, USER_INFORMATION)
     return struct.pack(">HH", 1, 0) + request[4:68] + items
@@ -147,6 +150,11 @@ def _acceptance(request: bytes) -> bytes:
 
 def _contexts(items: bytes) -> Iterator[bytes]:
     return (content for kind, content in _items(items) if kind == 0x20)
+
+
+def _result(context: bytes, accepts: frozenset[str] | None) -> int:
+    abstract_syntax = next(content for kind, content in _items(context[4:]) if kind == 0x30).decode()
+    return _ACCEPTED if accepts is None or abstract_syntax in accepts else _NO_SUCH_ABSTRACT_SYNTAX
 
 
 def _syntax(context: bytes) -> bytes:
