@@ -22,7 +22,8 @@ from pydicom import Dataset, dcmwrite
 from node.dicom import codes
 from node.dicom.frames import is_multi_frame
 from node.dicom.heat_picture import Legend, Picture, Shown, drawable, heat_picture
-from node.dicom.image_elements import aspect_of, image_elements, lossy_compression_of
+from node.dicom.image_elements import aspect_of, image_elements, laterality_of, lossy_compression_of
+from node.dicom.object_check import check_object
 from node.dicom.pixels import PixelsUnreadable, read_frames
 from node.dicom.report_check import elements, fitting_character_set
 from node.dicom.report_lines import anomaly_lines, finding_line
@@ -37,7 +38,7 @@ from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import ENGLISH, Words, words_in
 
 _AFTER_THE_REPORTS = 3  # the series between hold rejection notes and texts
-_TAKEN_OVER = ("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation")
+_TAKEN_OVER = ("BodyPartExamined", "PatientOrientation")
 
 
 def build_heat_map(content: ReportContent, drawn: HeatMap, identity: ReportIdentity, source: Path) -> bytes:
@@ -79,7 +80,9 @@ def build_heat_map(content: ReportContent, drawn: HeatMap, identity: ReportIdent
     if character_set:
         dataset.SpecificCharacterSet = character_set
     _check(dataset)
-    return _encoded(dataset)
+    encoded = _encoded(dataset)
+    check_object(encoded)
+    return encoded
 
 
 def _shown(path: Path, drawn: HeatMap, copied: Dataset) -> Shown:
@@ -129,6 +132,7 @@ def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdenti
     for keyword in _TAKEN_OVER:
         if keyword in copied:
             dataset[keyword] = copied[keyword]
+    dataset.update(laterality_of(copied))
     add_equipment(dataset, content.model)
 
 

@@ -18,6 +18,17 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _OBLONG = 50.0  # a pixel that is so much longer than wide is a mistake of its header
 
+_UNPAIRED = frozenset(  # of PS3.16 Annex L; here no side is to be given
+    {
+        "ABDOMEN", "ABDOMENPELVIS", "BLADDER", "BRAIN", "CERVIX", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS",
+        "COCCYX", "COLON", "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "GALLBLADDER", "HEAD", "HEADNECK",
+        "HEART", "LARYNX", "LIVER", "LSPINE", "LSSPINE", "MAXILLA", "MEDIASTINUM", "MOUTH", "NECK", "NECKCHEST",
+        "NECKCHESTABDOMEN", "NOSE", "PANCREAS", "PELVIS", "PENIS", "PROSTATE", "RECTUM", "SKULL", "SPINE",
+        "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYMUS", "THYROID", "TLSPINE", "TONGUE", "TRACHEA", "TSPINE",
+        "UTERUS", "VAGINA", "WHOLEBODY",
+    }
+)  # fmt: skip
+
 _ELEMENTS = ItemKind(
     ("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation", "PixelAspectRatio", *_SPACINGS, *_LOSSY)
 )
@@ -48,6 +59,21 @@ def aspect_of(elements: Dataset) -> float:
             aspect = values[0] / values[1]
             return aspect if 1 / _OBLONG < aspect < _OBLONG else 1.0
     return 1.0
+
+
+def laterality_of(elements: Dataset) -> Dataset:
+    """Return the side of the body as a derived image says it: of the image where it is known, else as unknown.
+
+    (0020,0060) Laterality of the series is required, if empty, where the part of the body has two sides, and must not
+    be there where it has one (PS3.3 C.7.3.1).
+    """
+    side = Dataset()
+    known = elements.get("ImageLaterality") or elements.get("Laterality")
+    if known:
+        side.ImageLaterality = known
+    elif elements.get("BodyPartExamined") not in _UNPAIRED:
+        side.Laterality = ""
+    return side
 
 
 def lossy_compression_of(elements: Dataset) -> Dataset:

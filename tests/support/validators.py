@@ -43,6 +43,11 @@ _EXTENSIBLE = "TID 1500 and 1501 are extensible, and PixelMed names what they do
 HARMLESS = (
     Harmless(
         "dciodvfy",
+        r"Laterality\(0020,0060\)> - is only permitted to be empty when actually unknown",
+        "it is: the source of the heat map says neither which part of the body it shows nor which side",
+    ),
+    Harmless(
+        "dciodvfy",
         r"DeviceUID\(0018,1002\)> - Attribute is not present in standard",
         "dicom3tools 20220618 is older than the Device UID in Contributing Equipment, which IHE AI Results asks for",
     ),
