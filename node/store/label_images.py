@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ClauseElement, Select, exists, select
+from sqlalchemy import ClauseElement, Select, exists, or_, select
 
 from node.store.database import Transaction
 from node.store.label_tables import LabelRow
+from node.store.learning_tables import TrainingExample
 from node.store.merges import PatientName
 from node.store.statement import Among, Lookup
 from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
@@ -68,6 +69,8 @@ def _images(tx: Transaction, lookup: Lookup, uids: Sequence[str]) -> dict[str, l
 
 def _by(column: Any, *, only_read: bool) -> Lookup:
     """Return the query for images by one of their UIDs: all, or those that a model's rule lets be read."""
+    # what is kept to learn from outlives the file
+    kept = exists().where(TrainingExample.sop_instance_uid == Instance.sop_instance_uid, TrainingExample.digest != "")
 
     def build(among: Among) -> ClauseElement:
         query: Select[Any] = (
@@ -80,7 +83,7 @@ def _by(column: Any, *, only_read: bool) -> Lookup:
                 Study.issuer_of_patient_id,
             )
             .join(Study, Study.study_instance_uid == Instance.study_instance_uid)
-            .where(among(column), Instance.kind == InstanceKind.IMAGE, Instance.removed_at.is_(None))
+            .where(among(column), Instance.kind == InstanceKind.IMAGE, or_(Instance.removed_at.is_(None), kept))
         )
         is_read = exists().where(Job.kind == JobKind.READ, Job.subject_uid == Instance.sop_instance_uid)
         return query.where(is_read) if only_read else query

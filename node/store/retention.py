@@ -17,8 +17,9 @@ from node.store import audit
 from node.store.choices import Commitment
 from node.store.database import Transaction
 from node.store.label_tables import LabelObject, LabelRow
+from node.store.learning_tables import TrainingExample
 from node.store.operation_tables import BackfillStudy, RejectionNote
-from node.store.tables import Analysis, CopyKind, Delivery, Instance, InstanceCopy, Job, Study
+from node.store.tables import Analysis, CopyKind, Delivery, Instance, InstanceCopy, InstanceKind, Job, Study
 
 _UNDONE = (*OPEN_STATES, State.BURIED, State.HELD)
 
@@ -76,7 +77,10 @@ def _labelled() -> ColumnElement[bool]:
         LabelRow.study_instance_uid == Study.study_instance_uid,
         and_(LabelRow.accession_number != "", LabelRow.accession_number == Study.accession_number),
     )
-    return or_(named, exists().where(whole, LabelRow.withdrawn_at.is_(None)))
+    kept = exists().where(TrainingExample.sop_instance_uid == held.sop_instance_uid)
+    of_study = held.study_instance_uid == Study.study_instance_uid
+    not_kept = exists().where(of_study, held.kind == InstanceKind.IMAGE, held.removed_at.is_(None), ~kept)
+    return and_(or_(named, exists().where(whole, LabelRow.withdrawn_at.is_(None))), not_kept)
 
 
 def _label_object() -> ColumnElement[bool]:
@@ -97,7 +101,7 @@ KEPT_FOR: tuple[tuple[str, ColumnElement[bool]], ...] = (
     ("a rejection note in it is not applied", _note()),
     ("it is being fetched from an archive", _backfilled()),
     ("an object in it may carry labels and is not read", _label_object()),
-    ("it is labelled, so models may learn from it", _labelled()),
+    ("it is labelled, and what models may learn from it is not kept yet", _labelled()),
 )
 """Why the files of a study stay, however old it is: a sentence, and the studies of which it is true."""
 

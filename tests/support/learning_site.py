@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +55,8 @@ SALT = "5a" * 32
 
 def chest(number: int, *, ill: bool, size: int = 64) -> NDArray[np.uint8]:
     """Return a picture like no other, with a bright patch in its middle where `ill`; shape (size, size), uint8."""
-    field_ = np.random.default_rng(number).normal(size=(6, 6)).astype(np.float32)
-    picture = 110.0 + 35.0 * cv2.resize(field_, (size, size), interpolation=cv2.INTER_CUBIC)
+    field_ = np.random.default_rng(number).normal(size=(12, 12)).astype(np.float32)
+    picture = 110.0 + 30.0 * cv2.resize(field_, (size, size), interpolation=cv2.INTER_CUBIC)
     if ill:
         cv2.circle(picture, (size // 2, size // 2), size // 6, 250.0, -1)
     return np.clip(picture, 0, 255).astype(np.uint8)
@@ -145,12 +144,6 @@ def sides_of(patients: Sequence[str]) -> dict[str, list[str]]:
     for patient in patients:
         found[splits.side_of(salt, splits.patient_of(salt, "", patient)).value].append(patient)
     return found
-
-
-def later(house: House, hours: float) -> datetime:
-    """Move the site's clock and return its time."""
-    house.clock.now += timedelta(hours=hours)
-    return house.clock.now.astimezone(UTC)
 
 
 def files_under(folder: Path) -> list[Path]:
