@@ -3,6 +3,8 @@
 It knows no node and no folder: `node.store.lock` says what is locked, and why.
 """
 
+import contextlib
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +13,7 @@ from node.telemetry import logger
 
 _KEY = {"key": 0x6E6F6465}  # the number is ours alone
 _TAKE = text("SELECT pg_try_advisory_lock(:key)")
+_RELEASE = text("SELECT pg_advisory_unlock(:key)")  # the end of a session is seen by the server only later
 _THIS_SESSION = text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
 _HOLDING_SESSION = text(
     "SELECT pid, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_database ON oid = database "
@@ -75,7 +78,10 @@ class ServerLock:
             return True
 
     def close(self) -> None:
-        """Let go of the lock; harmless where it is not held."""
+        """Let go of the lock; harmless where it is not held. Whoever tries after this gets it."""
+        if self._session is not None:
+            with contextlib.suppress(SQLAlchemyError):  # a server that is away lets go by itself
+                self._session.execute(_RELEASE, _KEY)
         self._let_go()
         self._engine.dispose()
 
