@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import keras
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from models.data.labelled import LabelledImages
 from models.evaluation.calibration import calibrated, fit
 from models.evaluation.metrics import balanced_threshold
 from models.gate.asking import locked_set
 from models.gate.values import Answers, LockedSet, Said
+from models.inference.admission import described
 from models.inference.network import in_batches
 from models.networks.weights import arrays_of
 from models.training.checkpoints import Shelf
@@ -32,10 +36,19 @@ LOCKED_SHARE, CHAMPION_SHARE, HALF, FLIPPED = 0.15, 0.25, 0.5, 0.2
 in a challenger with half the data. Of the labels: those that are turned round."""
 
 VALIDATION = 0.12
+SIZE, COMPONENTS = 64, 128
+"""Of the linear learner: rows and columns of the images that are described, and principal directions."""
+
 TUNED_EPOCHS, TUNED_RATE = 6, 5e-4
 """Of a challenger that goes on from its champion."""
 
 JPEG_QUALITY = 60
+
+
+Weights = Mapping[str, NDArray[Any]]
+LogitsOf = Callable[[LabelledImages], NDArray[np.float64]]
+Learner = Callable[[LabelledImages, int, Path, Weights | None], tuple[LogitsOf, Weights]]
+"""From images, a seed, a file for what is half done and weights to go on from: what gives logits, and its weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Trained:
     """What came of one training: what it says, and its weights to go on from."""
 
     answers: Answers
-    weights: Mapping[str, NDArray[Any]]
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +183,17 @@ def trained(
     one: Round,
     name: str,
     images: LabelledImages,
-    plan: ClassifierRecipe,
+    learner: Learner,
     keep: Path,
     tell: Callable[[str], None],
-    begins: Mapping[str, NDArray[Any]] | None = None,
+    begins: Weights | None = None,
 ) -> Trained:
     """Return what a training on some images says of every locked set; from its file where it was done before."""
     path = keep / f"{one.seed}-{name}.npz"
     if not path.exists():
         tell(f"round {one.seed}: training {name} on {len(images)} images")
         new = keep / f"{one.seed}-new.npz"
-        np.savez(new, **_fitted(one, images, plan, keep / f"{one.seed}-{name}-part.npz", begins))
+        np.savez(new, **_fitted(one, images, learner, keep / f"{one.seed}-{name}-part.npz", begins))
         new.rename(path)
     with np.load(path, allow_pickle=False) as stored:
         table = {key: stored[key] for key in stored.files}
@@ -190,28 +203,62 @@ def trained(
 
 
 def _fitted(
-    one: Round,
-    images: LabelledImages,
-    plan: ClassifierRecipe,
-    part: Path,
-    begins: Mapping[str, NDArray[Any]] | None,
+    one: Round, images: LabelledImages, learner: Learner, part: Path, begins: Weights | None
 ) -> dict[str, NDArray[Any]]:
     val, train = divided(images, VALIDATION, np.random.default_rng(one.seed + 1000))
-    plan = plan if begins is None else replace(plan, epochs=TUNED_EPOCHS, rate=TUNED_RATE)
-    shown = Shown(train.views(plan.size), targets_of(train.labels, 1), once(len(train)))
-    model, _ = fitted_classifier(shown, plan, one.seed, Shelf(part), lambda *_: None, begins)
-    logits = _logits(model, val, plan.size)
+    logits_of, weights = learner(train, one.seed, part, begins)
+    logits = logits_of(val)
     calibration = fit(logits, val.labels)
-    table: dict[str, Any] = {f"w {name}": value for name, value in arrays_of(model).items()}
+    table: dict[str, Any] = {f"w {name}": value for name, value in weights.items()}
     table["threshold"] = np.array(balanced_threshold(val.labels, calibrated(logits, calibration)))
     for name, some in one.sets.items():
-        table[f"said {name}"] = calibrated(_logits(model, some, plan.size), calibration)
+        table[f"said {name}"] = calibrated(logits_of(some), calibration)
     part.unlink(missing_ok=True)
     return table
 
 
-def _logits(model: keras.Model, images: LabelledImages, size: int) -> NDArray[np.float64]:
-    return in_batches(lambda some: model(some, training=False), images.views(size))[:, 0].astype(np.float64)
+def network(plan: ClassifierRecipe) -> Learner:
+    """Return what fits the network of a recipe, or goes on from a champion's."""
+
+    def learn(train: LabelledImages, seed: int, part: Path, begins: Weights | None) -> tuple[LogitsOf, Weights]:
+        here = plan if begins is None else replace(plan, epochs=TUNED_EPOCHS, rate=TUNED_RATE)
+        shown = Shown(train.views(plan.size), targets_of(train.labels, 1), once(len(train)))
+        model, _ = fitted_classifier(shown, here, seed, Shelf(part), lambda *_: None, begins)
+
+        def logits(images: LabelledImages) -> NDArray[np.float64]:
+            seen = images.views(plan.size)
+            return in_batches(lambda some: model(some, training=False), seen)[:, 0].astype(np.float64)
+
+        return logits, arrays_of(model)
+
+    return learn
+
+
+def linear() -> Learner:
+    """Return what fits a logistic regression on hand-made features, in seconds; it has nothing to go on from."""
+    known: dict[int, NDArray[np.float32]] = {}  # of each image, by its place in memory: rounds share the images
+
+    def features(images: LabelledImages) -> NDArray[np.float32]:
+        new = [number for number, pixels in enumerate(images.pixels) if id(pixels) not in known]
+        if new:
+            there = np.zeros(len(images), bool)
+            there[new] = True
+            for number, vector in zip(new, described(some_of(images, there).views(SIZE)), strict=True):
+                known[id(images.pixels[number])] = vector
+                held.append(images.pixels[number])
+        return np.stack([known[id(pixels)] for pixels in images.pixels])
+
+    held: list[object] = []  # what is kept alive keeps its place
+
+    def learn(train: LabelledImages, seed: int, _part: Path, _begins: Weights | None) -> tuple[LogitsOf, Weights]:
+        kept = min(COMPONENTS, len(train) // 2)
+        classify = make_pipeline(
+            StandardScaler(), PCA(kept, random_state=seed), LogisticRegression(C=0.01, max_iter=500)
+        )
+        classify.fit(features(train), train.labels)
+        return lambda images: np.asarray(classify.decision_function(features(images)), np.float64), {}
+
+    return learn
 
 
 def _compressed(pixels: Any) -> NDArray[np.uint8]:

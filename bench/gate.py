@@ -1,13 +1,14 @@
 """Good and bad challengers at the gate: how many of each kind are refused before training or after it, and promoted.
 
-    python bench/gate.py ../shared/data --seeds 1 10 --keep FOLDER [--patients 0.4]
+    python bench/gate.py ../shared/data --seeds 1 10 --keep FOLDER [--linear] [--patients 0.4]
 
 A round divides the patients of chest_kermany by its seed: a site's locked set, a champion's quarter of the others, and
 challengers of each kind: with all data (which should be promoted), gone on from the champion with the other hospital's
 adults alone, with a fifth of the labels flipped, of one class, with the locked images among what is learned from, and
 with half the champion's data (which should not). There is a round for each seed from the first to the last; what was
 trained lies in FOLDER, and the same command goes on where it was ended. Each challenger is trained and judged even
-where the first look refuses it, so that the table tells what the figures alone would have done.
+where the first look refuses it, so that the table tells what the figures alone would have done. Networks are those of the
+recipe site-64; with --linear a logistic regression on hand-made features takes their place, and ten rounds take minutes.
 
 The locked sets are the site's own and the official test split; for the other hospital its test split beside them.
 """
@@ -20,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _gate_rounds import CLASS, KINDS, Round, Trained, divided, round_of, some_of, trained
+from _gate_rounds import CLASS, KINDS, Learner, Round, Trained, divided, linear, network, round_of, some_of, trained
 from numpy.typing import NDArray
 
 from models.data.dataset import open_data
@@ -29,7 +30,7 @@ from models.gate.fitness import Agreement, Unfit, agreement, contradicted, shrun
 from models.gate.judge import judge
 from models.gate.protocol import Protocol
 from models.gate.verdict import Outcome, State, Verdict
-from models.training.recipe import ClassifierRecipe, read_recipe
+from models.training.recipe import read_recipe
 from models.training.threads import limit_threads, load_quietly
 
 NAMES = (f"no {CLASS}", CLASS)
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=2, default=(1, 10), help="the first and the last")
     parser.add_argument("--patients", type=float, default=1.0, help="share of those to learn from; less is faster")
     parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--linear", action="store_true", help="hand-made features in place of networks: minutes in all")
     parser.add_argument("--epochs", type=int, default=0, help="of a training; those of the recipe site-64 where 0")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
@@ -50,26 +52,26 @@ def main() -> None:
     load_quietly()
     limit_threads(asked.threads)
     plan = read_recipe("site-64").classifier
-    plan = replace(plan, epochs=asked.epochs or plan.epochs)
+    learner = linear() if asked.linear else network(replace(plan, epochs=asked.epochs or plan.epochs))
     children, adults = (open_data(asked.data / name) for name in ("chest_kermany", "chest_nih_adult"))
     sets = (
         {split: children.images(split) for split in ("train", "test")},
         {split: adults.images(split) for split in ("adapt", "test")},
     )
     seeds = range(asked.seeds[0], asked.seeds[1] + 1)
-    rows = [row for seed in seeds for row in judged(round_of(seed, *sets, asked.patients), plan, asked.keep)]
+    rows = [row for seed in seeds for row in judged(round_of(seed, *sets, asked.patients), learner, asked.keep)]
     (asked.keep / f"rows-{seeds[0]}-{seeds[-1]}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(table(rows, seeds))
 
 
-def judged(one: Round, plan: ClassifierRecipe, keep: Path) -> list[dict[str, object]]:
+def judged(one: Round, learner: Learner, keep: Path) -> list[dict[str, object]]:
     """Return a row for each challenger of a round."""
-    champion = trained(one, "champion", one.known, plan, keep, say)
+    champion = trained(one, "champion", one.known, learner, keep, say)
     rows = []
     for kind, images_of in KINDS:
         images = images_of(one)
         before = first_look(one, kind, images, champion)
-        verdict = None if kind == ONE_CLASS else _verdict(one, kind, images, (plan, keep), champion)
+        verdict = None if kind == ONE_CLASS else _verdict(one, kind, images, (learner, keep), champion)
         rows.append(_row(one, kind, before, verdict))
         say(f"round {one.seed}: {kind}: {rows[-1]['refused_before'] or '-'} | {rows[-1]['outcome']}")
     return rows
@@ -109,9 +111,7 @@ def _threshold(champion: Trained) -> float:
     return champion.answers.thresholds[CLASS]
 
 
-def _verdict(
-    one: Round, kind: str, images: LabelledImages, how: tuple[ClassifierRecipe, Path], champion: Trained
-) -> Verdict:
+def _verdict(one: Round, kind: str, images: LabelledImages, how: tuple[Learner, Path], champion: Trained) -> Verdict:
     begins = champion.weights if kind == ELSEWHERE else None
     challenger = trained(one, kind.replace(" ", "-"), images, *how, say, begins)
     locked = one.locked_elsewhere if kind == ELSEWHERE else one.locked
