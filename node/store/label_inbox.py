@@ -55,6 +55,7 @@ class ClaimedObject(work.Claim):
     path: str  #: relative to the data folder
     calling_ae_title: str
     received_at: datetime
+    device_uids: tuple[str, ...]  #: of the equipment that its header names
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedObject:
         path=instance.newest_path,
         calling_ae_title=instance.calling_ae_title,
         received_at=instance.received_at,
+        device_uids=tuple(instance.header.get("device_uids", ())),
     )
 
 

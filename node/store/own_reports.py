@@ -10,6 +10,7 @@ from node.store.codec import study_findings_from_json
 from node.store.database import Transaction
 from node.store.statement import Lookup
 from node.store.tables import Analysis, Rendition
+from node.store.version_tables import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ def among(tx: Transaction, sop_uids: Collection[str]) -> Mapping[str, OwnReport]
     """Return by its UID each of these instances that is a report of this node, or what goes beside one."""
     found = _AMONG.rows(tx, sorted(set(sop_uids)))
     return {uid: OwnReport(study, study_findings_from_json(findings)) for uid, study, findings in found}
+
+
+def devices(tx: Transaction) -> frozenset[str]:
+    """Return the Device UID of every version of a model that this registry has ever known."""
+    return frozenset(tx.scalars(select(ModelVersion.device_uid).where(ModelVersion.device_uid != "")))
 
 
 def said_under(tx: Transaction, study_uids: Collection[str], tracking_uids: Collection[str]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from node.pipeline.analysis.waiting import Came, Waiting
 from node.pipeline.delivery.standing import watched
 from node.pipeline.intake.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
-from node.store import audit, backfills, closing, label_inbox, queue, rejections
+from node.store import audit, backfills, closing, label_inbox, own_reports, queue, rejections
 from node.store.arrivals import Known, add_all, known_among
 from node.store.audit import Entry
 from node.store.choices import Origin
@@ -77,6 +77,7 @@ class Recorder:
             self.rules(tx),
             rejections.wrong_among(tx, known.rejected),
             backfills.open_for(tx, {came.header.study_instance_uid for came in arrivals}),
+            self._devices(tx, arrivals),
         )
         fresh: dict[str, _Decision] = {}
         jobs: list[int | None] = []
@@ -104,7 +105,7 @@ class Recorder:
 
     def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
         header, said = came.header, came.announced
-        kind, reason = self._kind(header, facts.known)
+        kind, reason = self._kind(header, facts)
         if header.sop_instance_uid in facts.wrong:  # its note came before it, or it was removed and is sent again
             reason = facts.wrong[header.sop_instance_uid].said
         refused, reading = dict.fromkeys(facts.rules if reason else (), reason or ""), frozenset[str]()
@@ -125,9 +126,17 @@ class Recorder:
         )
         return _Decision(came, new, reading)
 
-    def _kind(self, header: InstanceHeader, known: Known) -> tuple[InstanceKind, str | None]:
+    def _devices(self, tx: Transaction, arrivals: Sequence[Arrival]) -> frozenset[str]:
+        """Return the Device UIDs by which this node's own objects are known: of versions that served before, too.
+
+        These are asked for only where something came that may be such an object: reports and notes have no pixels.
+        """
+        may_be_own = any(came.header.device_uids and not came.header.has_pixels for came in arrivals)
+        return self._device_uids | own_reports.devices(tx) if may_be_own else self._device_uids
+
+    def _kind(self, header: InstanceHeader, facts: "_Facts") -> tuple[InstanceKind, str | None]:
         """Return what an instance is, and why no model reads it whatever its rule."""
-        if header.sop_instance_uid in known.own or self._device_uids.intersection(header.device_uids):
+        if header.sop_instance_uid in facts.known.own or facts.devices.intersection(header.device_uids):
             return InstanceKind.OWN, None
         if (made := result_of_ai(header, self._ai_manufacturers)) is not None:
             return InstanceKind.OTHER, made
@@ -164,6 +173,7 @@ class _Facts:
     rules: Mapping[str, Rule | None]
     wrong: Mapping[str, Rejected]  #: SOP Instance UIDs that a rejection note named
     fetched: Collection[str]  #: the studies that a backfill is fetching
+    devices: frozenset[str]  #: Device UIDs of this node's models
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.labels.policy import LabelPolicy
 from node.pipeline.labels.recording import Source, labels_of, note
 from node.pipeline.labels.rules import Known, Understood, understood
-from node.store import audit, label_inbox, labels, own_reports
+from node.store import audit, label_inbox, label_places, labels, own_reports
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.label_inbox import ClaimedObject, ObjectRead
@@ -65,7 +65,7 @@ class LabelReader:
             It cannot be read.
         """
         document = read_label_object(self._files.path(claimed.path))
-        known = self._database.read(lambda tx: _known(tx, document, self._device_uids))
+        known = self._database.read(lambda tx: self._known(tx, claimed, document))
         said = understood(document, self._policy.vocabulary, self._policy.titles, known)
         self._database.write(lambda tx: self._record(tx, claimed, document, said))
         _log.info("label object read", sop_instance_uid=claimed.sop_instance_uid, verdict=said.verdict.value)
@@ -91,7 +91,7 @@ class LabelReader:
         if not label_inbox.settle(tx, claimed, now, read):
             return
         source = Source(claimed.sop_instance_uid, document.kind, reader, made_at)
-        found = [label for word in said.words for label in labels_of(word, source)]
+        found = [_placed(tx, label) for word in said.words for label in labels_of(word, source)]
         time_is_known = document.made_at is not None
         seen = [_with_visibility(tx, label, time_is_known=time_is_known) for label in found]
         patient = PatientName(document.patient_id, document.issuer_of_patient_id)
@@ -102,10 +102,26 @@ class LabelReader:
             event = "label object not understood" if said.verdict is Verdict.UNMAPPED else "images called unfit"
             audit.add(tx, now, event, *_of(claimed), reason=said.reason, reader=reader)
 
+    def _known(self, tx: Transaction, claimed: ClaimedObject, document: LabelDocument) -> Known:
+        named = {image.sop_instance_uid for image in document.images}
+        studies = {image.study_instance_uid for image in document.images} | {document.study_instance_uid}
+        tracked = {finding.tracking_uid for finding in document.findings} - {""}
+        devices = self._device_uids | own_reports.devices(tx)
+        is_own = not devices.isdisjoint(claimed.device_uids)
+        echoes = own_reports.said_under(tx, studies, tracked)
+        return Known(devices, own_reports.among(tx, named), echoes, is_own=is_own)
+
     def _made_at(self, document: LabelDocument, claimed: ClaimedObject) -> datetime:
         """Return when it was made: never after it came, whatever the clock or the zone of its maker."""
         received_at = claimed.received_at
         return received_at if document.made_at is None else min(self._policy.aware(document.made_at), received_at)
+
+
+def _placed(tx: Transaction, label: Label) -> Label:
+    """Return a label with the study and the series in which its image is here, whatever the object says of them."""
+    places = label.study_instance_uid, label.series_instance_uid, label.sop_instance_uid
+    study, series = label_places.filled(tx, "", *places)
+    return replace(label, study_instance_uid=study, series_instance_uid=series)
 
 
 def _with_visibility(tx: Transaction, label: Label, *, time_is_known: bool) -> Label:
@@ -113,13 +129,6 @@ def _with_visibility(tx: Transaction, label: Label, *, time_is_known: bool) -> L
     if label.rule is LabelRule.ASSESSMENT:
         return replace(label, result_visible=True)
     return replace(label, result_visible=labels.result_visible(tx, label, time_is_known=time_is_known))
-
-
-def _known(tx: Transaction, document: LabelDocument, device_uids: frozenset[str]) -> Known:
-    named = {image.sop_instance_uid for image in document.images}
-    studies = {image.study_instance_uid for image in document.images} | {document.study_instance_uid}
-    tracked = {finding.tracking_uid for finding in document.findings} - {""}
-    return Known(device_uids, own_reports.among(tx, named), own_reports.said_under(tx, studies, tracked))
 
 
 def _of(claimed: ClaimedObject) -> tuple[str, str]:

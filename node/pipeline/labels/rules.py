@@ -31,6 +31,7 @@ class Known:
     device_uids: frozenset[str] = frozenset()  #: of this node's models
     reports: Mapping[str, OwnReport] = field(default_factory=dict)  #: of the reports that the object names, by UID
     echoes: frozenset[str] = frozenset()  #: tracking UIDs in it under which this node's reports have said findings
+    is_own: bool = False  #: whether its equipment is a model of this node
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def understood(document: LabelDocument, vocabulary: Vocabulary, titles: Mapping[
     known
         What the node knows beside it.
     """
-    if known.device_uids.intersection(document.device_uids) and not document.says_person:
+    observed = not known.device_uids.isdisjoint(document.device_uids) and not document.says_person
+    if known.is_own or observed:
         return Understood(Verdict.IGNORED, reason="a model of this node says it")
     if document.kind is SourceKind.KEY_OBJECT:
         return _of_key_objects(document, vocabulary, titles, known)

@@ -6,7 +6,10 @@ from pydicom import Dataset
 from node.dicom.part10 import preamble_and_meta
 from node.domain.label import LabelRule
 from node.pipeline.stopping import patients
+from node.store import model_versions
 from node.store.merges import PatientName
+from node.store.model_versions import Version
+from node.store.version_tables import VersionState
 from tests.support.house import House, incoming, radiograph
 from tests.support.labelling import current, listed, mark, read, said, settings_of
 from tests.support.labels import IMAGE, assessment, coded, ohif, weasis
@@ -44,6 +47,20 @@ def test_a_report_of_ours_that_a_pacs_sends_back_is_no_label(house: House) -> No
     house.receive(incoming(file_of(report), "PACS"))
     assert (read(house), current(house)) == (0, [])
     assert {row["kind"] for row in line.study()["objects"]} == {"image", "own"}
+
+
+@ON_ONE_DATABASE
+def test_a_report_of_a_version_that_served_before_is_no_label(house: House) -> None:
+    """Every version that the registry has known is this node's, also one that was replaced since the start."""
+    line = Line(house)
+    _reported(house, line)
+    (report,) = line.reports()
+    report.SOPInstanceUID, report.VerificationFlag = "1.2.77.51", "VERIFIED"
+    device = str(report.ContributingEquipmentSequence[0].DeviceUID)
+    former = Version("starter", "0", VersionState.FORMER, house.clock(), house.clock(), device)
+    house.database.write(lambda tx: model_versions.register(tx, former))
+    house.receive(incoming(file_of(report), "PACS"))
+    assert (read(house), current(house)) == (0, [])
 
 
 @pytest.mark.parametrize(
