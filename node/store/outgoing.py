@@ -1,6 +1,6 @@
 """What is asked of the outbox before something leaves: what else waits, how old it is, and what a peer has already."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
@@ -16,27 +16,39 @@ from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Re
 _CONTEXTS_LOOKED_AT = 2000  # waiting deliveries; what stands behind them opens an association of its own
 
 
-def syntaxes_waiting(tx: Transaction, peer: str) -> Sequence[tuple[str, str]]:
+def syntaxes_waiting(
+    tx: Transaction, peer: str, in_hand: int | None = None, gets: Collection[str] = ()
+) -> Sequence[tuple[str, str]]:
     """Return the pairs of SOP Class UID and Transfer Syntax UID in which what waits for a peer may leave.
 
-    They are those of all that was made for the same destinations, in the order in which it was made: other forms of a
-    report, and what goes beside it.
+    They are those of every form of the reports, and of what is to follow them, in the order in which it was made.
+
+    Parameters
+    ----------
+    tx
+        A transaction.
+    peer
+        The peer's name.
+    in_hand
+        Number of a rendition that counts as waiting, too.
+    gets
+        Of `node.store.choices.DeliveryKind`: what the peer gets.
     """
     next_ones = (
         select(Delivery.rendition_id)
         .where(Delivery.peer == peer, Delivery.state == State.WAITING)
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(_CONTEXTS_LOOKED_AT)
-        .subquery()
     )
     named = aliased(Rendition)
+    follows = Rendition.kind.in_([kind for kind in EXTRAS if kind.value in gets])
     beside = and_(
         Rendition.analysis_id == named.analysis_id,
         Rendition.language == named.language,
-        or_(Rendition.kind.in_(EXTRAS), and_(Rendition.kind == named.kind, Rendition.profile == named.profile)),
+        or_(follows, and_(Rendition.kind == named.kind, Rendition.profile == named.profile)),
     )
     pair = Rendition.sop_class_uid, Rendition.transfer_syntax_uid
-    pairs = select(*pair).join(named, beside).join(next_ones, next_ones.c.rendition_id == named.id)
+    pairs = select(*pair).join(named, beside).where(or_(named.id.in_(next_ones), named.id == in_hand))
     first_made = pairs.group_by(*pair).order_by(func.min(Rendition.id))
     return [(sop_class, syntax) for sop_class, syntax in tx.execute(first_made)]
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from node.config import DeliverSettings, PeerSettings
 from node.domain.lifecycle import HeldFor
@@ -168,7 +169,8 @@ class Courier:
     def _form(self, delivery: ClaimedDelivery) -> Form:
         may_leave = self._database.read(lambda tx: pinning.forms(tx, delivery))
         syntaxes = [form.syntaxes for form in may_leave]
-        self._association.open_for(syntaxes, self._syntaxes_waiting, self._watch(delivery))
+        others = partial(self._syntaxes_waiting, delivery)
+        self._association.open_for(syntaxes, others, self._watch(delivery))
         return forms.required(may_leave, self._association.accepts, delivery)
 
     def _pinned(self, delivery: ClaimedDelivery, form: Form) -> ClaimedDelivery | None:
@@ -213,8 +215,9 @@ class Courier:
         hindrance = leaving.mismatch(header, answers, self._peer, waited, wait_s)
         return None if hindrance is not None and hindrance.held_for in delivery.waived else hindrance
 
-    def _syntaxes_waiting(self) -> Sequence[tuple[str, str]]:
-        return self._database.read(lambda tx: outgoing.syntaxes_waiting(tx, self._peer.name))
+    def _syntaxes_waiting(self, delivery: ClaimedDelivery) -> Sequence[tuple[str, str]]:
+        name, in_hand, gets = self._peer.name, delivery.rendition.id, self._peer.gets
+        return self._database.read(lambda tx: outgoing.syntaxes_waiting(tx, name, in_hand, gets))
 
     def _send(self, delivery: ClaimedDelivery) -> StoreAnswer:
         report = delivery.rendition

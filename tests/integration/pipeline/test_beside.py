@@ -1,0 +1,190 @@
+"""What goes beside a report: after it, for the peers that get it, and never in its way."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from node.config import PeerSettings, Settings
+from node.config.settings import DatabaseSettings, NodeSettings
+from node.domain.errors import Permanent, WorkerLost
+from node.domain.finding import HeatGrid, Reading
+from node.domain.heat_map import SECONDARY_CAPTURE
+from node.domain.identifiers import SOPInstanceUID
+from node.domain.profile import COMPREHENSIVE_3D_SR
+from node.domain.report import BASIC_TEXT_SR
+from node.network.peer import Timeouts
+from node.pipeline.analysis.beside import Extra, write_extra
+from node.pipeline.stopping import control, recall
+from tests.support.house import House, radiograph
+from tests.support.line import PACS, Line, negative, positive
+from tests.support.pacs import Pacs, serving
+from tests.support.rejecting import kinds, note
+
+HEAT = HeatGrid(8, 8, base64.b64encode(bytes(range(64))).decode())
+ALL = ("report", "text", "heatmap")
+
+on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def pacs() -> Iterator[Pacs]:
+    """Run a PACS that a test tells what to accept."""
+    with serving(Pacs()) as running:
+        yield running
+
+
+@pytest.fixture
+def line(house: House, pacs: Pacs) -> Line:
+    """Give a node with a report on a radiograph that waits, for a peer that gets everything."""
+    line = Line(house, [_peer(pacs)], says=hot, timeouts=Timeouts(2.0, 1.0, 0.3))
+    house.receive(radiograph())
+    return line
+
+
+def hot(uid: SOPInstanceUID) -> Reading:
+    """Return the reading of an image on which something was found at a known place."""
+    reading = positive(uid)
+    return replace(reading, findings=tuple(replace(finding, heat=HEAT) for finding in reading.findings))
+
+
+def _peer(pacs: Pacs, **changes: Any) -> PeerSettings:
+    return PACS.model_copy(update={"port": pacs.port, "gets": ALL, "takes_rejection_notes": True, **changes})
+
+
+def _classes(line: Line) -> dict[str, str]:
+    return {delivery["sop_instance_uid"]: delivery["sop_class_uid"] for delivery in line.deliveries()}
+
+
+def _told(line: Line, event: str) -> list[dict[str, Any]]:
+    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
+
+
+def test_they_follow_their_report_on_the_same_association(line: Line, pacs: Pacs) -> None:
+    """As deliveries of their own, made once the peer has the report."""
+    line.report()
+    assert kinds(line) == [("report", "waiting")]
+    line.deliver()
+    assert kinds(line) == [("report", "done"), ("text", "done"), ("heatmap", "done")]
+    classes = _classes(line)
+    assert [classes[uid] for uid in pacs.came] == [COMPREHENSIVE_3D_SR, BASIC_TEXT_SR, SECONDARY_CAPTURE]
+    assert pacs.associations == [3]
+    assert line.study()["analyses"][0]["sop_instance_uids"] == pacs.came[:1]
+
+
+@on_sqlite
+def test_a_peer_gets_what_it_asks_for(house: House, pacs: Pacs) -> None:
+    """Here the one a text in Chinese, the other nothing beside the report; a heat map is made for nobody."""
+    with serving(Pacs()) as other:
+        peers = [_peer(pacs, gets=("report", "text"), language="zh"), _peer(other, name="archive", gets=("report",))]
+        line = Line(house, peers, says=hot)
+        house.receive(radiograph())
+        line.report()
+        line.deliver()
+        assert (len(pacs.held), len(other.held)) == (2, 1)
+    made = house.rows("SELECT kind, language FROM renditions WHERE kind <> 'report'")
+    assert made == [("text", "zh")]
+
+
+@on_sqlite
+def test_none_follows_a_report_that_the_peer_refused(line: Line, pacs: Pacs) -> None:
+    """Nor one that is held, or waits."""
+    line.report()
+    pacs.status = 0xA900
+    line.deliver()
+    assert kinds(line) == [("report", "buried")]
+
+
+@on_sqlite
+def test_one_that_the_peer_refuses_leaves_its_report_alone(line: Line, pacs: Pacs) -> None:
+    """It is buried by itself, with the reason; what comes after it still leaves."""
+    pacs.accepts = frozenset({COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE})
+    line.report()
+    line.deliver()
+    assert kinds(line) == [("report", "done"), ("text", "buried"), ("heatmap", "done")]
+    (buried,) = (delivery for delivery in line.deliveries() if delivery["state"] == "buried")
+    assert "does not accept Basic Text SR Storage" in buried["last_error"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("error", [Permanent("its letters cannot be drawn"), WorkerLost("the child process died")])
+def test_one_that_cannot_be_made_keeps_no_report_back(line: Line, error: Exception) -> None:
+    """The timeline says why it is missing; after a process was lost, no other is tried."""
+
+    def write(extra: Extra) -> bytes:
+        if extra.drawn is None:
+            raise error
+        return write_extra(extra)
+
+    line.write_extra = write
+    line.report()
+    line.deliver()
+    is_lost = isinstance(error, WorkerLost)
+    assert kinds(line) == [("report", "done"), *([] if is_lost else [("heatmap", "done")])]
+    assert _told(line, "text not made") == [{"model": "starter", "reason": str(error)}]
+    assert len(_told(line, "heatmap not made")) == is_lost
+
+
+def test_a_newer_result_ends_those_that_wait(line: Line, pacs: Pacs) -> None:
+    """They are of what is no longer so."""
+    line.report()
+    line.deliver_to(line.peers[0], 1)
+    assert kinds(line) == [("report", "done"), ("text", "waiting"), ("heatmap", "waiting")]
+    line.says = lambda uid: hot(uid) if uid.endswith(".2") else negative(uid)
+    line.house.receive(radiograph(sop_instance_uid="1.2.3.1.1", patient_name="Roe^Jane"))
+    line.report()
+    ended = [("text", "cancelled"), ("heatmap", "cancelled")]
+    assert kinds(line) == [("report", "done"), *ended, ("report", "waiting")]
+    line.deliver()
+    assert len(pacs.held) == 4
+
+
+def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
+    """As the report beside which it goes names its own predecessor."""
+    line.report()
+    line.deliver()
+    (earlier,) = (uid for uid, sop_class in _classes(line).items() if sop_class == BASIC_TEXT_SR)
+    line.house.receive(radiograph(sop_instance_uid="1.2.3.1.1", patient_name="Roe^Jane"))
+    line.report()
+    line.deliver()
+    texts = [uid for uid, sop_class in _classes(line).items() if sop_class == BASIC_TEXT_SR]
+    assert earlier.encode() in pacs.held[next(uid for uid in texts if uid != earlier)]
+
+
+def test_a_rejected_image_takes_them_back_with_their_report(line: Line) -> None:
+    """What waits ends, and what the peer has gets a note of its own."""
+    line.report()
+    line.deliver_to(line.peers[0], 2)
+    note(line.house, "113037", ["1.2.3.1.1"])
+    notes = [("rejection_note", "waiting")] * 2
+    assert sorted(kinds(line)) == [("heatmap", "cancelled"), *notes, ("report", "done"), ("text", "done")]
+
+
+@on_sqlite
+def test_a_note_that_names_a_report_ends_what_waits_beside_it(line: Line, pacs: Pacs) -> None:
+    """Whoever rejects the report wants no heat map of it."""
+    line.report()
+    line.deliver_to(line.peers[0], 1)
+    note(line.house, "113037", pacs.came[:1])
+    assert kinds(line) == [("report", "done"), ("text", "cancelled"), ("heatmap", "cancelled")]
+
+
+@on_sqlite
+def test_a_recall_stops_and_takes_back_all_three(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note for what the peer has, and the end of what it has not."""
+    monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
+    line.report()
+    line.deliver_to(line.peers[0], 2)
+    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
+    settings = Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
+    version = line.study()["analyses"][0]["version"]
+    recall.send(settings, "starter", version, "ada", line.house.clock())
+    assert sorted(kinds(line)) == [
+        ("heatmap", "cancelled"),
+        *[("rejection_note", "waiting")] * 2,
+        ("report", "done"),
+        ("text", "done"),
+    ]
+    assert {row["kind"] for row in recall.listed(settings, "starter", version)} == {"report", "text"}
