@@ -1,5 +1,6 @@
-"""What the validators say of heat maps: of images in every character set, and of odd ones."""
+"""Heat maps as others see them: validators, of images in every character set and odd ones, and a PACS."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,11 @@ from pydicom import Dataset, dcmread
 
 from node.dicom.part10 import preamble_and_meta
 from node.domain.heat_map import SECONDARY_CAPTURE
+from tests.support.images import chest_radiographs, write_as_dx
+from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.orthanc import orthanc
 from tests.support.validators import dciodvfy
+from tests.support.waiting import wait_until
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 from tests.unit.dicom.test_heat_map import built, hot_at, parsed
 
@@ -73,3 +78,32 @@ def test_a_heat_map_of_an_odd_image_is_valid(tmp_path: Path, change: Callable[[D
     dataset.save_as(study.sources[0])
 
     assert dciodvfy(_heat_map(study, tmp_path), "SCImage") == []
+
+
+@pytest.mark.data
+@pytest.mark.timeout(300)
+def test_heat_maps_reach_a_pacs_and_are_never_read_when_they_come_back(tmp_path: Path) -> None:
+    """Of the first flagged radiograph, from the image to the PACS through the running node, and back."""
+    images = write_as_dx(chest_radiographs(2), tmp_path / "images")
+    with contextlib.ExitStack() as stack:
+        pacs = stack.enter_context(orthanc(tmp_path / "orthanc"))
+        peer = Peer("pacs", pacs.ae_title, pacs.port, may_send=True, gets_reports=True, beside=("heatmap",))
+        node = stack.enter_context(serving(NodeFolder(tmp_path / "node", [peer], quiet_period_s=1.0)))
+        pacs.knows("NODE", AE_TITLE, node.port)
+        sent = pacs.sends("NODE", [pacs.keeps(image) for image in images])
+        assert sent["FailedInstancesCount"] == 0
+        wait_until(lambda: pacs.find(Modality="OT"), 120, "a heat map at the PACS")
+        node.home.wait_settled(90)
+        came = pacs.find(Modality="OT")
+        assert pacs.sends("NODE", came)["FailedInstancesCount"] == 0
+        node.home.wait_settled(90)
+        flagged = [study for study in node.home.listing("studies") if study["outcomes"]["starter"] == "positive"]
+        (study,) = node.home.listing("studies", flagged[0]["study_instance_uid"])
+
+        assert [row["kind"] for row in study["objects"]].count("own") == len(came)
+        assert [job["kind"] for job in study["jobs"]].count("read") == 1
+        assert len(study["analyses"]) == 1
+        for number, identifier in enumerate(came):
+            path = tmp_path / f"{number}.dcm"
+            path.write_bytes(pacs.get_bytes(f"/instances/{identifier}/file"))
+            assert dciodvfy(path, "SCImage") == []

@@ -38,10 +38,11 @@ class Peer:
     test: bool = True  #: a model in shadow reports to test peers only
     more: str = ""  #: further keys, as lines of TOML
     takes_rejection_notes: bool = False
+    beside: tuple[str, ...] = ()  #: what goes beside the reports that it gets, such as "heatmap"
 
     def toml(self) -> str:
         """Return the table as it stands in config.toml."""
-        gets = '["report"]' if self.gets_reports else "[]"
+        gets = json.dumps(["report", *self.beside] if self.gets_reports else [])
         return (
             f'[[peers]]\nname = "{self.name}"\nae_title = "{self.ae_title}"\nhost = "{LOOPBACK}"\nport = {self.port}\n'
             f"may_send = {str(self.may_send).lower()}\ngets = {gets}\ntest = {str(self.test).lower()}\n{self.more}\n"
