@@ -57,6 +57,26 @@ def test_the_language_of_a_peer_is_one_that_ships(tmp_path: Path) -> None:
     assert "[[peers]] #1 language = 'tlh': no language that ships: en, zh do, and another is one file" in fault
 
 
+def test_a_peer_gets_what_its_profile_says_unless_it_says_so_itself(tmp_path: Path) -> None:
+    """The default profile gives nothing: a modality gets no reports by being named."""
+    peers = {
+        "": (),
+        'profile = "default"': (),
+        'profile = "ohif"': ("report",),
+        'profile = "ohif"\ngets = ["report", "heatmap"]': ("report", "heatmap"),
+        'profile = "horos"\ngets = []': (),
+    }
+    for keys, gets in peers.items():
+        assert _load(tmp_path, MINIMAL + keys + "\n").peers[0].gets == gets
+    assert "default, ohif, weasis, horos, air are known" in _faults(tmp_path, MINIMAL + 'profile = "osirix"\n')
+
+
+def test_what_goes_beside_a_report_goes_with_one(tmp_path: Path) -> None:
+    """A heat map alone would be a result without the words that say what it is."""
+    assert 'add "report"' in _faults(tmp_path, MINIMAL + 'gets = ["heatmap"]\n')
+    assert "gets" in _faults(tmp_path, MINIMAL + 'gets = ["report", "pdf"]\n')
+
+
 def test_the_quiet_period_of_a_peer_is_a_number_or_learnt(tmp_path: Path) -> None:
     """Nothing else, and no number that the longest wait would always cut short."""
     assert _load(tmp_path, MINIMAL + 'quiet_period_s = "learnt"\n').peers[0].quiet_period_s == "learnt"
