@@ -7,8 +7,8 @@ challengers of each kind: with all data (which should be promoted), gone on from
 adults alone, with a fifth of the labels flipped, of one class, with the locked images among what is learned from, and
 with half the champion's data (which should not). There is a round for each seed from the first to the last; what was
 trained lies in FOLDER, and the same command goes on where it was ended. Each challenger is trained and judged even
-where the first look refuses it, so that the table tells what the figures alone would have done. Networks are those of the
-recipe site-64; with --linear a logistic regression on hand-made features takes their place, and ten rounds take minutes.
+where the first look refuses it, so that the table tells what the figures alone would have done. Networks are those of
+the recipe site-64; with --linear a logistic regression on hand-made features takes their place: minutes for ten rounds.
 
 The locked sets are the site's own and the official test split; for the other hospital its test split beside them.
 """

@@ -61,7 +61,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield from (CheckLine(*line) for line in rule_checks.lines(settings))
     try:
         with open_database(settings) as database:
-            yield from _registry(settings, database.read(registry.all))
+            yield from _registry(settings, database.read(version_checks.models))
             yield from _not_validated(settings, database)
             yield from version_checks.lines(database)
             yield _clock(database, now)

@@ -9,19 +9,29 @@ from node.store import model_versions, registry
 from node.store.database import Database, Transaction
 from node.store.model_versions import Version
 from node.store.registry import Registration
+from node.store.tables import Mode
 from node.store.version_tables import VersionState
 
 
 def lines(database: Database) -> Iterator[CheckLine]:
     """Yield a line for each thing to know of a model's versions."""
-    rows, versions = database.read(lambda tx: (_models(tx), model_versions.all(tx)))
+    rows, beside, versions = database.read(lambda tx: (models(tx), _challengers(tx), model_versions.all(tx)))
     for row in rows:
         own = [one for one in versions if one.model == row.name]
         yield from (CheckLine(f"model {row.name}", "note", text) for text in _of(row, own))
+    for row in beside:
+        text = f"version {row.version} reads in shadow beside its champion: `pacs-node models agreement` compares them"
+        yield CheckLine(f"model {row.name}", "note", text)
 
 
-def _models(tx: Transaction) -> list[Registration]:
+def models(tx: Transaction) -> list[Registration]:
+    """Return the registered models that are no challengers of another one."""
     return [row for row in registry.all(tx) if not challengers.is_challenger(tx, row)]
+
+
+def _challengers(tx: Transaction) -> list[Registration]:
+    rows = registry.all(tx)
+    return [row for row in rows if row.mode is not Mode.OFF and challengers.is_challenger(tx, row)]
 
 
 def _of(row: Registration, versions: list[Version]) -> Iterator[str]:

@@ -18,9 +18,9 @@ from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.promotion_steps import PromotionStep
 from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
-from node.pipeline.operator.checks import check
+from node.pipeline.operator.version_checks import lines
 from node.pipeline.registry import challengers, modes
-from node.pipeline.registry.catalogue import bundle_path, catalogue_of, seeded
+from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.store import model_versions, registry, validations
 from node.store.model_versions import Version
 from node.store.tables import Mode
@@ -299,18 +299,26 @@ def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
 
 
 def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings, tmp_path: Path) -> None:
-    """A challenger that waits for approval, and a former version whose bundle nobody could come back to."""
+    """A challenger that awaits approval or reads beside, and a former version that nobody could come back to."""
+
+    def said() -> str:
+        return "\n".join(f"{line.subject}: {line.text}" for line in lines(house.database))
+
     first = _serving(house)
+    assert said() == ""
     second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
     promote(settings, "starter", second, "Dr. Doe", NOW)
     third = challenger(house.database, another_version(tmp_path / "3", "3"), second)
-    said = [line.text for line in check(settings, Path("config.toml"), NOW) if line.subject == "model starter"]
-    assert any(f"version {third} awaits approval" in text and "models promote starter" in text for text in said)
-    assert not any("cannot be gone back to" in text for text in said)
+    row = house.database.read(lambda tx: model_versions.get(tx, "starter", third))
+    assert row is not None
+    house.database.write(lambda tx: challengers.begin(tx, row))
+    assert f"model starter: version {third} awaits approval: `pacs-node models promote starter {third}" in said()
+    assert f"model starter-challenger: version {third} reads in shadow beside its champion" in said()
+    assert "cannot be gone back to" not in said()
     house.execute("UPDATE model_versions SET bundle = '/no/bundle' WHERE state = 'former'")
-    said = [line.text for line in check(settings, Path("config.toml"), NOW) if line.subject == "model starter"]
-    assert any("cannot be gone back to" in text for text in said)
-    assert bundle_path("starter").is_dir()
+    assert f"version {first} served before and cannot be gone back to" in said()
+    house.execute("UPDATE models SET version = 'other' WHERE name = 'starter'")
+    assert f"the registry serves other, and of its versions {second}" in said()
 
 
 def test_refused_bundles_are_swept_after_a_while(house: House, settings: Settings, tmp_path: Path) -> None:
