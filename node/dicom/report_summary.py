@@ -46,15 +46,14 @@ def summary(content: ReportContent, sources: Sequence[Source]) -> list[SummaryLi
 
 
 def leading(content: ReportContent, sources: Sequence[Source]) -> list[str]:
-    """Return what stands in the first measurement group beside what is said of its image.
+    """Return what stands in the first measurement group beside what is said of its image: the result of the study.
 
-    Of several images, or of a part of a study, that is the result: OHIF shows the comments of groups alone.
+    OHIF shows the comments of groups alone. As the fifth of its five lines it would else write the coded certainty in
+    per cent, as if that were a probability at this site.
     """
     words = words_in(content.language)
-    synthetic = _synthetic(words, content)
-    if number_of_parts(content.readings) == 1 and not content.unread:
-        return synthetic
-    return [*synthetic, *[line.text for line in _result(words, content, sources)][:_MOST_LEADING]]
+    result = [line.text for line in _result(words, content, sources)][:_MOST_LEADING]
+    return [*_synthetic(words, content), *result]
 
 
 def image_names(words: Words, sources: Sequence[Source]) -> dict[SOPInstanceUID, str]:

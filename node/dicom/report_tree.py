@@ -82,16 +82,18 @@ def content_tree(content: ReportContent, sources: list[Source]) -> Dataset:
 def _qualitative_evaluations(content: ReportContent, sources: list[Source]) -> ContainerContentItem:
     """Return TID 1500 rows 12 to 14: how the analyses went, the study's result, and the lines for the whole report.
 
-    It stands before the images: a person reads it first.
+    It stands before the images, and what the report is before all else: a person reads it first.
     """
     container = ContainerContentItem(codes.QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
     of_study = {source.header.sop_instance_uid: source for source in sources}
+    first, *lines = (_summary_comment(line, of_study) for line in summary(content, sources))
     container.ContentSequence = ContentSequence(
         [
+            first,
             _summary_of_analyses(status_of_study(content)),
             *(_conclusion(reason) for reason in reasons_of_study(content)),
             *(_present(finding) for finding in content.findings if number_of_parts(content.readings) > 1),
-            *(_summary_comment(line, of_study) for line in summary(content, sources)),
+            *lines,
         ]
     )
     return container

@@ -96,8 +96,8 @@ def _summary(content: ReportContent, sources: list[Source], made_at: datetime) -
     made = words.lines("made_at", time=words.time(made_at))
     went = CodeContentItem(codes.SUMMARY_OF_ANALYSES, status_of_study(content), _CONTAINS)
     because = [CodeContentItem(codes.CONCLUSION, reason, _CONTAINS) for reason in reasons_of_study(content)]
-    said = [line.text for line in summary(content, sources)]
-    return [went, *because, *map(_text, [*said, *dates, *made])]
+    first, *lines = (line.text for line in summary(content, sources))
+    return [_text(first), went, *because, *map(_text, [*lines, *dates, *made])]
 
 
 def _findings(content: ReportContent, sources: list[Source]) -> list[TextContentItem]:

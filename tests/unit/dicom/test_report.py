@@ -139,6 +139,7 @@ def test_a_not_assessed_report_says_why_and_carries_no_score(tmp_path: Path) -> 
     assert _texts(groups, "121106") == [
         *_FIRST_LINES,
         "Not assessed: unlike the images that the model was trained on.",
+        "The study is not assessed (images assessed: 0 of 1).",
         "Admission score 9.00, limit 3.00.",
     ]
 
@@ -150,7 +151,11 @@ def test_a_reading_that_failed_is_failed_and_says_why(tmp_path: Path) -> None:
     assert _values(report, "121077") == ["110521", "110521"]
     assert not list(_items(report, "111012")) + list(_items(report, "113071")) + list(_items(report, "121071"))
     (groups,) = _items(report, "126010")
-    assert _texts(groups, "121106") == [*_FIRST_LINES, "Not assessed: its pixels cannot be decoded."]
+    assert _texts(groups, "121106") == [
+        *_FIRST_LINES,
+        "Not assessed: its pixels cannot be decoded.",
+        "The study is not assessed (images assessed: 0 of 1).",
+    ]
 
 
 @pytest.mark.parametrize(
