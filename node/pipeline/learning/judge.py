@@ -32,6 +32,7 @@ from node.store.gate_runs import Run
 from node.store.model_versions import Change, Version
 from node.store.registry import Registration
 from node.store.version_tables import VersionState
+from node.telemetry import logger
 
 if TYPE_CHECKING:
     from models.bundle.manifest import Manifest
@@ -44,6 +45,8 @@ BY_ITSELF = "the gate"
 """Who promotes where no person is asked."""
 
 Clock = Callable[[], datetime]
+
+_log = logger("pipeline.gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ def judge_challenger(
     row = _version(challenge, manifest, verdict, judged)
     how = _How(approval, _trusted(settings, row))
     settled = database.write(lambda tx: _settle(tx, settings, row, judged, how))
+    _log.info("challenger judged", run=judged.run, model=row.model, outcome=row.outcome, state=settled.state.value)
+    for one in verdict.progress:
+        _log.info("learning measured", run=judged.run, **asdict(one))
     sweep_refused(database, settings, judged.at)
     return settled
 
