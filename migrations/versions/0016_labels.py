@@ -110,7 +110,7 @@ def _create_labels() -> None:
     )
     counts = sa.text("withdrawn_at IS NULL")
     op.create_index("ix_labels_once", "labels", _ONCE, unique=True, sqlite_where=counts, postgresql_where=counts)
-    for name in ("study_instance_uid", "sop_instance_uid", "accession_number"):
+    for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid", "accession_number"):
         op.create_index(f"ix_labels_{name}", "labels", [name])
 
 

@@ -1,4 +1,7 @@
-"""Which images that are here a label reaches: the one that it names, or those of its series or study that are read."""
+"""Which images that are known here a label reaches: the one it names, or those of its series or study that are read.
+
+An image stays known when its file was removed for its age: what was kept of it to learn from is labelled as before.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +20,7 @@ from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is here."""
+    """An image that came."""
 
     sop_instance_uid: str
     series_instance_uid: str

@@ -1,7 +1,6 @@
 """The tables of labels: the objects that they came in, each reader's word, and the images that readers left out."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -58,7 +57,9 @@ class LabelRow(Base):
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)  #: "" where it is not known
-    series_instance_uid: Mapped[str] = mapped_column(UID)  #: "" of a label for a study, or where it is not known
+    series_instance_uid: Mapped[str] = mapped_column(
+        UID, index=True
+    )  #: "" of a label for a study, or where it is not known
     sop_instance_uid: Mapped[str] = mapped_column(UID, index=True)  #: "" of a label for a series or a study
     accession_number: Mapped[str] = mapped_column(index=True)  #: "" unless nothing else names the study
     class_name: Mapped[str]
@@ -90,8 +91,3 @@ class LabelExclusion(Base):
     excluded_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     withdrawn_by: Mapped[str]
-
-
-def as_label_row(values: dict[str, Any]) -> LabelRow:
-    """Return a new row that counts."""
-    return LabelRow(**values, withdrawn_at=None, withdrawn_by="")

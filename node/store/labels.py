@@ -9,15 +9,16 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from node.domain.label import CurrentLabel, Label
 from node.domain.label_document import NamedImage
 from node.store import standing
 from node.store.database import Transaction
-from node.store.label_tables import LabelExclusion, LabelRow, as_label_row
+from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.merges import PatientName
-from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Study
+from node.store.statement import Statement
+from node.store.tables import Analysis, Delivery, DeliveryKind
 from node.store.upsert import insert_into
 
 _NOBODY = PatientName("")
@@ -35,8 +36,9 @@ def current(tx: Transaction) -> list[CurrentLabel]:
     """Return what counts for each image that is here and each class, in the order of images and classes.
 
     A label for a series or a study counts for those of its images that a model's rule lets be read. Of one reader the
-    newest label counts; where readers disagree, none does. Images that were rejected, that a reader called unfit, or
-    whose file is gone have no labels, and a label whose source names another patient than the study counts for nothing.
+    newest label counts; where readers disagree, none does. Images that were rejected, or that a reader called unfit,
+    have no labels, and a label whose source names another patient than the study counts for nothing. An image whose
+    file was removed for its age keeps its labels: what was kept of it to learn from may need them.
     """
     return standing.standing(tx).current
 
@@ -73,9 +75,14 @@ def record(
     gone = [row.id for key, row in known.items() if key not in wanted or row.present != wanted[key].present]
     _withdraw(tx, gone, now, who)
     fresh = [label for key, label in wanted.items() if key not in known or known[key].id in gone]
-    tx.add_all([as_label_row(_columns(label, patient, now, who)) for label in fresh])
-    tx.flush()
+    add_all(tx, fresh, patient, now, who)
     return Recorded(tuple(fresh), len(gone))
+
+
+def add_all(tx: Transaction, fresh: Sequence[Label], patient: PatientName, now: datetime, who: str = "") -> None:
+    """Add labels of sources that have none yet; the parameters are those of `record`."""
+    if fresh:
+        tx.execute(insert(LabelRow), [_columns(label, patient, now, who) for label in fresh])
 
 
 def withdraw(tx: Transaction, source_uid: str, now: datetime, who: str) -> int:
@@ -115,30 +122,15 @@ def known_sources(tx: Transaction, source_uids: Collection[str]) -> frozenset[st
 
 
 def result_visible(tx: Transaction, label: Label, *, time_is_known: bool = True) -> bool | None:
-    """Return whether a result on what a label speaks of had been delivered when it was made.
+    """Return whether a result on the study of a label had been delivered when it was made.
 
     None where it cannot be known: a report had left, and whether it arrived is not known, or the label's own time is
-    not.
+    not. Of a study that is not here there was none.
     """
-    sent, offered = tx.execute(
-        select(func.min(Delivery.sent_at), func.min(Delivery.offered_at))
-        .join(Analysis, Analysis.id == Delivery.analysis_id)
-        .where(Delivery.kind == DeliveryKind.REPORT, Analysis.study_instance_uid.in_(_studies(label)))
-    ).one()
+    sent, offered = _DELIVERED.rows(tx, {"study": label.study_instance_uid})[0]
     if sent is not None and sent <= label.made_at:
         return True if time_is_known else None
     return None if offered is not None and offered <= label.made_at else False
-
-
-def _studies(label: Label) -> Any:
-    """Return the query for the studies that a label speaks of."""
-    if label.study_instance_uid:
-        return select(Study.study_instance_uid).where(Study.study_instance_uid == label.study_instance_uid)
-    if label.accession_number:
-        return select(Study.study_instance_uid).where(Study.accession_number == label.accession_number)
-    of_instance = Instance.sop_instance_uid == label.sop_instance_uid
-    of_series = Instance.series_instance_uid == label.series_instance_uid
-    return select(Instance.study_instance_uid).where(of_instance if label.sop_instance_uid else of_series)
 
 
 def _of_source(tx: Transaction, source_uid: str) -> Sequence[LabelRow]:
@@ -174,4 +166,15 @@ def _columns(label: Label, patient: PatientName, now: datetime, who: str) -> dic
         "patient_id": patient.patient_id,
         "issuer_of_patient_id": patient.issuer,
         "recorded_by": who,
+        "withdrawn_at": None,
+        "withdrawn_by": "",
     }
+
+
+_DELIVERED = Statement(
+    lambda _: (
+        select(func.min(Delivery.sent_at), func.min(Delivery.offered_at))
+        .join(Analysis, Analysis.id == Delivery.analysis_id)
+        .where(Delivery.kind == DeliveryKind.REPORT, Analysis.study_instance_uid == bindparam("study"))
+    )
+)

@@ -68,19 +68,18 @@ def _note() -> ColumnElement[bool]:
 
 
 def _labelled() -> ColumnElement[bool]:
-    held = aliased(Instance)
-    place = or_(
-        LabelRow.sop_instance_uid == held.sop_instance_uid, LabelRow.series_instance_uid == held.series_instance_uid
-    )
-    named = exists().where(held.study_instance_uid == Study.study_instance_uid, place, LabelRow.withdrawn_at.is_(None))
-    whole = or_(
-        LabelRow.study_instance_uid == Study.study_instance_uid,
-        and_(LabelRow.accession_number != "", LabelRow.accession_number == Study.accession_number),
+    held, counts = aliased(Instance), LabelRow.withdrawn_at.is_(None)
+    of_study = held.study_instance_uid == Study.study_instance_uid
+    numbered = and_(LabelRow.accession_number != "", LabelRow.accession_number == Study.accession_number)
+    named = or_(
+        exists().where(LabelRow.study_instance_uid == Study.study_instance_uid, counts),
+        exists().where(of_study, LabelRow.sop_instance_uid == held.sop_instance_uid, counts),
+        exists().where(of_study, LabelRow.series_instance_uid == held.series_instance_uid, counts),
+        exists().where(numbered, counts),
     )
     kept = exists().where(TrainingExample.sop_instance_uid == held.sop_instance_uid)
-    of_study = held.study_instance_uid == Study.study_instance_uid
     not_kept = exists().where(of_study, held.kind == InstanceKind.IMAGE, held.removed_at.is_(None), ~kept)
-    return and_(or_(named, exists().where(whole, LabelRow.withdrawn_at.is_(None))), not_kept)
+    return and_(named, not_kept)
 
 
 def _label_object() -> ColumnElement[bool]:

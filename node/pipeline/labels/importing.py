@@ -4,7 +4,7 @@ The same file twice is harmless: what a row says gives it its identity.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from node.pipeline.labels.policy import policy_of
 from node.pipeline.labels.recording import note
 from node.pipeline.labels.rows import Row, rows_of
 from node.pipeline.opened import open_database
-from node.store import audit, label_places, labels
+from node.store import audit, labels
 from node.store.database import Transaction
+from node.store.label_places import Places, places_of
 from node.store.merges import PatientName
 
 _NOBODY = PatientName("")
@@ -44,39 +45,36 @@ def bring_in(settings: Settings, file: Path, who: str, now: datetime) -> str:
     rows, faults = rows_of(file, policy_of(settings), now)
 
     def work(tx: Transaction) -> str:
-        wrong = sorted([*faults, *_misplaced(tx, rows)])
+        places = places_of(tx, (row.place for row in rows))
+        wrong = sorted([*faults, *_misplaced(rows, places)])
         if wrong:
             lines = "\n".join(f"  line {number}: {fault}" for number, fault in wrong)
             raise OperatorError(f"{file}: nothing was imported, {len(wrong)} rows are wrong:\n{lines}")
-        return _import(tx, rows, who, now)
+        return _import(tx, rows, places, who, now)
 
     with open_database(settings) as database:
         return database.write(work)
 
 
-def _import(tx: Transaction, rows: Sequence[Row], who: str, now: datetime) -> str:
+def _import(tx: Transaction, rows: Sequence[Row], places: Places, who: str, now: datetime) -> str:
     by_uid = {_source_uid(row): row for row in rows}
     known = labels.known_sources(tx, by_uid)
-    parked, count = 0, 0
-    for uid, row in by_uid.items():
-        if uid in known:
-            continue
-        label = _label(tx, uid, row)
-        recorded = labels.record(tx, uid, [label], _NOBODY, now, who)
-        note(tx, now, recorded.added, who)
-        count += 1
-        parked += not label_places.is_here(tx, label)
-    audit.add(tx, now, "labels imported", by=who, labels=count, known=len(known), waiting=parked)
+    fresh = {uid: row for uid, row in by_uid.items() if uid not in known}
+    added = [_label(tx, uid, row, places) for uid, row in fresh.items()]
+    labels.add_all(tx, added, _NOBODY, now, who)
+    note(tx, now, added, who)
+    parked = sum(not places.is_here(row.place) for row in fresh.values())
+    audit.add(tx, now, "labels imported", by=who, labels=len(added), known=len(known), waiting=parked)
     waiting = f"; {parked} of them wait for their images" if parked else ""
-    return f"{count} labels imported, {len(known)} were here already{waiting}"
+    return f"{len(added)} labels imported, {len(known)} were here already{waiting}"
 
 
-def _label(tx: Transaction, uid: str, row: Row) -> Label:
-    study, series = label_places.filled(tx, row.accession, row.study, row.series, row.instance)
+def _label(tx: Transaction, uid: str, row: Row, places: Places) -> Label:
+    study, series = places.filled(row.place)
     label = Label(
         study_instance_uid=study,
         series_instance_uid=series,
-        sop_instance_uid=row.instance,
+        sop_instance_uid=row.place.instance,
         class_name=row.class_name,
         present=row.present,
         reader=row.reader,
@@ -85,20 +83,19 @@ def _label(tx: Transaction, uid: str, row: Row) -> Label:
         source_kind=SourceKind.CSV,
         rule=LabelRule.ROW,
         result_visible=None,
-        accession_number="" if study or series or row.instance else row.accession,
+        accession_number="" if study or series or row.place.instance else row.place.accession,
     )
     return replace(label, result_visible=labels.result_visible(tx, label, time_is_known=row.has_time_of_day))
 
 
 def _source_uid(row: Row) -> str:
-    place = row.accession, row.study, row.series, row.instance
     said = row.class_name, str(row.present), row.reader, row.made_at.isoformat()
-    return derived_uid("label row", *place, *said)
+    return derived_uid("label row", *astuple(row.place), *said)
 
 
-def _misplaced(tx: Transaction, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+def _misplaced(rows: Sequence[Row], places: Places) -> Iterator[tuple[int, str]]:
     """Yield the rows that name what contradicts what is here, with why."""
     for row in rows:
-        fault = label_places.fault(tx, row.accession, row.study, row.series, row.instance)
+        fault = places.fault(row.place)
         if fault:
             yield row.number, fault

@@ -5,7 +5,7 @@ buried with the reason why it cannot be read; a kill in between has it read agai
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,10 +17,11 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.labels.policy import LabelPolicy
 from node.pipeline.labels.recording import Source, labels_of, note
 from node.pipeline.labels.rules import Known, Understood, understood
-from node.store import audit, label_inbox, label_places, labels, own_reports
+from node.store import audit, label_inbox, labels, own_reports
 from node.store.database import Database, Transaction
 from node.store.files import InstanceFiles
 from node.store.label_inbox import ClaimedObject, ObjectRead
+from node.store.label_places import Place, places_of
 from node.store.merges import PatientName
 from node.telemetry import logger
 
@@ -91,7 +92,7 @@ class LabelReader:
         if not label_inbox.settle(tx, claimed, now, read):
             return
         source = Source(claimed.sop_instance_uid, document.kind, reader, made_at)
-        found = [_placed(tx, label) for word in said.words for label in labels_of(word, source)]
+        found = _placed(tx, [label for word in said.words for label in labels_of(word, source)])
         time_is_known = document.made_at is not None
         seen = [_with_visibility(tx, label, time_is_known=time_is_known) for label in found]
         patient = PatientName(document.patient_id, document.issuer_of_patient_id)
@@ -117,11 +118,13 @@ class LabelReader:
         return received_at if document.made_at is None else min(self._policy.aware(document.made_at), received_at)
 
 
-def _placed(tx: Transaction, label: Label) -> Label:
-    """Return a label with the study and the series in which its image is here, whatever the object says of them."""
-    places = label.study_instance_uid, label.series_instance_uid, label.sop_instance_uid
-    study, series = label_places.filled(tx, "", *places)
-    return replace(label, study_instance_uid=study, series_instance_uid=series)
+def _placed(tx: Transaction, found: Sequence[Label]) -> list[Label]:
+    """Return labels with the study and the series in which their images are here, whatever the object says of them."""
+    named = [Place("", one.study_instance_uid, one.series_instance_uid, one.sop_instance_uid) for one in found]
+    places = places_of(tx, named)
+    filled = [places.filled(place) for place in named]
+    each = zip(found, filled, strict=True)
+    return [replace(one, study_instance_uid=study, series_instance_uid=series) for one, (study, series) in each]
 
 
 def _with_visibility(tx: Transaction, label: Label, *, time_is_known: bool) -> Label:

@@ -11,6 +11,7 @@ from node.domain.errors import OperatorError
 from node.domain.identifiers import is_uid
 from node.domain.label_text import Vocabulary, normalised, said_of_classes
 from node.pipeline.labels.policy import LabelPolicy
+from node.store.label_places import Place
 
 _PLACES = ("accession", "study", "series", "instance")
 _KNOWN = (*_PLACES, "class", "present", "reader", "time")
@@ -36,10 +37,7 @@ class Row:
     """One label of a file."""
 
     number: int  #: of its line in the file, the header being 1
-    accession: str
-    study: str
-    series: str
-    instance: str
+    place: Place
     class_name: str
     present: bool
     reader: str
@@ -49,8 +47,7 @@ class Row:
     @property
     def subject(self) -> tuple[object, ...]:
         """What it speaks of, and whose word of what time it is."""
-        place = self.accession, self.study, self.series, self.instance
-        return *place, self.class_name, self.reader, self.made_at
+        return self.place, self.class_name, self.reader, self.made_at
 
 
 def rows_of(file: Path, policy: LabelPolicy, now: datetime) -> tuple[list[Row], Faults]:
@@ -113,10 +110,7 @@ def _row(
         return number, "; ".join(faults)
     return Row(
         number,
-        values["accession"],
-        values["study"],
-        values["series"],
-        values["instance"],
+        Place(*(values[name] for name in _PLACES)),
         *said,
         reader,
         time,
