@@ -1,6 +1,6 @@
 """One figure held against its bound, and the sentence that says how it ended. It knows differences, no images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import ge, gt
 
 from models.gate.paired import Difference
@@ -72,6 +72,12 @@ def criterion(place: Place, bound: Bound, found: Difference) -> Criterion:
     where = (place.locked.name, place.class_name, place.part)
     figures = (found.champion, found.challenger, found.value, *ends, judged, bound.bound)
     return Criterion(bound.name, *where, *figures, state, sentence)
+
+
+def noted(place: Place, bound: Bound, found: Difference) -> Criterion:
+    """Return a figure that is written down and not held against its bound."""
+    asked = criterion(place, bound, found)
+    return replace(asked, state=State.NOTED, text=f"{asked.text}; only noted: this set is not the target")
 
 
 def _best(bound: Bound, found: Difference) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.evaluation import metrics
 from models.evaluation.bootstrap import Weights
 from models.gate import delong
-from models.gate.asked import Bound, Place, criterion
+from models.gate.asked import Bound, Place, criterion, noted
 from models.gate.paired import Difference, Figure, Values, differing
 from models.gate.protocol import Protocol
 from models.gate.values import LockedSet, Probabilities
@@ -68,7 +68,9 @@ def criteria(pair: Pair) -> Iterator[Criterion]:
         yield criterion(place, Bound("AUC of the target", protocol.target_margin, inclusive=True), drawn)
     for name, margin in (("sensitivity", protocol.sensitivity_margin), ("specificity", protocol.specificity_margin)):
         yield criterion(place, Bound(name, margin), _rate(pair, name))
-    yield criterion(place, Bound("calibration error", protocol.ece_margin, larger_is_worse=True), _ece(pair))
+    # probabilities are calibrated for those whom the version is made for, and mean less elsewhere, the sharper the more
+    calibration = criterion if pair.locked.target else noted
+    yield calibration(place, Bound("calibration error", protocol.ece_margin, larger_is_worse=True), _ece(pair))
     yield from _subgroups(pair)
 
 

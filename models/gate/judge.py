@@ -41,7 +41,7 @@ def judge(protocol: Protocol, champion: Answers, challenger: Answers, locked: Ma
     standing = tuple(_standing(pair, asked) for pair in pairs)
     return Verdict(
         outcome=_outcome(asked),
-        reasons=tuple(one.text for one in asked if one.state is not State.MET),
+        reasons=tuple(one.text for one in asked if one.state in {State.MISSED, State.OPEN}),
         champion=_party(champion),
         challenger=_party(challenger),
         protocol=protocol,

@@ -25,7 +25,7 @@ class Protocol:
     target_margin: float = 0.0  #: on target sets, of the difference itself
     sensitivity_margin: float = 0.02  #: at each version's own operating point, of the difference itself
     specificity_margin: float = 0.1  #: likewise
-    ece_margin: float = 0.02  #: of the expected calibration error, of the difference itself
+    ece_margin: float = 0.02  #: on target sets, of the expected calibration error, of the difference itself
     admitted_margin: float = 0.05  #: of the share of images that admission lets in, of the difference itself
     subgroup_margin: float = 0.03  #: of the AUC within a subgroup, of the lower bound of the difference
     min_patients: int = 50  #: of a locked set; below it nothing is promoted by it

@@ -32,6 +32,9 @@ class State(StrEnum):
     OPEN = "open"
     """Too few patients, or labels of one kind only: it could not be judged."""
 
+    NOTED = "noted"
+    """Measured and not asked for: calibration where the version is not calibrated for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Criterion:

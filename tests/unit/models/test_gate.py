@@ -124,6 +124,21 @@ def test_probabilities_that_mean_less_refuse() -> None:
     assert (_one(verdict, "calibration error").judged or 0.0) > 0.02
 
 
+def test_calibration_is_asked_where_the_version_is_to_serve() -> None:
+    """On a set of other patients it is written down and refuses nothing."""
+    site, other = _locked(), _locked("other", target=False)
+    before = _probabilities(site, 1.0)
+    pushed = np.where(before > 0.5, 0.9 + before / 10, before / 10)
+    champion = _answers("1", {"site": before, "other": before})
+    verdict = judge(
+        PROTOCOL, champion, _answers("2", {"site": before, "other": pushed}), {"site": site, "other": other}
+    )
+    assert (verdict.outcome, verdict.reasons) == (Outcome.PROMOTED, ())
+    (noted,) = [one for one in verdict.criteria if one.state is State.NOTED]
+    assert (noted.name, noted.locked_set) == ("calibration error", "other")
+    assert (noted.difference or 0.0) > 0.02
+
+
 def test_a_subgroup_that_loses_refuses() -> None:
     """The whole set gains meanwhile."""
     locked = _locked(images=1200)
