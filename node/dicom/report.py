@@ -14,12 +14,15 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
 
-from node.dicom.report_check import check_content, check_report, elements, fitting_character_set
+from node.dicom.object_check import check_object
+from node.dicom.report_check import check_content, check_report, check_texts, elements, fitting_character_set
 from node.dicom.report_header import report_header
 from node.dicom.report_summary import first_line
 from node.dicom.report_text import report_text
 from node.dicom.report_tree import content_tree
 from node.dicom.source import Source, of_patient, source_of
+from node.dicom.tree_check import check_tree
+from node.domain.errors import Permanent
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
 
@@ -69,8 +72,7 @@ def encoded_document(
     character_set = fitting_character_set(dataset, images[0].character_set)
     if character_set:
         dataset.SpecificCharacterSet = character_set
-    check_report(dataset, first_line(content))
-    return _encoded(dataset)
+    return _checked(_encoded(dataset), dataset, first_line(content))
 
 
 def _add_tree(dataset: Dataset, content: ReportContent, sources: list[Source]) -> None:
@@ -94,5 +96,17 @@ def _scheme(designator: str) -> Dataset:
 
 def _encoded(dataset: Dataset) -> bytes:
     encoded = io.BytesIO()
-    dcmwrite(encoded, dataset, implicit_vr=True, little_endian=True)
+    try:
+        dcmwrite(encoded, dataset, implicit_vr=True, little_endian=True)
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        raise Permanent("the report cannot be encoded") from error
     return encoded.getvalue()
+
+
+def _checked(encoded: bytes, meant: Dataset, line: str) -> bytes:
+    """Return what was encoded, once it is seen to be valid as a receiver reads it, and to say what was meant."""
+    read = check_object(encoded)
+    check_tree(read)
+    check_report(read, line)
+    check_texts(read, meant)
+    return encoded

@@ -155,6 +155,18 @@ def _first_text(dataset: Dataset) -> str:
     return next(texts, "")
 
 
+def check_texts(read: Dataset, meant: Dataset) -> None:
+    """See that every text is read as it was meant: encoding may have put other characters in the place of some.
+
+    Raises
+    ------
+    Permanent
+        One is not.
+    """
+    if [text.rstrip() for text in _texts(read)] != [text.rstrip() for text in _texts(meant)]:
+        raise Permanent("a text of the report would be read as another than was meant")
+
+
 def _check_references(dataset: Dataset) -> None:
     """See that every image that the content refers to is among the evidence (PS3.3 C.17.2.1)."""
     evidence = {

@@ -30,7 +30,9 @@ class _Part:
 
 
 def detailed(content: ReportContent, sources: Sequence[Source]) -> list[tuple[Reading, Source]]:
-    """Return the images and frames that the report goes into, in their order.
+    """Return the images and frames that the report goes into: those that decided first, then the others in their order.
+
+    A viewer opens a report on the image of its first group.
 
     Parameters
     ----------
@@ -50,6 +52,8 @@ def detailed(content: ReportContent, sources: Sequence[Source]) -> list[tuple[Re
     if len(parts) > MOST_DETAILED:
         wanted = _wanted(content, parts)
         parts = [part for part in parts if part.key in wanted]
+    decided = [image for finding in content.findings for image in finding.key_images]
+    parts.sort(key=lambda part: decided.index(part.key) if part.key in decided else len(decided))
     return [(part.reading, part.source) for part in parts]
 
 

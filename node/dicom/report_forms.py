@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from node.dicom.object_check import check_object
 from node.dicom.report import build_report
 from node.domain.instance import InstanceHeader
 from node.domain.report import ReportContent, ReportIdentity
@@ -38,7 +39,10 @@ def build_forms(
     own = {identity.sop_instance_uid for identity in identities}
     others = tuple(one for one in content.predecessors if one.sop_instance_uid not in own)
     first = build_report(replace(content, predecessors=others), identities[0], sources)
-    return [first, *(_as(identity, first) for identity in identities[1:])]
+    others_of_it = [_as(identity, first) for identity in identities[1:]]
+    for form in others_of_it:
+        check_object(form)
+    return [first, *others_of_it]
 
 
 def _as(identity: ReportIdentity, encoded: bytes) -> bytes:

@@ -5,6 +5,7 @@ It knows the value representations of DICOM PS3.5 6.2, and of elements only whic
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 
@@ -16,6 +17,7 @@ from node.domain.identifiers import is_uid
 SHORT_STRING, LONG_STRING, NAME_COMPONENT_GROUP = 16, 64, 64  #: characters
 
 _TIME = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?", re.ASCII)
+_DATE_TIME = re.compile(r"[0-9]{8}([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9](\.[0-9]{1,6})?([+-][0-9]{4})?", re.ASCII)
 _AGE = re.compile(r"[0-9]{3}[DWMY]", re.ASCII)
 _CODE_STRING = re.compile(r"[A-Z0-9 _]{1,16}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,11}", re.ASCII)
@@ -24,6 +26,7 @@ _DECIMAL_CHARACTERS = 16
 _MOST_CHARACTERS = {"SH": SHORT_STRING, "LO": LONG_STRING, "ST": 1024, "LT": 10240, "UC": 1 << 16, "UT": 1 << 16}
 _NEVER_PARTED = frozenset({"ST", "LT", "UT"})  # a backslash is a character of these
 _LINE_BREAK = re.compile(rb"\r?\n|\r")
+_LINE_CONTROLS = {ord(control): None for control in "\t\n\f\r"}
 _LOCATOR = re.compile(r"[!-\[\]-~]+", re.ASCII)
 _IDENTIFYING = ("ID", "IDs", "Value", "Version", "Designator", "Type", "Code", "Number", "NumberImagingServiceRequest")
 _ENUMERATED: dict[str, set[str]] = {
@@ -90,6 +93,16 @@ def _is_valid(vr: str, text: str) -> bool:
     return check is not None and check(text)
 
 
+def is_value(vr: str, text: str) -> bool:
+    """Say whether a text is one value of a VR of characters, without padding (PS3.5 6.2)."""
+    if vr == "PN":
+        return person_name(text) == text and text.isprintable()
+    if vr not in _MOST_CHARACTERS:
+        return _is_valid(vr, text)
+    lines = text.translate(_LINE_CONTROLS) if vr in _NEVER_PARTED else text
+    return len(text) <= _MOST_CHARACTERS[vr] and not any(unicodedata.category(one) == "Cc" for one in lines)
+
+
 def person_name(name: str) -> str:
     """Return a name that fits VR PN: at most three component groups of five components and 64 characters."""
     groups = ("^".join(group.split("^")[:5]) for group in name.replace("\\", " ").split("=")[:3])
@@ -129,7 +142,9 @@ def _is_decimal(text: str) -> bool:
 
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "CS": lambda text: bool(_CODE_STRING.fullmatch(text)),
+    "AS": is_age,
     "DA": lambda text: bool(date_of(text)),
+    "DT": lambda text: bool(_DATE_TIME.fullmatch(text)) and bool(date_of(text[:8])),
     "TM": is_time,
     "UI": is_uid,
     "IS": _is_integer,
