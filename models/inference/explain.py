@@ -29,8 +29,8 @@ from models.bundle.manifest import Classifier, Manifest
 from models.images.preprocess import Image, Values, network_input
 from models.inference.reader import Prediction, Reader
 
-GRID = 512
-"""Rows and columns to which a map is upsampled; an outline is exact to half of a 512th of the image's side."""
+GRID = 256
+"""Rows and columns to which a map is upsampled; an outline is exact to half of a 256th of the image's side."""
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the maximum that bound a region; the first whose region is small enough counts."""

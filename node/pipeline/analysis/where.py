@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the learned part is imported late: a receiving process neve
     from models.inference.prepare import Seen
     from models.inference.reader import Prediction
 
-_DIGITS = 2  # of a pixel; an outline is exact to half of a 512th of the image's side
+_DIGITS = 2  # of a pixel; an outline is exact to half of a 256th of the image's side
 
 Said = TypeVar("Said", Finding, Anomaly)
 
