@@ -91,7 +91,7 @@ def _calibrated(bundle: Path, own: LabelledImages, val: LabelledImages, place: P
     """Write the bundle calibrated on the site, with the operating point that serves all sources; return that."""
     opened, reader = open_bundle(bundle), load(bundle)
     size = opened.manifest.classifier.size
-    calibration = fit(reader.logits(own.views(size)), own.labels)
+    calibration = replace(fit(reader.logits(own.views(size)), own.labels), local_labels=True)
     if calibration.slope <= 0:  # the site's labels contradict the network: the gate is to see that as it is
         calibration = Calibration()
     sources = [own, *(of_source(val, name) for name in sorted(set(val.attributes[SOURCE]) - {SITE}))]
