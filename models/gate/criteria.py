@@ -66,11 +66,11 @@ def criteria(pair: Pair) -> Iterator[Criterion]:
     yield criterion(place, Bound("AUC (patients drawn)", protocol.auc_margin, of_lower=True), drawn)
     if pair.locked.target:
         yield criterion(place, Bound("AUC of the target", protocol.target_margin, inclusive=True), drawn)
-    for name, margin in (("sensitivity", protocol.sensitivity_margin), ("specificity", protocol.specificity_margin)):
-        yield criterion(place, Bound(name, margin), _rate(pair, name))
-    # probabilities are calibrated for those whom the version is made for, and mean less elsewhere, the sharper the more
-    calibration = criterion if pair.locked.target else noted
-    yield calibration(place, Bound("calibration error", protocol.ece_margin, larger_is_worse=True), _ece(pair))
+    yield criterion(place, Bound("sensitivity", protocol.sensitivity_margin), _rate(pair, "sensitivity"))
+    # threshold and calibration are fitted to those whom the version is made for: of others they say how far these lie
+    where_fitted = criterion if pair.locked.target else noted
+    yield where_fitted(place, Bound("specificity", protocol.specificity_margin), _rate(pair, "specificity"))
+    yield where_fitted(place, Bound("calibration error", protocol.ece_margin, larger_is_worse=True), _ece(pair))
     yield from _subgroups(pair)
 
 

@@ -24,7 +24,7 @@ class Protocol:
     auc_margin: float = 0.01  #: on every locked set, of the lower bound of the difference
     target_margin: float = 0.0  #: on target sets, of the difference itself
     sensitivity_margin: float = 0.02  #: at each version's own operating point, of the difference itself
-    specificity_margin: float = 0.1  #: likewise
+    specificity_margin: float = 0.1  #: likewise, on target sets
     ece_margin: float = 0.02  #: on target sets, of the expected calibration error, of the difference itself
     admitted_margin: float = 0.05  #: of the share of images that admission lets in, of the difference itself
     subgroup_margin: float = 0.03  #: of the AUC within a subgroup, of the lower bound of the difference

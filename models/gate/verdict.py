@@ -33,7 +33,7 @@ class State(StrEnum):
     """Too few patients, or labels of one kind only: it could not be judged."""
 
     NOTED = "noted"
-    """Measured and not asked for: calibration where the version is not calibrated for."""
+    """Measured and not asked for: specificity and calibration on sets that the version was not fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
