@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := ../shared/data
 NOTE := model card
-# tests run in so many processes; what shares a costly fixture stays in one of them (tests/support/together.py)
-WORKERS := 2
+# tests run in so many processes, one more than the two processors that they are to do with: a fifth of their time is
+# spent waiting for peers; what shares a costly fixture stays in one of them (tests/support/together.py)
+WORKERS := 3
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 # the tests start hundreds of processes: where bytecode may not be kept, each compiles the whole node anew
 unexport PYTHONDONTWRITEBYTECODE
