@@ -44,8 +44,8 @@ PROFILES: Mapping[str, Profile] = {
         # a group without SCOORD ends OHIF 3.12 with an error
         replace(DEFAULT, name="ohif", whole_image_region=True, gets=("report",)),
         replace(DEFAULT, name="weasis", gets=("report",)),
-        # it reads no Comprehensive 3D SR
-        replace(DEFAULT, name="horos", sop_classes=(COMPREHENSIVE_SR, ENHANCED_SR), gets=("report",)),
+        # it reads no Comprehensive 3D SR, and shows a report as a page of nested items: the text is what a person reads
+        replace(DEFAULT, name="horos", sop_classes=(COMPREHENSIVE_SR, ENHANCED_SR), gets=("report", "text")),
         # IHE AI Results asks for Comprehensive 3D SR, and nothing stands in for it
         replace(DEFAULT, name="air", sop_classes=(COMPREHENSIVE_3D_SR,), gets=("report",)),
     )

@@ -31,6 +31,9 @@ def explain(study: dict[str, Any]) -> str:
     )
 
 
+_WHAT = {"report": "", "text": "text ", "heatmap": "heat map ", "rejection_note": "rejection note "}
+
+
 def _label(label: dict[str, Any]) -> str:
     where = label["sop_instance_uid"] or label["series_instance_uid"] or "the study"
     if label["class_name"] is None:
@@ -138,7 +141,8 @@ def _of_study(finding: dict[str, Any]) -> str:
 
 
 def _delivery(delivery: dict[str, Any]) -> str:
-    what = "rejection note " if delivery["kind"] == "rejection_note" else ""
+    what = _WHAT[delivery["kind"]]
+    form = "" if delivery["pinned_at"] else " (or another form, as the peer accepts)"
     status = f", last answer {delivery['last_answer']}" if delivery["last_answer"] else ""
     paused = f", nothing is tried before {delivery['paused_until']}" if delivery["paused_until"] else ""
     # what ended a cancelled one is in the timeline: it is not what its last attempt met
@@ -147,7 +151,8 @@ def _delivery(delivery: dict[str, Any]) -> str:
     said += f", {delivery['hold']}" if delivery["hold"] else ""
     said += f", a result of {delivery['model']} {delivery['version']}"
     return (
-        f"  {delivery['id']} {what}{delivery['sop_instance_uid']} of {delivery['created_at']} to {delivery['peer']}: "
+        f"  {delivery['id']} {what}{delivery['sop_instance_uid']}{form} of {delivery['created_at']} "
+        f"to {delivery['peer']}: "
         f"{delivery['state']}{_since(delivery)}, attempt {delivery['attempt']}{status}{paused}{said}"
     )
 
