@@ -10,6 +10,7 @@ DICOM PS3.3 C.17 (SR modules), C.17.3 (relationships between content items)
 import io
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom import Dataset
@@ -24,6 +25,16 @@ from node.domain.errors import Permanent
 MAXIMUM_BYTES = 64 << 20
 """A reference takes up some 120 bytes: half a million instances."""
 
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    OSError,
+    EOFError,
+)
 _DEEPEST = 64  # levels of content; a real report has six
 
 
@@ -45,11 +56,24 @@ def parsed_document(path: Path) -> Dataset:
                 if len(structure.dataset) > MAXIMUM_BYTES:
                     raise Permanent(f"the document inflates to more than {MAXIMUM_BYTES >> 20} MB")
                 encoding, plain = structure.encoding, io.BytesIO(structure.dataset)
-        return read_dataset(plain, encoding.implicit, not encoding.big_endian)
     except (NotPart10, NotParsable) as reason:
         raise Permanent(f"the document cannot be parsed: {reason}") from reason
+    with malformed_is_permanent():
+        return read_dataset(plain, encoding.implicit, not encoding.big_endian)
+
+
+@contextmanager
+def malformed_is_permanent() -> Iterator[None]:
+    """Say `Permanent` for what reading elements raises that are not what they should be; nothing here reads a file.
+
+    Elements are decoded when they are asked for, so that is where a value, a length or a character set is found wrong.
+    """
+    try:
+        yield
     except struct.error as reason:
         raise Permanent("the document ends inside an element") from reason
+    except _MALFORMED as reason:
+        raise Permanent(f"the document has an element that cannot be read ({type(reason).__name__})") from reason
 
 
 def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:

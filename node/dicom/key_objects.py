@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from node.dicom.document import content_of, items_of, parsed_document, text_of
+from node.dicom.document import content_of, items_of, malformed_is_permanent, parsed_document, text_of
 from node.domain.errors import Permanent
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID, is_uid
 from node.domain.rejection import KeyObjects, Named, RejectionCode
@@ -44,6 +44,11 @@ def read_key_objects(path: Path) -> KeyObjects:
         The file cannot be read.
     """
     dataset = parsed_document(path)
+    with malformed_is_permanent():
+        return _said(dataset)
+
+
+def _said(dataset: Dataset) -> KeyObjects:
     code = _code(dataset)
     if code is None:
         return KeyObjects(None, ())

@@ -79,7 +79,8 @@ def _evaluations(named: list[tuple[str, Dataset]]) -> Iterator[tuple[Code, Code]
     """Yield name and value of what is coded and neither finding nor site."""
     for name, child in named:
         about, value = code_of(child, "ConceptNameCodeSequence"), code_of(child, "ConceptCodeSequence")
-        if about is not None and value is not None and name not in _FINDING | _SITE:
+        is_said = text_of(child, "RelationshipType") == "CONTAINS"  # language and observers only modify, or observe
+        if is_said and about is not None and value is not None and name not in _FINDING | _SITE:
             yield about, value
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from node.dicom.charset import clean
-from node.dicom.document import content_of, items_of, parsed_document, text_of
+from node.dicom.document import content_of, items_of, malformed_is_permanent, parsed_document, text_of
 from node.dicom.label_content import code_of, concept, findings_of, named_images, value_of
 from node.domain.finding import Code
 from node.domain.identifiers import is_uid
@@ -41,6 +41,11 @@ def read_label_object(path: Path) -> LabelDocument:
         The file cannot be read.
     """
     dataset = parsed_document(path)
+    with malformed_is_permanent():
+        return _document(dataset)
+
+
+def _document(dataset: Dataset) -> LabelDocument:
     is_key_object = text_of(dataset, "SOPClassUID") == KEY_OBJECT_SELECTION
     content = list(content_of(dataset))
     observers = {_typed(item) for item in content if concept(item) == _OBSERVER_TYPE}

@@ -109,7 +109,7 @@ def of_device(uid: str = "1.2.77.7", device_uid: str = "1.2.88") -> Dataset:
     """Return a report that another program made: its observer is a device."""
     group = [_code(FINDING, PNEUMONIA), _code(PNEUMONIA, PRESENT), _image(IMAGE)]
     observers = [
-        _code(code("121005", "Observer Type"), code("121007", "Device")),
+        _code(code("121005", "Observer Type"), code("121007", "Device"), "HAS OBS CONTEXT"),
         _uid_reference(code("121012", "Device Observer UID"), device_uid),
     ]
     return report([group], [IMAGE], uid, COMPREHENSIVE_SR, observers=observers)
@@ -137,7 +137,11 @@ def report(
     dataset.CompletionFlag, dataset.VerificationFlag = "COMPLETE", "UNVERIFIED"
     measured = [_container(code("125007", "Measurement Group"), group) for group in groups]
     dataset.ContentSequence = [
-        _code(code("121049", "Language of Content Item and Descendants"), code("eng", "English", "RFC5646")),
+        _code(
+            code("121049", "Language of Content Item and Descendants"),
+            code("eng", "English", "RFC5646"),
+            "HAS CONCEPT MOD",
+        ),
         *observers,
         _container(code("126010", "Imaging Measurements"), measured),
     ]
@@ -149,7 +153,7 @@ def report(
 def _person(name: str) -> list[Dataset]:
     item = _item("HAS OBS CONTEXT", "PNAME", code("121008", "Person Observer Name"))
     item.PersonName = name
-    return [_code(code("121005", "Observer Type"), code("121006", "Person")), item]
+    return [_code(code("121005", "Observer Type"), code("121006", "Person"), "HAS OBS CONTEXT"), item]
 
 
 def _item(relationship: str, value_type: str, concept: Dataset) -> Dataset:
@@ -164,8 +168,8 @@ def _text(concept: Dataset, text: str) -> Dataset:
     return item
 
 
-def _code(concept: Dataset, value: Dataset) -> Dataset:
-    item = _item("CONTAINS", "CODE", concept)
+def _code(concept: Dataset, value: Dataset, relationship: str = "CONTAINS") -> Dataset:
+    item = _item(relationship, "CODE", concept)
     item.ConceptCodeSequence = [value]
     return item
 

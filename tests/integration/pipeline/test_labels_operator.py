@@ -8,7 +8,7 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.domain.label import LabelLevel
-from node.pipeline.labels import importing, listed, resolving
+from node.pipeline.labels import importing, label_checks, listed, resolving
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
 from node.store import retention
@@ -112,6 +112,8 @@ def test_a_conflict_is_settled_by_an_operator_until_a_reader_disagrees_anew(hous
     mark(house, coded(PRESENT))
     mark(house, coded(ABSENT, uid="1.2.77.8", reader="Grey^Meredith"))
     assert len(rows_of(house, "conflict")) == 2
+    (line,) = label_checks.lines(house.database)
+    assert "readers disagree on 1 images" in line.text
     resolving.resolve(settings_of(house), IMAGE, "pneumonia", "ada", house.clock(), present=True)
     assert said(house) == {(IMAGE, "pneumonia"): True}
     (mine,) = rows_of(house, "current")

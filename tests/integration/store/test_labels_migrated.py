@@ -1,0 +1,58 @@
+"""Objects that were stored by a version that knew no labels wait to be read after the migration."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from node.store import schema
+from tests.support.postgres import empty_postgres_url, postgres_server
+
+__all__ = ["empty_postgres_url", "postgres_server"]
+
+_KEY_OBJECT, _DX = "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.5.1.4.1.1.1.1"
+_STUDY = """
+INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
+    patient_sex, accession_number, study_date, study_description, first_received_at)
+VALUES ('1.2', '', '', '', '', '', '', '', '', '2026-01-02 12:00:00')
+"""
+_INSTANCE = """
+INSERT INTO instances (sop_instance_uid, study_instance_uid, series_instance_uid, sop_class_uid, transfer_syntax_uid,
+    kind, modality, path, newest_path, size_bytes, header, turned_away, calling_ae_title, called_ae_title, address,
+    received_at, removed_at)
+VALUES (:uid, '1.2', '1.2.3', :sop_class, '1.2.840.10008.1.2.1', :kind, '', 'a', 'a', 1, '{}', '{}', '', '', '',
+    '2026-01-02 12:00:00', :removed_at)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database, once for each kind."""
+    found: str = (
+        f"sqlite:///{tmp_path / 'node.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("empty_postgres_url")
+    )
+    return found
+
+
+def test_stored_objects_that_may_carry_labels_wait_to_be_read(url: str) -> None:
+    """Those of other makers whose file is there: neither images, nor our own, nor what was removed."""
+    schema.upgrade(url, "0015")
+    engine = create_engine(url)
+    rows = [
+        ("1.2.3.1", _KEY_OBJECT, "other", None),
+        ("1.2.3.2", _KEY_OBJECT, "own", None),
+        ("1.2.3.3", _DX, "image", None),
+        ("1.2.3.4", _KEY_OBJECT, "other", "2026-01-03 12:00:00"),
+    ]
+    with engine.begin() as connection:
+        connection.execute(text(_STUDY))
+        for uid, sop_class, kind, removed_at in rows:
+            values = {"uid": uid, "sop_class": sop_class, "kind": kind, "removed_at": removed_at}
+            connection.execute(text(_INSTANCE), values)
+    schema.upgrade(url)
+    with engine.connect() as connection:
+        waiting = connection.execute(text("SELECT sop_instance_uid, verdict, state FROM label_objects")).all()
+    engine.dispose()
+    assert waiting == [("1.2.3.1", "unread", "waiting")]
