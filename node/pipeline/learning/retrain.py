@@ -92,7 +92,7 @@ class Retrainer:
         bundle = str(self._places.bundle(run.model, run.id).relative_to(self._places.data_dir))
         done = (self._site.clock(), bundle, judged.version, judged.outcome)
         self._site.database.write(lambda tx: retrainings.finish(tx, run, *done))
-        shutil.rmtree(self._places.run(run.id), ignore_errors=True)
+        self._sweep(run)
         _log.info("training done", run=run.id, model=run.model, outcome=judged.outcome)
 
     def fail(self, run: ClaimedRun, error: Exception) -> None:
@@ -111,13 +111,20 @@ class Retrainer:
             return permanent
 
         if self._site.database.write(settle):
-            shutil.rmtree(self._places.run(run.id), ignore_errors=True)
+            self._sweep(run)
 
     def stop(self) -> None:
         """End the training in hand, as at a kill: it goes on at the next start."""
         self._stopping = True
         if self._child is not None:
             self._child.stop()
+
+    def _sweep(self, run: ClaimedRun) -> None:
+        """Remove what is half done: nothing goes on from it any more."""
+        shutil.rmtree(self._places.run(run.id), ignore_errors=True)
+        whole = self._places.bundle(run.model, run.id)
+        for half in whole.parent.glob(f".{whole.name}-*"):
+            shutil.rmtree(half, ignore_errors=True)
 
     def _extend(self, run: ClaimedRun) -> None:
         """Say that the training goes on and how far it is; end it where that was asked for, or it is another's."""
