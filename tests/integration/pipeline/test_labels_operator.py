@@ -68,6 +68,7 @@ def test_rows_for_what_is_not_here_wait_for_it(house: House, bring_in: Import) -
     assert set(said(house)) == {(IMAGE, "pneumonia"), (SECOND, "pneumonia")}
 
 
+@ON_ONE_DATABASE
 def test_every_wrong_row_is_named_and_nothing_is_imported(house: House, bring_in: Import) -> None:
     """With its line and all that is wrong with it."""
     house.receive(radiograph(accession_number="A1"))
@@ -124,6 +125,7 @@ def test_a_conflict_is_settled_by_an_operator_until_a_reader_disagrees_anew(hous
     assert current(house) == []
 
 
+@ON_ONE_DATABASE
 def test_what_no_rule_reads_is_settled_for_all_images_that_it_names(house: House) -> None:
     """In the name of the reader who made it; or it labels nothing, and is listed no more."""
     house.receive(radiograph())
