@@ -16,7 +16,7 @@ from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Region
 from node.domain.profile import PROFILES
 from tests.support.reports import concept, content_items
-from tests.unit.dicom.studies import CASES, Study, study_of
+from tests.unit.dicom.studies import CASES, Study, clip, study_of
 
 _TRIANGLE: Region = ((3.5, 4.0), (20.25, 6.0), (11.0, 33.0), (3.5, 4.0))
 
@@ -165,6 +165,22 @@ def test_a_frame_is_named_where_the_source_has_several(tmp_path: Path) -> None:
     assert len(regions) == 2
     for region in regions:
         assert region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber == 1
+
+
+def test_a_region_names_the_frame_that_it_was_seen_on(tmp_path: Path) -> None:
+    """Each on its own, where the frames were read one by one."""
+    study = clip(tmp_path, 3)
+    (reading,) = study.content.readings
+    frames = tuple(
+        replace(frame, findings=tuple(replace(one, region=_TRIANGLE) for one in frame.findings))
+        if frame.number > 1
+        else frame
+        for frame in reading.frames
+    )
+    regions = _regions(_parsed(study.saying(readings=(replace(reading, frames=frames),))))
+
+    selected = [region.ContentSequence[0].ReferencedSOPSequence[0] for region in regions]
+    assert sorted(int(one.ReferencedFrameNumber) for one in selected) == [2, 3]
 
 
 def test_no_frame_is_named_of_an_image_whose_class_has_but_one(tmp_path: Path) -> None:
