@@ -95,7 +95,10 @@ def withdraw(tx: Transaction, source_uid: str, now: datetime, who: str) -> int:
 
 
 def exclude(tx: Transaction, source_uid: str, images: Sequence[NamedImage], reader: str, now: datetime) -> None:
-    """Keep images out of training, because a reader called them unfit; the same twice is harmless."""
+    """Keep exactly these images out of training that a source calls unfit; the same twice is harmless."""
+    before = and_(LabelExclusion.source_uid == source_uid, LabelExclusion.withdrawn_at.is_(None))
+    others = LabelExclusion.sop_instance_uid.not_in([image.sop_instance_uid for image in images])
+    tx.execute(update(LabelExclusion).where(before, others).values(withdrawn_at=now, withdrawn_by=""))
     if not images:
         return
     row = {"source_uid": source_uid, "reader": reader, "excluded_at": now, "withdrawn_at": None, "withdrawn_by": ""}

@@ -140,10 +140,16 @@ def _newest_by_reader(said: Iterable[LabelRow]) -> list[LabelRow]:
     settled = max((row.id for row in rows if row.source_kind is SourceKind.OPERATOR), default=0)
     of_reader = dict[str, LabelRow]()
     for row in rows:
-        before = of_reader.get(row.reader)
+        name = _known_as(row.reader)
+        before = of_reader.get(name)
         if row.id >= settled and (before is None or (row.made_at, row.id) > (before.made_at, before.id)):
-            of_reader[row.reader] = row
+            of_reader[name] = row
     return list(of_reader.values())
+
+
+def _known_as(reader: str) -> str:
+    """Return a reader's name as it is compared: without case, spaces and other scripts (PS3.5 6.2)."""
+    return "".join(reader.partition("=")[0].casefold().split()).rstrip("^") or reader
 
 
 def _current(image: Image, agreeing: Sequence[LabelRow]) -> CurrentLabel:

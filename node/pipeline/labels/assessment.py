@@ -47,6 +47,7 @@ class Assessment:
 
     words: tuple[Word, ...] = ()
     problems: tuple[str, ...] = ()
+    is_one: bool = False  #: whether it is a word on a report of this node at all, also one that says what was changed
 
 
 def assessed(document: LabelDocument, reports: Collection[OwnReport]) -> Assessment:
@@ -60,10 +61,12 @@ def assessed(document: LabelDocument, reports: Collection[OwnReport]) -> Assessm
         Those of this node that it names.
     """
     answers = {answer for code in document.verdicts if (answer := _answer(code)) is not None}
-    if not reports or not answers or answers == {_Answer.CHANGED}:
-        return Assessment()  # what was changed stands among its findings
+    if not reports or not answers:
+        return Assessment()
+    if answers == {_Answer.CHANGED}:  # what was changed stands among its findings
+        return Assessment(is_one=True)
     if len(answers) > 1:
-        return Assessment(problems=("it both accepts and rejects a report of this node",))
+        return Assessment(problems=("it both accepts and rejects a report of this node",), is_one=True)
     words, problems = list[Word](), list[str]()
     for report in reports:
         of_report = [finding for finding in report.findings if finding.assessed]
@@ -73,7 +76,7 @@ def assessed(document: LabelDocument, reports: Collection[OwnReport]) -> Assessm
             problems.append("the report that it speaks of assessed nothing")
         else:
             words += _words(report, of_report, is_right=answers == {_Answer.ACCEPTED})
-    return Assessment(tuple(words), tuple(problems))
+    return Assessment(tuple(words), tuple(problems), is_one=True)
 
 
 def _answer(code: Code) -> _Answer | None:

@@ -68,7 +68,8 @@ def understood(document: LabelDocument, vocabulary: Vocabulary, titles: Mapping[
             return Understood(Verdict.IGNORED, reason=_OF_A_DEVICE)
         return Understood(Verdict.UNMAPPED, reason=_BY_NOBODY)
     assessment = assessed(document, known.reports.values())
-    words, problems = found_in(document, vocabulary, known.echoes, _images(document, known))
+    echoes = frozenset[str]() if assessment.is_one else known.echoes  # a changed finding keeps its tracking UID
+    words, problems = found_in(document, vocabulary, echoes, _images(document, known))
     return _together(assessment.words or words, [*assessment.problems, *problems])
 
 

@@ -73,7 +73,8 @@ def test_of_one_reader_the_newest_label_counts_and_readers_who_disagree_are_list
     """Whichever came last; until one of them changes the label."""
     house.receive(radiograph())
     mark(house, at(standard("113000", "no pneumonia", uid="1.2.77.21"), datetime(2026, 1, 2, 11, tzinfo=UTC)))
-    mark(house, at(standard("113000", "pneumonia", uid="1.2.77.20"), datetime(2026, 1, 2, 10, tzinfo=UTC)))
+    earlier = standard("113000", "pneumonia", uid="1.2.77.20", reader="GREY^MEREDITH^^")
+    mark(house, at(earlier, datetime(2026, 1, 2, 10, tzinfo=UTC)))
     assert said(house) == NOT_THERE
     mark(house, coded(PRESENT))
     assert current(house) == []
@@ -100,6 +101,9 @@ def test_an_image_that_is_rejected_or_called_unfit_has_no_label(house: House) ->
     assert said(house) == {(SECOND, "pneumonia"): True}
     assert house.database.read(labels.excluded) == {IMAGE}
     assert [row["state"] for row in listed(house)].count("unfit") == 1
+    mark(house, standard("113000", images=[IMAGE]))
+    assert house.database.read(labels.excluded) == set()
+    mark(house, standard("113010", images=[IMAGE]))
     note(house, "113001", [SECOND])
     assert read(house) == 1
     assert (current(house), len(listed(house, "excluded"))) == ([], 2)

@@ -98,6 +98,10 @@ def test_our_own_finding_that_a_viewer_saves_again_is_no_label(house: House) -> 
     mark(house, ohif("Pneumonia", tracking_uid=tracking))
     assert current(house) == []
     assert listed(house, "unmapped")[0]["reason"] == "a finding of this node's own report was saved again"
+    changed = assessment(CHANGED, line.deliveries()[0]["sop_instance_uid"])
+    changed.ContentSequence[-1].ContentSequence.extend(ohif("no pneumonia", tracking_uid=tracking).ContentSequence[-1:])
+    mark(house, changed)
+    assert said(house) == {(IMAGE, "pneumonia"): False}
 
 
 def test_a_label_of_another_patient_counts_once_a_merge_says_that_both_are_one(house: House) -> None:
