@@ -68,3 +68,49 @@ DeliveryReached = Callable[[DeliveryStep], None]
 
 def delivery_unobserved(_: DeliveryStep) -> None:
     """Do nothing: what the product is given."""
+
+
+class ReadStep(StrEnum):
+    """What has just been done with the instances that are read together, in this order."""
+
+    CLAIMED = "claimed for reading"
+    """Their jobs' rows say that they are under way; nothing is decoded."""
+
+    DECODED = "decoded"
+    """What was compressed is ready for the model."""
+
+    PREDICTED = "predicted"
+    """The model has answered, and nothing of it is kept."""
+
+    RECORDED = "readings recorded"
+    """The readings are written in a transaction that is not committed."""
+
+    COMMITTED = "readings committed"
+    """The readings are durable; nobody has been told that a report may be due."""
+
+
+class ComposeStep(StrEnum):
+    """What has just been done with a study whose report is made, in this order."""
+
+    CLAIMED = "claimed for composing"
+    """Its job's row says that it is under way."""
+
+    GATHERED = "gathered"
+    """What the report is made of has been read."""
+
+    WRITTEN = "written"
+    """The report's bytes are there, and nothing of them is kept."""
+
+    RECORDED = "report recorded"
+    """Report and deliveries are written in a transaction that is not committed."""
+
+    COMMITTED = "report committed"
+    """Report and deliveries are durable; nobody has been told that there is something to deliver."""
+
+
+AnalysisReached = Callable[[ReadStep | ComposeStep], None]
+"""Called at each step, on the thread that took it."""
+
+
+def analysis_unobserved(_: ReadStep | ComposeStep) -> None:
+    """Do nothing: what the product is given."""

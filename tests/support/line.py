@@ -28,6 +28,7 @@ from node.pipeline.delivery import forms
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue, registration_of
+from node.pipeline.steps import AnalysisReached, analysis_unobserved
 from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
 from node.store.job_claims import ClaimedJob
@@ -100,6 +101,7 @@ class Line:
     settings: DeliverSettings = field(default_factory=DeliverSettings)
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(2.0, 2.0, 2.0))
     write_extra: WriteExtra = write_extra
+    reached: AnalysisReached = analysis_unobserved
     catalogue: Catalogue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,7 +113,7 @@ class Line:
     def read(self) -> int:
         """Do all reads that are due and return how many succeeded."""
         house = self.house
-        hands = Hands(self._read_images, lambda image, *_: Prepared(image.sop_instance_uid, ()))
+        hands = Hands(self._read_images, lambda image, *_: Prepared(image.sop_instance_uid, ()), reached=self.reached)
         reader = InstanceReader(
             house.database, house.files, self.catalogue, hands, self._fail, house.clock, lambda: None
         )
@@ -129,7 +131,7 @@ class Line:
             closer,
             house.clock,
             lambda: None,
-            writer=Writer(house.files, _written_once, self.write_extra),
+            writer=Writer(house.files, _written_once, self.write_extra, self.reached),
         )
         return self._work(JobKind.COMPOSE, composer.handle)
 

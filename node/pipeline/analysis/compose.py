@@ -17,6 +17,7 @@ from node.pipeline.analysis.offering import audience, offer
 from node.pipeline.analysis.renditions import Shape
 from node.pipeline.analysis.writing import Result, Writer, Written
 from node.pipeline.registry.catalogue import Catalogue
+from node.pipeline.steps import ComposeStep
 from node.store import (
     analyses,
     audit,
@@ -77,6 +78,7 @@ class Composer:
 
     def handle(self, job: ClaimedJob) -> None:
         """Compose the study's report and settle the job together with it; unchanged input makes nothing new."""
+        self._writer.reached(ComposeStep.CLAIMED)
         model = self._catalogue.served(job.model).identity
         outdated = self._database.read(
             lambda tx: findings.outdated(tx, job.study_instance_uid, job.model, model.version)
@@ -86,9 +88,11 @@ class Composer:
             self._write(job, lambda tx: self._put_off(tx, job, outdated, ()))
         else:
             self._conclude(job, model, material)
+        self._writer.reached(ComposeStep.COMMITTED)
         self._wake()
 
     def _conclude(self, job: ClaimedJob, model: ModelIdentity, material: Material) -> None:
+        self._writer.reached(ComposeStep.GATHERED)
         reason = material.turned_away if material.readings else None
         if reason is not None:
             self._write(job, lambda tx: self._turn_away(tx, job, reason, material.unread))
@@ -100,6 +104,7 @@ class Composer:
             names = self._database.read(lambda tx: audience(tx, self._peers, result.analysis))
             getting = [peer for peer in self._peers if peer.name in names]
             written = self._writer.written(result, self._peers, getting)
+            self._writer.reached(ComposeStep.WRITTEN)
             if self._write(job, lambda tx: self._settle(tx, job, result, written)):
                 outcome = result.analysis.outcome
                 _log.info(
@@ -172,6 +177,7 @@ class Composer:
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
         self._keep(tx, result, written, now)
+        self._writer.reached(ComposeStep.RECORDED)
         return True
 
     def _keep(self, tx: Transaction, result: Result, written: Written, now: datetime) -> None:

@@ -18,6 +18,7 @@ from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import Prepared, StoredImage
 from node.pipeline.registry.catalogue import Catalogue, ServedModel
+from node.pipeline.steps import AnalysisReached, ReadStep, analysis_unobserved
 from node.store import audit, findings, instances, job_claims, monitoring, registry
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
@@ -35,6 +36,7 @@ class Hands:
     read_images: Callable[[Sequence[Image], Path, Path | None], list[Reading]]
     prepare_file: Callable[[StoredImage, Path, Path | None], Prepared]  #: called from several threads at once
     decoders: int = 1  #: how many
+    reached: AnalysisReached = analysis_unobserved  #: called at each step; for tests that end the process there
 
 
 class InstanceReader:
@@ -78,6 +80,7 @@ class InstanceReader:
         Exception
             Where it is not known which job was at fault, or none: whoever calls settles those that are not settled.
         """
+        self._hands.reached(ReadStep.CLAIMED)
         by_model = attrgetter("model")
         for model, of_model in groupby(sorted(jobs, key=by_model), key=by_model):
             self._handle(model, list(of_model))
@@ -87,11 +90,13 @@ class InstanceReader:
         served = self._catalogue.served(model)
         images = self._images(served, model, jobs)
         whole = [job for job in jobs if job.id in images]
+        self._hands.reached(ReadStep.DECODED)
         try:
             readings = self._read(served, [images[job.id] for job in whole])
         except WorkerLost as error:
             self._one_by_one(served, whole, images, error)
         else:
+            self._hands.reached(ReadStep.PREDICTED)
             self._settle(served, whole, readings)
 
     def _one_by_one(
@@ -144,6 +149,7 @@ class InstanceReader:
         if jobs:
             said = list(zip(jobs, readings, strict=True))
             self._database.write(lambda tx: self._keep(tx, said, served.identity.version))
+            self._hands.reached(ReadStep.COMMITTED)
 
     def _keep(self, tx: Transaction, said: Sequence[tuple[ClaimedJob, Reading]], version: str) -> None:
         now = self._clock()
@@ -154,6 +160,7 @@ class InstanceReader:
         for model, of_model in groupby(kept, key=lambda one: one[0].model):
             monitoring.put_all(tx, model, version, [reading for _, reading in of_model], now)
         audit.add_all(tx, [_entry(job, reading, version, now) for job, reading in kept])
+        self._hands.reached(ReadStep.RECORDED)
 
 
 def _entry(job: ClaimedJob, reading: Reading, version: str, now: datetime) -> Entry:

@@ -11,6 +11,7 @@ from node.pipeline.analysis.before import Before
 from node.pipeline.analysis.beside import Beside, NotMade, WriteExtra, made
 from node.pipeline.analysis.material import Material
 from node.pipeline.analysis.renditions import Shape, Write, orders, renditions, shapes
+from node.pipeline.steps import AnalysisReached, analysis_unobserved
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.files import InstanceFiles
 
@@ -75,11 +76,14 @@ class Writer:
     write, write_extra
         `node.pipeline.analysis.renditions.write_renditions` and `node.pipeline.analysis.beside.write_extra`, run where
         they hold up nobody: a report of thousands of images takes seconds, and an image's pixels may end a process.
+    reached
+        Called at each step of a study; for tests that end the process there.
     """
 
     files: InstanceFiles
     write: Write
     write_extra: WriteExtra
+    reached: AnalysisReached = analysis_unobserved
 
     def written(self, result: Result, peers: Sequence[PeerSettings], getting: Iterable[PeerSettings]) -> Written:
         """Return the report in every form that `peers` may need, and what goes beside it to those `getting` it now.
