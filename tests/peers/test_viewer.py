@@ -1,95 +1,110 @@
-"""What a radiologist sees: reports of a running node, opened in OHIF in Chromium over Orthanc's DICOMweb."""
+"""What a radiologist sees: reports of a running node, opened in OHIF in Chromium over Orthanc's DICOMweb.
 
-import contextlib
+Every image is painted and of nobody, so that the screenshots may be kept: each run puts them into the folder that
+PACS_NODE_SCREENSHOTS names, where it names one.
+"""
+
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 
-from tests.support.dcmtk import storescu
-from tests.support.images import chest_radiographs, other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.ohif import Seen, Viewer, ohif
-from tests.support.orthanc import DICOMWEB, Orthanc, orthanc
-from tests.support.programs import free_port
-from tests.support.waiting import wait_until
+from tests.support.ohif import Seen
+from tests.support.reading_room import SCENES, ReadingRoom, reading_room
+from tests.support.reports import Report, concept, content_items
+from tests.support.validators import dciodvfy
 
-pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(560)]
 
-SENDER = "MODALITY"
-RESEARCH = "RESEARCH RESULT by starter"
-WARNING = ("Not a cleared medical device.", "Not for diagnosis or treatment. Unverified.")
-#: Of OHIF's own tour of its buttons, whose first stop the test skips.
-_OF_THE_TOUR = "No element was found for the selector supplied to advanceOn"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingRoom:
-    """A PACS with its viewer, and the studies that a node has reported there, by what their reports say."""
-
-    viewer: Viewer
-    studies: dict[str, list[str]]
-    folder: Path
-
-    def seen(self, outcome: str) -> Seen:
-        """Open the report of a study with this outcome."""
-        return self.viewer.open_report(self.studies[outcome][0], self.folder / f"{outcome}.png")
+_COMMENT, _REGION = "121106", "111030"
+_SHOWN = 5  # lines that the viewer draws beside a region, whatever more there are
 
 
 @pytest.fixture(scope="module")
-def reading_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRoom]:
-    """Run the node between a sender and a PACS with a viewer, until each study has its report."""
-    folder = tmp_path_factory.mktemp("viewer")
-    paths = write_as_dx([*chest_radiographs(4), *other_images()[:1]], folder / "images")
-    with contextlib.ExitStack() as stack:
-        pacs = stack.enter_context(orthanc(folder / "orthanc", **DICOMWEB))
-        node = stack.enter_context(serving(NodeFolder(folder / "node", _peers(pacs))))
-        for path in paths:
-            pacs.keeps(path)
-        assert storescu(node.port, AE_TITLE, SENDER, paths).statuses == ["Success"] * len(paths)
-        wait_until(lambda: len(pacs.find(Modality="SR")) >= len(paths), 120, "a report of each study at the PACS")
-        yield ReadingRoom(stack.enter_context(ohif(pacs.http_port)), _by_outcome(node.home), folder)
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRoom]:
+    """Run a node between a modality and a PACS with a viewer, until there is a report of every outcome."""
+    with reading_room(tmp_path_factory.mktemp("room")) as made:
+        yield made
 
 
-def _peers(pacs: Orthanc) -> list[Peer]:
-    sender = Peer("modality", SENDER, free_port(), may_send=True)
-    return [sender, Peer("pacs", pacs.ae_title, pacs.port, gets_reports=True)]
+@pytest.fixture(scope="module")
+def seen(room: ReadingRoom) -> dict[str, Seen]:
+    """Open each report as a person does, and keep what is to be seen."""
+    folder = Path(os.environ.get("PACS_NODE_SCREENSHOTS") or room.folder / "pictures")
+    return room.viewer.open_reports({outcome: scene.study for outcome, scene in room.scenes.items()}, folder)
 
 
-def _by_outcome(home: NodeFolder) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for study in home.listing("studies"):
-        found.setdefault(study["outcomes"]["starter"], []).append(study["study_instance_uid"])
-    return found
+def _groups(report: Report) -> list[list[str]]:
+    """Return the lines of each group of the report's first image: those that the viewer shows at once."""
+    groups = [item for item in content_items(report.dataset) if concept(item) == "125007"]
+    return [
+        [str(item.TextValue) for item in group.ContentSequence if concept(item) == _COMMENT]
+        for group in groups
+        if _image_of(group) == _image_of(groups[0])
+    ]
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("outcome", ["positive", "negative", "not_assessed"])
-def test_the_viewer_opens_the_report_and_shows_what_it_is(reading_room: ReadingRoom, outcome: str) -> None:
-    """The line that says what it is, whoever reads it and whatever it says; and the viewer complains of nothing."""
-    seen = reading_room.seen(outcome)
-
-    assert RESEARCH in seen.text
-    assert all(line in seen.text for line in WARNING)
-    assert [error for error in seen.errors if _OF_THE_TOUR not in error] == []
-    assert seen.picture.stat().st_size > 0
+def _image_of(group: Dataset) -> str:
+    (source,) = (item for item in group.ContentSequence if concept(item) == "121112")
+    return str(source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
 
 
-@pytest.mark.data
-def test_the_viewer_shows_what_was_found(reading_room: ReadingRoom) -> None:
-    """In words, beside something drawn over the image."""
-    flagged, clear = reading_room.seen("positive"), reading_room.seen("negative")
-
-    assert "Pneumonia: flagged" in flagged.text
-    assert "Pneumonia: not flagged" in clear.text
-    assert "polyline" in flagged.drawn
+@pytest.mark.parametrize("outcome", SCENES)
+def test_the_viewer_shows_the_lines_of_a_report(room: ReadingRoom, seen: dict[str, Seen], outcome: str) -> None:
+    """Beside the image that the report begins with, the first five of each group."""
+    drawn = " ".join(one for one in seen[outcome].drawn if one.startswith("text: "))
+    for lines in _groups(room.report(outcome)):
+        assert [line for line in lines[:_SHOWN] if line not in drawn] == []
 
 
-@pytest.mark.data
-def test_the_viewer_shows_that_nothing_was_assessed_and_no_score(reading_room: ReadingRoom) -> None:
-    """A reader must not take a refusal for a finding."""
-    seen = reading_room.seen("not_assessed")
+@pytest.mark.parametrize("outcome", SCENES)
+def test_the_viewer_draws_the_regions_of_a_report(room: ReadingRoom, seen: dict[str, Seen], outcome: str) -> None:
+    """One for each group: what was found, or the whole image."""
+    assert seen[outcome].drawn.count("polyline") == len(_groups(room.report(outcome)))
 
-    assert "not assessed" in seen.text.lower()
-    assert "flagged" not in seen.text
+
+@pytest.mark.parametrize("outcome", SCENES)
+def test_the_viewer_complains_of_nothing(seen: dict[str, Seen], outcome: str) -> None:
+    """Neither the page nor its console."""
+    assert seen[outcome].errors == ()
+    assert seen[outcome].picture.stat().st_size > 0
+
+
+@pytest.mark.parametrize("outcome", SCENES)
+def test_the_first_line_says_what_it_is(room: ReadingRoom, seen: dict[str, Seen], outcome: str) -> None:
+    """Whatever the outcome, and also that the image is synthetic."""
+    drawn = " ".join(seen[outcome].drawn)
+    assert "RESEARCH RESULT by starter" in drawn
+    assert "SYNTHETIC" in drawn
+    assert _groups(room.report(outcome))[0][0].startswith("RESEARCH RESULT by starter")
+
+
+def test_a_verdict_is_among_what_the_viewer_shows(seen: dict[str, Seen]) -> None:
+    """No refusal looks like a finding, and nothing that was found is crowded out."""
+    said = {outcome: " ".join(one.drawn) for outcome, one in seen.items()}
+    assert {outcome for outcome, text in said.items() if ": flagged" in text} == {
+        "finding present", "region found", "several images", "later report",
+    }  # fmt: skip
+    assert {outcome for outcome, text in said.items() if "ot assessed" in text} == {"not assessed", "failed"}
+
+
+def test_an_anomaly_is_drawn_where_it_is(room: ReadingRoom) -> None:
+    """With a region of its own, and no finding flagged."""
+    regions = [item for item in content_items(room.report("anomaly").dataset) if concept(item) == _REGION]
+    assert any(len(item.GraphicData) > 12 for item in regions)
+
+
+def test_later_reports_name_their_predecessors(room: ReadingRoom) -> None:
+    """So does a report under the right name, which is the one that the PACS shows."""
+    assert {outcome for outcome in SCENES if "PredecessorDocumentsSequence" in room.report(outcome).dataset} == {
+        "later report", "corrected identity",
+    }  # fmt: skip
+    assert room.report("corrected identity").dataset.PatientName == "SYNTHETIC^RENAMED"
+
+
+def test_what_the_pacs_gives_out_is_valid(room: ReadingRoom) -> None:
+    """As the node sent it."""
+    reports = {outcome: room.report(outcome) for outcome in SCENES}
+    assert {outcome: dciodvfy(report.path) for outcome, report in reports.items()} == {one: [] for one in SCENES}

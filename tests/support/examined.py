@@ -17,7 +17,7 @@ QUICK: dict[str, Callable[[Specimen], list[str]]] = {
     "dcentvfy": lambda one: dcentvfy(one.sources, one.path),
     "dsrdump": lambda one: dsrdump(one.path),
     "dsr2html": lambda one: dsr2html(one.path, one.path.with_suffix(".html")),
-    "highdicom": lambda one: _highdicom(one.path),
+    "highdicom": lambda one: highdicom(one.path),
 }
 """The validators that take a moment for a report."""
 
@@ -42,7 +42,7 @@ def for_pixelmed(one: Specimen) -> bool:
     return FORMS[turn % len(FORMS)] == one.form
 
 
-def _highdicom(path: Path) -> list[str]:
+def highdicom(path: Path) -> list[str]:
     """Return why highdicom reads no measurement report with groups in a file, where it does not."""
     try:
         groups = srread(path).content.get_image_measurement_groups()

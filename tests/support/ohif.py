@@ -6,7 +6,7 @@ import mimetypes
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ VIEWER = CHECKOUT / ".viewer"
 
 _LOOK = CHECKOUT / "tests" / "peers" / "viewer" / "look.mjs"
 _TIMEOUT_S = 60
+_STUDY_TIMEOUT_S = 90
 _CONFIGURATION = """window.config = {
   routerBasename: null, extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
   showCPUFallbackMessage: false, showLoadingIndicator: true, showErrorDetails: 'always',
@@ -44,6 +45,7 @@ class Seen:
     errors: tuple[str, ...]  #: what the page and its console complained of
     drawn: tuple[str, ...]  #: the annotations that are drawn over the image: kind of each, such as "polyline"
     picture: Path
+    times: int  #: how often it was opened until it drew the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,29 @@ class Viewer:
 
     port: int
 
-    def open_report(self, study_uid: str, picture: Path) -> Seen:
-        """Open a study, then its report as a person does, by a double click on its thumbnail; keep a screenshot."""
-        address = f"http://{LOOPBACK}:{self.port}/viewer?StudyInstanceUIDs={study_uid}"
-        done = run_program([program("node"), str(_LOOK), str(VIEWER), program("chromium"), address, str(picture)], 240)
-        said = done.stdout.strip().rpartition("\n")[2]
+    def open_reports(self, studies: Mapping[str, str], folder: Path) -> dict[str, Seen]:
+        """Open studies, and the report of each as a person does, by a double click on its thumbnail.
+
+        Parameters
+        ----------
+        studies
+            Study Instance UIDs by name.
+        folder
+            Gets a screenshot of each, under its name.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = {name: folder / f"{name.replace(' ', '-')}.png" for name in studies}
+        address = f"http://{LOOPBACK}:{self.port}/viewer?StudyInstanceUIDs="
+        wanted = [word for name, uid in studies.items() for word in (address + uid, str(pictures[name]))]
+        command = [program("node"), str(_LOOK), str(VIEWER), program("chromium"), *wanted]
+        done = run_program(command, _STUDY_TIMEOUT_S * len(studies))
         if done.returncode != 0:
             raise RuntimeError(f"the viewer was not driven to its end: {done.stdout}")
-        seen = json.loads(said)
-        return Seen(seen["text"], tuple(seen["errors"]), tuple(seen["drawn"]), picture)
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return {
+            name: Seen(seen["text"], tuple(seen["errors"]), tuple(seen["drawn"]), pictures[name], seen["times"])
+            for name, seen in zip(studies, lines, strict=True)
+        }
 
 
 @contextlib.contextmanager
