@@ -5,11 +5,16 @@ the reading kept its grid.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from node.domain.finding import Anomaly, Finding, FrameReading, HeatGrid, KeyImage, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid
 from node.domain.report import ModelIdentity, ReportIdentity, report_identity
+
+Said = TypeVar("Said", Finding, Anomaly)
+
+_ANOMALY = "anomaly"
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """SOP class of a heat map: Secondary Capture Image Storage."""
@@ -30,7 +35,7 @@ class HeatMap:
     @property
     def key(self) -> str:
         """The class's key in the bundle, or "anomaly"."""
-        return self.said.name if isinstance(self.said, Finding) else "anomaly"
+        return self.said.name if isinstance(self.said, Finding) else _ANOMALY
 
 
 def heat_maps(readings: Iterable[Reading]) -> tuple[HeatMap, ...]:
@@ -38,6 +43,25 @@ def heat_maps(readings: Iterable[Reading]) -> tuple[HeatMap, ...]:
     found = [(image, said, said.heat) for image, said in _said(readings) if said.heat is not None]
     found.sort(key=lambda one: _rank(one[1]))
     return tuple(HeatMap(number, *one) for number, one in enumerate(found[:MOST_HEAT_MAPS], start=1))
+
+
+def with_grids_to_draw(reading: Reading) -> Reading:
+    """Return a reading with no more grids than heat maps may be drawn of it: a clip has hundreds of frames."""
+    if not reading.frames:
+        return reading
+    drawn = {(one.image.frame, one.key) for one in heat_maps([reading])}
+    frames = tuple(
+        replace(
+            frame,
+            findings=tuple(_kept(one, (frame.number, one.name) in drawn) for one in frame.findings),
+            anomaly=frame.anomaly and _kept(frame.anomaly, (frame.number, _ANOMALY) in drawn),
+        )
+        for frame in reading.frames
+    )
+    findings = tuple(replace(one, heat=None) for one in reading.findings)
+    return replace(
+        reading, findings=findings, anomaly=reading.anomaly and replace(reading.anomaly, heat=None), frames=frames
+    )
 
 
 def heat_map_identity(
@@ -67,6 +91,10 @@ def heat_map_identity(
     instance = derived_uid("heat map", whole.sop_instance_uid, drawn.image.sop_instance_uid, frame, drawn.key)
     series = derived_uid("heat map series", study_instance_uid, model.name)
     return ReportIdentity(SOPInstanceUID(instance), SeriesInstanceUID(series), SECONDARY_CAPTURE)
+
+
+def _kept(said: Said, drawn: bool) -> Said:  # noqa: FBT001 - a comparison's result
+    return said if drawn else replace(said, heat=None)
 
 
 def _said(readings: Iterable[Reading]) -> Iterator[tuple[KeyImage, Finding | Anomaly]]:

@@ -21,6 +21,7 @@ import numpy as np
 from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause, Fingerprint, Reading
+from node.domain.heat_map import with_grids_to_draw
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.pipeline.analysis.where import anomaly_of, findings_of, where
@@ -201,7 +202,7 @@ def _said(image: Prepared, reader: "Reader", predictions: Iterator["Prediction"]
         return not_read(uid, "The model's answer to this image is not a finite number.", Cause.NOT_FINITE)
     both = list(zip(image.seen, of_image, strict=True))
     readings = [_reading(uid, reader, seen, prediction, heat=heat) for seen, prediction in both]
-    said = readings[0] if len(readings) == 1 else of_frames(uid, readings)
+    said = readings[0] if len(readings) == 1 else with_grids_to_draw(of_frames(uid, readings))
     return replace(said, fingerprint=_fingerprint(*both[len(both) // 2]))
 
 

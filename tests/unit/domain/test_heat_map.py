@@ -1,7 +1,7 @@
 """Which heat maps go with a report: of what was flagged or is unusual, the highest first, each with UIDs of its own."""
 
 from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, HeatGrid, Reading
-from node.domain.heat_map import MOST_HEAT_MAPS, HeatMap, heat_map_identity, heat_maps
+from node.domain.heat_map import MOST_HEAT_MAPS, HeatMap, heat_map_identity, heat_maps, with_grids_to_draw
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ModelIdentity, report_identity
 
@@ -41,6 +41,22 @@ def test_frames_have_their_own() -> None:
     reading = Reading(SOPInstanceUID("1"), Admission(admitted=True), (_finding(0.8),), None, frames)
 
     assert _drawn([reading]) == [("1", 2, "a"), ("1", 1, "a")]
+
+
+def test_of_a_clip_only_the_grids_that_are_drawn_are_kept() -> None:
+    """The same heat maps come of it, and the rest of what was said stays."""
+    unusual = Anomaly(4.0, 99.0, heat=_HEAT)
+    frames = tuple(FrameReading(n, True, (_finding(0.5 + n / 1000),), unusual) for n in range(1, 301))
+    reading = Reading(SOPInstanceUID("1"), Admission(admitted=True), frames[-1].findings, unusual, frames)
+    thin = with_grids_to_draw(reading)
+    said = [one for frame in thin.frames for one in (*frame.findings, frame.anomaly)]
+
+    assert heat_maps([thin]) == heat_maps([reading])
+    assert sum(one is not None and one.heat is not None for one in said) == MOST_HEAT_MAPS
+    assert [frame.findings[0].probability for frame in thin.frames] == [
+        frame.findings[0].probability for frame in frames
+    ]
+    assert with_grids_to_draw(_reading("1", _finding(0.9))) == _reading("1", _finding(0.9))
 
 
 def test_a_long_series_gets_a_few() -> None:
