@@ -68,5 +68,5 @@ def labels_read_again(
     context: typer.Context,
     uid: Annotated[str, typer.Argument(help="Of an object; left out, all that gave no label so far.")] = "",
 ) -> None:
-    """Have objects read once more, such as after [labels] has changed and the node was started again."""
+    """Have objects read once more, such as after the configuration has changed and the node was started again."""
     console.print(listing_of.read_again(settings_of(context), uid, who(), utc_now()), markup=False)

@@ -12,7 +12,7 @@ from node.store.database import Transaction
 
 COLUMNS = (
     *("state", "class_name", "present", "reader", "made_at", "result_visible", "source_kind", "rule", "images"),
-    *("study_instance_uid", "sop_instance_uid", "source_uid", "text", "reason"),
+    *("accession_number", "study_instance_uid", "sop_instance_uid", "source_uid", "text", "reason"),
 )
 _STATES = (
     *(state.value for state in LabelState),
