@@ -56,7 +56,7 @@ test: lint
 
 test-peers: $(VENV)/installed
 	tests/peers/install.sh
-	$(PYTEST) -m peers
+	PACS_NODE_SCREENSHOTS=$(CURDIR)/var/screenshots $(PYTEST) -m peers
 
 learn: $(VENV)/installed
 	@test -d $(DATA)/chest_kermany || { echo "$(DATA)/chest_kermany is not there: make learn needs the public data sets"; exit 1; }

@@ -85,7 +85,7 @@ def main() -> None:
         validators=" | ".join(VALIDATORS),
         dashes="---|" * len(VALIDATORS),
         rows="\n".join(rows + chinese_rows),
-        harmless="\n".join(f"| {one.program} | `{one.says}` | {one.reason} |" for one in HARMLESS),
+        harmless="\n".join(f"| {one.program} | `{_plain(one.says)}` | {one.reason} |" for one in HARMLESS),
         pictures="\n".join(pictures + chinese_pictures),
     )
     (options.out / "README.md").write_text(text)
@@ -100,6 +100,11 @@ def _options() -> argparse.Namespace:
 def _locked_version(package: str) -> str:
     lines = (CHECKOUT / "tests" / "peers" / "viewer" / "packages.lock").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith(f"{package} "))
+
+
+def _plain(expression: str) -> str:
+    """Return a regular expression as a person reads it in a table."""
+    return expression.replace("|", " or ").replace("\\", "").rstrip("$")
 
 
 def _in_language(scratch: Path, out: Path, language: str, outcomes: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -154,8 +159,8 @@ def _keep(target: Path, report: Report, seen: Seen) -> None:
 
 def _row(title: str, name: str, said: Mapping[str, list[str]], seen: Seen) -> str:
     labels = sum(one.startswith("text: ") for one in seen.drawn)
-    drawn = f"{labels} labels, {seen.drawn.count('polyline')} outlines, {len(seen.errors)} errors"
-    anchor = title.replace(" ", "-").replace(",", "")
+    drawn = f"labels {labels}, outlines {seen.drawn.count('polyline')}, errors {len(seen.errors)}"
+    anchor = title.lower().replace(" ", "-").replace(",", "")
     verdicts = " | ".join("; ".join(said[validator]) or "-" for validator in VALIDATORS)
     return f"| {title} | {verdicts} | {drawn} | [text]({name}.txt) | [picture](#{anchor}) |"
 

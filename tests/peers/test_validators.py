@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage
 
 from node.dicom.synthetic import Origin, synthetic_study
@@ -51,6 +54,22 @@ def _without_pixels(source: Dataset) -> None:
     source.Rows = source.Columns = 0
 
 
+def _of_no_character_set(source: Dataset) -> None:
+    _put(source, "SpecificCharacterSet", b"ISO_IR 999")
+    _put(source, "PatientName", "王^小东".encode("gb18030") + b" ")
+
+
+def _with_a_name_in_none(source: Dataset) -> None:
+    _put(source, "SpecificCharacterSet", b"ISO_IR 192")
+    _put(source, "PatientName", b"\xff\xfe\x80^\xc3\x28\x01 ")
+
+
+def _put(source: Dataset, keyword: str, value: bytes) -> None:
+    """Put bytes in the place of a value, as no library would write them."""
+    tag, vr = Tag(keyword), dictionary_VR(keyword)
+    source[tag] = RawDataElement(tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+
+
 def _of_two_frames(source: Dataset, sop_class: str) -> None:
     source.NumberOfFrames, source.SOPClassUID = 2, sop_class
 
@@ -68,6 +87,8 @@ def _synthetic(folder: Path) -> Study:
 ODD: dict[str, Make] = {
     "a source that says nothing of itself": _changed("positive", _silenced),
     "a source without rows and columns": _changed("not assessed", _without_pixels),
+    "a character set that is none": _changed("positive", _of_no_character_set),
+    "a name that is not of its character set": _changed("positive", _with_a_name_in_none),
     "two frames of a class with one": _changed(
         "positive", partial(_of_two_frames, sop_class=DigitalXRayImageStorageForPresentation)
     ),
@@ -77,8 +98,10 @@ ODD: dict[str, Make] = {
     "a synthetic image": _synthetic,
     **{f"a source that says all, {name or 'ASCII'}": partial(_rich, character_set=name) for name in CHARACTER_SETS},
 }
-#: A report has the elements that its definition asks for, empty, and such a source breaks its own by lacking them.
+#: Such a source breaks its own definition: it lacks elements that a report has empty, or its text is none.
 _NOT_ASKED = {
+    ("a character set that is none", "dcentvfy"),
+    ("a name that is not of its character set", "dcentvfy"),
     ("a source that says nothing of itself", "dcentvfy"),
     ("a source without rows and columns", "dcentvfy"),
 }

@@ -130,9 +130,9 @@ def _scenes(painted: Callable[[str, int], Dataset]) -> dict[str, Scene]:
 
 
 def _one_study(first: Dataset, second: Dataset) -> tuple[Dataset, Dataset]:
-    for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyID"):
+    for keyword in ("PatientID", "StudyInstanceUID", "StudyID"):
         setattr(second, keyword, first[keyword].value)
-    second.InstanceNumber = 2
+    second.SeriesNumber = 2
     return first, second
 
 
