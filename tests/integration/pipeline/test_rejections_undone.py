@@ -29,7 +29,6 @@ from tests.test_docs import documented_json_keys
 
 FIRST, SECOND, NOTE = "1.2.3.1.1", "1.2.3.1.2", "1.2.99.1"
 ON_POSTGRESQL = pytest.mark.parametrize("house", ["postgresql"], indirect=True)  # the other has one writer
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 def settings_of(house: House) -> Settings:
@@ -77,14 +76,14 @@ def test_a_note_that_ends_while_a_report_is_made_does_not_lose_the_report(
     thread = _in_between(house, lambda: may_end.wait(20))
     import tests.support.line as made_by  # noqa: PLC0415
 
-    real = made_by._report_written_once
+    real = made_by._written_once
 
     def late(*given: object) -> bytes:
         may_end.set()
         thread.join()
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(made_by, "_report_written_once", late)
+    monkeypatch.setattr(made_by, "_written_once", late)
     composed = line.compose()
     may_end.set()
     thread.join()
@@ -131,7 +130,6 @@ def test_a_clock_set_back_does_not_let_a_rejected_image_pass(house: House) -> No
     assert [one["rejection_note"] for one in line.study()["untrue_reports"]] == ["waiting"]
 
 
-@ON_ONE_DATABASE
 def test_a_late_image_that_is_rejected_does_not_make_an_older_report_untrue(house: House) -> None:
     """It was not in it."""
     line = Line(house, [TAKING])
@@ -195,7 +193,6 @@ def test_an_image_that_came_after_its_note_is_read_once_the_note_is_undone(house
     assert [one["turned_away"] for one in line.study()["objects"] if one["kind"] == "image"] == [{}]
 
 
-@ON_ONE_DATABASE
 def test_a_note_that_nobody_can_read_is_dismissed(house: House) -> None:
     """Then `check` says nothing of it."""
     house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
@@ -207,7 +204,6 @@ def test_a_note_that_nobody_can_read_is_dismissed(house: House) -> None:
         undoing.undo(settings_of(house), "1.2.5", "ada", house.clock())
 
 
-@ON_ONE_DATABASE
 def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -> None:
     """Reports that no note takes back, and deliveries to a peer that is gone from the configuration."""
     line = Line(house, [PACS, PACS.model_copy(update={"name": "gone"})])
@@ -224,7 +220,6 @@ def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -
     assert ["1 reports there rest on rejected images" in line.text for line in said] == [True]
 
 
-@ON_ONE_DATABASE
 def test_a_peer_that_only_takes_notes_has_a_courier_and_a_table_names_what_stands_where(house: House) -> None:
     """It got reports once, and what takes them back is not to wait for ever."""
     line = Line(house, [TAKING])
@@ -252,7 +247,6 @@ def test_a_result_that_is_seconds_old_is_said_to_be() -> None:
 NAMED = [Named("1.2.3", FIRST)]  # type: ignore[arg-type]
 
 
-@ON_ONE_DATABASE
 def test_holds_that_ended_are_listed_and_stand_in_the_timelines_of_what_they_kept_back(house: House) -> None:
     """Also of a report that was composed while one was in force."""
     line = Line(house)
