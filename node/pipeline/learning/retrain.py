@@ -87,6 +87,9 @@ class Retrainer:
                 self._child.stop()
             with self._site.keeper.keeping(lambda: self._extend(run)):
                 judged = self._judged(run, self._child)
+        except WorkStopped as error:  # settled here: a loop that is told to end settles nothing any more
+            self.fail(run, error)
+            return
         finally:
             self._child.stop()
         bundle = str(self._places.bundle(run.model, run.id).relative_to(self._places.data_dir))
