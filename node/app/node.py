@@ -12,6 +12,7 @@ from node.app.counting import counting_loops
 from node.app.delivering import deliver_loops
 from node.app.fetching import fetching_loops
 from node.app.labelling import labelling_loops
+from node.app.monitoring import monitoring_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
 from node.app.reading import Readers
 from node.app.rejecting import rejecting_loops
@@ -86,7 +87,7 @@ class Node:
         self._others += [*committing_loops(parts), *fetching_loops(parts), *retaining_loops(parts)]
         self._retraining = Retraining(parts)
         self._others += self._retraining.loops
-        self._others += labelling_loops(parts)
+        self._others += [*labelling_loops(parts), *monitoring_loops(parts)]
         self._served = catalogue.served_models
         callbacks = Callbacks(partial(self._wake_only, _WORK_OF_ARRIVALS), lost)
         self._receiving = receiving_for(settings, database, self._files, self._served, clock, callbacks, reached)

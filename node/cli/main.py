@@ -27,6 +27,7 @@ _FILE_OF = {
         "learning": ("forget", "learning", "retrain"),
         "learn": ("evaluate", "synthesise", "train"),
         "models": ("models",),
+        "monitoring": ("export", "monitor"),
         "operator": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),
         "patients": ("patients",),
         "quarantine": ("quarantine",),

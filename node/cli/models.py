@@ -11,6 +11,7 @@ from node.cli.output import Json, check_lines, console, listing, settings_of
 from node.pipeline.learning import promotion
 from node.pipeline.learning.version_listing import VERSIONS_COLUMNS
 from node.pipeline.learning.version_listing import versions as listed_versions
+from node.pipeline.monitoring import validate as site
 from node.pipeline.registry import bundles, modes
 from node.runtime.clock import utc_now
 
@@ -42,6 +43,17 @@ def models_configure(
 ) -> None:
     """Let the registry take over bundle and rule of config.toml; the running node follows without a restart."""
     console.print(modes.configure(settings_of(context), name, utc_now()), markup=False)
+
+
+@models_application.command("validate")
+def models_validate(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    out: Annotated[Path, typer.Option("--out", help="The page's file.")] = Path("validation.html"),
+    approve: Annotated[str | None, typer.Option("--approve", metavar="NAME", help="Record who approves it.")] = None,
+) -> None:
+    """Write the page that a site signs: what the model would have done here, by the studies read and their labels."""
+    console.print(site.validate(settings_of(context), name, out, approve, utc_now()), markup=False)
 
 
 @models_application.command("agreement")

@@ -6,13 +6,22 @@ the settings and nothing of what they are for.
 """
 
 from node.config.loading import ENVIRONMENT_VARIABLE, PASSWORD_VARIABLE, find, load, parse
-from node.config.settings import DeliverSettings, ModelSettings, NodeSettings, PeerSettings, Settings, StorageSettings
+from node.config.monitor import MonitorSettings
+from node.config.settings import (
+    DeliverSettings,
+    ModelSettings,
+    NodeSettings,
+    PeerSettings,
+    Settings,
+    StorageSettings,
+)
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
     "PASSWORD_VARIABLE",
     "DeliverSettings",
     "ModelSettings",
+    "MonitorSettings",
     "NodeSettings",
     "PeerSettings",
     "Settings",

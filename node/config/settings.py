@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from node.config.gate import GateSettings
 from node.config.label_terms import ClassName, Phrases, PlainStatement, SchemeAndValue, TitleCode, known_timezone
+from node.config.monitor import MonitorSettings
 from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
 from node.domain.profile import PROFILES
 from node.domain.words import ENGLISH
@@ -264,6 +265,7 @@ class Settings(_Table):
     labels: LabelSettings = LabelSettings()
     retrain: RetrainSettings = RetrainSettings()
     gate: GateSettings = GateSettings()
+    monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
 
     @property

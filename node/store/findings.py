@@ -1,6 +1,6 @@
 """What models said of instances."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from node.store.rejections import not_wrong
 from node.store.statement import Statement
 from node.store.tables import Instance, InstanceReading, Job, JobKind
 from node.store.upsert import Insert, insert_for
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ def unread(tx: Transaction, study_uid: str, model: str) -> dict[SOPInstanceUID, 
         .order_by(Job.subject_uid)
     )
     return {SOPInstanceUID(sop_uid): error for sop_uid, error in rows}
+
+
+def of_version(tx: Transaction, model: str, version: str) -> Iterator[tuple[str, Reading]]:
+    """Yield all that a version has read, as Study Instance UID and reading; of what was called wrong since nothing."""
+    rows = tx.execute(
+        select(InstanceReading.study_instance_uid, InstanceReading.reading)
+        .join(Instance, Instance.sop_instance_uid == InstanceReading.sop_instance_uid)
+        .where(InstanceReading.model == model, InstanceReading.version == version, not_wrong())
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    return ((study, reading_from_json(reading)) for study, reading in rows)
 
 
 def read_again(tx: Transaction, sop_uid: str, study_uid: str, now: datetime) -> None:

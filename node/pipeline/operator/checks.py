@@ -21,7 +21,7 @@ from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
 from node.pipeline.opened import open_database
-from node.pipeline.operator import rule_checks, version_checks
+from node.pipeline.operator import monitoring_checks, rule_checks, version_checks
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
@@ -64,6 +64,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _registry(settings, database.read(version_checks.models))
             yield from _not_validated(settings, database)
             yield from version_checks.lines(database)
+            yield from monitoring_checks.lines(database)
             yield _clock(database, now)
             yield from _held(database)
             yield from _buried(database)

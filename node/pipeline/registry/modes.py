@@ -20,7 +20,7 @@ from node.domain.rule import Rule
 from node.pipeline.opened import open_database
 from node.pipeline.registry import go_live, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
-from node.store import agreement, audit, registry, turned_away
+from node.store import agreement, audit, monitoring, registry, turned_away
 from node.store.agreement import Pair
 from node.store.database import Transaction
 from node.store.model_versions import Change
@@ -29,7 +29,7 @@ from node.store.tables import Mode
 
 T = TypeVar("T")
 
-MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid")
+MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid", "stopped")
 AGREEMENT_COLUMNS = (
     *("one", "other", "modes", "studies", "agree", "both_positive", "both_negative", "disagree"),
     *("both_not_assessed", "not_comparable", "disagreeing"),
@@ -55,9 +55,11 @@ def models(settings: Settings) -> list[dict[str, Any]]:
     -------
     list of dict
         ``name``, ``version``, ``mode``, ``bundle``, ``reads`` (the rule, as far as it differs from asking nothing),
-        ``classes``, ``test_auc``, ``device_uid``, ``measures``.
+        ``classes``, ``test_auc``, ``device_uid``, ``measures``, ``stopped`` (why monitoring has moved it to shadow, as
+        long as the alarm stands; "" where it has not).
     """
-    return [_model(row) for row in _asked(settings, registry.all)]
+    stopped = {alarm.model: alarm.said for alarm in _asked(settings, monitoring.open_alarms) if alarm.stopped}
+    return [_model(row) | {"stopped": stopped.get(row.name, "")} for row in _asked(settings, registry.all)]
 
 
 def _model(row: Registration) -> dict[str, Any]:

@@ -1,0 +1,190 @@
+"""Looks at each model now and then, raises and clears alarms, and stops a model whose declared bounds are broken.
+
+A stop moves the model to shadow in the transaction that raises the alarm: from the next report on, only test peers
+get any. What was found stays with the alarm; an operator who sets the model active again is not overruled by the same
+alarm.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from node.config import MonitorSettings
+from node.pipeline.monitoring import alarms
+from node.pipeline.monitoring.figures import (
+    Compare,
+    Watched,
+    budget_of,
+    compared,
+    images_of,
+    silent_senders,
+    windows_of,
+)
+from node.store import audit, monitoring, registry
+from node.store.database import Database, Transaction
+from node.store.monitoring import Alarm, Range
+from node.store.monitoring_tables import AlarmKind, MonitorAlarm
+from node.store.registry import Registration
+from node.store.tables import Mode
+from node.telemetry import logger
+
+_log = logger("pipeline.monitoring")
+
+_EVERY = timedelta(minutes=10)  # without new images: pauses grow, and labels come
+_SOON = timedelta(seconds=15)  # a window gains a few images meanwhile, and a look costs a second of another process
+_FIRST_IMAGES = "the first images"
+
+
+class Watch:
+    """Looks at the models of a node.
+
+    Parameters
+    ----------
+    database
+        Where all of it is.
+    settings
+        What counts as an alarm, and what stops a model.
+    clock
+        The time now, aware.
+    compare
+        Compares images with a reference, where it holds up nobody.
+    """
+
+    def __init__(
+        self, database: Database, settings: MonitorSettings, clock: Callable[[], datetime], compare: Compare
+    ) -> None:
+        self._database, self._settings, self._clock, self._compare = database, settings, clock, compare
+
+    def look(self) -> None:
+        """Look at every model that runs, and at the senders."""
+        for row in self._database.read(registry.all):
+            if row.mode is not Mode.OFF:
+                self.look_at(row)
+        self._database.write(self._hear_senders)
+
+    def look_at(self, row: Registration) -> Watched:
+        """Look at one model, settle its alarms, and return what was found."""
+        watched = self.watched(row)
+        self._database.write(lambda tx: self._settle(tx, row, watched))
+        return watched
+
+    def watched(self, row: Registration) -> Watched:
+        """Return what is known of a model; its first images become its reference."""
+        settings = self._settings
+        reference, seen = self._database.read(lambda tx: images_of(tx, row.name, row.version, settings))
+        if reference is None and len(seen) >= settings.reference_images:
+            reference = Range(seen[0].id, seen[-1].id, self._clock(), _FIRST_IMAGES)
+            self._database.write(lambda tx: _refer(tx, row, reference))
+        budget = self._database.read(lambda tx: budget_of(tx, row.name, row.version))
+        if reference is None:
+            return Watched(row.name, row.version, None, settings.reference_images - len(seen), (), budget)
+        known = reference
+        groups = self._database.read(lambda tx: windows_of(tx, row.name, row.version, known, settings))
+        windows = compared(seen, groups, settings, self._compare)
+        return Watched(row.name, row.version, reference, 0, windows, budget)
+
+    def _settle(self, tx: Transaction, row: Registration, watched: Watched) -> None:
+        now, found = self._clock(), list(alarms.of(watched, self._settings))
+        stand = [
+            alarm for alarm in monitoring.open_alarms(tx) if (alarm.model, alarm.version) == (row.name, row.version)
+        ]
+        _clear(tx, stand, found, now)
+        for alarm in _new(stand, found):
+            stopped = self._stops(tx, alarm, now)
+            _raise(tx, alarm, now, stopped=stopped)
+        monitoring.prune(tx, row.name, row.version)
+
+    def _stops(self, tx: Transaction, alarm: Alarm, now: datetime) -> bool:
+        """Move the model to shadow where the operator has declared so, and return whether that was done."""
+        row = registry.get(tx, alarm.model)
+        if row is None or row.mode is not Mode.ACTIVE or alarm.kind.value not in self._settings.stop_on:
+            return False
+        registry.set_mode(tx, alarm.model, Mode.SHADOW)
+        said = {"before": Mode.ACTIVE.value, "after": Mode.SHADOW.value, "reason": alarm.said}
+        audit.add(tx, now, "model mode changed", model=alarm.model, version=alarm.version, **said)
+        return True
+
+    def _hear_senders(self, tx: Transaction) -> None:
+        now = self._clock()
+        found = [alarms.of_silence(*one) for one in silent_senders(tx, now, self._settings)]
+        stand = [alarm for alarm in monitoring.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
+        _clear(tx, stand, found, now)
+        for alarm in _new(stand, found):
+            _raise(tx, alarm, now, stopped=False)
+
+
+class Turns:
+    """When it is time to look: soon after new images, and every ten minutes without any.
+
+    Parameters
+    ----------
+    database
+        Where the images are counted.
+    watch
+        What is done.
+    clock
+        The time now, aware.
+    """
+
+    def __init__(self, database: Database, watch: Watch, clock: Callable[[], datetime]) -> None:
+        self._database, self._watch, self._clock = database, watch, clock
+        self._due = self._latest = clock() + _SOON
+        self._known: dict[tuple[str, str], int] = {}
+
+    def next_due(self) -> datetime:
+        """Return when it is time to look."""
+        return self._due
+
+    def claim(self) -> dict[tuple[str, str], int] | None:
+        """Return how far each model has read, where it is time and something is new; else put it off."""
+        now = self._clock()
+        if now < self._due:
+            return None
+        numbers = self._database.read(_newest)
+        if numbers == self._known and now < self._latest:
+            self._due = now + _SOON
+            return None
+        return numbers
+
+    def handle(self, numbers: dict[tuple[str, str], int]) -> None:
+        """Look."""
+        self._watch.look()
+        self._known = numbers
+        self._due, self._latest = self._clock() + _SOON, self._clock() + _EVERY
+
+    def fail(self, _numbers: dict[tuple[str, str], int], _error: Exception) -> None:
+        """Try again later; the loop has logged it."""
+        self._due = self._clock() + _EVERY
+
+
+def _newest(tx: Transaction) -> dict[tuple[str, str], int]:
+    return {(row.name, row.version): monitoring.newest(tx, row.name, row.version) for row in registry.all(tx)}
+
+
+def _refer(tx: Transaction, row: Registration, reference: Range) -> None:
+    if monitoring.range_of(tx, row.name, row.version) is None:
+        monitoring.refer(tx, row.name, row.version, reference)
+
+
+def _clear(tx: Transaction, stand: Sequence[MonitorAlarm], found: Sequence[Alarm], now: datetime) -> None:
+    about = {alarm.about for alarm in found}
+    for alarm in stand:
+        if _about(alarm) not in about:
+            monitoring.clear_alarm(tx, alarm.id, now)
+
+
+def _new(stand: Sequence[MonitorAlarm], found: Sequence[Alarm]) -> Iterator[Alarm]:
+    known = {_about(alarm) for alarm in stand}
+    return (alarm for alarm in found if alarm.about not in known)
+
+
+def _about(alarm: MonitorAlarm) -> tuple[str, ...]:
+    return alarm.model, alarm.version, alarm.kind.value, alarm.sender, alarm.modality
+
+
+def _raise(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool) -> None:
+    then = "; the model is in shadow now" if stopped else ""
+    told = replace(alarm, said=alarm.said + then)
+    monitoring.raise_alarm(tx, told, now, stopped=stopped)
+    audit.add(tx, now, "monitoring alarm", kind=alarm.kind.value, model=alarm.model, said=told.said)
+    _log.warning("monitoring alarm", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, said=told.said)
