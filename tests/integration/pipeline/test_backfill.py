@@ -18,7 +18,6 @@ from tests.support.archives import Archive, archive, small_image
 from tests.support.house import House, incoming
 
 # what differs between databases is the store's, whose tests run on both
-pytestmark = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 STUDY, OTHER = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"
 

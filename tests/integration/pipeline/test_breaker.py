@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
@@ -15,8 +14,6 @@ from tests.support.line import PACS, Line
 from tests.support.pacs import Deed, Pacs, serving
 
 STUDIES = 3
-
-on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 def _reported(house: House, peer: PeerSettings) -> Line:
@@ -56,7 +53,6 @@ def test_nothing_is_tried_at_a_peer_that_did_not_answer_a_few_times(house: House
     assert (courier.claim(), courier.next_due()) == (None, _breaker(house).open_until)
 
 
-@on_sqlite
 def test_after_a_pause_one_delivery_is_tried_and_the_pause_doubles(house: House) -> None:
     """Up to a bound, with some jitter."""
     pacs = _away()
@@ -92,7 +88,6 @@ def test_a_peer_that_is_back_gets_everything_at_once(house: House) -> None:
     assert "refused the connection" in sent["waited_for"]
 
 
-@on_sqlite
 def test_a_failure_that_a_wrong_clock_put_ahead_pauses_nothing(house: House) -> None:
     """The clock is set right, and the peer is tried."""
     with serving(Pacs()) as pacs:
@@ -109,7 +104,6 @@ def test_a_failure_that_a_wrong_clock_put_ahead_pauses_nothing(house: House) -> 
         assert line.deliver() == STUDIES
 
 
-@on_sqlite
 def test_what_waits_for_too_long_is_said_once_an_hour(house: House) -> None:
     """In the log, with the peer and since when, and without a patient."""
     pacs = _away()
@@ -138,7 +132,6 @@ def test_only_one_worker_tries_at_a_peer_whose_pause_is_over(house: House) -> No
     assert other.claim() is not None
 
 
-@on_sqlite
 def test_a_report_that_a_peer_chokes_on_does_not_keep_the_others_back(house: House) -> None:
     """It is tried again later; what waits behind it leaves meanwhile."""
     with serving(Pacs(deeds=[Deed.ABORT])) as pacs:
@@ -150,7 +143,6 @@ def test_a_report_that_a_peer_chokes_on_does_not_keep_the_others_back(house: Hou
         assert set(_of(house, "state")) == {"done"}
 
 
-@on_sqlite
 def test_what_waits_for_too_long_is_told(house: House) -> None:
     """In the listing, by the check as a fault, and until when nothing is tried."""
     pacs = _away()

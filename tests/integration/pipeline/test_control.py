@@ -86,7 +86,6 @@ def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: st
     assert (gone["by"], gone["held_for"]) == ("bob", "odd scores")
 
 
-@ON_ONE_DATABASE
 def test_check_says_that_a_hold_is_in_force_and_how_it_ends(line: Line) -> None:
     """A line for each."""
     _hold(line, "starter")
@@ -123,7 +122,6 @@ def test_what_was_under_way_when_the_node_was_killed_is_discarded_too(line: Line
     assert "the peer may have got it" in str(_told(line, "delivery cancelled")[0]["reason"])
 
 
-@ON_ONE_DATABASE
 def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -> None:
     """Nothing is let go by a mistake."""
     with pytest.raises(OperatorError, match="no hold on everything is in force: nothing is held"):
@@ -176,7 +174,6 @@ def test_a_recall_takes_back_what_was_sent_and_stops_what_was_not(line: Line) ->
     assert states == {("report", "done"), ("report", "cancelled"), ("rejection_note", "waiting")}
 
 
-@ON_ONE_DATABASE
 def test_a_recalled_version_that_still_serves_is_told(line: Line) -> None:
     """It goes on reporting until it is held or switched off."""
     assert "`pacs-node models mode starter off`" in _recall(line)
@@ -194,7 +191,6 @@ def test_under_a_hold_the_notes_of_a_recall_leave_and_nothing_else(line: Line) -
     assert [one.kind if one else None for one in left] == [DeliveryKind.REJECTION_NOTE] * 2 + [None]
 
 
-@ON_ONE_DATABASE
 def test_the_listings_have_the_documented_keys(line: Line) -> None:
     """Of what was recalled, and of rejection notes; some of the manual's are those of parts."""
     (row, *_) = recall.listed(_settings(line), "starter", _version(line))

@@ -96,7 +96,6 @@ def test_a_peer_that_drops_after_storing_ends_up_with_one_report(house: House, p
     assert len(pacs.held) == 1
 
 
-@on_sqlite
 @pytest.mark.parametrize(
     ("deed", "sentence"),
     [
@@ -146,7 +145,6 @@ def test_an_association_on_which_nothing_left_is_released_too(house: House, pacs
     assert (pacs.associations, pacs.endings) == ([0], ["released"])
 
 
-@on_sqlite
 def test_a_late_answer_counts(house: House, pacs: Pacs) -> None:
     """As long as it comes in time."""
     pacs.deeds = [Deed.WAIT]
@@ -157,7 +155,6 @@ def test_a_late_answer_counts(house: House, pacs: Pacs) -> None:
     assert (_delivery(line)["state"], len(pacs.came)) == ("done", 1)
 
 
-@on_sqlite
 def test_a_peer_that_rejects_is_tried_again(house: House, pacs: Pacs) -> None:
     """Whatever its reason: somebody changes it, and what waits then leaves."""
     pacs.rejects = 1
@@ -169,7 +166,6 @@ def test_a_peer_that_rejects_is_tried_again(house: House, pacs: Pacs) -> None:
     assert _delivery(line)["state"] == "done"
 
 
-@on_sqlite
 def test_what_a_peer_answers_decides_what_becomes_of_a_report(house: House, pacs: Pacs) -> None:
     """Tried again, or buried until an operator puts it back; the answer is kept either way."""
     line = _reported(house, _peer(pacs))
@@ -186,7 +182,6 @@ def test_what_a_peer_answers_decides_what_becomes_of_a_report(house: House, pacs
     assert _delivery(line)["state"] == "done"
 
 
-@on_sqlite
 def test_a_warning_is_kept(house: House, pacs: Pacs) -> None:
     """With what the peer did to the report."""
     pacs.status = 0xB007
@@ -226,7 +221,6 @@ def test_a_hold_stops_a_report_that_is_on_its_way(house: House, pacs: Pacs) -> N
     assert (len(pacs.came), len(pacs.held)) == (2, 1)
 
 
-@on_sqlite
 def test_a_hold_stops_a_report_whose_peer_keeps_silent_before_it_can_leave(house: House) -> None:
     """The peer takes the connection and no association; nothing left, so it waits as if nothing had been."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -17,7 +17,6 @@ from tests.support.line import PACS, Line, negative
 from tests.support.pacs import Pacs, serving
 
 # what is asked of the database is tested on both kinds with the store's tests
-pytestmark = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 HELD_THERE = {"StudyInstanceUID": "1.2.3", "PatientID": "ID1", "PatientName": "Doe^Jane"}
 

@@ -85,7 +85,6 @@ def test_what_comes_later_counts_as_the_other_too(house: House) -> None:
     assert [row["state"] for row in line.study()["jobs"]].count("done") == 4
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 def test_a_header_that_names_the_one_who_stays_speaks_for_itself(house: House) -> None:
     """Also where another study of that patient writes the name in another way; the report leaves."""
     with serving(Pacs()) as pacs:
@@ -199,7 +198,6 @@ def test_two_merges_at_once_make_no_circle(house: House) -> None:
     assert ["would be a circle" in reason for reason in refused] == [True]
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 def test_what_cannot_be_merged_says_why(house: House) -> None:
     """A typing error must not send reports to a stranger."""
     house.receive(radiograph())

@@ -17,7 +17,6 @@ from node.store.quarantine import FORMER
 from tests.support.house import PIXELS, House, radiograph
 from tests.test_docs import documented_json_keys
 
-ONLY_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # no statement is another on a server
 _ACCEPTED = "FROM audit WHERE event = 'quarantined copy accepted'"
 FIRST = radiograph()
 SECOND = radiograph(np.flipud(PIXELS).copy(), patient_age="004Y")
@@ -49,7 +48,6 @@ def contradicted(house: House) -> House:
     return house
 
 
-@ONLY_SQLITE
 def test_the_listing_says_what_contradicts_what(contradicted: House) -> None:
     """With the keys of the manual, and both files to open in a viewer."""
     (row,) = _listed(contradicted)
@@ -84,7 +82,6 @@ def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> 
     assert "tech" in str(entry[1])
 
 
-@ONLY_SQLITE
 def test_after_an_acceptance_both_copies_may_come_again(contradicted: House) -> None:
     """The one that counts is nothing new; the former is answered as the second was, and not kept twice."""
     quarantine.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
@@ -116,7 +113,6 @@ def test_a_copy_of_another_study_takes_the_image_there(house: House) -> None:
     assert house.rows(f"SELECT study_instance_uid {_ACCEPTED} ORDER BY study_instance_uid") == [("1.2.3",), ("1.2.4",)]
 
 
-@ONLY_SQLITE
 def test_a_copy_is_accepted_where_the_held_file_is_gone(contradicted: House) -> None:
     """Then nothing is missing any more."""
     _files(contradicted, "instances")[0].unlink()
@@ -138,7 +134,6 @@ def test_a_discarded_copy_leaves_its_entry_alone(contradicted: House) -> None:
     assert contradicted.receive(SECOND) == 0x0111
 
 
-@ONLY_SQLITE
 @pytest.mark.parametrize("decide", [quarantine.accept, quarantine.discard])
 def test_what_is_not_in_the_quarantine_is_said_so(contradicted: House, decide: Any) -> None:
     """A number that nobody has, and one that was decided on already."""
@@ -150,7 +145,6 @@ def test_what_is_not_in_the_quarantine_is_said_so(contradicted: House, decide: A
         decide(_settings(contradicted), row["id"], "tech", contradicted.clock())
 
 
-@ONLY_SQLITE
 def test_a_copy_whose_file_is_gone_can_only_be_discarded(contradicted: House) -> None:
     """Nothing changes, and the way out is named."""
     (row,) = _listed(contradicted)

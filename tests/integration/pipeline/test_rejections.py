@@ -16,7 +16,6 @@ from tests.support.notes import file_of, key_objects
 from tests.support.rejecting import TAKING, apply, count_as_sent, kinds, note
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 
 
 @pytest.mark.parametrize("code", ["113038", "113039"])
@@ -87,7 +86,6 @@ def test_a_report_that_says_the_same_goes_out_again_after_the_first_was_taken_ba
     assert sorted(kinds(line)) == [("rejection_note", "waiting"), ("report", "done"), ("report", "waiting")]
 
 
-@ON_ONE_DATABASE
 def test_a_peer_that_takes_no_notes_gets_none(house: House) -> None:
     """The report stands there, and study and listing say so."""
     line = Line(house, [PACS.model_copy(update={"name": "other"})])
@@ -113,7 +111,6 @@ def test_an_image_that_comes_after_its_note_is_kept_and_not_read(house: House) -
     }
 
 
-@ON_ONE_DATABASE
 def test_a_rejected_image_that_is_sent_again_stays_rejected(house: House) -> None:
     """What was corrected comes under a new UID, which is read."""
     line = Line(house)
@@ -167,7 +164,6 @@ class _FilesThatTell:
         return self._files.path(relative)
 
 
-@ON_ONE_DATABASE
 def test_a_report_of_ours_that_a_peer_rejects_goes_to_nobody_else(house: House) -> None:
     """Its deliveries end; nothing is composed anew, and no note of ours follows."""
     line = Line(house, [TAKING])
@@ -179,7 +175,6 @@ def test_a_report_of_ours_that_a_peer_rejects_goes_to_nobody_else(house: House) 
     assert line.study()["state"] == "reported"
 
 
-@ON_ONE_DATABASE
 def test_key_objects_of_interest_reject_nothing(house: House) -> None:
     """They are kept."""
     line = Line(house)
@@ -189,7 +184,6 @@ def test_key_objects_of_interest_reject_nothing(house: House) -> None:
     assert line.report() == 1
 
 
-@ON_ONE_DATABASE
 def test_a_malformed_note_moves_nothing(house: House) -> None:
     """It is stored, and refused with a reason."""
     line = Line(house)
@@ -218,7 +212,6 @@ def test_a_running_delivery_is_stopped_and_its_note_waits_until_it_is_known(hous
     assert kinds(line) == [("report", "done"), ("rejection_note", "waiting")]
 
 
-@ON_ONE_DATABASE
 def test_a_note_of_our_own_that_a_pacs_sends_back_moves_nothing(house: House) -> None:
     """It is this node's own object, as a report is."""
     line = Line(house, [TAKING])

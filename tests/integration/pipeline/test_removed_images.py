@@ -7,7 +7,6 @@ from tests.support.line import Line, negative, positive
 from tests.support.rejecting import TAKING, count_as_sent, kinds, note
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 
 
 def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
@@ -21,7 +20,6 @@ def test_what_was_removed_for_its_age_takes_nothing_back(house: House) -> None:
     assert kinds(line) == [("report", "done")]
 
 
-@ON_ONE_DATABASE
 def test_a_finding_in_an_image_that_was_removed_for_its_age_still_counts(house: House) -> None:
     """A late image of the study must not turn its result into a negative one."""
     line = Line(house, says=lambda uid: positive(uid) if uid == FIRST else negative(uid))
@@ -34,7 +32,6 @@ def test_a_finding_in_an_image_that_was_removed_for_its_age_still_counts(house: 
     assert line.study()["outcomes"] == {"starter": "positive"}
 
 
-@ON_ONE_DATABASE
 def test_an_image_that_comes_after_a_note_of_its_removal_was_restored(house: House) -> None:
     """It is read like any other."""
     line = Line(house)
