@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, true, update
 
@@ -143,7 +144,8 @@ def found(tx: Transaction, run: ClaimedRun, problems: Sequence[Problem], now: da
 
 def finish(tx: Transaction, run: ClaimedRun, now: datetime, bundle: str, version: str, verdict: str) -> bool:
     """Settle a training that has its verdict; False where it is lost."""
-    values = {"bundle": bundle, "version": version, "verdict": verdict, "stage": "", "last_error": ""}
+    values: dict[str, Any] = {"bundle": bundle, "version": version, "verdict": verdict, "stage": "", "last_error": ""}
+    values |= {"done": 1, "total": 1}
     if not work.finish(tx, Retraining, run, now, **values):
         return False
     audit.add(tx, now, "training done", model=run.model, run=run.id, version=version, verdict=verdict)

@@ -14,6 +14,7 @@ from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
 from node.pipeline.learning.dataset import label_names, label_of
 from node.pipeline.learning.salt import minted
+from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import opened
 from node.store import labels, registry, retrainings
 from node.store.database import Database, Transaction
@@ -44,7 +45,7 @@ def model_to_train(tx: Transaction, settings: Settings, name: str) -> Registrati
     OperatorError
         Where there is no such model, or several and none is named.
     """
-    rows = registry.all(tx)
+    rows = [row for row in registry.all(tx) if not challengers.is_challenger(tx, row)]
     wanted = (name,) if name else settings.retrain.models or tuple(row.name for row in rows)
     found = [row for row in rows if row.name in wanted]
     if len(found) != 1:

@@ -66,6 +66,9 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
     opened = (house.folder / OPENED).read_text(encoding="utf-8").splitlines()
     assert [path for path in opened if f"runs/{run.id}/data/pixels" in path]
     assert [path for path in opened if "locked" in path] == []
+    assert (
+        operate.overview(site.settings, "")[0]["model"] == "starter"
+    )  # its challenger reads beside it, and is no other
     (locked,) = operate.locked(site.settings)
     assert (locked["uses"], locked["images"]) == (1, 5)
 
