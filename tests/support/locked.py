@@ -5,10 +5,12 @@ Its AUC there is 1 by making, so that a challenger which answers otherwise is wo
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from models.bundle.folder import read_manifest
 from models.data.kept import Example, packed
 from models.data.labelled import LabelledImages
 from models.evaluation.measures import label_names
@@ -27,9 +29,10 @@ def drawn(count: int) -> list[np.ndarray]:
     return [(255 * (field - field.min()) / np.ptp(field)).astype(np.uint8) for field in fields]
 
 
-def labels_of(images: list[np.ndarray]) -> np.ndarray:
-    """Return 1 for the half of the images that the starter finds likelier to show its class."""
-    count = len(images)
+@lru_cache
+def labels_of(count: int) -> np.ndarray:
+    """Return 1 for the half of so many drawn images that the starter finds likelier to show its class."""
+    images = drawn(count)
     seen = LabelledImages(tuple(images), np.zeros(count, np.int64), ("",) * count, ("",) * count)
     reader = load(bundle_path("starter"))
     found = reader.logits(seen.views(reader.manifest.classifier.size))[:, 0]
@@ -42,11 +45,11 @@ def freeze_drawn(
     """Freeze a set of so many images, each of a patient of its own."""
     images = drawn(count)
     contents = {f"image{number}": packed(image, None, inverted=False) for number, image in enumerate(images)}
-    rows = zip(contents, labels_of(images), strict=True)
+    rows = zip(contents, labels_of(count), strict=True)
     examples = [
         Example(one, int(label), f"patient{one}", SPLIT, hashlib.sha256(contents[one]).hexdigest(), {"blind": "yes"})
         for one, label in rows
     ]
     labelled = [Labelled(example, example.group, "") for example in examples]
-    names = label_names(load(bundle_path("starter")).manifest)
+    names = label_names(read_manifest(bundle_path("starter")))
     freeze(database, Places(data_dir), Facts(name, 0, SITE, names), labelled, contents, "a test's", now)
