@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from node.config import Settings
 from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, arrivals, findings, job_claims, outbox, queue, schema, views
+from node.pipeline.operator import operate
+from node.store import analyses, arrivals, findings, job_claims, outbox, queue, schema
 from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
 from node.store.findings import NewReading
@@ -49,9 +51,18 @@ def claim_ms(database: Database) -> float:
     return _timed(lambda: database.read(look)) + _timed(lambda: database.write(claim))
 
 
-def listing_ms(database: Database) -> float:
-    """Return what the listing of the newest 100 studies takes, in milliseconds."""
-    return _timed(lambda: len(database.read(lambda tx: views.studies(tx, 100, now=_NOW))))
+def studies_ms(url: str) -> float:
+    """Return what `pacs-node studies` takes, in milliseconds, without the start of its process: the newest 100."""
+    return _timed(lambda: len(operate.studies(_settings(url), _NOW, 100)))
+
+
+def deliveries_ms(url: str) -> float:
+    """Return the same of `pacs-node deliveries`."""
+    return _timed(lambda: len(operate.deliveries(_settings(url), _NOW, 100)))
+
+
+def _settings(url: str) -> Settings:
+    return Settings.model_validate({"node": {"ae_title": "BENCH"}, "database": {"url": url}})
 
 
 def _timed(do: Callable[[], object]) -> float:
@@ -124,15 +135,15 @@ def settle(database: Database) -> None:
 
 def compared(folder: Path, few: int, many: int) -> dict[str, tuple[float, float]]:
     """Return milliseconds with few and with many studies held, on SQLite, by what was done; taken by turns."""
-    databases = []
-    for studies in (few, many):
-        database = filled(f"sqlite:///{folder / f'held-{studies}.db'}", studies)
+    urls = [f"sqlite:///{folder / f'held-{studies}.db'}" for studies in (few, many)]
+    databases = [filled(url, studies) for url, studies in zip(urls, (few, many), strict=True)]
+    for database in databases:
         settle(database)
-        databases.append(database)
-    found: dict[str, list[tuple[float, float]]] = {"claim": [], "listing": []}
+    found: dict[str, list[tuple[float, float]]] = {"claim": [], "studies": [], "deliveries": []}
     for _ in range(5):
         found["claim"].append((claim_ms(databases[0]), claim_ms(databases[1])))
-        found["listing"].append((listing_ms(databases[0]), listing_ms(databases[1])))
+        found["studies"].append((studies_ms(urls[0]), studies_ms(urls[1])))
+        found["deliveries"].append((deliveries_ms(urls[0]), deliveries_ms(urls[1])))
     for database in databases:
         database.close()
     median = statistics.median

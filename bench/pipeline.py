@@ -139,7 +139,7 @@ def outage(options: argparse.Namespace, folder: Path, url: str) -> bool:
 
 
 def held(options: argparse.Namespace, folder: Path, url: str) -> bool:  # noqa: ARG001 - as the other parts
-    """Compare a claim, and the listing of 100 studies, with many held, beside few (floor 2, goal 1.2)."""
+    """Compare a claim, and the verbs `studies` and `deliveries`, with many held, beside few (floor 2, goal 1.2)."""
     folder.mkdir(parents=True)
     for name, (few, many) in compared(folder, options.few, options.held).items():
         sizes = f"{options.few} studies {few:.2f} ms, {options.held} studies {many:.2f} ms"
