@@ -1,13 +1,15 @@
 """The loops of learning: trainings that are asked for, the schedule that asks, and what is labelled kept every day."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.app.parts import Parts
 from node.pipeline.learning.retrain import Retrainer, Site
 from node.pipeline.learning.schedule import DailyCollection, Fires
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
-from node.runtime.schedule import Schedule
+
+if TYPE_CHECKING:
+    from node.runtime import schedule
 
 
 class Retraining:
@@ -31,12 +33,15 @@ class Retraining:
         def child() -> Child:
             return Child(retrain.deadline_s, threads=2, memory_mb=retrain.memory_mb)
 
-        self._retrainer, self._schedule = Retrainer(site, child), None
+        self._retrainer = Retrainer(site, child)
+        self._schedule: schedule.Schedule | None = None
         runs, clock = self._retrainer, parts.clock
         self.loops: list[WorkLoop[Any]] = [
             WorkLoop("retrain", runs.claim, runs.handle, runs.fail, runs.next_due, clock)
         ]
         if retrain.schedule:
+            from node.runtime.schedule import Schedule  # noqa: PLC0415 - only a node with a schedule loads a scheduler
+
             fires, daily = Fires(site, lambda: parts.wake_only(("schedule",))), DailyCollection(site, child)
             self._schedule = Schedule(retrain.schedule, fires.fire)
             self.loops += [
