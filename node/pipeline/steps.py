@@ -31,6 +31,9 @@ class Step(StrEnum):
     FOLDER_SYNCED = "folder synced"
     """Its place is on the disk."""
 
+    HANDED_OVER = "handed over"
+    """The process that writes has it; only where another one receives."""
+
     RECORDED = "recorded"
     """Its rows are written in a transaction that is not committed."""
 

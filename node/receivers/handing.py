@@ -5,6 +5,7 @@ the answer, and an instance is acknowledged once the first process has said that
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.unrecorded import remove_after
-from node.pipeline.steps import Reached
+from node.pipeline.steps import Reached, Step, unobserved
 from node.receivers.message import Entry, asked, outcome
 from node.receivers.serving import receive_until_told
 from node.runtime.channels import Asking, NotAnswered, NotAsked
@@ -41,15 +42,18 @@ class HandingOver:
         Asks the first process.
     files
         Where the instances of this process lie.
+    reached
+        Called once an instance was handed over; for tests that end the process there.
     """
 
-    def __init__(self, asking: Asking, files: InstanceFiles) -> None:
+    def __init__(self, asking: Asking, files: InstanceFiles, reached: Reached = unobserved) -> None:
         self._asking, self._files = asking, files
+        self._was_handed_over = partial(reached, Step.HANDED_OVER)
 
     def record(self, came: Arrival) -> int:
         """Hand over an instance and return the status; its file is the first process's once it was handed over."""
         try:
-            return self._outcome(came)
+            return self._outcome(came, handed_over=self._was_handed_over)
         except NotAsked as error:
             remove_after(error, self._files, came.path)
             raise
@@ -72,9 +76,11 @@ class HandingOver:
         """Have it kept what a peer said of storage commitment, and return the status to answer."""
         return self._outcome(said)
 
-    def _outcome(self, entry: Entry, within_s: float = _ANSWER_WITHIN_S) -> int:
+    def _outcome(
+        self, entry: Entry, within_s: float = _ANSWER_WITHIN_S, handed_over: Callable[[], None] = lambda: None
+    ) -> int:
         try:
-            return outcome(self._asking.ask(asked(entry), within_s))
+            return outcome(self._asking.ask(asked(entry), within_s, handed_over))
         except NotAnswered as error:
             raise CommitUncertain(str(error)) from error
 
@@ -83,5 +89,5 @@ def hand_over_until_told(line: Line, listener: socket.socket, settings: Settings
     """Receive, with the parameters of `node.receivers.process.hand_over`."""
     files = InstanceFiles(settings.node.data_dir)
     with closing(Asking(line.channel)) as asking:
-        ledger = HandingOver(asking, files)
+        ledger = HandingOver(asking, files, reached)
         receive_until_told(line, listener, settings, files, ledger, reached, partial(asking.close_idle, _IDLE_S))

@@ -204,7 +204,7 @@ class Asking:
         self._connect = connect
         self._idle: deque[tuple[float, socket.socket]] = deque()  # and since when, the longest first
 
-    def ask(self, question: bytes, within_s: float) -> bytes:
+    def ask(self, question: bytes, within_s: float, handed_over: Callable[[], None] = lambda: None) -> bytes:
         """Return the answer.
 
         Parameters
@@ -213,6 +213,8 @@ class Asking:
             Some 150 000 bytes at most: the system's default buffer takes them at once, with room to spare.
         within_s
             How long the other side may take, in seconds. It may be stopped, and is then not gone: no channel is cut.
+        handed_over
+            Called once the question is the other side's.
 
         Raises
         ------
@@ -225,6 +227,7 @@ class Asking:
         try:
             channel.settimeout(within_s)
             _handed_over(channel, question)
+            handed_over()
             answer = _answer(channel)
         except BaseException:
             channel.close()

@@ -36,6 +36,7 @@ def home(tmp_path: Path) -> NodeFolder:
     ("step", "answer"),
     [
         pytest.param(Step.FOLDER_SYNCED, _CUT, id="not handed over"),
+        pytest.param(Step.HANDED_OVER, _CUT, id="handed over and not heard of"),
         pytest.param(Step.RECORDED, _REFUSED, id="handed over and not committed"),
         pytest.param(Step.COMMITTED, _REFUSED, id="committed and not answered"),
     ],
