@@ -8,7 +8,8 @@ or copied behind it. What retention removes meanwhile is found missing, and the 
     FOLDER/manifest.json          what this is, written last
     FOLDER/digests.sha256         SHA-256 of every file below, as `sha256sum -c` reads it
     FOLDER/database/              the database's files
-    FOLDER/data/                  stored files, under the paths that rows name
+    FOLDER/data/                  stored files, under the paths that rows name, and what was learnt: kept pixels,
+                                  locked sets, bundles, verdicts
 """
 
 import hashlib
@@ -33,6 +34,7 @@ MANIFEST, DIGESTS, DATABASE, DATA = "manifest.json", "digests.sha256", "database
 
 _MOMENTS = 5  # taken at most, where files go away behind each
 _KEPT_BESIDE = (signers.FILE,)  # what lies in the data folder and is no stored file
+_LEARNT = ("training/kept", "training/locked", "bundles", "gate")  #: each file written once, under its name when whole
 _ROOM_FACTOR = 1.2
 _CHUNK_BYTES = 1 << 20
 
@@ -103,13 +105,11 @@ def digest_of(path: Path) -> str:
 def _written(settings: Settings, part: Path, now: datetime) -> BackupManifest:
     taken, missing = _moment(settings, part)
     wanted = set(taken.paths) - set(missing)
-    beside = [name for name in _KEPT_BESIDE if (settings.node.data_dir / name).exists()]
-    for name in beside:
-        _link_or_copy(settings.node.data_dir / name, part / DATA / name, copies=True)
+    beside = {*_beside(settings.node.data_dir, part / DATA), *_learnt(settings.node.data_dir, part / DATA)}
     for path in _files_below(part / DATA):
         if path not in wanted and path not in beside:
             (part / DATA / path).unlink()  # of an earlier moment: it was removed in between
-    names = [f"{DATABASE}/{name}" for name in taken.files] + [f"{DATA}/{path}" for path in sorted([*wanted, *beside])]
+    names = [f"{DATABASE}/{name}" for name in taken.files] + [f"{DATA}/{path}" for path in sorted({*wanted, *beside})]
     (part / DIGESTS).write_text("".join(_digest_lines(part, names)), encoding="utf-8")
     manifest = BackupManifest(
         format=FORMAT,
@@ -137,6 +137,22 @@ def _moment(settings: Settings, part: Path) -> tuple[Snapshot, frozenset[str]]:
             return taken, missing
         before = missing
     return taken, missing
+
+
+def _beside(data_dir: Path, into: Path) -> Iterator[str]:
+    """Copy what lies beside the stored files and may change, and yield its names."""
+    for name in _KEPT_BESIDE:
+        if (data_dir / name).exists():
+            _link_or_copy(data_dir / name, into / name, copies=True)
+            yield name
+
+
+def _learnt(data_dir: Path, into: Path) -> Iterator[str]:
+    """Link or copy what was learnt, after the moment of the database, and yield its paths; what goes meanwhile is gone."""
+    for place in _LEARNT:
+        paths = [f"{place}/{path}" for path in sorted(_files_below(data_dir / place))]
+        gone = set(_gathered(data_dir, into, paths))
+        yield from (path for path in paths if path not in gone)
 
 
 def _gathered(data_dir: Path, into: Path, paths: Iterable[str]) -> Iterator[str]:

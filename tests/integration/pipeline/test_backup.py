@@ -138,6 +138,26 @@ def test_a_backup_is_of_one_moment_while_instances_come_in(
     assert sorted(str(path.relative_to(there.node.data_dir)) for path in there.node.data_dir.rglob("*.dcm")) == named
 
 
+def test_a_backup_brings_back_what_was_learnt_and_no_half_done_training(
+    house: House, here: Settings, safe: Path, elsewhere: Elsewhere
+) -> None:
+    """Kept pixels, locked sets, bundles and verdicts; what a training under way has written is made again."""
+    learnt = (
+        "training/kept/train/1.npz",
+        "training/locked/first-v1/2.npz",
+        "bundles/starter-7/manifest.json",
+        "gate/7/result.json",
+    )
+    for name in (*learnt, "training/runs/8/half.npz"):
+        (house.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (house.folder / name).write_text(name)
+    backup(here, safe, house.clock())
+    there = elsewhere()
+    restore(there, safe)
+    assert [name for name in learnt if (there.node.data_dir / name).read_text() != name] == []
+    assert not (there.node.data_dir / "training/runs").exists()
+
+
 def test_where_files_cannot_be_linked_a_backup_asks_for_room_first(
     house: House, here: Settings, safe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
