@@ -148,7 +148,7 @@ def _beside(data_dir: Path, into: Path) -> Iterator[str]:
 
 
 def _learnt(data_dir: Path, into: Path) -> Iterator[str]:
-    """Link or copy what was learnt, after the moment of the database, and yield its paths; what goes meanwhile is gone."""
+    """Link or copy what was learnt, after the database's moment, and yield its paths; what goes away is left out."""
     for place in _LEARNT:
         paths = [f"{place}/{path}" for path in sorted(_files_below(data_dir / place))]
         gone = set(_gathered(data_dir, into, paths))
