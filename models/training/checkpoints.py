@@ -66,6 +66,7 @@ class Work:
     say: Say
     begins: tuple[Mapping[str, NDArray[Any]], ...] = ()
     """Weights of classifiers by the variable's name, each for every so many-th seed; none: all begin at random."""
+    champion: Path | None = None  #: the bundle that these weights are from
 
     def shelf(self, name: str) -> Shelf:
         """Return the place of a network's last epoch, by a name that is the network's own."""

@@ -133,6 +133,7 @@ class Recipe:
     classes: tuple[Class, ...]
     classifier: ClassifierRecipe
     data: DataSource
+    expert: ClassifierRecipe | None = None  #: of a training that leaves its champion's classifiers as they are
     baseline: ClassifierRecipe | None = None
     plain_autoencoder: PlainRecipe | None = None
     anomaly: AnomalyRecipe | None = None
@@ -199,8 +200,9 @@ def _check(plan: Recipe) -> None:
         within(bool(getattr(plan.recipe, key).strip()), f"recipe.recipe.{key}", getattr(plan.recipe, key), "some text")
     _check_classes(plan.classes)
     _check_classifier(plan.classifier, "recipe.classifier")
-    if plan.baseline:
-        _check_classifier(plan.baseline, "recipe.baseline")
+    for key in ("baseline", "expert"):
+        if further := getattr(plan, key):
+            _check_classifier(further, f"recipe.{key}")
     for name in ("anomaly", "plain_autoencoder"):
         some = getattr(plan, name)
         within(not (some and plan.exclusive), "recipe.classes", plan.label_names, f"a single class beside [{name}]")

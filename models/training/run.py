@@ -17,10 +17,11 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from errno import EEXIST
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.bundle.code import code_digest
 from models.bundle.folder import Arrays
+from models.bundle.manifest import Calibration
 from models.bundle.place import appearing_at_once
 from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
@@ -31,6 +32,9 @@ from models.training.recipe import Recipe, Schedule, read_recipe
 from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import load_quietly
 from models.training.writing import Origin, Parts, manifest_of, software, write
+
+if TYPE_CHECKING:
+    from models.training import stages
 
 NEEDED, MEASURED = ("train", "val"), ("test",)
 """Splits that a training needs, and that are measured where they are there."""
@@ -113,7 +117,7 @@ def train(  # noqa: PLR0913 all that a training follows from
     load_quietly()  # only once data and recipe have been found good
     with checkpoints.opened(work or work_of(out), belongs_to, say) as kept:
         spent = Spent(kept.folder / TIMES, meter, Whole(_costs(plan, images, seed), progress))
-        parts = _fitted(plan, images, seed, kept, spent, begins)
+        parts = _fitted(plan, images, seed, replace(kept, begins=begins, champion=start), spent)
         counts = {split: len(some) for split, some in images.items()}
         origin = Origin(data.digest(("train", "val")), counts, seed, code)
         with appearing_at_once(out) as folder:
@@ -173,14 +177,12 @@ def _fitted(
     seed: int,
     work: checkpoints.Work,
     tell: Spent,
-    begins: tuple[Arrays, ...],
 ) -> Parts:
     """Fit every part, what ships first; each stage reports its steps."""
     from models.training import anomaly, stages  # noqa: PLC0415 they import TensorFlow
 
     stages.prepare(plan.recipe.threads)
-    work = replace(work, begins=begins)
-    classifier = stages.classifier(plan, images, seed, work, tell)
+    classifier, calibration = _classifier(plan, images, seed, work, tell)
     arrays, networks = classifier.arrays, {"classifier": classifier.network}
     log, limit, scale = classifier.log, None, None
     if plan.anomaly:
@@ -204,7 +206,20 @@ def _fitted(
         classifier.tried + spread.tried,
         log + spread.log + compared,
         _sorted_out(plan, seed, tell.stages),
+        calibration,
     )
+
+
+def _classifier(
+    plan: Recipe, images: dict[str, LabelledImages], seed: int, work: checkpoints.Work, tell: Spent
+) -> "tuple[stages.Classifier, Calibration]":
+    """Fit the classifiers, or an expert beside the champion's, which then keeps its calibration."""
+    from models.training import expert_stage, stages  # noqa: PLC0415 as above
+
+    if plan.expert is None:
+        return stages.classifier(plan, images, seed, work, tell), Calibration()
+    beside = expert_stage.classifier_beside(plan, plan.expert, images, seed, work, tell)
+    return beside, expert_stage.calibration_of(work)
 
 
 def _sorted_out(plan: Recipe, seed: int, spent: dict[str, Seconds]) -> dict[str, Any]:
@@ -246,7 +261,8 @@ def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[s
     everything, normal = len(images["train"]), int((images["train"].labels == 0).sum())
     seeds = members_of(plan, seed) + further_seeds_of(plan, seed)
     known: dict[str, tuple[Schedule | None, int]] = {
-        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds},
+        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds if plan.expert is None},
+        "expert": (plan.expert, everything),
         "baseline": (plan.baseline, everything),
         "plain_autoencoder": (plan.plain_autoencoder, normal),
         "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),

@@ -38,7 +38,7 @@ class SiteFit:
     said: tuple[str, ...]
 
 
-def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime) -> SiteFit:
+def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime, *, calibrates: bool = True) -> SiteFit:
     """Write a bundle whose calibration, operating point and anomaly scale are the site's, as far as labels suffice.
 
     Parameters
@@ -51,15 +51,17 @@ def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime) 
         Where the fitted bundle is to be; must not exist yet.
     now
         For the manifest, aware.
+    calibrates
+        Whether calibration and operating point are fitted; those of an expert beside a champion are the champion's.
     """
     own = _newest(of_source(val, SITE))
     said = []
     place = out.with_name(f".{out.name}-calibrated")
     shutil.rmtree(place, ignore_errors=True)
-    reason = _too_few(own, len(load(bundle).manifest.classes))
+    reason = _too_few(own, len(load(bundle).manifest.classes)) if calibrates else "the site's expert is placed by them"
     if reason:
         shutil.copytree(bundle, place)
-        said.append(f"calibration and operating point are those of the whole validation: {reason}")
+        said.append(f"calibration and operating point stay: {reason}")
     else:
         threshold = _calibrated(bundle, own, val, place)
         said.append(f"calibration and an operating point of {threshold:.3f} from {len(own)} images of the site")

@@ -22,7 +22,7 @@ FEWEST = 40
 """Images from which on a part says something of another."""
 
 MOST = 50
-"""Labels that are listed at most, the unlikeliest first: more than a person looks at are the fault of something else."""
+"""Labels that are listed at most, the unlikeliest first: more than a person looks at are no slips any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ It knows the parts of a bundle and fits nothing.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,7 @@ class Parts:
     tried: tuple[dict[str, Any], ...]  #: each seed of the classifier with its measures
     log: tuple[dict[str, Any], ...]
     spent: dict[str, Any]  #: seconds by stage, of what ships and of what does not
+    calibration: manifests.Calibration = field(default_factory=manifests.Calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def manifest_of(plan: Recipe, parts: Parts, origin: Origin, now: datetime) -> ma
             map=parts.map,
             activation="softmax" if plan.exclusive else "sigmoid",
         ),
-        calibration=manifests.Calibration(),
+        calibration=parts.calibration,
         admission=admission,
         anomaly=parts.anomaly,
         data=manifests.TrainingData(**asdict(plan.data), digest=origin.data_digest, images=origin.images),

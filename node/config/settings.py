@@ -227,7 +227,7 @@ class RetrainSettings(_Table):
     min_new_labels: Count = 50
     approval: Flag = True
     recipe: Annotated[str, Field(min_length=1)] = "site-64"
-    start: Literal["scratch", "champion"] = "scratch"
+    start: Literal["scratch", "champion", "beside"] = "scratch"
     replay: tuple[Path, ...] = ()
     synthetic: Flag = False
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 1

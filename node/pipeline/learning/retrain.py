@@ -186,7 +186,7 @@ class Retrainer:
         built = dataset.build(self._places, known, self._places.run(run.id) / "data")
         learns = (built.patients, built.digest, known.labels_until)
         self._site.database.write(lambda tx: retrainings.learns_from(tx, run, *learns))
-        if run.start == "champion":
+        if run.start != "scratch":
             self._site.database.write(lambda tx: retrainings.inherits(tx, run, version))
         return built
 
@@ -200,7 +200,7 @@ class Retrainer:
             out=self._places.bundle(run.model, run.id),
             recipe=run.recipe,
             champion=champion,
-            continues=run.start == "champion",
+            start=run.start,
             replayed=retrain.replay,
             locked=tuple(sorted({one.image_hash for some in members.values() for one in some if one.image_hash})),
             seed=run.seed,

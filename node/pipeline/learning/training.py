@@ -34,7 +34,7 @@ class Task:
     out: Path  #: where the bundle is to be
     recipe: str
     champion: Path  #: the bundle that it is to follow: its classes are those of the challenger
-    continues: bool  #: whether it begins with the champion's weights
+    start: str  #: "scratch", "champion": with its weights, or "beside": an expert of the site beside it
     replayed: tuple[Path, ...]  #: data folders that are learned from beside
     locked: tuple[str, ...]  #: hashes of all locked images: nothing that shows one of them is replayed
     seed: int
@@ -120,7 +120,7 @@ def _trained(task: Task) -> Trained:
     from models.training.suspects import suspects  # noqa: PLC0415 - the same
 
     joint, said, trained = _joint(task), [], task.run / TRAINED
-    plan, start = _plan(task), task.champion if task.continues else None
+    plan, start = _plan(task), task.champion if task.start != "scratch" else None
     if joint.dropped:
         said.append(f"{joint.dropped} replayed images left out: they show a picture of a locked set or of another side")
     data: DataSet = joint.data
@@ -130,7 +130,8 @@ def _trained(task: Task) -> Trained:
     if not task.out.exists():
         if not trained.exists():
             train(plan, data, trained, task.seed, _Progress(task.run), start=start, clock=lambda: task.now)
-        said += fitted_to_site(trained, joint.data.images("val"), task.out, task.now).said
+        calibrates = task.start != "beside"
+        said += fitted_to_site(trained, joint.data.images("val"), task.out, task.now, calibrates=calibrates).said
     doubtful = [
         one for split in ("train", "val") for one in suspects(of_source(joint.data.images(split), SITE), task.seed)
     ]
@@ -149,7 +150,7 @@ def _joint(task: Task) -> "Joined":
 def _plan(task: Task) -> "Recipe":
     """Return the recipe with the champion's classes, and whose data it is trained on."""
     from models.bundle.folder import BundleError, read_manifest  # noqa: PLC0415 - as above
-    from models.training.recipe import Class, DataSource, read_recipe  # noqa: PLC0415 - the same
+    from models.training.recipe import Class, ClassifierRecipe, DataSource, read_recipe  # noqa: PLC0415 - the same
 
     plan = read_recipe(task.recipe)
     try:
@@ -157,7 +158,7 @@ def _plan(task: Task) -> "Recipe":
     except BundleError as error:
         raise Permanent(f"the champion {task.champion.name} cannot be used: {error}") from error
     names = [path.name for path in task.replayed]
-    known = champion.data if (names or task.continues) else None
+    known = champion.data if (names or task.start != "scratch") else None
     data = DataSource(
         " + ".join(["site", *names]),
         f"the site's own; {known.licence}" if known else "the site's own",
@@ -165,7 +166,14 @@ def _plan(task: Task) -> "Recipe":
     )
     classes = tuple(Class(one.name, one.finding, one.site) for one in champion.classes)
     head = replace(plan.recipe, name=champion.name, version=task.version)
-    return replace(plan, recipe=head, classes=classes, data=data)
+    plan = replace(plan, recipe=head, classes=classes, data=data)
+    if task.start != "beside":
+        return plan
+    own = champion.recipe.get("classifier")
+    if not isinstance(own, dict):
+        raise Permanent(f"the champion {task.champion.name} was trained elsewhere: no expert can stand beside it")
+    alone = replace(plan.recipe, seeds=1, members=1)
+    return replace(plan, recipe=alone, classifier=ClassifierRecipe(**own), expert=plan.classifier)
 
 
 def _with_painted(task: Task, plan: "Recipe", joint: "Joined") -> tuple["DataSet", str]:
