@@ -32,29 +32,34 @@ _OF_THE_REPORT = (
 )
 
 
-def build_rejection_note(report: bytes, code: RejectionCode, why: str, created_at: datetime) -> bytes:
+def build_rejection_note(
+    taken_back: bytes, code: RejectionCode, why: str, created_at: datetime, report: bytes | None = None
+) -> bytes:
     """Return a rejection note as an encoded dataset, Implicit VR Little Endian, without preamble and meta information.
 
     Parameters
     ----------
-    report
-        The report that is taken back, as it was sent: Implicit VR Little Endian.
+    taken_back
+        The report that is taken back, or what went beside one, as it was sent: Implicit VR Little Endian.
     code
         Why.
     why
         A sentence for a reader, in ASCII and without patient data.
     created_at
         Aware.
+    report
+        Of what went beside a report, that report: the note says of patient and study what this says.
 
     Raises
     ------
     Permanent
         The report is not one of this node's.
     """
-    rejected = read_dataset(io.BytesIO(report), is_implicit_VR=True, is_little_endian=True)
+    rejected = _read(taken_back)
+    whose = rejected if report is None else _read(report)
     note = Dataset()
-    note.update({element.tag: element for element in rejected if element.keyword not in _OF_THE_REPORT})
-    for element in KeyObjectSelection(_title(code), [rejected], None, _observer(rejected), why)[0]:
+    note.update({element.tag: element for element in whose if element.keyword not in _OF_THE_REPORT})
+    for element in KeyObjectSelection(_title(code), [rejected], None, _observer(whose), why)[0]:
         note[element.tag] = element
     note.ContinuityOfContent = "SEPARATE"
     note.CurrentRequestedProcedureEvidenceSequence = [_evidence(rejected)]
@@ -63,6 +68,10 @@ def build_rejection_note(report: bytes, code: RejectionCode, why: str, created_a
     encoded = io.BytesIO()
     dcmwrite(encoded, note, implicit_vr=True, little_endian=True)
     return encoded.getvalue()
+
+
+def _read(encoded: bytes) -> Dataset:
+    return read_dataset(io.BytesIO(encoded), is_implicit_VR=True, is_little_endian=True)
 
 
 def _title(code: RejectionCode) -> CodedConcept:

@@ -108,9 +108,13 @@ def order(
     return added
 
 
-def report_bytes(tx: Transaction, rendition_id: int) -> bytes:
-    """Return a report as it was sent."""
-    return analyses.rendition(tx, rendition_id).dataset
+def objects(tx: Transaction, delivered: Delivered) -> tuple[bytes, bytes | None]:
+    """Return what a peer holds as it was sent, and where it went beside a report, a form of that."""
+    sent = analyses.rendition(tx, delivered.rendition_id).dataset
+    if delivered.kind is DeliveryKind.REPORT:
+        return sent, None
+    report = analyses.first_form(tx, delivered.analysis_id)
+    return sent, None if report is None else report.dataset
 
 
 def _delivered(tx: Transaction, which: ColumnElement[bool]) -> list[Delivered]:

@@ -87,14 +87,14 @@ class NoteWriter:
         # highdicom and its needs are imported by the first note, not by every process that could make one
         from node.dicom.rejection_note import build_rejection_note  # noqa: PLC0415
 
-        dataset = self._database.read(lambda tx: taken_back.report_bytes(tx, report.rendition_id))
+        rejected, beside = self._database.read(lambda tx: taken_back.objects(tx, report))
         identity = note_identity(report.sop_instance_uid, report.study_instance_uid, code)
         return NewRendition(
             KEY_OBJECT_SELECTION,
             identity.sop_instance_uid,
             identity.series_instance_uid,
             IMPLICIT_VR_LITTLE_ENDIAN,
-            build_rejection_note(dataset, code, why, self._clock()),
+            build_rejection_note(rejected, code, why, self._clock(), beside),
             PROFILE,
             kind=DeliveryKind.REJECTION_NOTE,
         )

@@ -3,9 +3,11 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
+from pydicom.filereader import read_dataset
 
 from node.config import PeerSettings, Settings
 from node.config.settings import DatabaseSettings, NodeSettings
@@ -14,6 +16,7 @@ from node.domain.finding import HeatGrid, Reading
 from node.domain.heat_map import SECONDARY_CAPTURE
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import COMPREHENSIVE_3D_SR
+from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import BASIC_TEXT_SR
 from node.network.peer import Timeouts
 from node.pipeline.analysis.beside import Extra, write_extra
@@ -188,3 +191,23 @@ def test_a_recall_stops_and_takes_back_all_three(line: Line, monkeypatch: pytest
         ("text", "done"),
     ]
     assert {row["kind"] for row in recall.listed(settings, "starter", version)} == {"report", "text"}
+
+
+def test_the_note_that_takes_back_a_heat_map_is_about_it_and_no_image(line: Line, pacs: Pacs) -> None:
+    """It says of patient and study what the report says, and refers to the heat map as an image."""
+    line.report()
+    line.deliver()
+    note(line.house, "113037", ["1.2.3.1.1"])
+    line.deliver()
+    classes = _classes(line)
+    notes = [
+        read_dataset(BytesIO(pacs.held[uid]), is_implicit_VR=True, is_little_endian=True)
+        for uid in pacs.held
+        if classes[uid] == KEY_OBJECT_SELECTION
+    ]
+    named = {one.ContentSequence[-1].ReferencedSOPSequence[0].ReferencedSOPClassUID: one for one in notes}
+    assert set(named) == {COMPREHENSIVE_3D_SR, BASIC_TEXT_SR, SECONDARY_CAPTURE}
+    of_heat_map = named[SECONDARY_CAPTURE]
+    assert of_heat_map.ContentSequence[-1].ValueType == "IMAGE"
+    assert not [element.keyword for element in of_heat_map if element.tag.group in (0x0028, 0x7FE0)]
+    assert of_heat_map.PatientID == named[COMPREHENSIVE_3D_SR].PatientID
