@@ -55,7 +55,7 @@ def test_results_about_a_synthetic_study_are_for_test_peers_alone(house: House, 
     (report,) = line.reports()
     assert report.SyntheticData == "YES"
     (encoded,) = house.database.read(line._renditions)
-    assert "SYNTHETIC IMAGES, made by a computer: nothing here is about a person." in report_text(encoded)
+    assert "SYNTHETIC IMAGES: made by a computer, of no person." in report_text(encoded)
 
 
 def test_a_report_about_a_real_study_says_nothing_of_synthetic_images(house: House) -> None:
