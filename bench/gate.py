@@ -64,14 +64,15 @@ def main() -> None:
     print(table(rows, seeds))
 
 
-def judged(one: Round, learner: Learner, keep: Path) -> list[dict[str, object]]:
-    """Return a row for each challenger of a round."""
+def judged(one: Round, learner: Learner, keep: Path, *, refused_too: bool = True) -> list[dict[str, object]]:
+    """Return a row for each challenger of a round; `refused_too`: whether the first look's refused are trained, too."""
     champion = trained(one, "champion", one.known, learner, keep, say)
     rows = []
     for kind, images_of in KINDS:
         images = images_of(one)
         before = first_look(one, kind, images, champion)
-        verdict = None if kind == ONE_CLASS else _verdict(one, kind, images, (learner, keep), champion)
+        none = kind == ONE_CLASS or (before and not refused_too)
+        verdict = None if none else _verdict(one, kind, images, (learner, keep), champion)
         rows.append(_row(one, kind, before, verdict))
         say(f"round {one.seed}: {kind}: {rows[-1]['refused_before'] or '-'} | {rows[-1]['outcome']}")
     return rows

@@ -1,0 +1,155 @@
+"""The page of a scenario: floors and goals beside what was seen, then each step in words and figures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import _challengers
+from _hospitals import FIRST, SECOND
+
+Story = Mapping[str, Mapping[str, Any]]
+Row = tuple[str, str, str, str, bool]
+
+_HEAD = """\
+# A second hospital: the label loop as it was seen
+
+Written by `bench/second_hospital.py`; nothing but the PACS is mocked. To see it again:
+
+    .venv/bin/python bench/second_hospital.py --challengers 1 10 --write
+
+It needs the public data sets beside the checkout, and goes on where it was ended.
+"""
+
+
+def page(story: Story, rows: Sequence[dict[str, Any]]) -> str:
+    """Return the page, as far as the story goes."""
+    parts = [_HEAD, "\n".join(_table([*_aims(story), *_aims_of_challengers(rows)])), *_chapters(story)]
+    if rows:
+        parts += ["## Good and bad challengers\n", _challengers.table(rows), *_refused(rows)]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    yield "| | floor | goal | seen | |"
+    yield "|---|---|---|---|---|"
+    for what, floor, goal, seen, good in rows:
+        yield f"| {what} | {floor} | {goal} | {seen} | {'floor met' if good else '**missed**'} |"
+
+
+def _aims(story: Story) -> Iterator[Row]:
+    if "drift" in story:
+        found, held = story["drift"]["alarm"], story["held out"]
+        seen = f"{found}; {held['drifted']} of {held['looks']} looks at held-out images alarmed"
+        yield (
+            "images of the second hospital until the drift alarm, at 1 % false alarms",
+            "100",
+            "25",
+            seen,
+            found <= 100,
+        )
+    if "tests" in story:
+        second, first = story["tests"][SECOND.data], story["tests"][FIRST.data]
+        reached = second["challenger"]["auc"]
+        seen = f"{reached:.3f} (before: {second['champion']['auc']:.3f})"
+        yield "second-hospital AUC after 400 labels", "0.85", "0.90", seen, reached >= 0.85
+        seen = f"{first['lower']:+.4f} (difference {first['difference']:+.4f})"
+        promoted = "promotion" in story
+        what = "loss on the first hospital after promotion (lower bound of the difference)"
+        yield what if promoted else f"{what}; not promoted", "-0.02", "-0.005", seen, first["lower"] >= -0.02
+    if "training" in story:
+        minutes = story["training"]["minutes"]
+        seen = f"{minutes:.1f} min on {story['origin']['cores']} shared cores, load {story['training']['load']:.0f}"
+        yield "time from last label to a verdict, two cores", "30 min", "10 min", seen, minutes <= 30
+
+
+def _aims_of_challengers(rows: Sequence[dict[str, Any]]) -> Iterator[Row]:
+    if rows:
+        bad, (good, of) = _challengers.bad_promoted(rows), _challengers.good_promoted(rows)
+        yield "bad challengers promoted", "0", "0", f"{bad} of {len(rows) - of}", bad == 0
+        yield "good challengers promoted, out of 10", "7", "10", f"{good} of {of}", 10 * good >= 7 * of
+
+
+def _chapters(story: Story) -> Iterator[str]:
+    for name, chapter in (
+        ("origin", _origin), ("drift", _drift), ("labels", _labels), ("training", _training), ("tests", _tests),
+    ):  # fmt: skip
+        if name in story:
+            yield chapter(story)
+
+
+def _origin(story: Story) -> str:
+    found = story["origin"]
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    changed = f", with changes in {', '.join(found['changed'])}" if found["changed"] else ""
+    sets = "\n".join(f"- `{name}/manifest.csv`: SHA-256 `{digest}`" for name, digest in found["manifests"].items())
+    return (
+        f"## On what\n\nBegun {found['began']}; commit `{found['commit']}`{changed}; Python {found['python']}; "
+        f"{packages}; starter {found['starter']['version']}, manifest `{found['starter']['manifest']}`; patients came "
+        f"in the order of seed {found['seed']}.\n\n{sets}"
+    )
+
+
+def _drift(story: Story) -> str:
+    first, held, found, rest = (story[name] for name in ("reference", "held out", "drift", "rest"))
+    said = "\n".join(f"- {one['kind']}: {one['said']}" for one in found["alarms"])
+    return (
+        f"## The second hospital comes\n\n{first['images']} studies of the first hospital came, the model "
+        f"{first['mode']}; {first['reports']} reports went to the PACS. {held['images']} more, of held-out patients, "
+        f"were looked at after every 25: {held['drifted']} of {held['looks']} looks alarmed. Of the second hospital "
+        f"{found['sent']} studies were sent:\n\n{said}\n\n`models` says then: {found['model']['mode']}, "
+        f'"{found["model"]["stopped"]}". Of the {rest["images"]} studies after it, {rest["reports"]} reports left.'
+    )
+
+
+def _labels(story: Story) -> str:
+    found = story["labels"]
+    return (
+        f"## Labels\n\n{found['objects']} objects of {found['readers']} readers by C-STORE. By kind: "
+        f"{_listed(found['sources'])}. By rule: {_listed(found['rules'])}. By state: {_listed(found['states'])}."
+    )
+
+
+def _training(story: Story) -> str:
+    found, version = story["training"], story["training"]["version_row"] or {}
+    rows = (f"| {row['side']} | {row['label']} | {row['images']} | {row['patients']} |" for row in found["learning"])
+    sides = "\n".join(["| side | label | images | patients |", "|---|---|---|---|", *rows])
+    reason = "\n".join(f"- {one}" for one in (found["reason"] or version.get("reason", "")).split("; ") if one)
+    how = (
+        f"Run {found['run']}, asked for by: {found['requested_by']}; recipe `{found['recipe']}`, start "
+        f"`{found['start']}`, seed {found['seed']}, {found['labels']} images, data `{found['data_digest']}`."
+    )
+    verdict = (
+        f"Verdict: **{found['verdict']}**, version `{found['version']}`; {found['problems']} labels are on the list of "
+        "those that are probably wrong."
+    )
+    promoted = "\n".join(f"- {one}" for one in story.get("promotion", {}).get("said", ["It was not promoted."]))
+    return "\n\n".join(
+        ["## Training and gate", how, sides, "\n".join(map(_set, found["locked"])), verdict, reason, promoted]
+    )
+
+
+def _set(row: Mapping[str, Any]) -> str:
+    counted = f"{row['images']} images of {row['patients']} patients"
+    return f"- locked set `{row['name']}` version {row['version']}: {counted}, digest `{row['digest']}`"
+
+
+def _tests(story: Story) -> str:
+    lines = ["| data | version | AUC | sensitivity | specificity | ECE | admitted |", "|---|---|---|---|---|---|---|"]
+    for name, both in story["tests"].items():
+        for which in ("champion", "challenger"):
+            figures = (both[which][key] for key in ("auc", "sensitivity", "specificity", "ece", "admitted"))
+            lines.append(f"| {name} | {which} | {' | '.join(f'{value:.3f}' for value in figures)} |")
+        interval = f"{both['difference']:+.4f} [{both['lower']:+.4f}, {both['upper']:+.4f}]"
+        lines.append(f"| {name} | difference | {interval} | | | | |")
+    return (
+        "## Test splits, by which nothing was chosen\n\n" + "\n".join(lines) + "\n\nIntervals: 95 %, whole patients "
+        "drawn, the same draws for both versions. Each look is a line of evaluations.csv."
+    )
+
+
+def _refused(rows: Sequence[dict[str, Any]]) -> list[str]:
+    found = _challengers.missed(rows)
+    return ["Good ones that were refused:\n\n" + "\n".join(f"- {one}" for one in found)] if found else []
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
