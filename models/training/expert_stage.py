@@ -60,7 +60,7 @@ def classifier_beside(
     calls_from = champion.classes[0].threshold
     raw = (np.log(calls_from / (1.0 - calls_from)) - champion.calibration.intercept) / champion.calibration.slope
     base = champion_network(plan.classifier.network, plan.classifier.size, work.begins)
-    served = beside(base, model, raw - _place(val, own))
+    served = beside(base, model, float(raw - _place(val, own)))
     members = {
         f"classifier-{place}" if place > 1 else "classifier": dict(one) for place, one in enumerate(work.begins, 1)
     }

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from models.bundle.folder import open_bundle
+from models.inference.litert import LiteRT
 from models.networks.catalogue import classifier
 from models.training.continued import weights_of
 from models.training.expert import beside, champion_network
 from models.training.expert_stage import smaller
+from models.training.export import exported
 from models.training.recipe import RecipeError, read_recipe
 
 LOGITS, MAP = "logits", "map"
@@ -27,8 +29,7 @@ def _expert(domain: float) -> keras.Model:
 
 
 def test_an_image_that_is_not_the_sites_gets_the_champions_answer_and_map(tiny_bundle: Path) -> None:
-    """To six digits; and the site's image gets the expert's, shifted."""
-    plan = read_recipe("site-64")
+    """To six digits; the site's image gets the expert's, shifted; and it is served as it was built."""
     champion = champion_network("compact_resnet", 32, [open_bundle(tiny_bundle).arrays["classifier"]])
     images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
     alone = champion(images, training=False)
@@ -41,7 +42,9 @@ def test_an_image_that_is_not_the_sites_gets_the_champions_answer_and_map(tiny_b
     expert = _expert(40.0)(smaller(images, 16), training=False)
     assert np.allclose(own[LOGITS], np.asarray(expert)[:, :1] + 3.0, atol=1e-4)
     assert np.allclose(np.asarray(own[MAP]).mean((1, 2)), own[LOGITS], atol=1e-4)
-    assert plan.expert is None
+    both = beside(champion, _expert(0.3), shift=3.0)
+    served = LiteRT(exported(both))(images)
+    assert np.allclose(served[LOGITS], both(images, training=False)[LOGITS], atol=2e-2)
 
 
 def test_weights_of_another_network_are_no_beginning(tiny_bundle: Path) -> None:
