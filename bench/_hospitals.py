@@ -46,7 +46,7 @@ class Study:
     """A study of one image."""
 
     hospital: Hospital
-    name: str
+    name: str  #: as messages of `models.data` name it: its line in the manifest, and the file
     patient: str
     label: int
     pixels: NDArray[np.uint8]
@@ -55,6 +55,11 @@ class Study:
     def uid(self) -> str:
         """The Study Instance UID; that of the series and the image begin with it."""
         return derived_uid("second hospital", self.hospital.data, self.name)
+
+    @property
+    def file(self) -> str:
+        """Its name in the zip of its split."""
+        return self.name.partition("(")[2].removesuffix(")")
 
     @property
     def image_uid(self) -> str:
@@ -91,7 +96,7 @@ def parted(all_of_them: Sequence[Study], share: float) -> tuple[list[Study], lis
 def data_folder(source: Path, split: str, some: Sequence[Study], folder: Path) -> Path:
     """Write some images of a data set as a data folder of its own, bytes as they were, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {study.name for study in some}
+    names = {study.file for study in some}
     with zipfile.ZipFile(source / f"{split}.zip") as old, zipfile.ZipFile(folder / f"{split}.zip", "w") as new:
         for name in sorted(names):
             new.writestr(name, old.read(name))
