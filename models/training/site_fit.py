@@ -5,12 +5,9 @@ images; which of them are recent, and of the site, the caller says.
 """
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-
-import numpy as np
 
 from models.bundle.folder import open_bundle, write_bundle
 from models.bundle.manifest import Calibration
@@ -18,8 +15,9 @@ from models.bundle.place import appearing_at_once
 from models.data.joint import SOURCE, of_source
 from models.data.labelled import DataError, LabelledImages
 from models.evaluation.calibration import calibrated, fit
-from models.inference.reader import load
+from models.inference.reader import Reader, load
 from models.inference.refit import refit_anomaly
+from models.training.operating_point import Validated, operating_point
 
 SITE = "site"
 
@@ -38,7 +36,15 @@ class SiteFit:
     said: tuple[str, ...]
 
 
-def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime, *, calibrates: bool = True) -> SiteFit:
+def fitted_to_site(
+    bundle: Path,
+    val: LabelledImages,
+    out: Path,
+    now: datetime,
+    *,
+    champion: Path | None = None,
+    calibrates: bool = True,
+) -> SiteFit:
     """Write a bundle whose calibration, operating point and anomaly scale are the site's, as far as labels suffice.
 
     Parameters
@@ -51,6 +57,8 @@ def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime, 
         Where the fitted bundle is to be; must not exist yet.
     now
         For the manifest, aware.
+    champion
+        The bundle whose sensitivity the operating point keeps on validation images.
     calibrates
         Whether calibration and operating point are fitted; those of an expert beside a champion are the champion's.
     """
@@ -63,7 +71,7 @@ def fitted_to_site(bundle: Path, val: LabelledImages, out: Path, now: datetime, 
         shutil.copytree(bundle, place)
         said.append(f"calibration and operating point stay: {reason}")
     else:
-        threshold = _calibrated(bundle, own, val, place)
+        threshold = _calibrated(bundle, champion, own, val, place)
         said.append(f"calibration and an operating point of {threshold:.3f} from {len(own)} images of the site")
     said.append(_unusual(place, own, out, now))
     shutil.rmtree(place, ignore_errors=True)
@@ -89,7 +97,7 @@ def _too_few(images: LabelledImages, classes: int) -> str:
     return ""
 
 
-def _calibrated(bundle: Path, own: LabelledImages, val: LabelledImages, place: Path) -> float:
+def _calibrated(bundle: Path, champion: Path | None, own: LabelledImages, val: LabelledImages, place: Path) -> float:
     """Write the bundle calibrated on the site, with the operating point that serves all sources; return that."""
     opened, reader = open_bundle(bundle), load(bundle)
     size = opened.manifest.classifier.size
@@ -97,7 +105,14 @@ def _calibrated(bundle: Path, own: LabelledImages, val: LabelledImages, place: P
     if calibration.slope <= 0:  # the site's labels contradict the network: the gate is to see that as it is
         calibration = Calibration()
     sources = [own, *(of_source(val, name) for name in sorted(set(val.attributes[SOURCE]) - {SITE}))]
-    threshold = _operating_point([(some, calibrated(reader.logits(some.views(size)), calibration)) for some in sources])
+    before = load(champion) if champion else None
+    threshold = operating_point(
+        [
+            Validated(some.labels, calibrated(reader.logits(some.views(size)), calibration), _sensitivity(before, some))
+            for some in sources
+            if len(set(some.labels.tolist())) == 2
+        ]
+    )
     classes = tuple(replace(one, threshold=threshold) for one in opened.manifest.classes)
     with appearing_at_once(place) as folder:
         for name in opened.manifest.files:
@@ -106,21 +121,12 @@ def _calibrated(bundle: Path, own: LabelledImages, val: LabelledImages, place: P
     return threshold
 
 
-def _operating_point(said: Sequence[tuple[LabelledImages, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]]) -> float:
-    """Return the probability at which the worst source has the best balanced accuracy."""
-    both = [(some.labels, likely) for some, likely in said if len(set(some.labels.tolist())) == 2]
-    candidates = np.linspace(0.01, 0.99, 99)
-    worst = np.min([_balanced(labels, likely, candidates) for labels, likely in both], axis=0)
-    return float(np.median(candidates[worst >= worst.max() - 1e-9]))
-
-
-def _balanced(
-    labels: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    likely: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    candidates: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    called = likely[None, :] >= candidates[:, None]
-    return np.asarray((called[:, labels == 1].mean(1) + (~called[:, labels == 0]).mean(1)) / 2, np.float64)
+def _sensitivity(champion: Reader | None, images: LabelledImages) -> float:
+    """Return the champion's at its own operating point; 0 without one, or where it knows other classes."""
+    if champion is None or len(champion.manifest.classes) > 1:
+        return 0.0
+    likely = champion.probabilities(images.views(champion.manifest.classifier.size))[:, 0]
+    return float((likely[images.labels == 1] >= champion.manifest.classes[0].threshold).mean())
 
 
 def _unusual(bundle: Path, own: LabelledImages, out: Path, now: datetime) -> str:

@@ -130,8 +130,8 @@ def _trained(task: Task) -> Trained:
     if not task.out.exists():
         if not trained.exists():
             train(plan, data, trained, task.seed, _Progress(task.run), start=start, clock=lambda: task.now)
-        calibrates = task.start != "beside"
-        said += fitted_to_site(trained, joint.data.images("val"), task.out, task.now, calibrates=calibrates).said
+        fit_to, calibrates = (joint.data.images("val"), task.out, task.now), task.start != "beside"
+        said += fitted_to_site(trained, *fit_to, champion=task.champion, calibrates=calibrates).said
     doubtful = [
         one for split in ("train", "val") for one in suspects(of_source(joint.data.images(split), SITE), task.seed)
     ]
