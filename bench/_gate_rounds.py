@@ -28,6 +28,7 @@ from models.networks.weights import arrays_of
 from models.training.checkpoints import Shelf
 from models.training.draws import once
 from models.training.objectives import Shown, fitted_classifier, targets_of
+from models.training.operating_point import Validated, operating_point
 from models.training.recipe import ClassifierRecipe
 
 CLASS = "pneumonia"
@@ -200,6 +201,22 @@ def trained(
     said = {key: Said({CLASS: table[f"said {key}"].astype(np.float64)}) for key in one.sets}
     answers = Answers("bench", f"{name} {one.seed}", "", {CLASS: float(table["threshold"])}, said)
     return Trained(answers, {key[2:]: value for key, value in table.items() if key.startswith("w ")})
+
+
+def placed(one: Round, images: LabelledImages, champion: Trained, challenger: Trained) -> Answers:
+    """Return a challenger's answers, its operating point where the node would put it, as far as validation tells.
+
+    That is by images which the champion has not seen; where they are of one label, its own point stays.
+    """
+    val, _ = divided(images, VALIDATION, np.random.default_rng(one.seed + 1000))
+    place, known = {name: number for number, name in enumerate(one.pool.names)}, set(one.known.names)
+    new = [number for number, name in enumerate(val.names) if name in place and name not in known]
+    numbers, labels = [place[val.names[number]] for number in new], val.labels[new]
+    if len(set(labels.tolist())) < 2:
+        return challenger.answers
+    before, after = (each.answers.said["pool"].probabilities[CLASS][numbers] for each in (champion, challenger))
+    kept = float((before[labels == 1] >= champion.answers.thresholds[CLASS]).mean())
+    return replace(challenger.answers, thresholds={CLASS: operating_point([Validated(labels, after, kept)])})
 
 
 def _fitted(

@@ -21,7 +21,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _gate_rounds import CLASS, KINDS, Learner, Round, Trained, divided, linear, network, round_of, some_of, trained
+from _gate_rounds import (
+    CLASS,
+    KINDS,
+    Learner,
+    Round,
+    Trained,
+    divided,
+    linear,
+    network,
+    placed,
+    round_of,
+    some_of,
+    trained,
+)
 from numpy.typing import NDArray
 
 from models.data.dataset import open_data
@@ -116,7 +129,8 @@ def _verdict(one: Round, kind: str, images: LabelledImages, how: tuple[Learner, 
     begins = champion.weights if kind == ELSEWHERE else None
     challenger = trained(one, kind.replace(" ", "-"), images, *how, say, begins)
     locked = one.locked_elsewhere if kind == ELSEWHERE else one.locked
-    return judge(Protocol(seed=one.seed), champion.answers, challenger.answers, locked)
+    said = placed(one, images, champion, challenger)
+    return judge(Protocol(seed=one.seed), champion.answers, said, locked)
 
 
 def _row(one: Round, kind: str, before: Sequence[Unfit], verdict: Verdict | None) -> dict[str, object]:
