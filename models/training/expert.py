@@ -71,7 +71,7 @@ def fitted_expert(shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf,
     return model, fit(model, Batches(len(images), example, plan.batch, seed, shown.draws), loss, plan, shelf, tell)
 
 
-def beside(champion: keras.Model, expert: keras.Model, shift: float) -> keras.Model:
+def beside(champion: keras.Model, expert: keras.Model, shift: float, scale: float = 1.0) -> keras.Model:
     """Return the network that answers with the champion's word or the expert's, as the expert says whose image it is.
 
     Parameters
@@ -80,8 +80,8 @@ def beside(champion: keras.Model, expert: keras.Model, shift: float) -> keras.Mo
         With the outputs logits and map, of one class.
     expert
         As `fitted_expert` returns it; its input is the champion's, or a whole fraction of it.
-    shift
-        What is added to the expert's logits.
+    shift, scale
+        What is added to the expert's logits, once they were multiplied by the other.
     """
     image = keras.Input(champion.input_shape[1:], name="image")
     factor = champion.input_shape[1] // expert.input_shape[1]
@@ -89,9 +89,9 @@ def beside(champion: keras.Model, expert: keras.Model, shift: float) -> keras.Mo
     said = with_map(expert)
     base, own = champion(image), keras.Model(said.input, said.output, name="expert")(small)
     share = keras.ops.sigmoid(SHARPNESS * own[LOGITS][:, 1:])
-    logits = share * (own[LOGITS][:, :1] + shift) + (1.0 - share) * base[LOGITS]
+    logits = share * (scale * own[LOGITS][:, :1] + shift) + (1.0 - share) * base[LOGITS]
     size = base[MAP].shape[1] // own[MAP].shape[1]
     place = layers.UpSampling2D(size, name="as_fine")(own[MAP][..., :1]) if size > 1 else own[MAP][..., :1]
     shares = keras.ops.reshape(share, (-1, 1, 1, 1))
-    maps = shares * (place + shift) + (1.0 - shares) * base[MAP]
+    maps = shares * (scale * place + shift) + (1.0 - shares) * base[MAP]
     return keras.Model(image, {LOGITS: logits, MAP: maps}, name="beside")

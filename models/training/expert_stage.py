@@ -3,25 +3,27 @@
 It knows bundles, recipes and labelled images; what the network is, `models.training.expert` knows.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.folder import open_bundle
+from models.bundle.folder import Arrays, open_bundle
 from models.bundle.manifest import Calibration, Manifest
 from models.data.joint import SOURCE, of_source
 from models.data.labelled import Images, LabelledImages
-from models.evaluation.metrics import auc, balanced_threshold
+from models.evaluation.calibration import fit
+from models.evaluation.metrics import auc
 from models.inference.network import in_batches
-from models.inference.reader import sigmoid
 from models.networks.weights import arrays_of
 from models.training.checkpoints import Work
 from models.training.draws import draws_of
 from models.training.expert import Shown, beside, champion_network, fitted_expert
-from models.training.export import MAP, exported
+from models.training.export import LOGITS, MAP, exported
 from models.training.recipe import ClassifierRecipe, Recipe, RecipeError
 from models.training.stages import CHANCE, Classifier, Splits, Tell, named
 
@@ -30,8 +32,13 @@ EXPERT, SITE = "expert", "site"
 MOST_REPLAYED = 1500
 """Replayed images that an expert sees: enough to know them from the site's, and they are not what it is for."""
 
-FEWEST = 20
-"""Patients of each label that an operating point of the site's own needs."""
+FEWEST = 10
+"""Patients of each label from which two numbers are fitted, or a sender is judged by itself."""
+
+WORSE = 0.05
+"""Of AUC: how much less than on replayed images the champion may reach on a sender's, which then counts as known."""
+
+SENDER = "sender"
 
 
 def classifier_beside(
@@ -46,32 +53,25 @@ def classifier_beside(
         that is not the site's to tell it from, or the expert learned nothing.
     """
     champion = _champion(plan, expert, work)
-    train = _shown(images["train"], seed)
-    seen = smaller(train.views(plan.classifier.size), expert.size)
-    of_site = np.array([one == SITE for one in train.attributes[SOURCE]], np.bool_)
-    shown = Shown(seen, train.labels, of_site, draws_of(train))
-    model, log = fitted_expert(shown, expert, seed, work.shelf(EXPERT), partial(tell, EXPERT))
-    val = of_source(images["val"], SITE)
-    own = in_batches(
-        lambda some: np.asarray(model(some, training=False), np.float64),
-        smaller(val.views(plan.classifier.size), expert.size),
-    )[:, 0]
-    _refuse_unlearned(val, own)
-    calls_from = champion.classes[0].threshold
-    raw = (np.log(calls_from / (1.0 - calls_from)) - champion.calibration.intercept) / champion.calibration.slope
     base = champion_network(plan.classifier.network, plan.classifier.size, work.begins)
-    served = beside(base, model, float(raw - _place(val, own)))
-    members = {
-        f"classifier-{place}" if place > 1 else "classifier": dict(one) for place, one in enumerate(work.begins, 1)
-    }
-    tried = {
-        "seed": seed,
-        "member": True,
-        "site_val": auc(val.labels, own) if len(set(val.labels.tolist())) > 1 else None,
-    }
-    return Classifier(
-        members | {EXPERT: arrays_of(model)}, exported(served), 1, MAP, calls_from, (tried,), named(EXPERT, seed, log)
-    )
+    senders = strangers(images, lambda some: _said(base, some.views(plan.classifier.size)))
+    train = _shown(images["train"], seed)
+    seen, of_site = smaller(train.views(plan.classifier.size), expert.size), _of(train, senders)
+    shown = Shown(seen, train.labels, of_site, draws_of(_told_apart(train, of_site)))
+    model, log = fitted_expert(shown, expert, seed, work.shelf(EXPERT), partial(tell, EXPERT))
+    val = of_source(_told_apart(images["val"], _of(images["val"], senders)), SITE)
+    own = _said(model, smaller(val.views(plan.classifier.size), expert.size)) if len(val) else np.zeros(0)
+    _refuse_unlearned(val, own)
+    scale, shift = _meaning(val, own, champion.calibration)
+    network = exported(beside(base, model, shift, scale))
+    tried = {"seed": seed, "member": True, "site_val": _worth(val, own)}
+    arrays = _members(work) | {EXPERT: arrays_of(model)}
+    return Classifier(arrays, network, 1, MAP, champion.classes[0].threshold, (tried,), named(EXPERT, seed, log))
+
+
+def _members(work: Work) -> dict[str, Arrays]:
+    """Return the champion's weights by the names that they have in a bundle."""
+    return {f"classifier-{place}" if place > 1 else "classifier": dict(one) for place, one in enumerate(work.begins, 1)}
 
 
 def smaller(images: Images, size: int) -> Images:
@@ -100,6 +100,55 @@ def _champion(plan: Recipe, expert: ClassifierRecipe, work: Work) -> Manifest:
     return manifest
 
 
+def strangers(images: Splits, says: Callable[[LabelledImages], NDArray[np.float64]]) -> frozenset[str]:
+    """Return the senders whose images the champion serves badly: there the expert is to answer.
+
+    A sender of whom too few patients are labelled counts as one; where the champion serves every sender as well as it
+    does what is replayed, all do.
+
+    Parameters
+    ----------
+    images
+        By split.
+    says
+        Gives the champion's logits.
+    """
+    site, val = of_source(images["train"], SITE), images["val"]
+    senders, replayed = _senders(site), np.array(val.attributes[SOURCE]) != SITE
+    everybody = frozenset(senders.tolist())
+    if not _both(val, replayed):
+        return everybody
+    known, here = auc(val.labels[replayed], says(val)[replayed]), says(site)
+    bad = set()
+    for name in everybody:
+        own = senders == name
+        if not _both(site, own) or auc(site.labels[own], here[own]) < known - WORSE:
+            bad.add(name)
+    return frozenset(bad) or everybody
+
+
+def _senders(images: LabelledImages) -> NDArray[np.str_]:
+    return np.array(images.attributes.get(SENDER, ("",) * len(images)), np.str_)
+
+
+def _both(images: LabelledImages, some: NDArray[np.bool_]) -> bool:
+    """Return whether there are patients enough of either label among some images."""
+    groups = np.array(images.groups)
+    return all(len(set(groups[some & (images.labels == label)].tolist())) >= FEWEST for label in (0, 1))
+
+
+def _of(images: LabelledImages, senders: frozenset[str]) -> NDArray[np.bool_]:
+    """Return which images are the site's and of one of these senders."""
+    pairs = zip(images.attributes[SOURCE], _senders(images), strict=True)
+    return np.array([source == SITE and sender in senders for source, sender in pairs], np.bool_)
+
+
+def _told_apart(images: LabelledImages, of_site: NDArray[np.bool_]) -> LabelledImages:
+    """Return the images, those of which the champion knows the like as of another place than the site."""
+    places = tuple(SITE if one else "known" for one in of_site)
+    return replace(images, attributes={**images.attributes, SOURCE: places})
+
+
 def _shown(train: LabelledImages, seed: int) -> LabelledImages:
     """Return the site's images and some of what is replayed."""
     sources = np.array(train.attributes[SOURCE])
@@ -115,14 +164,34 @@ def _shown(train: LabelledImages, seed: int) -> LabelledImages:
 
 
 def _refuse_unlearned(val: LabelledImages, own: NDArray[np.float64]) -> None:
-    if len(set(val.labels.tolist())) > 1 and auc(val.labels, own) <= CHANCE:
+    worth = _worth(val, own)
+    if worth is not None and worth <= CHANCE:
         raise RecipeError("the expert learned nothing: its answers on the site's validation images are chance")
 
 
-def _place(val: LabelledImages, own: NDArray[np.float64]) -> float:
-    """Return the logit from which the expert calls the class; the middle of its balanced training where few say."""
+def _worth(val: LabelledImages, own: NDArray[np.float64]) -> float | None:
+    return auc(val.labels, own) if len(set(val.labels.tolist())) > 1 else None
+
+
+def _meaning(val: LabelledImages, own: NDArray[np.float64], champion: Calibration) -> tuple[float, float]:
+    """Return scale and shift by which the expert's logits mean what the champion's do: the same probability.
+
+    An expert of a balanced training is left as it is where few patients say otherwise.
+    """
     for label in (0, 1):
         if len({group for group, one in zip(val.groups, val.labels, strict=True) if one == label}) < FEWEST:
-            return 0.0
-    likely = balanced_threshold(val.labels, sigmoid(own))
-    return float(np.log(likely / (1.0 - likely)))
+            return 1.0, 0.0
+    found = fit(own, val.labels)
+    if found.slope <= 0:
+        return 1.0, 0.0
+    return found.slope / champion.slope, (found.intercept - champion.intercept) / champion.slope
+
+
+def _said(network: keras.Model, images: Images) -> NDArray[np.float64]:
+    """Return the first logit of a network, shape (images,)."""
+
+    def logits(some: Images) -> NDArray[np.float64]:
+        said = network(some, training=False)
+        return np.asarray(said[LOGITS] if isinstance(said, dict) else said, np.float64)
+
+    return in_batches(logits, images)[:, 0]
