@@ -111,9 +111,8 @@ def labels(site: Site, first: Sequence[Study], second: Sequence[Study]) -> Found
 
 def training(site: Site, answered: str) -> Found:
     """Wait for the scheduled training and its verdict."""
-    ended = ("done", "buried", "cancelled", "failed")
-    site.wait(lambda: any(row["state"] in ended for row in site.rows("retrain")), _TRAINING_S, "a verdict")
-    run = next(row for row in site.rows("retrain") if row["state"] in ended)
+    site.wait(lambda: _newest(site).get("settled_at"), _TRAINING_S, "a verdict")
+    run = _newest(site)
     settled = datetime.fromisoformat(run["settled_at"])
     version = next((row for row in site.rows("models", "versions") if row["run"] == f"{MODEL}-{run['run']}"), None)
     kept = ("run", "state", "requested_by", "requested_at", "settled_at", "recipe", "start", "seed", "labels")
@@ -136,6 +135,10 @@ def promotion(site: Site, version: str) -> Found:
     ]
     model = site.model()
     return {"said": said, "model": {name: model[name] for name in ("version", "mode", "stopped", "device_uid")}}
+
+
+def _newest(site: Site) -> dict[str, Any]:
+    return max(site.rows("retrain"), key=lambda row: int(row["run"]), default={})
 
 
 def _monitor(site: Site) -> list[dict[str, Any]]:
