@@ -1,7 +1,8 @@
 """Challengers of every kind at the gate, in networks: the rounds of `gate.py`, kept as JSON lines so that they go on.
 
 What the first look refuses is not trained, and counted apart. Every training takes as many steps as the largest needs,
-so that a champion of few images is no weakling that anything could beat.
+so that a champion of few images is no weakling that anything could beat. The good ones go on from the champion with all
+that there is, as `[retrain] start = "champion"` does.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from _gate_rounds import KINDS, Learner, LogitsOf, Weights, network, round_of
-from gate import GOOD, judged
+from gate import ELSEWHERE, GOOD, judged
 
 from models.data.dataset import open_data
 from models.data.labelled import LabelledImages
@@ -26,6 +27,9 @@ PATIENTS = 0.4
 
 STEPS = 600
 """Of every training from scratch, at least."""
+
+MANY, RATE = 1000, 1e-3
+"""Of a training that goes on with so many images or more: as many epochs as the recipe has, at half its rate."""
 
 ROWS = "challengers.jsonl"
 
@@ -44,7 +48,9 @@ def run(data: Path, folder: Path, seeds: Sequence[int]) -> None:
     )
     for seed in seeds:
         if len([row for row in rows_of(folder) if row["seed"] == seed]) < len(KINDS):
-            found = judged(round_of(seed, *sets, PATIENTS), learner(), folder, refused_too=False)
+            found = judged(
+                round_of(seed, *sets, PATIENTS), learner(), folder, refused_too=False, onwards=(ELSEWHERE, GOOD)
+            )
             with (folder / ROWS).open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(row) + "\n" for row in found))
 
@@ -61,7 +67,8 @@ def learner() -> Learner:
     plan = read_recipe(RECIPE).classifier
 
     def learn(train: LabelledImages, seed: int, part: Path, begins: Weights | None) -> tuple[LogitsOf, Weights]:
-        return network(_long_enough(plan, len(train)))(train, seed, part, begins)
+        tuned = [(plan.epochs, RATE)] if len(train) >= MANY else []
+        return network(_long_enough(plan, len(train)), *tuned)(train, seed, part, begins)
 
     return learn
 

@@ -234,11 +234,11 @@ def _fitted(
     return table
 
 
-def network(plan: ClassifierRecipe) -> Learner:
-    """Return what fits the network of a recipe, or goes on from a champion's."""
+def network(plan: ClassifierRecipe, onwards: tuple[int, float] = (TUNED_EPOCHS, TUNED_RATE)) -> Learner:
+    """Return what fits the network of a recipe, or goes on from a champion's for so many epochs at this rate."""
 
     def learn(train: LabelledImages, seed: int, part: Path, begins: Weights | None) -> tuple[LogitsOf, Weights]:
-        here = plan if begins is None else replace(plan, epochs=TUNED_EPOCHS, rate=TUNED_RATE)
+        here = plan if begins is None else replace(plan, epochs=onwards[0], rate=onwards[1])
         shown = Shown(train.views(plan.size), targets_of(train.labels, 1), once(len(train)))
         model, _ = fitted_classifier(shown, here, seed, Shelf(part), lambda *_: None, begins)
 

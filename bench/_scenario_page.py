@@ -1,10 +1,13 @@
 """The page of a scenario: floors and goals beside what was seen, then each step in words and figures."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import _challengers
 from _hospitals import FIRST, SECOND
+
+_PROGRESS = ("learning", "potential", "retention")
 
 Story = Mapping[str, Mapping[str, Any]]
 Row = tuple[str, str, str, str, bool]
@@ -14,9 +17,17 @@ _HEAD = """\
 
 Written by `bench/second_hospital.py`; nothing but the PACS is mocked. To see it again:
 
-    .venv/bin/python bench/second_hospital.py --challengers 1 10 --write
+    .venv/bin/python bench/second_hospital.py --seed 2 --challengers 1 10 --write
 
 It needs the public data sets beside the checkout, and goes on where it was ended.
+"""
+
+
+_CHALLENGERS = f"""\
+Networks of the recipe `{_challengers.RECIPE}`, on {_challengers.PATIENTS:.0%} of the patients of chest_kermany train; a
+round is as in `bench/gate.py` ([the gate](learning.md#how-the-gate-does)). A champion has learned from a quarter of the
+patients, a good challenger goes on from it with all of them. What the first look refuses is not trained. Locked sets are
+the site's own and the official test split, whose images come from other equipment.
 """
 
 
@@ -24,7 +35,7 @@ def page(story: Story, rows: Sequence[dict[str, Any]]) -> str:
     """Return the page, as far as the story goes."""
     parts = [_HEAD, "\n".join(_table([*_aims(story), *_aims_of_challengers(rows)])), *_chapters(story)]
     if rows:
-        parts += ["## Good and bad challengers\n", _challengers.table(rows), *_refused(rows)]
+        parts += ["## Good and bad challengers", _CHALLENGERS, _challengers.table(rows), *_refused(rows)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -112,7 +123,10 @@ def _training(story: Story) -> str:
     found, version = story["training"], story["training"]["version_row"] or {}
     rows = (f"| {row['side']} | {row['label']} | {row['images']} | {row['patients']} |" for row in found["learning"])
     sides = "\n".join(["| side | label | images | patients |", "|---|---|---|---|", *rows])
-    reason = "\n".join(f"- {one}" for one in (found["reason"] or version.get("reason", "")).split("; ") if one)
+    said = found["reason"] or version.get("reason", "")
+    reason = "\n".join(f"- {one}" for one in re.split(r"; (?=[\w() ]+ on )", said))
+    figures = version.get("figures", {}).get("gate", {}).values()
+    reason += "".join("\n- " + ", ".join(f"{name} {one[name]:+.3f}" for name in _PROGRESS) for one in figures)
     how = (
         f"Run {found['run']}, asked for by: {found['requested_by']}; recipe `{found['recipe']}`, start "
         f"`{found['start']}`, seed {found['seed']}, {found['labels']} images, data `{found['data_digest']}`."

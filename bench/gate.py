@@ -16,7 +16,7 @@ The locked sets are the site's own and the official test split; for the other ho
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from _gate_rounds import (
     Learner,
     Round,
     Trained,
+    Weights,
     divided,
     linear,
     network,
@@ -77,15 +78,28 @@ def main() -> None:
     print(table(rows, seeds))
 
 
-def judged(one: Round, learner: Learner, keep: Path, *, refused_too: bool = True) -> list[dict[str, object]]:
-    """Return a row for each challenger of a round; `refused_too`: whether the first look's refused are trained, too."""
+def judged(
+    one: Round, learner: Learner, keep: Path, *, refused_too: bool = True, onwards: Collection[str] = (ELSEWHERE,)
+) -> list[dict[str, object]]:
+    """Return a row for each challenger of a round.
+
+    Parameters
+    ----------
+    one, learner, keep
+        The round, what fits, and where it is kept.
+    refused_too
+        Whether what the first look refuses is trained, too.
+    onwards
+        Kinds of challengers that go on from the champion's weights.
+    """
     champion = trained(one, "champion", one.known, learner, keep, say)
     rows = []
     for kind, images_of in KINDS:
         images = images_of(one)
         before = first_look(one, kind, images, champion)
         none = kind == ONE_CLASS or (before and not refused_too)
-        verdict = None if none else _verdict(one, kind, images, (learner, keep), champion)
+        begins = champion.weights if kind in onwards else None
+        verdict = None if none else _verdict(one, kind, images, (learner, keep, begins), champion)
         rows.append(_row(one, kind, before, verdict))
         say(f"round {one.seed}: {kind}: {rows[-1]['refused_before'] or '-'} | {rows[-1]['outcome']}")
     return rows
@@ -125,9 +139,12 @@ def _threshold(champion: Trained) -> float:
     return champion.answers.thresholds[CLASS]
 
 
-def _verdict(one: Round, kind: str, images: LabelledImages, how: tuple[Learner, Path], champion: Trained) -> Verdict:
-    begins = champion.weights if kind == ELSEWHERE else None
-    challenger = trained(one, kind.replace(" ", "-"), images, *how, say, begins)
+def _verdict(
+    one: Round, kind: str, images: LabelledImages, how: tuple[Learner, Path, Weights | None], champion: Trained
+) -> Verdict:
+    learner, keep, begins = how
+    name = kind.replace(" ", "-") + ("-onwards" if begins and kind != ELSEWHERE else "")
+    challenger = trained(one, name, images, learner, keep, say, begins)
     locked = one.locked_elsewhere if kind == ELSEWHERE else one.locked
     said = placed(one, images, champion, challenger)
     return judge(Protocol(seed=one.seed), champion.answers, said, locked)
