@@ -281,14 +281,15 @@ def shadow_notes(settings: Settings, registrations: Sequence[Registration]) -> l
     tests = [peer.name for peer in settings.peers if peer.test and "report" in peer.gets]
     where = f"only to peers with test = true: {', '.join(tests)}" if tests else "to nobody: no peer has test = true"
     wanted = {model.name for model in settings.models if model.mode == "active"}
+    why = f"; config.toml says active{_VALIDATED if settings.go_live.require_validation else _BY_VERB}"
     return [
-        f"model {row.name} is in shadow: its reports go {where}" + (_NOT_ACTIVE if row.name in wanted else "")
+        f"model {row.name} is in shadow: its reports go {where}" + (why if row.name in wanted else "")
         for row in registrations
         if row.mode is Mode.SHADOW
     ]
 
 
-_NOT_ACTIVE = (
-    "; config.toml says active: that needs a recorded local validation or [go_live] require_validation = false, and "
-    "then `pacs-node models mode`"
+_VALIDATED = (
+    ": that needs a recorded local validation or [go_live] require_validation = false, and then `pacs-node models mode`"
 )
+_BY_VERB = ", and the registry rules: `pacs-node models mode` makes it so once what moved it there is settled"
