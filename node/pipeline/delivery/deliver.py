@@ -195,7 +195,7 @@ class Courier:
         except leaving.IdentityCorrected:
             self._database.write(lambda tx: leaving.see_that_it_follows(tx, delivery, self._clock()))
             raise
-        if reason:
+        if reason := reason or leaving.not_asked_for(delivery, self._peer):
             self._settling.withdraw(delivery, reason)
             return False
         self._database.read(lambda tx: leaving.require_permission(tx, delivery, self._peer))

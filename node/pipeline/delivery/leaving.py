@@ -69,6 +69,13 @@ def superseded(tx: Transaction, delivery: ClaimedDelivery) -> str:
     return ""
 
 
+def not_asked_for(delivery: ClaimedDelivery, peer: PeerSettings) -> str:
+    """Return why what goes beside a report is no longer wanted by its peer's `gets`, or "" where it is."""
+    if delivery.kind not in EXTRAS or delivery.kind.value in peer.gets:
+        return ""
+    return f'gets of {peer.name} does not name "{delivery.kind.value}" any more'
+
+
 def _outdated(tx: Transaction, delivery: ClaimedDelivery, analysis: Analysis) -> str:
     if delivery.kind in EXTRAS and not extras.report_stands(tx, delivery):
         return "the report beside which it goes does not stand at the peer any more"

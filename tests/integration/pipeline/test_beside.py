@@ -144,6 +144,17 @@ def test_a_newer_result_ends_those_that_wait(line: Line, pacs: Pacs) -> None:
     assert len(pacs.held) == 4
 
 
+@on_sqlite
+def test_what_a_peer_does_not_get_any_more_stays_here(line: Line, pacs: Pacs) -> None:
+    """What `gets` says when an extra leaves counts, not what it said when its report was sent."""
+    line.report()
+    line.deliver_to(line.peers[0], 1)
+    line.peers = [_peer(pacs, gets=("report", "text"))]
+    line.deliver()
+    assert kinds(line) == [("report", "done"), ("text", "done"), ("heatmap", "cancelled")]
+    assert line.deliveries()[-1]["last_error"] == 'gets of pacs does not name "heatmap" any more'
+
+
 def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
     """As the report beside which it goes names its own predecessor."""
     line.report()
