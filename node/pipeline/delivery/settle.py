@@ -19,11 +19,11 @@ from node.telemetry import logger
 
 _log = logger("pipeline.deliver")
 
-_SENT = {
-    DeliveryKind.REPORT: "report sent",
-    DeliveryKind.TEXT: "text sent",
-    DeliveryKind.HEATMAP: "heat map sent",
-    DeliveryKind.REJECTION_NOTE: "rejection note sent",
+_NAMED = {
+    DeliveryKind.REPORT: "report",
+    DeliveryKind.TEXT: "text",
+    DeliveryKind.HEATMAP: "heat map",
+    DeliveryKind.REJECTION_NOTE: "rejection note",
 }
 
 
@@ -61,8 +61,14 @@ class Settling:
         Where it was not the first offer under this claim, the peer may hold what it refuses.
         """
         self._database.write(lambda tx: self._by_answer(tx, delivery, answer, is_first=is_first))
-        status = f"0x{answer.status:04X}"
-        _log.info("report offered", study_instance_uid=delivery.study_instance_uid, peer=delivery.peer, status=status)
+        _log.info(
+            f"{_NAMED[delivery.kind]} offered",
+            study_instance_uid=delivery.study_instance_uid,
+            sop_instance_uid=delivery.rendition.sop_instance_uid,
+            model=delivery.model,
+            peer=delivery.peer,
+            status=f"0x{answer.status:04X}",
+        )
 
     def by_failure(
         self,
@@ -133,7 +139,7 @@ class Settling:
         audit.add(
             tx,
             now,
-            _SENT[delivery.kind],
+            f"{_NAMED[delivery.kind]} sent",
             study_uid=delivery.study_instance_uid,
             sop_uid=delivery.rendition.sop_instance_uid,
             peer=delivery.peer,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydicom.filereader import read_dataset
+from structlog.testing import capture_logs
 
 from node.config import PeerSettings, Settings
 from node.config.settings import DatabaseSettings, NodeSettings
@@ -153,6 +154,18 @@ def test_what_a_peer_does_not_get_any_more_stays_here(line: Line, pacs: Pacs) ->
     line.deliver()
     assert kinds(line) == [("report", "done"), ("text", "done"), ("heatmap", "cancelled")]
     assert line.deliveries()[-1]["last_error"] == 'gets of pacs does not name "heatmap" any more'
+
+
+@on_sqlite
+def test_the_log_names_what_was_offered(line: Line) -> None:
+    """So that whoever counts reports in it counts no heat map."""
+    line.report()
+    with capture_logs() as logged:
+        line.deliver()
+    offered = [entry for entry in logged if entry["event"].endswith(" offered")]
+    assert [entry["event"] for entry in offered] == ["report offered", "text offered", "heat map offered"]
+    assert [entry["sop_instance_uid"] for entry in offered] == list(_classes(line))
+    assert {entry["model"] for entry in offered} == {"starter"}
 
 
 def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
