@@ -15,6 +15,8 @@ from node.dicom.values import LONG_STRING, cut
 from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import words_in
 
+_FROM = 1_577_836_800  #: seconds from 1970 to 2020: Instance Number ends at 2**31
+
 
 def report_header(content: ReportContent, identity: ReportIdentity, sources: list[Source]) -> Dataset:
     """Return the dataset of a report without its content tree and its character set.
@@ -53,8 +55,8 @@ def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdenti
 
 def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIdentity, source: Source) -> None:
     add_instance(dataset, content, identity, source)
-    # minutes since 1970: a later report of the series gets a higher number without anyone counting
-    dataset.InstanceNumber = max(1, int(content.created_at.timestamp() // 60))
+    # seconds since 2020: a later report of the series gets a higher number without anyone counting
+    dataset.InstanceNumber = max(1, int(content.created_at.timestamp() - _FROM))
     dataset.CompletionFlag = "PARTIAL" if content.unread else "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PerformedProcedureCodeSequence = []

@@ -22,7 +22,7 @@ def finding_line(words: Words, model: ModelIdentity, finding: Finding) -> str:
     """
     said = {"finding": words.named(finding.finding), "verdict": verdict_of(words, present=finding.present)}
     if model.calibrated_on_local_labels:
-        score, threshold = told_apart(100 * finding.probability, 100 * finding.threshold, digits=1)
+        score, threshold = told_apart(100 * finding.probability, 100 * finding.threshold, digits=1, top=100)
         return words.line("finding_calibrated", **said, score=score, threshold=threshold)
     score, threshold = told_apart(finding.probability, finding.threshold)
     return words.line("finding", **said, score=score, threshold=threshold)
@@ -69,10 +69,19 @@ def serial_number(model: ModelIdentity) -> str:
     return model.weights_digest[:16]
 
 
-def told_apart(score: float, threshold: float, digits: int = 2) -> tuple[str, str]:
-    """Return both with so many digits, or with as many as show on which side of the threshold the score lies."""
+def threshold_of(threshold: float) -> str:
+    """Return a threshold with two digits, or with as many as show that it is not nothing."""
+    return f"{threshold:.2f}" if threshold >= 0.005 else f"{threshold:.2g}"
+
+
+def told_apart(score: float, threshold: float, digits: int = 2, top: float = 1) -> tuple[str, str]:
+    """Return both with so many digits, or with as many as show on which side of the threshold the score lies.
+
+    Two that differ never look the same, and what is below the highest possible is never rounded up to it.
+    """
     for more in range(digits, digits + 5):
         texts = f"{score:.{more}f}", f"{threshold:.{more}f}"
-        if (float(texts[0]) >= float(texts[1])) == (score >= threshold):
+        shown, limit = map(float, texts)
+        if (shown > limit, shown < limit, shown < top) == (score > threshold, score < threshold, score < top):
             return texts
     return repr(score), repr(threshold)

@@ -23,6 +23,8 @@ from node.dicom.report_samples import sample_headers, samples
 from node.domain.profile import Profile
 from node.domain.report import ModelIdentity, ReportContent, report_identity
 
+_ALSO_COPIED = ("ReferencedRequestSequence",)  # made of the source's Request Attributes Sequence
+
 
 @dataclass(frozen=True, slots=True)
 class ElementRow:
@@ -54,17 +56,24 @@ class Outline:
     private_schemes: tuple[str, ...]
 
 
-def outline(model: ModelIdentity, profile: Profile, language: str = "en") -> Outline:
+def outline(
+    model: ModelIdentity, profile: Profile, languages: Sequence[str] = ("en",), modalities: Sequence[str] = ("DX",)
+) -> Outline:
     """Return what stands in the reports of a model, whatever their outcome.
 
     Parameters
     ----------
     model
         Its classes with their codes are part of the tree.
-    profile, language
-        As a peer chooses them.
+    profile, languages
+        As peers choose them.
+    modalities
+        Of the images that it reads.
     """
-    reports = [_built(content) for content in samples(model, profile, language)]
+    reports = [
+        _built(content, modalities[0]) for language in languages for content in samples(model, profile, language)
+    ]
+    reports.extend(_built(next(samples(model, profile, languages[0])), modality) for modality in modalities[1:])
     tops = {element.tag: _row(element.tag, element.VR) for report in reports for element in report}
     used = {str(one.value) for report in reports for one in elements(report) if one.keyword == "CodingSchemeDesignator"}
     return Outline(
@@ -75,10 +84,10 @@ def outline(model: ModelIdentity, profile: Profile, language: str = "en") -> Out
     )
 
 
-def _built(content: ReportContent) -> Dataset:
+def _built(content: ReportContent, modality: str) -> Dataset:
     inputs = tuple(reading.sop_instance_uid for reading in content.readings)
     identity = report_identity(content.study_instance_uid, content.model, inputs, content.profile.sop_classes[0])
-    encoded = build_report(content, identity, sample_headers(content))
+    encoded = build_report(content, identity, sample_headers(content, modality))
     return read_dataset(io.BytesIO(encoded), is_implicit_VR=True, is_little_endian=True)
 
 
@@ -87,8 +96,9 @@ def _row(tag: int, vr: str) -> ElementRow:
 
 
 def _copied() -> Iterator[ElementRow]:
-    keywords = (keyword for kind in MODULES for keyword in (*kind.plain, *kind.sequences))
-    tags = sorted(tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None)
+    keywords = [keyword for kind in MODULES for keyword in (*kind.plain, *kind.sequences)]
+    known = (tag_for_keyword(keyword) for keyword in (*keywords, *_ALSO_COPIED))
+    tags = sorted(tag for tag in known if tag is not None)
     yield from (_row(tag, dictionary_VR(tag)) for tag in tags)
 
 

@@ -46,6 +46,9 @@ def samples(model: ModelIdentity, profile: Profile, language: str) -> Iterator[R
     yield replace(first, outcome=Outcome.NEGATIVE, readings=(negative,), predecessors=(earlier,), synthetic=True)
     several = tuple(_read(model, number) for number in range(len(_IMAGES)))
     yield replace(first, readings=several, findings=tuple(map(_of_study, model.classes)), unread=1)
+    absent = tuple(replace(_of_study(one), score=0.0, present=False, reached=0, key_images=()) for one in model.classes)
+    both = tuple(replace(reading, findings=low) for reading in several)
+    yield replace(first, outcome=Outcome.NEGATIVE, readings=both, findings=absent)
     framed = replace(several[0], frames=(FrameReading(1, True, several[0].findings, several[0].anomaly),))
     yield replace(first, readings=(framed,))
     for cause in Cause:
@@ -53,9 +56,9 @@ def samples(model: ModelIdentity, profile: Profile, language: str) -> Iterator[R
         yield replace(first, outcome=Outcome.NOT_ASSESSED, readings=(refused,))
 
 
-def sample_headers(content: ReportContent) -> list[InstanceHeader]:
-    """Return the headers of the images that a sample is about."""
-    return [_header(reading.sop_instance_uid) for reading in content.readings]
+def sample_headers(content: ReportContent, modality: str = "DX") -> list[InstanceHeader]:
+    """Return the headers of the images that a sample is about, of a patient of whom all is known."""
+    return [_header(reading.sop_instance_uid, modality) for reading in content.readings]
 
 
 def _read(model: ModelIdentity, number: int) -> Reading:
@@ -74,7 +77,7 @@ def _reason(cause: Cause) -> Code | None:
     return Code("128619", "DCM", "Outside operational limits of the device") if cause in limits else None
 
 
-def _header(uid: SOPInstanceUID) -> InstanceHeader:
+def _header(uid: SOPInstanceUID, modality: str) -> InstanceHeader:
     return InstanceHeader(
         _DIGITAL_RADIOGRAPHY,
         uid,
@@ -82,7 +85,16 @@ def _header(uid: SOPInstanceUID) -> InstanceHeader:
         _SERIES,
         "1.2.840.10008.1.2.1",
         patient_id="SAMPLE",
-        modality="DX",
+        issuer_of_patient_id="SITE",
+        patient_name="Sample=\u6a23\u672c",
+        patient_birth_date="20200101",
+        patient_sex="O",
+        patient_age="006Y",
+        accession_number="1",
+        study_date="20260101",
+        study_time="120000",
+        study_description="Sample",
+        modality=modality,
         rows=100,
         columns=100,
         has_pixels=True,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.dicom.report_choice import MOST_DETAILED, number_of_parts, refused_shown
-from node.dicom.report_lines import research_lines, told_apart, verdict_of
+from node.dicom.report_lines import research_lines, threshold_of, told_apart, verdict_of
 from node.dicom.source import Source
 from node.domain.finding import FrameReading, KeyImage, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SOPInstanceUID
@@ -140,7 +140,9 @@ def _study_lines(words: Words, finding: StudyFinding, names: Mapping[SOPInstance
     said = {"finding": name, "verdict": verdict}
     if finding.score is None:
         counts = {"reached": finding.reached, "assessed": finding.assessed}
-        yield from map(SummaryLine, words.lines("study_any", **said, **counts, threshold=f"{finding.threshold:.2f}"))
+        yield from map(
+            SummaryLine, words.lines("study_any", **said, **counts, threshold=threshold_of(finding.threshold))
+        )
     else:
         score, limit = told_apart(finding.score, finding.threshold)
         yield from map(SummaryLine, words.lines("study_score", **said, score=score, threshold=limit))

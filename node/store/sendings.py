@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from node.store.database import Transaction
 from node.store.tables import Instance, InstanceKind, Study
 
-_LATEST_STUDIES = 1000
+_LATEST = 200  # studies of each sender
 
 
 def times_of_studies(tx: Transaction, now: datetime, within: timedelta) -> Mapping[str, list[datetime]]:
@@ -24,20 +24,16 @@ def times_of_studies(tx: Transaction, now: datetime, within: timedelta) -> Mappi
         How far back it looks.
     """
     began = (
-        select(Study.study_instance_uid, Study.first_received_at)
-        .where(Study.first_received_at >= now - within)
-        .order_by(Study.first_received_at.desc())
-        .limit(_LATEST_STUDIES)
+        select(func.min(Instance.calling_ae_title).label("sender"), Study.first_received_at.label("at"))
+        .join(Study, Study.study_instance_uid == Instance.study_instance_uid)
+        .where(Instance.kind == InstanceKind.IMAGE, Study.first_received_at >= now - within)
+        .group_by(Study.study_instance_uid, Study.first_received_at)
         .subquery()
     )
-    rows = tx.execute(
-        select(func.min(Instance.calling_ae_title), began.c.first_received_at)
-        .join(began, began.c.study_instance_uid == Instance.study_instance_uid)
-        .where(Instance.kind == InstanceKind.IMAGE)
-        .group_by(began.c.study_instance_uid, began.c.first_received_at)
-        .order_by(began.c.first_received_at)
-    )
+    place = func.row_number().over(partition_by=began.c.sender, order_by=began.c.at.desc()).label("place")
+    placed = select(began.c.sender, began.c.at, place).subquery()
+    latest = select(placed.c.sender, placed.c.at).where(placed.c.place <= _LATEST).order_by(placed.c.at)
     found: dict[str, list[datetime]] = {}
-    for sender, at in rows:
+    for sender, at in tx.execute(latest):
         found.setdefault(sender, []).append(at)
     return found

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_frames
+from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause, Fingerprint, Reading
 from node.domain.heat_map import with_grids_to_draw
@@ -50,6 +50,10 @@ _THREADS = 1
 
 _TOGETHER = 8
 """Frames in one call of a network, at most. On a CPU more at once is no faster, and what is ready need not wait."""
+
+_SMALLEST_SIDE, _LONGEST = 16, 10
+"""Rows and columns that an image has at least, and how many times longer one side may be than the other: a line that is
+stretched to a square can look like anything, also to an admission that has never seen one."""
 
 _SWITCH_S = 0.0005  # a thread that computes in Python lets go of the interpreter for the networks so soon
 
@@ -177,13 +181,27 @@ def _prepared(image: StoredImage, prepare: _Prepare) -> Prepared:
     try:
         # one frame is decoded at a time and made small, so that memory hardly grows with their number
         frames = read_frames(image.path, allowed)
-        return Prepared(uid, tuple(prepare(one.values[0], one.window, inverted=one.inverted) for one in frames))
+        return Prepared(uid, tuple(_seen(one, prepare) for one in frames))
+    except _NoPictureError as error:
+        refused = Admission(False, OUTSIDE_LIMITS, f"The image has {error} pixels, which show too little.")
+        return Prepared(uid, (), Reading(uid, replace(refused, cause=Cause.OUTSIDE_LIMITS)))
     except TooManyFrames as error:
         reads = "single images" if allowed == 1 else f"images of up to {allowed} frames"
         sentence = f"The image has {error.frames} frames; the model reads {reads}."
         return Prepared(uid, (), not_read(uid, sentence, Cause.TOO_MANY_FRAMES))
     except PixelsUnreadable as error:
         return Prepared(uid, (), not_read(uid, f"The pixels cannot be decoded: {error}.", Cause.UNDECODABLE))
+
+
+class _NoPictureError(Exception):
+    """An image of so few rows or columns that whatever a network makes of it is made up."""
+
+
+def _seen(frame: PixelValues, prepare: _Prepare) -> "Seen":
+    rows, columns = frame.values[0].shape
+    if min(rows, columns) < _SMALLEST_SIDE or max(rows, columns) > _LONGEST * min(rows, columns):
+        raise _NoPictureError(f"{rows} x {columns}")
+    return prepare(frame.values[0], frame.window, inverted=frame.inverted)
 
 
 def _read(reader: "Reader", images: Sequence[Prepared], *, heat: bool) -> list[Reading]:

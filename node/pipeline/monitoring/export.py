@@ -108,9 +108,9 @@ def _rows(
 def _of_exam(exam: Exam, salt: bytes) -> dict[str, Any]:
     header, age = exam.header, age_of(exam.header)
     return {
-        "exam": pseudonym(salt, "exam", exam.study_instance_uid)[:16],
-        "patient": pseudonym(salt, "patient", header.issuer_of_patient_id, header.patient_id)[:16],
-        "sender": pseudonym(salt, "sender", exam.sender)[:16],
+        "exam": pseudonym(salt, "exported exam", exam.study_instance_uid)[:16],
+        "patient": pseudonym(salt, "exported patient", header.issuer_of_patient_id, header.patient_id)[:16],
+        "sender": pseudonym(salt, "exported sender", exam.sender)[:16],
         "month": f"{exam.received_at:%Y-%m}",
         "modality": header.modality,
         "body_part": header.body_part_examined,

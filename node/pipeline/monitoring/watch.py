@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from node.config import MonitorSettings
 from node.pipeline.monitoring import alarms
 from node.pipeline.monitoring.figures import (
+    Budget,
     Compare,
     Watched,
     budget_of,
@@ -54,16 +55,21 @@ class Watch:
         self, database: Database, settings: MonitorSettings, clock: Callable[[], datetime], compare: Compare
     ) -> None:
         self._database, self._settings, self._clock, self._compare = database, settings, clock, compare
+        self._budgets: dict[tuple[str, str], Budget] = {}
 
-    def look(self) -> None:
-        """Look at every model that runs, and at the senders."""
-        for row in self._database.read(registry.all):
-            if row.mode is not Mode.OFF:
-                self.look_at(row)
-        self._database.write(self._hear_senders)
+    def look(self, *, at_all: bool = True) -> None:
+        """Look at every model that runs; at senders and budgets, for which all labels are read, where that is asked."""
+        if at_all:
+            self._budgets.clear()
+        rows = [row for row in self._database.read(registry.all) if row.mode is not Mode.OFF]
+        for row in rows:
+            self.look_at(row)
+        self._database.write(lambda tx: self._end_others(tx, {(row.name, row.version) for row in rows}))
+        if at_all:
+            self._database.write(self._hear_senders)
 
     def look_at(self, row: Registration) -> Watched:
-        """Look at one model, settle its alarms, and return what was found."""
+        """Look at one model, settle its alarms, and return what was found; a budget that is known already stands."""
         watched = self.watched(row)
         self._database.write(lambda tx: self._settle(tx, row, watched))
         return watched
@@ -75,13 +81,19 @@ class Watch:
         if reference is None and len(seen) >= settings.reference_images:
             reference = Range(seen[0].id, seen[-1].id, self._clock(), _FIRST_IMAGES)
             self._database.write(lambda tx: _refer(tx, row, reference))
-        budget = self._database.read(lambda tx: budget_of(tx, row.name, row.version))
+        budget = self._budget(row)
         if reference is None:
             return Watched(row.name, row.version, None, settings.reference_images - len(seen), (), budget)
         known = reference
         groups = self._database.read(lambda tx: windows_of(tx, row.name, row.version, known, settings))
         windows = compared(seen, groups, settings, self._compare)
         return Watched(row.name, row.version, reference, 0, windows, budget)
+
+    def _budget(self, row: Registration) -> Budget:
+        about = row.name, row.version
+        if about not in self._budgets:
+            self._budgets[about] = self._database.read(lambda tx: budget_of(tx, *about))
+        return self._budgets[about]
 
     def _settle(self, tx: Transaction, row: Registration, watched: Watched) -> None:
         now, found = self._clock(), list(alarms.of(watched, self._settings))
@@ -97,12 +109,20 @@ class Watch:
     def _stops(self, tx: Transaction, alarm: Alarm, now: datetime) -> bool:
         """Move the model to shadow where the operator has declared so, and return whether that was done."""
         row = registry.get(tx, alarm.model)
-        if row is None or row.mode is not Mode.ACTIVE or alarm.kind.value not in self._settings.stop_on:
+        if row is None or (row.version, row.mode) != (alarm.version, Mode.ACTIVE):
+            return False
+        if alarm.kind.value not in self._settings.stop_on:
             return False
         registry.set_mode(tx, alarm.model, Mode.SHADOW)
         said = {"before": Mode.ACTIVE.value, "after": Mode.SHADOW.value, "reason": alarm.said}
         audit.add(tx, now, "model mode changed", model=alarm.model, version=alarm.version, **said)
         return True
+
+    def _end_others(self, tx: Transaction, watched: set[tuple[str, str]]) -> None:
+        """Let the alarms of versions that nobody looks at any more stand no longer."""
+        for alarm in monitoring.open_alarms(tx):
+            if alarm.model and (alarm.model, alarm.version) not in watched:
+                monitoring.clear_alarm(tx, alarm.id, self._clock())
 
     def _hear_senders(self, tx: Transaction) -> None:
         now = self._clock()
@@ -147,10 +167,12 @@ class Turns:
         return numbers
 
     def handle(self, numbers: dict[tuple[str, str], int]) -> None:
-        """Look."""
-        self._watch.look()
-        self._known = numbers
-        self._due, self._latest = self._clock() + _SOON, self._clock() + _EVERY
+        """Look; at all of it every ten minutes."""
+        at_all = self._clock() >= self._latest
+        self._watch.look(at_all=at_all)
+        self._known, self._due = numbers, self._clock() + _SOON
+        if at_all:
+            self._latest = self._clock() + _EVERY
 
     def fail(self, _numbers: dict[tuple[str, str], int], _error: Exception) -> None:
         """Try again later; the loop has logged it."""

@@ -237,7 +237,7 @@ def test_a_registry_gets_a_row_for_each_exam_and_no_identity(site: Callable[...,
     assert (said["month"], said["minutes_to_result"]) == ("2026-05", "2.0")
     salt = here.house.database.read(splits.salt_of)
     assert salt is not None
-    assert said["patient"] == pseudonym(salt, "patient", "", "P1")[:16]
+    assert said["patient"] == pseudonym(salt, "exported patient", "", "P1")[:16]
     export.write(rows, tmp_path / "exams.json")
     for text in ((tmp_path / "exams.csv").read_text(), (tmp_path / "exams.json").read_text()):
         assert not [word for word in ("Doe", "P1,", '"P1"', "1.2.1", "MODALITY", "2026-05-01") if word in text]
@@ -258,3 +258,31 @@ def test_what_is_old_is_forgotten_and_the_reference_is_not(
     here.watch.look_at(here.model)
     kept = here.house.database.read(lambda tx: monitoring.latest(tx, "starter", here.model.version, 0, 1000))
     assert len(kept) == 65
+
+
+def test_an_old_versions_alarm_ends_with_it_and_stops_no_newer_one(site: Callable[..., _Site]) -> None:
+    """What nobody looks at any more does not stand in `check` for ever."""
+    here = site(stop_on=["drift"])
+    here.add(60)
+    here.watch.look_at(here.model)
+    here.add(20, shift=4.0)
+    old = here.model
+    here.house.database.write(lambda tx: registry.set_version(tx, "starter", "9"))
+    here.watch.look_at(old)
+    assert (here.model.mode, here.alarms()) == (Mode.ACTIVE, [("drift", "MODALITY")])
+    here.watch.look()
+    assert here.alarms() == []
+
+
+def test_one_half_of_a_window_that_lies_apart_is_chance(site: Callable[..., _Site]) -> None:
+    """Both halves must: a few odd images on one day are no drift."""
+    here = site()
+    here.add(60)
+    here.watch.look_at(here.model)
+    here.add(10)
+    here.add(10, shift=4.0)
+    here.watch.look()
+    assert here.alarms() == []
+    here.add(10, shift=4.0)
+    here.watch.look()
+    assert here.alarms() == [("drift", "MODALITY")]

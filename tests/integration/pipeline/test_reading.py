@@ -75,6 +75,18 @@ def test_what_cannot_be_decoded_or_has_many_frames_is_not_read(name: str, senten
     assert reading.admission.cause is cause
 
 
+@pytest.mark.parametrize("shape", [(1, 96), (96, 15), (400, 30)], ids=["a line", "a strip", "thirteen times as long"])
+def test_an_image_that_shows_too_little_is_refused_before_any_network_sees_it(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    """A line that is stretched to a square can look like anything."""
+    pixels = np.tile(np.linspace(0, 255, shape[1]).astype(np.uint8), (shape[0], 1))
+    reading = read_file(_written(tmp_path, pixels), UID, STARTER)
+    assert not reading.admission.admitted
+    assert (reading.admission.reason, reading.admission.cause) == (OUTSIDE_LIMITS, Cause.OUTSIDE_LIMITS)
+    assert f"{shape[0]} x {shape[1]} pixels" in reading.admission.sentence
+
+
 def test_a_model_without_an_admission_score_reads_by_the_rule_alone(tmp_path: Path) -> None:
     """And says so; it places nothing among normals that it does not know."""
     bundle = Path(shutil.copytree(STARTER, tmp_path / "bare"))

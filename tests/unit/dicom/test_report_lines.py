@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from node.dicom.report_lines import threshold_of, told_apart
 from node.dicom.report_summary import summary as summary_of
 from node.domain.aggregate import aggregated, in_one, outcome_of
 from node.domain.finding import Admission, Code, Finding, FrameReading, Reading
@@ -108,3 +109,23 @@ def test_of_many_images_the_summary_says_that_the_report_goes_into_a_few() -> No
         "Of 300 images and frames, a few are detailed.",
         "Detailed: the highest of each class.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "shown"),
+    [
+        (0.998, 0.5, ("0.998", "0.500")),
+        (1.0, 0.5, ("1.00", "0.50")),
+        (0.001, 0.0008, ("0.0010", "0.0008")),
+        (0.5, 0.5, ("0.50", "0.50")),
+        (0.4999, 0.5, ("0.4999", "0.5000")),
+    ],
+)
+def test_numbers_never_say_more_than_is_known(score: float, threshold: float, shown: tuple[str, str]) -> None:
+    """Nothing is rounded up to certainty, and what lies apart does not look the same."""
+    assert told_apart(score, threshold) == shown
+
+
+def test_a_small_threshold_is_not_shown_as_none() -> None:
+    """Two digits where these say something."""
+    assert [threshold_of(one) for one in (0.5, 0.26, 0.004)] == ["0.50", "0.26", "0.004"]

@@ -15,6 +15,7 @@ from node.domain.patient import IDENTITY_KEYS
 from node.domain.profile import PROFILES, Profile
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import ModelIdentity
+from node.domain.words import ENGLISH
 from node.network import presentation
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.presentation import syntax_name
@@ -149,9 +150,10 @@ def facts_of(settings: Settings) -> Facts:
 
 def _model(settings: Settings, model: ModelSettings) -> Model:
     identity = identity_of(model.name, opened(model.bundle, model.public_key))
-    receiver = next((peer for peer in settings.peers if "report" in peer.gets), None)
-    profile = PROFILES[receiver.profile if receiver else "default"]
-    return Model(identity, model, outline(identity, profile, receiver.language if receiver else "en"))
+    receivers = [peer for peer in settings.peers if "report" in peer.gets]
+    profile = PROFILES[receivers[0].profile if receivers else "default"]
+    languages = tuple(dict.fromkeys(peer.language for peer in receivers)) or (ENGLISH,)
+    return Model(identity, model, outline(identity, profile, languages, model.modalities))
 
 
 def _registered(uid: str) -> Registered:
