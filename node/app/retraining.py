@@ -3,13 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from node.app.parts import Parts
+from node.domain.errors import OperatorError
 from node.pipeline.learning.retrain import Retrainer, Site
 from node.pipeline.learning.schedule import DailyCollection, Fires
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
+from node.telemetry import logger
 
 if TYPE_CHECKING:
     from node.runtime import schedule
+
+_log = logger("app.retraining")
 
 
 class Retraining:
@@ -19,11 +23,6 @@ class Retraining:
     ----------
     parts
         What the node is joined from.
-
-    Raises
-    ------
-    OperatorError
-        Where the configured schedule means nothing.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -43,7 +42,10 @@ class Retraining:
             from node.runtime.schedule import Schedule  # noqa: PLC0415 - only a node with a schedule loads a scheduler
 
             fires, daily = Fires(site, lambda: parts.wake_only(("schedule",))), DailyCollection(site, child)
-            self._schedule = Schedule(retrain.schedule, fires.fire)
+            try:
+                self._schedule = Schedule(retrain.schedule, fires.fire)
+            except OperatorError as error:  # images are received all the same
+                _log.error("nothing is trained by itself", schedule=retrain.schedule, reason=str(error))
             self.loops += [
                 WorkLoop("schedule", fires.claim, fires.handle, fires.fail, fires.next_due, clock),
                 WorkLoop("collect", daily.claim, daily.handle, daily.fail, daily.next_due, clock),

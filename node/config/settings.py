@@ -9,6 +9,7 @@ from node.config.gate import GateSettings
 from node.config.label_terms import ClassName, Phrases, PlainStatement, SchemeAndValue, TitleCode, known_timezone
 from node.config.monitor import MonitorSettings
 from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
+from node.domain.cron import named_weekdays
 from node.domain.profile import PROFILES
 from node.domain.words import ENGLISH
 
@@ -27,8 +28,8 @@ def _youngest_first(value: tuple[float, float]) -> tuple[float, float]:
 
 
 def _five_fields(value: str) -> str:
-    if value and len(value.split()) != 5:
-        raise ValueError('a schedule has the five fields of cron, such as "0 2 * * *", or is empty: then it is off')
+    if value:
+        named_weekdays(value)
     return value
 
 

@@ -11,6 +11,7 @@ from apscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from node.domain.cron import named_weekdays
 from node.domain.errors import OperatorError
 
 LATE_S = 3600
@@ -53,7 +54,7 @@ class Schedule:
 
 
 def trigger_of(cron: str) -> CronTrigger:
-    """Return what five fields of cron mean.
+    """Return what five fields of cron mean, with 0 and 7 for Sunday as in crontab.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def trigger_of(cron: str) -> CronTrigger:
         Where they mean nothing.
     """
     try:
-        return CronTrigger.from_crontab(cron)
+        return CronTrigger.from_crontab(named_weekdays(cron))
     except ValueError as error:
         raise OperatorError(f"the schedule {cron!r} means nothing: {error}", exit_code=2) from error
 
