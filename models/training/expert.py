@@ -28,9 +28,8 @@ from models.training.fitting import Batches, Log, Tell, fit
 from models.training.objectives import AUGMENTATIONS, balanced_loss
 from models.training.recipe import ClassifierRecipe
 
-SHARPNESS = 1.0
-"""How decided the choice between the two is: what its logit is multiplied by. With 2 the first hospital of
-chest_kermany lost 0.004 more of its AUC, and the second gained 0.005."""
+SHARPNESS = 2.0
+"""How decided the choice between the two is: what its logit is multiplied by, once the border was taken from it."""
 
 
 def champion_network(network: str, size: int, members: Sequence[Mapping[str, NDArray[Any]]]) -> keras.Model:
@@ -53,10 +52,15 @@ class Shown:
     draws: Draws  #: how often each is shown, and what it weighs
 
 
-def fitted_expert(shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell) -> tuple[keras.Model, Log]:
-    """Return a network with two outputs: logits of the class, and of being the site's."""
+def fitted_expert(
+    shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell, begins: Mapping[str, NDArray[Any]]
+) -> tuple[keras.Model, Log]:
+    """Return a network with two outputs: logits of the class, and of being the site's.
+
+    It begins with the weights of a classifier of one class.
+    """
     keras.utils.set_random_seed(seed)
-    model, change, images = classifier(plan.network, plan.size, 2), AUGMENTATIONS[plan.augmentation], shown.images
+    model, change, images = _begun(plan, begins), AUGMENTATIONS[plan.augmentation], shown.images
     targets = np.stack([shown.labels, shown.of_site], axis=1).astype(np.float32)
 
     def example(number: int, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -71,24 +75,38 @@ def fitted_expert(shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf,
     return model, fit(model, Batches(len(images), example, plan.batch, seed, shown.draws), loss, plan, shelf, tell)
 
 
-def beside(champion: keras.Model, expert: keras.Model, shift: float, scale: float = 1.0) -> keras.Model:
+def _begun(plan: ClassifierRecipe, begins: Mapping[str, NDArray[Any]]) -> keras.Model:
+    """Return a network with two outputs, all of it but the second output as in a classifier of one class."""
+    model, known = classifier(plan.network, plan.size, 2), classifier(plan.network, plan.size, 1)
+    assign(known, dict(begins))
+    weights, (kernel, bias) = known.get_weights(), model.layers[-1].get_weights()
+    head = np.concatenate([weights[-2], kernel[:, 1:]], axis=1), np.concatenate([weights[-1], bias[1:]])
+    model.set_weights([*weights[:-2], *head])
+    return model
+
+
+def beside(
+    champion: keras.Model, experts: Sequence[keras.Model], shift: float, scale: float = 1.0, border: float = 0.0
+) -> keras.Model:
     """Return the network that answers with the champion's word or the expert's, as the expert says whose image it is.
 
     Parameters
     ----------
     champion
         With the outputs logits and map, of one class.
-    expert
-        As `fitted_expert` returns it; its input is the champion's, or a whole fraction of it.
+    experts
+        As `fitted_expert` returns each; their mean answers. Their input is the champion's, or a whole fraction of it.
     shift, scale
-        What is added to the expert's logits, once they were multiplied by the other.
+        What is added to the experts' logits, once they were multiplied by the other.
+    border
+        The logit of being the site's from which the experts count for more than the champion.
     """
     image = keras.Input(champion.input_shape[1:], name="image")
-    factor = champion.input_shape[1] // expert.input_shape[1]
+    factor = champion.input_shape[1] // experts[0].input_shape[1]
     small = layers.AveragePooling2D(factor, name="smaller")(image) if factor > 1 else image
-    said = with_map(expert)
+    said = averaged([with_map(one) for one in experts])
     base, own = champion(image), keras.Model(said.input, said.output, name="expert")(small)
-    share = keras.ops.sigmoid(SHARPNESS * own[LOGITS][:, 1:])
+    share = keras.ops.sigmoid(SHARPNESS * (own[LOGITS][:, 1:] - border))
     logits = share * (scale * own[LOGITS][:, :1] + shift) + (1.0 - share) * base[LOGITS]
     size = base[MAP].shape[1] // own[MAP].shape[1]
     place = layers.UpSampling2D(size, name="as_fine")(own[MAP][..., :1]) if size > 1 else own[MAP][..., :1]

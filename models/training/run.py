@@ -262,7 +262,7 @@ def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[s
     seeds = members_of(plan, seed) + further_seeds_of(plan, seed)
     known: dict[str, tuple[Schedule | None, int]] = {
         **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds if plan.expert is None},
-        "expert": (plan.expert, everything),
+        **dict.fromkeys(("expert", "expert-2", "expert-3"), (plan.expert, everything)),
         "baseline": (plan.baseline, everything),
         "plain_autoencoder": (plan.plain_autoencoder, normal),
         "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),

@@ -15,7 +15,7 @@ from models.inference.litert import LiteRT
 from models.networks.catalogue import classifier
 from models.training.continued import weights_of
 from models.training.expert import beside, champion_network
-from models.training.expert_stage import smaller, strangers
+from models.training.expert_stage import strangers
 from models.training.export import exported
 from models.training.recipe import RecipeError, read_recipe
 
@@ -38,15 +38,15 @@ def test_an_image_that_is_not_the_sites_gets_the_champions_answer_and_map(tiny_b
     images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
     alone = champion(images, training=False)
 
-    others = beside(champion, _expert(-40.0), shift=3.0)(images, training=False)
-    own = beside(champion, _expert(40.0), shift=3.0)(images, training=False)
+    others = beside(champion, [_expert(-40.0)], shift=3.0)(images, training=False)
+    own = beside(champion, [_expert(40.0)], shift=3.0)(images, training=False)
 
     for name in (LOGITS, MAP):
         assert np.allclose(others[name], alone[name], atol=1e-5)
-    expert = _expert(40.0)(smaller(images, 16), training=False)
+    expert = _expert(40.0)(images.reshape(3, 16, 2, 16, 2, 1).mean((2, 4)), training=False)
     assert np.allclose(own[LOGITS], np.asarray(expert)[:, :1] + 3.0, atol=1e-4)
     assert np.allclose(np.asarray(own[MAP]).mean((1, 2)), own[LOGITS], atol=1e-4)
-    both = beside(champion, _expert(0.3), shift=3.0)
+    both = beside(champion, [_expert(0.3), _expert(0.4)], shift=3.0, scale=0.5, border=0.2)
     served = LiteRT(exported(both))(images)
     assert np.allclose(served[LOGITS], both(images, training=False)[LOGITS], atol=2e-2)
 
