@@ -109,6 +109,12 @@ def labels(site: Site, first: Sequence[Study], second: Sequence[Study]) -> Found
     }
 
 
+def again(site: Site) -> str:
+    """Ask for one more training, and return when, as ISO 8601."""
+    site.do("retrain", "--now")
+    return datetime.now(UTC).isoformat()
+
+
 def training(site: Site, answered: str) -> Found:
     """Wait for the scheduled training and its verdict."""
     site.wait(lambda: _newest(site).get("settled_at"), _TRAINING_S, "a verdict")

@@ -77,6 +77,12 @@ class Story:
             print(f"{name}: {json.dumps(self.found[name])[:400]}", flush=True)
         return self.found[name]
 
+    def forget(self, *names: str) -> None:
+        """Let steps be done again; what they found stays, as that of earlier ones."""
+        for name in names:
+            if name in self.found:
+                self.found.setdefault("earlier", {}).setdefault(name, []).append(self.found.pop(name))
+
 
 def _loop(story: Story, asked: argparse.Namespace, folder: Path) -> None:
     """Do the loop, each step once."""
@@ -92,6 +98,9 @@ def _loop(story: Story, asked: argparse.Namespace, folder: Path) -> None:
         kept = data_folder(asked.data / FIRST.data, FIRST.split, held_out, folder / "locked")
         story.step("locked", partial(steps.locked, here, kept, FIRST.split))
         answered = story.step("labels", partial(steps.labels, here, known, second))["answered"]
+        if asked.again:
+            story.forget("training", "promotion", "tests")
+            answered = steps.again(here)
         verdict = story.step("training", partial(steps.training, here, answered))
         _afterwards(story, asked, here, verdict)
 
@@ -115,6 +124,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", default="beside", help="[retrain] start")
     parser.add_argument("--seed", type=int, default=1, help="of the order in which patients come")
     parser.add_argument("--challengers", type=int, nargs=2, metavar=("FIRST", "LAST"), help="seeds of the rounds")
+    parser.add_argument("--again", action="store_true", help="train once more, from the same labels, by hand")
     parser.add_argument("--only-challengers", action="store_true")
     parser.add_argument("--write", action="store_true", help=f"write {DOC}")
     return parser.parse_args()
