@@ -9,7 +9,7 @@ from node.domain.finding import StudyFinding
 from node.store.codec import study_findings_from_json
 from node.store.database import Transaction
 from node.store.statement import Lookup
-from node.store.tables import Analysis, Rendition
+from node.store.tables import Analysis, DeliveryKind, Rendition
 from node.store.version_tables import ModelVersion
 
 
@@ -39,8 +39,9 @@ def said_under(tx: Transaction, study_uids: Collection[str], tracking_uids: Coll
     """
     if not tracking_uids:
         return frozenset()
-    of_studies = select(Rendition.dataset).join(Analysis, Analysis.id == Rendition.analysis_id)
-    reports: Sequence[bytes] = tx.scalars(of_studies.where(Analysis.study_instance_uid.in_(study_uids))).all()
+    of_studies = Analysis.study_instance_uid.in_(study_uids), Rendition.kind == DeliveryKind.REPORT
+    made = select(Rendition.dataset).join(Analysis, Analysis.id == Rendition.analysis_id)
+    reports: Sequence[bytes] = tx.scalars(made.where(*of_studies)).all()
     return frozenset(uid for uid in tracking_uids if any(uid.encode() in report for report in reports))
 
 
