@@ -122,9 +122,24 @@ def _analysis(analysis: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
     )
     whose = "" if analysis["is_current_patient"] else ", which is not whose study this is now"
     yield f"    names Patient ID {analysis['patient_id'] or '(none)'}{whose}"
-    before = (one for one in study["analyses"] if one["id"] == analysis["predecessor_id"])
-    yield from (f"    takes the place of {', '.join(one['sop_instance_uids'])}" for one in before)
+    if before := _replaced(analysis, study):
+        yield f"    takes the place of {', '.join(before)}"
     yield from (_of_study(finding) for finding in analysis["findings"] if finding["assessed"] > 1)
+
+
+def _replaced(analysis: dict[str, Any], study: dict[str, Any]) -> list[str]:
+    """Return the reports of the newest result before this one of which any left."""
+    earlier = {one["id"]: one["predecessor_id"] for one in study["analyses"]}
+    number, left = analysis["predecessor_id"], list[str]()
+    while number is not None and not left:
+        left, number = _left(number, study["deliveries_made"]), earlier.get(number)
+    return left
+
+
+def _left(analysis_id: int, deliveries: list[dict[str, Any]]) -> list[str]:
+    reports = (one for one in deliveries if one["analysis_id"] == analysis_id and one["kind"] == "report")
+    left = (one for one in reports if one["state"] == "done" or one["offered_at"])
+    return list(dict.fromkeys(one["sop_instance_uid"] for one in left))
 
 
 def _of_study(finding: dict[str, Any]) -> str:

@@ -5,9 +5,12 @@ import pytest
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Rule
+from node.pipeline.operator import operate
+from node.pipeline.operator.explain import explain
 from node.store import registry
 from node.store.tables import Mode
 from tests.support.house import House, radiograph
+from tests.support.labelling import settings_of
 from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
 from tests.support.rejecting import note
 from tests.support.reports import coded_values, content_items
@@ -30,6 +33,11 @@ def _sent(house: House) -> None:
 
 def _states(line: Line) -> list[str]:
     return [delivery["state"] for delivery in line.deliveries()]
+
+
+def _replaced(house: House) -> list[str]:
+    lines = explain(operate.study(settings_of(house), "1.2.3", house.clock())).splitlines()
+    return [line.strip() for line in lines if "takes the place of" in line]
 
 
 def _second_positive(uid: SOPInstanceUID) -> Reading:
@@ -98,6 +106,7 @@ def test_a_report_names_what_its_peer_has_and_not_what_never_left(house: House) 
         _sent(house)
     first, _, third = line.reports()
     assert _named(third) == [first.SOPInstanceUID]
+    assert _replaced(house) == [f"takes the place of {first.SOPInstanceUID}"] * 2
 
 
 def test_a_report_whose_predecessor_was_cancelled_names_none(house: House) -> None:
@@ -107,6 +116,7 @@ def test_a_report_whose_predecessor_was_cancelled_names_none(house: House) -> No
         _receive(house, number)
         line.report()
     assert _named(line.reports()[1]) == []
+    assert _replaced(house) == []
 
 
 def test_a_report_to_a_real_peer_names_none_that_only_a_test_peer_has(house: House) -> None:
