@@ -82,6 +82,7 @@ def _aims_of_challengers(rows: Sequence[dict[str, Any]]) -> Iterator[Row]:
 def _chapters(story: Story) -> Iterator[str]:
     for name, chapter in (
         ("origin", _origin), ("drift", _drift), ("labels", _labels), ("training", _training), ("tests", _tests),
+        ("earlier", _earlier),
     ):  # fmt: skip
         if name in story:
             yield chapter(story)
@@ -158,6 +159,23 @@ def _tests(story: Story) -> str:
         "## Test splits, by which nothing was chosen\n\n" + "\n".join(lines) + "\n\nIntervals: 95 %, whole patients "
         "drawn, the same draws for both versions. Each look is a line of evaluations.csv."
     )
+
+
+def _earlier(story: Story) -> str:
+    """Return what came of trainings before the last one, from the same labels, such as of an earlier recipe."""
+    lines = ["## Trainings before it, from the same labels\n"]
+    for place, found in enumerate(story["earlier"].get("training", ())):
+        looks = story["earlier"].get("tests", [])
+        seen = looks[place] if place < len(looks) else {}
+        figures = [
+            f"{name}: AUC {both['challenger']['auc']:.3f}, difference {both['difference']:+.4f} [{both['lower']:+.4f}, "
+            f"{both['upper']:+.4f}]"
+            for name, both in seen.items()
+        ]
+        said = (found["version_row"] or {}).get("reason", found["reason"])
+        told = f"{found['verdict']} after {found['minutes']:.1f} min ({said})"
+        lines.append(f"- run {found['run']}, asked for by: {found['requested_by']}: {told}. {'; '.join(figures)}")
+    return "\n".join(lines)
 
 
 def _refused(rows: Sequence[dict[str, Any]]) -> list[str]:
