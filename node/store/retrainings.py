@@ -15,7 +15,7 @@ from sqlalchemy import func, select, true, update
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices, work
 from node.store.database import Transaction
-from node.store.learning_tables import LabelProblem, Retraining, TrainingUse
+from node.store.learning_tables import LabelProblem, LearningPatient, Retraining, TrainingUse
 from node.store.upsert import insert_into
 
 ATTEMPTS = 3
@@ -213,6 +213,20 @@ def images_of(tx: Transaction, patients: Collection[str]) -> dict[int, int]:
     """Return how many images of a patient each training knew, by its number; 0 where another began from it."""
     used = select(TrainingUse.retraining_id, func.max(TrainingUse.images)).where(TrainingUse.patient.in_(patients))
     return {number: count for number, count in tx.execute(used.group_by(TrainingUse.retraining_id))}  # noqa: C416
+
+
+def left_out_of(tx: Transaction, run: ClaimedRun) -> int:
+    """Return of how many patients nothing is used any more whose own images a training learned from or chose on."""
+    uses = (
+        select(func.count())
+        .select_from(TrainingUse)
+        .where(
+            TrainingUse.retraining_id == run.id,
+            TrainingUse.images > 0,
+            TrainingUse.patient.in_(select(LearningPatient.patient).where(LearningPatient.left_out != "")),
+        )
+    )
+    return tx.scalar(uses) or 0
 
 
 def inherits(tx: Transaction, run: ClaimedRun, version: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.domain.lifecycle import State
 from node.domain.split import Side
 from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.places import Places
@@ -56,7 +57,7 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
         patients = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names}
         studies = database.read(lambda tx: merges.studies_counted_as(tx, patient))
         _refuse_unknown(database, patient, patients, studies)
-        ended = database.write(lambda tx: _ended_runs(tx, patients, who, now))
+        ended, ending = database.write(lambda tx: _ended_runs(tx, patients, who, now))
         frozen = freeze_without(database, places, patients, FORGOTTEN, now)
         _remove_locked(database, places, patients, now)
         gone = database.write(lambda tx: forgetting.forget(tx, patients, studies, FORGOTTEN, now))
@@ -68,7 +69,7 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
         said = (
             f"{len(gone.images)} images and {gone.labels} labels are removed from what is kept for learning; new "
             f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
-        )
+        ) + "".join(f"; training {number} is being ended and registers no version" for number in ending)
         database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=len(gone.images)))
         return Forgotten(said, database.read(lambda tx: _versions(tx, patients)))
 
@@ -79,10 +80,11 @@ def _refuse_unknown(database: Database, patient: PatientName, patients: set[str]
         raise OperatorError(f"no study here is of the patient {patient}, and nothing is kept of one: look at --issuer")
 
 
-def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) -> list[int]:
-    """Ask for the end of trainings that have a patient's images in hand; return those that nobody has in hand."""
-    runs = {run.id: run for patient in patients for run in retrainings.trained_on(tx, patient)}
-    return [number for number in runs if retrainings.cancel(tx, number, who, now) is not None]
+def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) -> tuple[list[int], list[int]]:
+    """Ask for the end of trainings that know a patient's images; return those, and of them what is still in hand."""
+    numbers = sorted({run.id for patient in patients for run in retrainings.trained_on(tx, patient)})
+    states = {number: retrainings.cancel(tx, number, who, now) for number in numbers}
+    return numbers, [number for number, state in states.items() if state is State.RUNNING]
 
 
 def _remove_locked(database: Database, places: Places, patients: set[str], now: datetime) -> None:

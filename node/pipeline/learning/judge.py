@@ -71,6 +71,10 @@ class Judged:
     folder: Path  #: holds protocol.json, result.json and page.html
 
 
+Beside = Callable[[Transaction, Judged], None]
+"""Writes what is to be kept with a verdict."""
+
+
 def declare(database: Database, settings: Settings, model: str, run: str, now: datetime) -> Run:
     """Write down what a challenger of this run must reach, before it is trained; what was declared first stays."""
     from models.gate.protocol import Protocol  # noqa: PLC0415 - for learning alone
@@ -82,7 +86,13 @@ def declare(database: Database, settings: Settings, model: str, run: str, now: d
 
 
 def judge_challenger(
-    database: Database, settings: Settings, challenge: Challenge, clock: Clock, *, approval: bool = True
+    database: Database,
+    settings: Settings,
+    challenge: Challenge,
+    clock: Clock,
+    *,
+    approval: bool = True,
+    beside: Beside = lambda *_: None,
 ) -> Judged:
     """Judge a challenger against the version that serves, and put it where the verdict says.
 
@@ -97,6 +107,9 @@ def judge_challenger(
     approval
         Whether a person must approve what the gate passed; else it serves at once, unless that would silence an active
         model for want of a validation.
+    beside
+        Called in the transaction that settles: what it writes is kept with the verdict or not at all, and where it
+        raises nothing is.
 
     Raises
     ------
@@ -117,7 +130,7 @@ def judge_challenger(
     verdict = in_child(DEADLINE_S, verdict_of, dict(run.protocol), *asked)
     judged = _written_down(settings, challenge, run, verdict, clock())
     row = _version(challenge, manifest, verdict, judged)
-    how = _How(approval, _trusted(settings, row))
+    how = _How(approval, _trusted(settings, row), beside)
     settled = database.write(lambda tx: _settle(tx, settings, row, judged, how))
     _log.info("challenger judged", run=judged.run, model=row.model, outcome=row.outcome, state=settled.state.value)
     for one in verdict.progress:
@@ -190,6 +203,7 @@ class _How:
 
     approval: bool  #: whether a person must say so
     trusted: bool  #: whether its bundle may run here at all
+    beside: Beside = lambda *_: None
 
 
 def _trusted(settings: Settings, row: Version) -> bool:
@@ -216,7 +230,9 @@ def _settle(tx: Transaction, settings: Settings, row: Version, judged: _Written,
         state = VersionState.SERVING
     elif state is not VersionState.REFUSED and how.trusted and settings.gate.shadow:
         challengers.begin(tx, row)
-    return Judged(row.outcome, row.version, state, row.reason, judged.folder)
+    settled = Judged(row.outcome, row.version, state, row.reason, judged.folder)
+    how.beside(tx, settled)
+    return settled
 
 
 def _served(tx: Transaction, settings: Settings, row: Version, judged: _Written) -> bool:

@@ -92,9 +92,6 @@ class Retrainer:
             return
         finally:
             self._child.stop()
-        bundle = str(self._places.bundle(run.model, run.id).relative_to(self._places.data_dir))
-        done = (self._site.clock(), bundle, judged.version, judged.outcome)
-        self._site.database.write(lambda tx: retrainings.finish(tx, run, *done))
         self._sweep(run)
         _log.info("training done", run=run.id, model=run.model, outcome=judged.outcome)
 
@@ -155,7 +152,33 @@ class Retrainer:
         self._note(run, known, classes, trained)
         bundle = self._places.bundle(run.model, run.id)
         challenge = Challenge(run.model, bundle, name, {"site": built.digest}, built.images)
-        return judge_challenger(database, settings, challenge, clock, approval=settings.retrain.approval)
+        approval = settings.retrain.approval
+        return judge_challenger(
+            database, settings, challenge, clock, approval=approval, beside=lambda *said: self._finish(run, *said)
+        )
+
+    def _finish(self, run: ClaimedRun, tx: Transaction, judged: Judged) -> None:
+        """Settle the training with its verdict; judging takes long, and whose images it knew may have left meanwhile.
+
+        Raises
+        ------
+        WorkStopped
+            Where its end was asked for, or it is another worker's by now.
+        Permanent
+            Where it learned from a patient of whom nothing is used any more.
+        """
+        bundle = self._places.bundle(run.model, run.id)
+        done = (self._site.clock(), str(bundle.relative_to(self._places.data_dir)), judged.version, judged.outcome)
+        # the row first: an end that is asked for from now on waits for this transaction and finds the version
+        if not retrainings.finish(tx, run, *done):
+            raise WorkStopped("the training is another worker's by now")
+        left = retrainings.left_out_of(tx, run)
+        if left or retrainings.is_cancelled(tx, run):
+            shutil.rmtree(bundle, ignore_errors=True)
+        if retrainings.is_cancelled(tx, run):
+            raise WorkStopped("the end of the training was asked for while it was judged")
+        if left:
+            raise Permanent(f"it learned from {left} patients of whom nothing is used any more: ask for another")
 
     def _known(self, run: ClaimedRun, classes: tuple[str, ...], child: Child) -> Known:
         """Keep what is labelled, freeze the locked side, and return what there is to learn from.
