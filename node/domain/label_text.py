@@ -8,12 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from node.domain import label_words as words
+from node.domain.label_known import is_known
+from node.domain.label_script import TO_SIMPLIFIED
 
 DOUBTFUL = "the text is in doubt, of the past, or about change"
 AMBIGUOUS = "it is not plain whether the text negates the finding"
+UNKNOWN = "beside the finding stand words that are not known here: they may ask, dispute or tell of something else"
 CONTRADICTS = "the text says both that the finding is there and that it is not"
 
 
@@ -56,12 +58,12 @@ class Said:
 
 
 def normalised(text: str) -> str:
-    """Return a text as it is compared: NFKC, casefolded, spaces single, dashes and quotes plain."""
+    """Return a text as it is compared: NFKC, casefolded, spaces single, dashes and quotes plain, Chinese simplified."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
     return re.sub(r"[ \t\f\v]+", " ", folded).strip()
 
 
-_PLAIN = {ord(dash): "-" for dash in "‐‑‒–—―−﹣"} | {ord("’"): "'", ord("_"): " "}
+_PLAIN = {ord(dash): "-" for dash in "‐‑‒–—―−﹣"} | {ord("’"): "'", ord("_"): " "} | TO_SIMPLIFIED
 
 
 def said_of_classes(text: str, known: Vocabulary) -> list[Said]:
@@ -70,8 +72,10 @@ def said_of_classes(text: str, known: Vocabulary) -> list[Said]:
     for other in words.NOT_THE_FINDING:
         plain = re.sub(rf"{re.escape(normalised(other))}(?![a-z])", words.MENTION, plain)
     found = []
-    for name in sorted(known.classes):
-        mentions = set(_mentions(plain, _pattern(name, known.aliases.get(name, ()))))
+    patterns = {name: _pattern(name, known.aliases.get(name, ())) for name in sorted(known.classes)}
+    for name, pattern in patterns.items():
+        others = [other for other_name, other in patterns.items() if other_name != name]
+        mentions = set(_mentions(plain, pattern, others))
         if mentions:
             found.append(_together(name, mentions))
     return found
@@ -96,21 +100,31 @@ def _alone(alias: str) -> str:
     return before + spaced + (r"(?![a-z0-9])" if re.search(r"[a-z0-9]$", alias) else "")
 
 
-def _mentions(text: str, finding: re.Pattern[str]) -> Iterator[bool | str]:
+def _mentions(text: str, finding: re.Pattern[str], others: list[re.Pattern[str]]) -> Iterator[bool | str]:
     """Yield what each mention of a finding says: whether it is there, or why that is not plain."""
+    disputed = words.DISPUTED.search(text) is not None
     sentences = [words.COMMAS.split(part) for part in words.SENTENCE_ENDS.split(text) if part.strip()]
-    for clauses, following in pairwise([*sentences, [""]]):
+    for earlier, clauses, following in zip([[""], *sentences], sentences, [*sentences[1:], [""]], strict=False):
+        around = _without(",".join([*earlier, *clauses, *following]), [finding, *others])
         for number, clause in enumerate(clauses):
             answer = [*clauses[number + 1 :], *following][0]
             for match in finding.finditer(clause):
                 before, after = clause[: match.start()], clause[match.end() :]
-                yield AMBIGUOUS if _answers(answer) else _polarity(before, after, clauses[:number])
+                said = AMBIGUOUS if _answers(answer) else _polarity(before, after, clauses[:number])
+                yield DOUBTFUL if disputed else UNKNOWN if said is True and not is_known(around) else said
+
+
+def _without(text: str, findings: list[re.Pattern[str]]) -> str:
+    """Return a text with a mark for each finding; what is asked or answered right behind one was looked at."""
+    for number, finding in enumerate(findings):
+        text = re.sub(rf"(?:{finding.pattern}){r'[ ?]*' if number else ''}", words.MENTION, text)
+    return words.ANSWERED.sub(words.MENTION, text)
 
 
 def _answers(clause: str) -> bool:
     """Return whether a clause is a negation or a doubt and nothing else, as in "pneumonia, no"."""
     bare = clause.strip(" .")
-    for cue in (words.DOUBT, words.SURELY_EXCLUDED, words.OTHER_NEGATION):
+    for cue in (words.DOUBT, words.SURELY_EXCLUDED, words.OTHER_NEGATION, words.FILLERS):
         bare = cue.sub("", bare).strip(" .")
     return bool(clause.strip(" .")) and not bare
 
@@ -127,7 +141,7 @@ def _polarity(before: str, after: str, earlier: list[str]) -> bool | str:
     """
     excluded = sum(words.SURELY_EXCLUDED.search(half) is not None for half in (before, after))
     before, after = (words.SURELY_EXCLUDED.sub(" ", half) for half in (before, after))
-    if words.DOUBT.search(f"{before}{words.MENTION}{after}"):
+    if any(cue.search(f"{before}{words.MENTION}{after}") for cue in (words.DOUBT, words.OTHER_DISEASE)):
         return DOUBTFUL
     negations = list(words.NEGATION_BEFORE.finditer(before))
     if not negations and not excluded:

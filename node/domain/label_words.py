@@ -1,7 +1,7 @@
 """The words by which a short text says that a finding is there, is not there, or is in doubt; English and Chinese.
 
 Patterns are matched in text that is NFKC-normalised and casefolded. What a word does not cover is read as plain words,
-so a doubt that is missing here would make a label: when in doubt about a word, it belongs to `DOUBT`.
+and `label_known` says beside which of them a finding is there; all others make a doubt.
 
 References
 ----------
@@ -66,12 +66,49 @@ DOUBT = _any(
     _words(
         "sem nao não sans ohne kein keine senza sin geen ingen utan"
     ),  # negations of languages that it does not read
+    _words("hardly improbable doubt"),
+    r"(?<![a-z])low (?:probability|likelihood|suspicion)|^\s*(?:is|are|was|were|does|has|have|had|any)(?![a-z])",
     r"\?",
     *("可能", "疑", "考虑", "待排", "待查", "待除", "待定", "待诊", "排除", "除外", "倾向", "不确定", "不明确", "似"),
     *("请结合", "建议", "鉴别", "排查", "既往", "病史", "曾", "吸收", "治疗后", "陈旧", "复查", "随访", "好转", "较前"),
-    *("变化", "预防", "风险", "或许", "痊愈", "治愈", "恢复期", "消散", rf"{MENTION}后(?!段|基底|叶)"),
+    *(
+        "变化",
+        "预防",
+        "风险",
+        "或许",
+        "痊愈",
+        "治愈",
+        "恢复期",
+        "消散",
+        "史",
+        "缺乏",
+        "不足",
+        "有无",
+        "有没有",
+        "是否",
+        "是不是",
+        "有否",
+        rf"{MENTION}后(?!段|基底|叶)",
+    ),
 )
 """In doubt, of the past, or of change: nothing is labelled by it."""
+
+OTHER_DISEASE = _any(
+    _words("organizing organising interstitial eosinophilic lipoid hypersensitivity radiation mimic mimics mimicking"),
+    *("间质性", "机化性", "嗜酸", "过敏性", "放射性", "类脂"),
+)
+"""Beside the name of a finding: the name of another disease, which is in doubt whether it is affirmed or negated."""
+
+DISPUTED = _any(
+    _words(
+        "ai a\\.i\\. cad algorithm software disagree disagrees disagreed agree agrees wrong wrongly incorrect error"
+    ),
+    _words("overcall overcalled overcalls overread misread mislabel mislabelled mislabeled miscalled misdiagnosed"),
+    _words("reject rejects rejected mistake mistaken"),
+    r"(?<![a-z])false[ -](?:positive|negative|alarm|call)|[✗✘✕✖❌☒~]|×(?!\s*\d)|!(?=[^\s!.])",
+    *("误报", "误诊", "误判", "误读", "假阳性", "假阴性", "错误", "不同意", "不认同", "人工智能"),
+)
+"""Anywhere in a text: it may answer what somebody else said, and nothing in it is taken by itself."""
 
 SURELY_EXCLUDED = _any(
     r"(?<!not )(?<!be )(?<!being )(?:(?:has|have) been |is |was |are )?(?<!not )(?:excluded|ruled out)(?![a-z])",
@@ -116,10 +153,19 @@ AFFIRMATION_AFTER = _any(
 """After the finding, and nothing else after it: it is there."""
 
 OTHER_NEGATION = _any(
-    _words("no not without non negative absence absent none neither nor never false 0"),
-    *("未", "无", "没", "不", "非(?!典型)", "否", "阴性", r"\(-\)", r"-$"),
+    _words("no not without non negative absence absent none neither nor never nothing nil zero false 0"),
+    *("未", "无", "没", "不(?!张)", "非(?!典型)", "否", "阴性", r"\(-\)", r"-$"),
 )
 """Any word that negates something, wherever it stands."""
+
+FILLERS = _any(
+    _words("it this that the is are was were seen present evident there here visible identified detected found really"),
+    *("明显", "明确", "存在", "成立", "可见", "有", "是", "见", "的"),
+)
+"""Beside a negation or a doubt in a clause of its own: it still answers the clause before."""
+
+ANSWERED = re.compile(rf"{MENTION}[ :=\-]*(?:true|\(\+\)|[:=] ?[1y]|1)(?=[,.]|$)")
+"""A finding, in its place `MENTION`, and that it is there."""
 
 AFFIRMATION_BEFORE = _any(
     _words("there shows show showing demonstrates demonstrating positive with seen has have known confirmed definite"),
