@@ -47,7 +47,13 @@ def forget(tx: Transaction, patients: Collection[str], studies: Sequence[str], r
     tx.execute(delete(TrainingExample).where(TrainingExample.patient.in_(patients)))
     for patient in patients:
         splits.assign(tx, patient, side_of(salt, patient), patient, now)
-    splits.leave_out(tx, dict.fromkeys(patients, reason))
+    images = set(tx.scalars(select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(studies)))) | set(
+        uids
+    )
+    pictures = {splits.image_of(salt, uid) for uid in images}  # known again when their patient gets another number
+    for name in pictures:
+        splits.assign(tx, name, side_of(salt, name), name, now)
+    splits.leave_out(tx, dict.fromkeys({*patients, *pictures}, reason))
     return Gone(tuple(name for name, _ in examples), _forget_labels(tx, studies))
 
 

@@ -24,7 +24,10 @@ class LearningSalt(Base):
 
 
 class LearningPatient(Base):
-    """A patient whose images are kept to learn from, and the side assigned once and for ever."""
+    """A patient whose images are kept to learn from, and the side assigned once and for ever.
+
+    Images of a forgotten patient stand here, too, by their own pseudonyms and left out: so they are known again.
+    """
 
     __tablename__ = "learning_patients"
 

@@ -76,6 +76,12 @@ def survivor(tx: Transaction, patient: PatientName) -> PatientName:
     return patient
 
 
+def survivors(tx: Transaction) -> dict[PatientName, PatientName]:
+    """Return as whom everyone counts in the end who counts as another."""
+    into = {merge.patient: merge.into for merge in all(tx) if merge.ended_at is None}
+    return {patient: _end_of(into, patient) for patient in into}
+
+
 def add(tx: Transaction, patient: PatientName, into: PatientName, who: str, now: datetime) -> Merge:
     """Let a patient count as another; callers have seen that this makes no circle."""
     row = PatientMerge(
@@ -163,6 +169,14 @@ def _counting_as(tx: Transaction, patient: PatientName) -> set[PatientName]:
     while more := {merge.patient for merge in known if merge.into in names} - names:
         names |= more
     return names
+
+
+def _end_of(into: dict[PatientName, PatientName], patient: PatientName) -> PatientName:
+    seen = set[PatientName]()
+    while patient in into and patient not in seen:
+        seen.add(patient)
+        patient = into[patient]
+    return patient
 
 
 def _is(patient: PatientName) -> ColumnElement[bool]:

@@ -14,7 +14,8 @@ from node.domain.split import Side
 from node.store.codec import header_from_json
 from node.store.database import Transaction
 from node.store.learning_tables import LearningPatient, TrainingExample
-from node.store.tables import Instance
+from node.store.merges import PatientName
+from node.store.tables import Instance, Study
 from node.store.upsert import insert_into
 
 
@@ -71,6 +72,19 @@ def all(tx: Transaction) -> list[KeptExample]:  # noqa: A001 - read as training_
     query = select(*_COLUMNS).join(LearningPatient, LearningPatient.patient == TrainingExample.patient)
     rows = tx.execute(query.order_by(TrainingExample.added_at, TrainingExample.name))
     return [KeptExample(*row[:7], left_out=row[7] or row[8]) for row in rows]
+
+
+def patients(tx: Transaction) -> dict[str, PatientName]:
+    """Return whom the studies of kept images name by now, by SOP Instance UID; merges are not regarded."""
+    query = select(TrainingExample.sop_instance_uid, Study.patient_id, Study.issuer_of_patient_id)
+    of_images = query.join(Instance, Instance.sop_instance_uid == TrainingExample.sop_instance_uid)
+    of_studies = of_images.join(Study, Study.study_instance_uid == Instance.study_instance_uid)
+    return {uid: PatientName(patient_id, issuer) for uid, patient_id, issuer in tx.execute(of_studies)}
+
+
+def names_of(tx: Transaction, patients: Collection[str]) -> set[str]:
+    """Return the names of the kept images of some patients, by pseudonym."""
+    return set(tx.scalars(select(TrainingExample.name).where(TrainingExample.patient.in_(patients))))
 
 
 def add(tx: Transaction, new: NewExample, now: datetime) -> None:

@@ -17,8 +17,9 @@ from node.pipeline.learning.pixels import KeptPixels
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.progress import Reporter
-from node.store import locked_sets, splits, training_set
+from node.store import locked_sets, merges, splits, training_set
 from node.store.database import Database, Transaction
+from node.store.merges import PatientName
 from node.store.training_set import LabelledFile, NewExample
 
 Keep = Callable[[Path, Path], KeptPixels]
@@ -62,7 +63,7 @@ class Collector:
             Where a file cannot be read or written, or the child process died: the next time goes on.
         """
         salt = minted(self._database, self._clock())
-        settle_merges(self._database, self._places, labels, salt, self._clock())
+        settle_merges(self._database, self._places, salt, self._clock())
         held = {one.sop_instance_uid for one in self._database.read(training_set.all)}
         new = {one.sop_instance_uid: one for one in _oldest_first(labels) if one.sop_instance_uid not in held}
         files = self._database.read(lambda tx: training_set.files(tx, new))
@@ -79,9 +80,9 @@ class Collector:
         """Keep one image, and return whether it is used."""
         patient = splits.patient_of(salt, label.issuer_of_patient_id, label.patient_id)
         name = splits.image_of(salt, label.sop_instance_uid)
+        if self._database.read(lambda tx: _is_left_out(tx, salt, label, name)):
+            return False  # such as one who is to be forgotten: not even a row is kept
         known = self._database.read(lambda tx: splits.get(tx, patient))
-        if known is not None and known.left_out:  # such as one who is to be forgotten: not even a row is kept
-            return False
         side = side_of(salt, patient) if known is None else known.side
         place = self._places.pixels(side, name)
         kept = self._keep(self._data_dir / file.path, place)
@@ -120,6 +121,13 @@ def standing_images(tx: Transaction) -> list[Standing]:
         for number, some in members.items()
         for one in some
     ]
+
+
+def _is_left_out(tx: Transaction, salt: bytes, label: CurrentLabel, name: str) -> bool:
+    """Return whether nothing is used of an image, or of anybody as whom its patient counts."""
+    names = merges.names_of(tx, PatientName(label.patient_id, label.issuer_of_patient_id))
+    pseudonyms = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names} | {name}
+    return any(placed is not None and placed.left_out for placed in (splits.get(tx, one) for one in pseudonyms))
 
 
 def _oldest_first(labels: Iterable[CurrentLabel]) -> list[CurrentLabel]:

@@ -116,15 +116,23 @@ def freeze_site(
 
 
 def freeze_without(
-    database: Database, places: Places, patients: Collection[str], reason: str, now: datetime
+    database: Database,
+    places: Places,
+    patients: Collection[str],
+    reason: str,
+    now: datetime,
+    names: Collection[str] = (),
 ) -> list[LockedVersion]:
-    """Freeze a new version of every set that holds images of some patients, without them."""
+    """Freeze a new version of every set that holds images of some patients, without them.
+
+    What was frozen keeps the pseudonym of then: `names` are of images that are theirs whoever they were of then.
+    """
     from models.data.kept import PIXELS, read_examples  # noqa: PLC0415 - for learning alone
 
     made = []
     for row in database.read(locked_sets.newest):
         members = database.read(lambda tx, row=row: locked_sets.members(tx, [row.id]))[row.id]  # type: ignore[misc]
-        staying = {one.name: one for one in members if one.patient not in patients}
+        staying = {one.name: one for one in members if one.patient not in patients and one.name not in names}
         if len(staying) == len(members):
             continue
         if not staying:
