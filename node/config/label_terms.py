@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from node.domain.label_text import normalised
+from node.domain.label_text import is_no_name, normalised
 
 _CODE = re.compile(r"[^:\s]{1,16}:[^\s]{1,64}")
 _TITLE = re.compile(r"(?:[^:\s]{1,16}:)?[^:\s]{1,64}")
@@ -16,6 +16,15 @@ def _phrase(value: str) -> str:
     if not normalised(value):
         raise ValueError("an empty text names nothing: leave it out")
     return value.strip()
+
+
+def _name(value: str) -> str:
+    if is_no_name(value):
+        raise ValueError(
+            f"{value.strip()!r} holds a word that negates, doubts or disputes, and as a name it would say that the "
+            "class is there: name the class alone, such as 'pneumonia'; the reader knows 'no pneumonia' by itself"
+        )
+    return _phrase(value)
 
 
 def _code(value: str) -> str:
@@ -43,7 +52,7 @@ def known_timezone(value: str) -> str:
 ClassName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A class's key in a bundle."""
 
-Phrases = tuple[Annotated[str, AfterValidator(_phrase)], ...]
+Phrases = tuple[Annotated[str, AfterValidator(_name)], ...]
 """What readers call a class."""
 
 SchemeAndValue = Annotated[str, AfterValidator(_code)]

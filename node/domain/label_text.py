@@ -66,6 +66,13 @@ def normalised(text: str) -> str:
 _PLAIN = {ord(dash): "-" for dash in "‐‑‒–—―−﹣"} | {ord("’"): "'", ord("_"): " "} | TO_SIMPLIFIED
 
 
+def is_no_name(phrase: str) -> bool:
+    """Return whether a phrase negates, doubts or disputes, and so cannot be what readers call a class."""
+    cues = (words.DOUBT, words.SURELY_EXCLUDED, words.NEGATION_BEFORE, words.OTHER_NEGATION, words.DISPUTED)
+    plain = re.sub(r"(?<![a-z])non-(?=[a-z]+ [a-z])", "", normalised(phrase))  # as in non-small cell carcinoma
+    return any(cue.search(plain) for cue in cues)
+
+
 def said_of_classes(text: str, known: Vocabulary) -> list[Said]:
     """Return what a text says of every class that it names, in the order of their names."""
     plain = normalised(text)

@@ -20,13 +20,13 @@ def test_what_a_site_adds_joins_what_is_shipped() -> None:
     """Names, classes, codes and titles; a title without a scheme is of DCM."""
     policy = policy_of(
         _settings(
-            aliases={"pneumonia": ["PN"], "tuberculosis": ["TB"]},
+            aliases={"pneumonia": ["PN"], "tuberculosis": ["TB"], "nsclc": ["non-small cell carcinoma"]},
             codes={"tuberculosis": ["SCT:56717001"]},
             titles={"113005": "TB", "99SITE:7": "no pneumonia"},
             timezone="Asia/Shanghai",
         )
     )
-    assert policy.vocabulary.classes == {"pneumonia", "tuberculosis"}
+    assert policy.vocabulary.classes == {"pneumonia", "tuberculosis", "nsclc"}
     assert {"PN", "肺炎"} <= set(policy.vocabulary.aliases["pneumonia"])
     assert policy.vocabulary.class_of("SCT", "56717001") == "tuberculosis"
     assert policy.titles == {"DCM:113005": "TB", "99SITE:7": "no pneumonia"}
@@ -41,6 +41,11 @@ def test_what_a_site_adds_joins_what_is_shipped() -> None:
         ({"titles": {"113005": " "}}, "an empty text names nothing"),
         ({"titles": {"Of Interest": "pneumonia"}}, "a title is a code"),
         ({"aliases": {"Pneumonia!": ["PN"]}}, "pattern"),
+        ({"aliases": {"pneumonia": ["PN", "no pneumonia"]}}, "'no pneumonia' holds a word that negates"),
+        ({"aliases": {"pneumonia": ["无肺炎"]}}, "negates, doubts or disputes"),
+        ({"aliases": {"pneumonia": ["無肺炎"]}}, "negates, doubts or disputes"),
+        ({"aliases": {"pneumonia": ["possible pneumonia"]}}, "negates, doubts or disputes"),
+        ({"aliases": {"pneumonia": ["疑似肺炎"]}}, "negates, doubts or disputes"),
         ({"alias": {}}, "did you mean aliases"),
     ],
 )
