@@ -12,6 +12,7 @@ from node.pipeline.analysis.renditions import write_renditions
 from node.pipeline.analysis.warm_report import warm_reports
 from node.pipeline.analysis.writing import Writer
 from node.pipeline.senders import senders_of
+from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
@@ -21,6 +22,7 @@ def compose_loops(parts: Parts, child: Child) -> Iterator[WorkLoop[Any]]:
     """Yield the one loop; reports are written in a child process, so that a long one holds up nothing else."""
     settings = parts.settings
     closer = Closer(settings.study.quiet_period_s, settings.study.max_wait_s, senders_of(settings))
+    write_notes = NoteWriter(parts.database, settings.peers, parts.clock).of_heat_maps
     composer = Composer(
         parts.database,
         parts.catalogue,
@@ -28,7 +30,9 @@ def compose_loops(parts: Parts, child: Child) -> Iterator[WorkLoop[Any]]:
         closer,
         parts.clock,
         partial(parts.wake_only, ("deliver", "read")),
-        writer=Writer(parts.files, partial(child.call, write_renditions), partial(child.call, write_extra)),
+        writer=Writer(
+            parts.files, partial(child.call, write_renditions), partial(child.call, write_extra), write_notes
+        ),
     )
     loop = parts.jobs_loop("compose", JobKind.COMPOSE, 1, lambda jobs: composer.handle(jobs[0]))
     if parts.catalogue.bundles:  # where no model is, hardly a report will be

@@ -73,6 +73,11 @@ def untrue(tx: Transaction, study_uid: str) -> list[Listed]:
     return [delivered(report) for report in taken_back.untrue(tx, [study_uid])]
 
 
+def outlived(tx: Transaction, study_uid: str) -> list[Listed]:
+    """List the heat maps of a study at a peer that has or is to get a newer report, or may be, as `delivered`."""
+    return [delivered(one) for one in taken_back.outlived(tx, study_uid)]
+
+
 def count_untrue(tx: Transaction) -> dict[str, int]:
     """Return by peer how many reports there rest on rejected images and are not, nor will be, taken back."""
     studies = select(Instance.study_instance_uid).join(

@@ -13,10 +13,13 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, exists, o
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
-from node.store.tables import Analysis, Delivery, DeliveryKind
+from node.store.tables import Analysis, Delivery, DeliveryKind, Rendition
 
 MAY_HAVE_IT = "; the peer may have got it"
 """What is said of a delivery that ends without an answer."""
+
+HEAT_MAP_NOTE = "rejection note of heat maps"
+"""The profile of notes that take a heat map back because a newer result came, and leave its report where it is."""
 
 
 def may_be_there() -> ColumnElement[bool]:
@@ -45,6 +48,7 @@ def taken_back(peer: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
 
     The peer may be a column of `Delivery`, where its query names that, too.
     """
-    note = aliased(Delivery)
+    note, made = aliased(Delivery), aliased(Rendition)
     of_analysis = note.analysis_id == Analysis.id, note.peer == peer, note.state != State.CANCELLED
-    return exists().where(*of_analysis, note.kind == DeliveryKind.REJECTION_NOTE).correlate(Analysis, Delivery)
+    of_report = note.kind == DeliveryKind.REJECTION_NOTE, made.id == note.rendition_id, made.profile != HEAT_MAP_NOTE
+    return exists().where(*of_analysis, *of_report).correlate(Analysis, Delivery)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
@@ -56,6 +56,24 @@ def untrue(tx: Transaction, studies: Collection[str]) -> list[Delivered]:
 def of_analyses(tx: Transaction, ids: Collection[int]) -> list[Delivered]:
     """Return the reports of these analyses that are at a peer, or may be."""
     return _delivered(tx, and_(Delivery.analysis_id.in_(ids), offered.may_be_there()))
+
+
+def heat_maps(tx: Transaction, study_uid: str, model: str) -> list[Delivered]:
+    """Return the heat maps of a study by a model that are at a peer, or may be, and that no note takes back."""
+    of_model = Analysis.study_instance_uid == study_uid, Analysis.model == model
+    found = _delivered(tx, and_(*of_model, Delivery.kind == DeliveryKind.HEATMAP, offered.may_be_there()))
+    return [one for one in found if one.note is None]
+
+
+def outlived(tx: Transaction, study_uid: str) -> list[Delivered]:
+    """Return the heat maps of a study that are at a peer, or may be, which has or is to get a newer report."""
+    newer, report = aliased(Analysis), aliased(Delivery)
+    of_model = newer.study_instance_uid == Analysis.study_instance_uid, newer.model == Analysis.model
+    at_peer = report.analysis_id == newer.id, report.peer == Delivery.peer, report.kind == DeliveryKind.REPORT
+    counts = or_(report.state != State.CANCELLED, report.offered_at.is_not(None))
+    has_newer = exists().where(*of_model, newer.id > Analysis.id, *at_peer, counts).correlate(Analysis, Delivery)
+    is_map = Analysis.study_instance_uid == study_uid, Delivery.kind == DeliveryKind.HEATMAP
+    return _delivered(tx, and_(*is_map, offered.may_be_there(), has_newer))
 
 
 def order(
@@ -118,11 +136,13 @@ def objects(tx: Transaction, delivered: Delivered) -> tuple[bytes, bytes | None]
 
 
 def _delivered(tx: Transaction, which: ColumnElement[bool]) -> list[Delivered]:
-    note = aliased(Delivery)
+    note, made = aliased(Delivery), aliased(Rendition)
     of_note = and_(note.analysis_id == Delivery.analysis_id, note.peer == Delivery.peer)
+    is_about_it = or_(Delivery.kind == DeliveryKind.HEATMAP, made.profile != offered.HEAT_MAP_NOTE)
     newest = (
         select(note.state)
-        .where(of_note, note.kind == DeliveryKind.REJECTION_NOTE)
+        .join(made, made.id == note.rendition_id)
+        .where(of_note, note.kind == DeliveryKind.REJECTION_NOTE, is_about_it)
         .order_by(note.id.desc())
         .limit(1)
         .scalar_subquery()

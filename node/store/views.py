@@ -78,6 +78,8 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``rejections``: as `node.store.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.control_views.delivered` lists them
+        - ``outdated_heat_maps``: those at a peer that has or is to get a newer report, as
+          `node.store.control_views.delivered` lists them
         - ``labels``: as `node.store.label_views.labels` lists those that speak of it or came in it
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
@@ -95,6 +97,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         "deliveries_made": deliveries(tx, everything, study_uid=uid),
         "rejections": control_views.of_study(tx, uid),
         "untrue_reports": control_views.untrue(tx, uid),
+        "outdated_heat_maps": control_views.outlived(tx, uid),
         "labels": label_views.labels(tx, study_uid=uid),
         "timeline": _timeline(tx, uid),
     }

@@ -29,6 +29,7 @@ from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.pipeline.steps import AnalysisReached, analysis_unobserved
+from node.pipeline.stopping.taking_back import NoteWriter
 from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
 from node.store.job_claims import ClaimedJob
@@ -124,6 +125,7 @@ class Line:
         house = self.house
         policy = house.policy
         closer = Closer(policy.quiet_period_s, policy.max_wait_s, policy.senders)
+        notes = NoteWriter(house.database, self.peers, house.clock)
         composer = Composer(
             house.database,
             self.catalogue,
@@ -131,7 +133,7 @@ class Line:
             closer,
             house.clock,
             lambda: None,
-            writer=Writer(house.files, _written_once, self.write_extra, self.reached),
+            writer=Writer(house.files, _written_once, self.write_extra, notes.of_heat_maps, self.reached),
         )
         return self._work(JobKind.COMPOSE, composer.handle)
 

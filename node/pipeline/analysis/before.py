@@ -10,9 +10,10 @@ from node.config import PeerSettings
 from node.domain.report import ReportIdentity
 from node.pipeline.analysis.conclude import destinations, patient_key
 from node.pipeline.analysis.material import Material
-from node.store import analyses, extras, outgoing, pinning, registry
+from node.store import analyses, extras, outgoing, pinning, registry, taken_back
 from node.store.analyses import Analysis
 from node.store.database import Transaction
+from node.store.taken_back import Delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Before:
 
     reports: tuple[ReportIdentity, ...] = ()
     texts: tuple[ReportIdentity, ...] = ()
+    heat_maps: tuple[Delivered, ...] = ()  #: at whatever peer, that no note takes back
 
 
 def predecessors(
@@ -39,7 +41,8 @@ def predecessors(
     known.sort(key=lambda one: -one[0].id)  # stable: of one analysis in the order of the peers
     forms = (pinning.form_at(tx, analysis.id, peer) for analysis, peer in known)
     texts = (text for analysis, peer in known for text in extras.texts_there(tx, analysis.id, peer))
-    return Before(tuple(dict.fromkeys(form for form in forms if form is not None)), tuple(dict.fromkeys(texts)))
+    reports = tuple(dict.fromkeys(form for form in forms if form is not None))
+    return Before(reports, tuple(dict.fromkeys(texts)), tuple(taken_back.heat_maps(tx, study_uid, model)))
 
 
 def standing(tx: Transaction, peers: Iterable[PeerSettings], study_uid: str, model: str) -> list[str]:

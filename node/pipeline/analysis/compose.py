@@ -14,6 +14,7 @@ from node.pipeline.analysis.completion import Closer
 from node.pipeline.analysis.conclude import digest_of, patient_key
 from node.pipeline.analysis.material import Material, changes, gather
 from node.pipeline.analysis.offering import audience, offer
+from node.pipeline.analysis.outlived import take_back
 from node.pipeline.analysis.renditions import Shape
 from node.pipeline.analysis.writing import Result, Writer, Written
 from node.pipeline.registry.catalogue import Catalogue
@@ -176,11 +177,12 @@ class Composer:
             return False
         self._closer.close(tx, job, material.unread, now)
         turned_away.clear(tx, job.study_instance_uid, job.model)
-        self._keep(tx, result, written, now)
+        sent_to = self._keep(tx, result, written, now)
+        take_back(tx, result.analysis, written.notes, sent_to, now)
         self._writer.reached(ComposeStep.RECORDED)
         return True
 
-    def _keep(self, tx: Transaction, result: Result, written: Written, now: datetime) -> None:
+    def _keep(self, tx: Transaction, result: Result, written: Written, now: datetime) -> Sequence[str]:
         analysis_id = analyses.add(tx, result.analysis)
         forms = defaultdict[Shape, list[int]](list)
         for one in written.made:
@@ -189,6 +191,7 @@ class Composer:
                 forms[Shape(PROFILES[one.profile], one.language)].append(number)
         sent_to = offer(tx, self._peers, result.analysis, analysis_id, forms, now)
         _note(tx, result, written, sent_to, now)
+        return sent_to
 
 
 def _note(tx: Transaction, result: Result, written: Written, sent_to: Sequence[str], now: datetime) -> None:

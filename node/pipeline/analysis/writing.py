@@ -1,6 +1,6 @@
 """All that is written of one result: the report in every form that the peers may need, and what goes beside it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from node.domain.report import ModelIdentity, ReportContent, ReportIdentity, rep
 from node.pipeline.analysis.before import Before
 from node.pipeline.analysis.beside import Beside, NotMade, WriteExtra, made
 from node.pipeline.analysis.material import Material
+from node.pipeline.analysis.outlived import WHY, WriteNotes
 from node.pipeline.analysis.renditions import Shape, Write, orders, renditions, shapes
 from node.pipeline.steps import AnalysisReached, analysis_unobserved
 from node.store.analyses import NewAnalysis, NewRendition
@@ -63,6 +64,7 @@ class Written:
 
     made: tuple[NewRendition, ...]  #: a form of the report comes first
     not_made: tuple[NotMade, ...]
+    notes: Mapping[int, NewRendition]  #: by delivery, to take back heat maps of earlier results
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Writer:
     write, write_extra
         `node.pipeline.analysis.renditions.write_renditions` and `node.pipeline.analysis.beside.write_extra`, run where
         they hold up nobody: a report of thousands of images takes seconds, and an image's pixels may end a process.
+    write_notes
+        Writes the notes that take back heat maps of earlier results.
     reached
         Called at each step of a study; for tests that end the process there.
     """
@@ -83,6 +87,7 @@ class Writer:
     files: InstanceFiles
     write: Write
     write_extra: WriteExtra
+    write_notes: WriteNotes
     reached: AnalysisReached = analysis_unobserved
 
     def written(self, result: Result, peers: Sequence[PeerSettings], getting: Iterable[PeerSettings]) -> Written:
@@ -98,7 +103,8 @@ class Writer:
         beside = Beside(self.files, result.content, result.before.texts, result.material)
         extras = list(made(beside.extras(list(getting)), self.write_extra))
         found = [one for one in extras if isinstance(one, NewRendition)]
-        return Written((*reports, *found), tuple(one for one in extras if isinstance(one, NotMade)))
+        notes = self.write_notes(result.before.heat_maps, WHY)
+        return Written((*reports, *found), tuple(one for one in extras if isinstance(one, NotMade)), notes)
 
     def _sources(self, material: Material) -> list[Path | InstanceHeader]:
         first, *others = material.sources

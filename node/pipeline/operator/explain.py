@@ -20,6 +20,7 @@ def explain(study: dict[str, Any]) -> str:
             *(line for analysis in study["analyses"] for line in _analysis(analysis, study)),
             *(_untrue(report) for report in study["untrue_reports"]),
             *(_misnamed(report) for report in study["misnamed_reports"]),
+            *(_outdated(heat_map) for heat_map in study["outdated_heat_maps"]),
             "",
             "Deliveries",
             *(_delivery(delivery) for delivery in study["deliveries_made"]),
@@ -82,6 +83,13 @@ def _misnamed(report: dict[str, Any]) -> str:
     note = report["rejection_note"]
     taken_back = f"a rejection note is {note}" if note else "see that it was corrected or removed there"
     return f"  {report['sop_instance_uid']} names another identity and was sent to {report['peer']}: {taken_back}"
+
+
+def _outdated(heat_map: dict[str, Any]) -> str:
+    note = heat_map["rejection_note"]
+    taken_back = f"a rejection note is {note}" if note else "no rejection note goes there: have it removed"
+    uid, peer = heat_map["sop_instance_uid"], heat_map["peer"]
+    return f"  {uid} is a heat map of an earlier result and was sent to {peer}: {taken_back}"
 
 
 def _copy(copy: dict[str, Any]) -> str:

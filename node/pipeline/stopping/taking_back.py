@@ -3,13 +3,14 @@
 It knows who gets a note and how it is kept; what it says is made in `node.dicom.rejection_note`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_identity
-from node.store import taken_back
+from node.store import offered, taken_back
 from node.store.analyses import NewRendition
 from node.store.database import Database
 from node.store.tables import DeliveryKind
@@ -76,6 +77,18 @@ class NoteWriter:
         """
         wanted = [report for report in reports if self.takes(report)]
         return sum(self._order(report, code, why, by, despite_holds=despite_holds) for report in wanted)
+
+    def of_heat_maps(self, heat_maps: Sequence[Delivered], why: str) -> Mapping[int, NewRendition]:
+        """Return by delivery a note for each of these heat maps whose peer takes one; it leaves the report alone.
+
+        Raises
+        ------
+        Permanent
+            A heat map is not one of this node's.
+        """
+        wanted = (one for one in heat_maps if self.takes(one))
+        made = ((one.delivery_id, self._note(one, RejectionCode.PATIENT_SAFETY, why)) for one in wanted)
+        return {number: replace(note, profile=offered.HEAT_MAP_NOTE) for number, note in made}
 
     def _order(self, report: Delivered, code: RejectionCode, why: str, by: str, *, despite_holds: bool) -> bool:
         note, now = self._note(report, code, why), self._clock()

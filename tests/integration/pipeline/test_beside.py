@@ -168,6 +168,27 @@ def test_the_log_names_what_was_offered(line: Line) -> None:
     assert {entry["model"] for entry in offered} == {"starter"}
 
 
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_newer_result_takes_back_the_heat_map_of_the_one_before(line: Line, pacs: Pacs, takes: bool) -> None:  # noqa: FBT001
+    """By a note where the peer takes notes; elsewhere the study names it. The earlier report stays where it is."""
+    line.peers = [_peer(pacs, takes_rejection_notes=takes)]
+    line.report()
+    line.deliver()
+    (outdated,) = (uid for uid, sop_class in _classes(line).items() if sop_class == SECONDARY_CAPTURE)
+    assert line.study()["outdated_heat_maps"] == []
+    line.house.receive(radiograph(sop_instance_uid="1.2.3.1.1", patient_name="Roe^Jane"))
+    line.report()
+    (named,) = line.study()["outdated_heat_maps"]
+    assert (named["sop_instance_uid"], named["rejection_note"]) == (outdated, "waiting" if takes else None)
+    line.deliver()
+    notes = [("rejection_note", "done")] * takes
+    assert kinds(line)[3:] == [("report", "done"), *notes, ("text", "done"), ("heatmap", "done")]
+    assert [one["peer"] for one in _told(line, "heat map of an earlier result stands")] == ["pacs"] * (not takes)
+    note(line.house, "113037", ["1.2.3.1.1"])
+    rejected = [one["rejection_note"] for one in line.study()["untrue_reports"] if one["kind"] == "report"]
+    assert rejected == ["waiting"] * 2
+
+
 def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
     """As the report beside which it goes names its own predecessor."""
     line.report()

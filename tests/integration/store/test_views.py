@@ -80,8 +80,8 @@ def test_the_explanation_of_a_study_has_the_documented_keys(database: Database, 
     parts = ("objects", "copies", "jobs", "deliveries_made", "readings", "analyses", "timeline")
     own = set(re.findall(r"``(\w+)``", str(views.study.__doc__)))
     nested = {key for part in ("copies", "readings", "analyses", "timeline") for row in explained[part] for key in row}
-    assert nested | set(parts) | {"rejections", "untrue_reports", "labels"} == own
-    assert set(explained) - set(parts) - {"rejections", "untrue_reports", "labels"} == set(
+    assert nested | set(parts) | {"rejections", "untrue_reports", "outdated_heat_maps", "labels"} == own
+    assert set(explained) - set(parts) - {"rejections", "untrue_reports", "outdated_heat_maps", "labels"} == set(
         _studies(database, later(5))[0]
     )
     assert all(explained[part] for part in parts)
