@@ -26,7 +26,8 @@ from node.domain.rejection import KEY_OBJECT_SELECTION
 
 _DESCRIPTION = "113012"  # Key Object Description
 _OBSERVER_TYPE, _PERSON, _DEVICE = "121005", "121006", "121007"
-_PERSON_NAME, _DEVICE_UID = "121008", "121012"
+_PERSON_NAME, _DEVICE_UID, _DEVICE_NAME = "121008", "121012", "121013"
+_PROCESSING = "109102"  # Processing Equipment, CID 7005
 _UNKNOWN_NAMES = frozenset({"", "UNKNOWN", "ANONYMOUS", "NOBODY", "NONE", "USER"})
 
 
@@ -50,6 +51,7 @@ def _document(dataset: Dataset) -> LabelDocument:
     content = list(content_of(dataset))
     observers = {_typed(item) for item in content if concept(item) == _OBSERVER_TYPE}
     authors = items_of(dataset, "AuthorObserverSequence")
+    equipment = items_of(dataset, "ContributingEquipmentSequence")
     verified = text_of(dataset, "VerificationFlag").upper() == "VERIFIED"
     persons = tuple(dict.fromkeys(_known_names(_persons(dataset, content, authors))))
     return LabelDocument(
@@ -61,12 +63,13 @@ def _document(dataset: Dataset) -> LabelDocument:
         findings=() if is_key_object else tuple(findings_of(dataset)),
         images=tuple(named_images(dataset, content)),
         persons=persons,
-        says_person=_PERSON in observers or _are_persons(authors) or any(map(_is_person_name, content)),
-        says_device=_DEVICE in observers,
+        says_person=_PERSON in observers or _are(authors, "PSN") or any(map(_is_person_name, content)),
+        says_device=_DEVICE in observers or _are(authors, "DEV") or _names_device(content, equipment),
         verified=verified,
         device_uids=tuple(uid for item in content if concept(item) == _DEVICE_UID if is_uid(uid := value_of(item))),
         verdicts=tuple(_verdicts(content)),
         made_at=_made_at(dataset, verified=verified),
+        makers=tuple(text_of(item, "Manufacturer") for item in (dataset, *equipment)),
         patient_id=clean(text_of(dataset, "PatientID")),
         issuer_of_patient_id=clean(text_of(dataset, "IssuerOfPatientID")),
     )
@@ -103,8 +106,13 @@ def _is_person_name(item: Dataset) -> bool:
     return concept(item) == _PERSON_NAME and text_of(item, "ValueType") == "PNAME"
 
 
-def _are_persons(authors: list[Dataset]) -> bool:
-    return any(text_of(author, "ObserverType").upper() == "PSN" for author in authors)
+def _are(authors: list[Dataset], kind: str) -> bool:
+    return any(text_of(author, "ObserverType").upper() == kind for author in authors)
+
+
+def _names_device(content: list[Dataset], equipment: list[Dataset]) -> bool:
+    purposes = {code.value for item in equipment if (code := code_of(item, "PurposeOfReferenceCodeSequence"))}
+    return _PROCESSING in purposes or any(concept(item) in (_DEVICE_UID, _DEVICE_NAME) for item in content)
 
 
 def _verdicts(content: list[Dataset]) -> Iterator[Code]:

@@ -41,11 +41,12 @@ class LabelDocument:
     images: tuple[NamedImage, ...]  #: every instance that it names, reports among them
     persons: tuple[str, ...]  #: who observed, wrote or verified it, the most telling first
     says_person: bool  #: it says that a person observed or wrote it
-    says_device: bool  #: it says that a device did
+    says_device: bool  #: it says that a device did, or names one that processed it
     verified: bool
     device_uids: tuple[str, ...]  #: of the devices that it says observed
     verdicts: tuple[Code, ...]  #: every coded value in it that may be an assessment of something else
     made_at: datetime | None  #: aware where the object says its zone, else naive; None where it says no time
+    makers: tuple[str, ...] = ()  #: Manufacturer of its equipment, and of each Contributing Equipment
     patient_id: str = ""
     issuer_of_patient_id: str = ""
 

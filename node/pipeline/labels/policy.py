@@ -16,6 +16,7 @@ class LabelPolicy:
     vocabulary: Vocabulary
     titles: Mapping[str, str]  #: by SCHEME:VALUE of a Key Object's title, the text as which it counts
     zone: tzinfo | None  #: None: that of this host
+    ai_manufacturers: frozenset[str] = frozenset()  #: of [study], in lower case
 
     def aware(self, time: datetime) -> datetime:
         """Return a time in a zone: its own, else the one that the site says."""
@@ -29,4 +30,5 @@ def policy_of(settings: Settings) -> LabelPolicy:
     labels = settings.labels
     titles = {(title if ":" in title else f"DCM:{title}"): text for title, text in labels.titles.items()}
     zone = ZoneInfo(labels.timezone) if labels.timezone else None
-    return LabelPolicy(vocabulary(labels.aliases, labels.codes), titles, zone)
+    makers = frozenset(name.strip().lower() for name in settings.study.ai_manufacturers)
+    return LabelPolicy(vocabulary(labels.aliases, labels.codes), titles, zone, makers)

@@ -110,7 +110,9 @@ class LabelReader:
         devices = self._device_uids | own_reports.devices(tx)
         is_own = not devices.isdisjoint(claimed.device_uids)
         echoes = own_reports.said_under(tx, studies, tracked)
-        return Known(devices, own_reports.among(tx, named), echoes, is_own=is_own)
+        return Known(
+            devices, own_reports.among(tx, named), echoes, is_own=is_own, ai_manufacturers=self._policy.ai_manufacturers
+        )
 
     def _made_at(self, document: LabelDocument, claimed: ClaimedObject) -> datetime:
         """Return when it was made: never after it came, whatever the clock or the zone of its maker."""

@@ -21,6 +21,7 @@ from node.store.own_reports import OwnReport
 
 QUALITY_ISSUE = "113010"
 _OF_A_DEVICE = "a device says it, and no person verified it"
+_OF_AN_AI = "its manufacturer is in [study] ai_manufacturers, and it names no person as its observer"
 _BY_NOBODY = "it does not say that a person made it, and it is not verified"
 
 
@@ -32,6 +33,7 @@ class Known:
     reports: Mapping[str, OwnReport] = field(default_factory=dict)  #: of the reports that the object names, by UID
     echoes: frozenset[str] = frozenset()  #: tracking UIDs in it under which this node's reports have said findings
     is_own: bool = False  #: whether its equipment is a model of this node
+    ai_manufacturers: frozenset[str] = frozenset()  #: in lower case: what they make is no person's word
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,23 @@ def _of_key_objects(
         return Understood(Verdict.UNMAPPED, reason="it names no image")
     if code == QUALITY_ISSUE:
         return Understood(Verdict.EXCLUDED, excluded=images)
-    if document.says_device and not document.says_person:
-        return Understood(Verdict.IGNORED, reason=_OF_A_DEVICE)
+    if machine := _of_a_machine(document, known):
+        return Understood(Verdict.IGNORED, reason=machine)
     by_text = _of_texts(document.texts, vocabulary, images, LabelRule.KEY_OBJECT_TEXT)
     if by_text.words or by_text.reason:
         return by_text
     mapped = titles.get(f"{title.scheme}:{title.value}", "") if title is not None else ""
     by_title = _of_texts((mapped,), vocabulary, images, LabelRule.TITLE)
     return by_title if by_title.words else Understood(Verdict.UNMAPPED, reason="its text names no class")
+
+
+def _of_a_machine(document: LabelDocument, known: Known) -> str:
+    """Return why no person says what a Key Object says, or "" where one may."""
+    if document.says_person:
+        return ""
+    if document.says_device:
+        return _OF_A_DEVICE
+    return _OF_AN_AI if any(name.strip().lower() in known.ai_manufacturers for name in document.makers) else ""
 
 
 def _of_texts(

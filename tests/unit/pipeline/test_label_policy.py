@@ -33,6 +33,13 @@ def test_what_a_site_adds_joins_what_is_shipped() -> None:
     assert policy.aware(datetime(2026, 1, 2, 8)) == datetime(2026, 1, 2, tzinfo=UTC)  # noqa: DTZ001 - as objects say it
 
 
+def test_the_makers_of_ai_of_a_site_are_known_to_its_labels() -> None:
+    """In lower case, as they are compared."""
+    peer = {"name": "a", "ae_title": "A", "host": "h", "port": 104, "may_send": True}
+    told = {"node": {"ae_title": "NODE"}, "peers": [peer], "study": {"ai_manufacturers": [" CloudScan AI"]}}
+    assert policy_of(config.parse(told, Path("config.toml"))).ai_manufacturers == {"cloudscan ai"}
+
+
 @pytest.mark.parametrize(
     ("labels", "fault"),
     [
