@@ -10,7 +10,7 @@ from node.domain.split import side_of
 from node.store import splits
 from node.store.database import Transaction
 from node.store.label_tables import LabelRow
-from node.store.learning_tables import LabelProblem, TrainingExample
+from node.store.learning_tables import LabelProblem, LockedImage, TrainingExample
 from node.store.tables import Instance
 
 
@@ -18,7 +18,7 @@ from node.store.tables import Instance
 class Gone:
     """What was removed in the rows."""
 
-    images: tuple[str, ...]  #: names of the images whose pixels may go now
+    images: int
     labels: int
 
 
@@ -39,22 +39,31 @@ def forget(tx: Transaction, patients: Collection[str], studies: Sequence[str], r
         Aware.
     """
     salt = splits.salt_of(tx) or b""
-    examples = tx.execute(
-        select(TrainingExample.name, TrainingExample.sop_instance_uid).where(TrainingExample.patient.in_(patients))
-    ).all()
-    uids = [uid for _, uid in examples]
-    tx.execute(delete(LabelProblem).where(LabelProblem.sop_instance_uid.in_(uids)))
-    tx.execute(delete(TrainingExample).where(TrainingExample.patient.in_(patients)))
+    pictures = images_of(tx, salt, patients, studies)  # known again when their patient gets another number
+    kept = TrainingExample.name.in_(pictures)
+    shown = select(TrainingExample.sop_instance_uid).where(kept)
+    tx.execute(delete(LabelProblem).where(LabelProblem.sop_instance_uid.in_(shown)))
+    gone = len(tx.scalars(delete(TrainingExample).where(kept).returning(TrainingExample.name)).all())
     for patient in patients:
         splits.assign(tx, patient, side_of(salt, patient), patient, now)
-    images = set(tx.scalars(select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(studies)))) | set(
-        uids
-    )
-    pictures = {splits.image_of(salt, uid) for uid in images}  # known again when their patient gets another number
     for name in pictures:
         splits.assign(tx, name, side_of(salt, name), name, now)
     splits.leave_out(tx, dict.fromkeys({*patients, *pictures}, reason))
-    return Gone(tuple(name for name, _ in examples), _forget_labels(tx, studies))
+    return Gone(gone, _forget_labels(tx, studies))
+
+
+def images_of(tx: Transaction, salt: bytes, patients: Collection[str], studies: Sequence[str]) -> set[str]:
+    """Return the names of all images of some studies, and of those kept of some patients."""
+    inside = select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(studies))
+    kept = select(TrainingExample.name).where(TrainingExample.patient.in_(patients))
+    return {splits.image_of(salt, uid) for uid in tx.scalars(inside)} | set(tx.scalars(kept))
+
+
+def pseudonyms_of(tx: Transaction, images: Collection[str]) -> set[str]:
+    """Return the patients of whom some images are kept or were frozen, whatever they were called then."""
+    kept = select(TrainingExample.patient).where(TrainingExample.name.in_(images))
+    frozen = select(LockedImage.patient).where(LockedImage.name.in_(images))
+    return set(tx.scalars(kept)) | set(tx.scalars(frozen))
 
 
 def _forget_labels(tx: Transaction, studies: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from node.store import audit
 from node.store.database import Transaction
@@ -102,10 +102,11 @@ def members(tx: Transaction, sets: Collection[int]) -> dict[int, list[Member]]:
     return found
 
 
-def of_patient(tx: Transaction, patient: str) -> list[LockedVersion]:
-    """Return the versions that hold images of a patient and were not removed."""
-    holding = set(tx.scalars(select(LockedImage.locked_set_id).where(LockedImage.patient == patient)))
-    return [one for one in all(tx) if one.id in holding and one.removed_at is None]
+def holding(tx: Transaction, patients: Collection[str], names: Collection[str]) -> list[LockedVersion]:
+    """Return the versions that hold images of some patients, or some images, and were not removed."""
+    of_them = or_(LockedImage.patient.in_(patients), LockedImage.name.in_(names))
+    found = set(tx.scalars(select(LockedImage.locked_set_id).where(of_them)))
+    return [one for one in all(tx) if one.id in found and one.removed_at is None]
 
 
 def remove(tx: Transaction, number: int, now: datetime) -> None:

@@ -215,6 +215,14 @@ def images_of(tx: Transaction, patients: Collection[str]) -> dict[int, int]:
     return {number: count for number, count in tx.execute(used.group_by(TrainingUse.retraining_id))}  # noqa: C416
 
 
+def also_of(tx: Transaction, before: str, after: str) -> None:
+    """Keep that what knew a patient knew another, too, whose images some of them are by now."""
+    known = select(TrainingUse.retraining_id, TrainingUse.images).where(TrainingUse.patient == before)
+    for number, images in tx.execute(known).all():
+        use = insert_into(tx, TrainingUse).values(retraining_id=number, patient=after, images=images)
+        tx.execute(use.on_conflict_do_nothing())
+
+
 def left_out_of(tx: Transaction, run: ClaimedRun) -> int:
     """Return of how many patients nothing is used any more whose own images a training learned from or chose on."""
     uses = (

@@ -91,7 +91,12 @@ class Collector:
             place.unlink(missing_ok=True)
             kept = KeptPixels("", "", bound.left_out)
         example = NewExample(label.sop_instance_uid, name, patient, kept.image_hash, kept.digest, bound.left_out)
-        group = self._database.write(lambda tx: self._recorded(tx, example, side, bound.groups))
+        group = self._database.write(
+            lambda tx: None if _is_left_out(tx, salt, label, name) else self._recorded(tx, example, side, bound.groups)
+        )
+        if group is None:  # forgotten while its pixels were written
+            place.unlink(missing_ok=True)
+            return False
         if bound.left_out:
             return False
         standing.append(Standing(kept.image_hash, side, group, f"{side.value} images"))

@@ -6,6 +6,7 @@ the patient is kept again, and which trainings learned from it, so that this can
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,23 +56,23 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
         salt = minted(database, now)
         names = database.read(lambda tx: merges.names_of(tx, patient))
         patients = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names}
-        studies = database.read(lambda tx: merges.studies_counted_as(tx, patient))
+        studies = sorted({uid for one in names for uid in database.read(_studies_of(one))})
         _refuse_unknown(database, patient, patients, studies)
-        ended, ending = database.write(lambda tx: _ended_runs(tx, patients, who, now))
-        frozen = freeze_without(database, places, patients, FORGOTTEN, now)
-        _remove_locked(database, places, patients, now)
+        images = database.read(lambda tx: forgetting.images_of(tx, salt, patients, studies))
+        called = patients | database.read(lambda tx: forgetting.pseudonyms_of(tx, images))
+        ended, ending = database.write(lambda tx: _ended_runs(tx, called, who, now))
+        frozen = freeze_without(database, places, patients, FORGOTTEN, now, images)
+        _remove_locked(database, places, patients, images, now)
         gone = database.write(lambda tx: forgetting.forget(tx, patients, studies, FORGOTTEN, now))
-        for name in gone.images:
-            for side in Side:
-                places.pixels(side, name).unlink(missing_ok=True)
+        _remove_files(places, images)
         for number in ended:
             shutil.rmtree(places.run(number), ignore_errors=True)
         said = (
-            f"{len(gone.images)} images and {gone.labels} labels are removed from what is kept for learning; new "
+            f"{gone.images} images and {gone.labels} labels are removed from what is kept for learning; new "
             f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
         ) + "".join(f"; training {number} is being ended and registers no version" for number in ending)
-        database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=len(gone.images)))
-        return Forgotten(said, database.read(lambda tx: _versions(tx, patients)))
+        database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=gone.images))
+        return Forgotten(said, database.read(lambda tx: _versions(tx, called)))
 
 
 def _refuse_unknown(database: Database, patient: PatientName, patients: set[str], studies: list[str]) -> None:
@@ -87,12 +88,27 @@ def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) ->
     return numbers, [number for number, state in states.items() if state is State.RUNNING]
 
 
-def _remove_locked(database: Database, places: Places, patients: set[str], now: datetime) -> None:
+def _remove_locked(database: Database, places: Places, patients: set[str], images: set[str], now: datetime) -> None:
     """Take away every version that holds images of a patient: a frozen version loses no single image."""
-    for patient in patients:
-        for version in database.read(lambda tx, patient=patient: locked_sets.of_patient(tx, patient)):  # type: ignore[misc]
-            shutil.rmtree(places.locked_set(version.name, version.version), ignore_errors=True)
-            database.write(lambda tx, number=version.id: locked_sets.remove(tx, number, now))  # type: ignore[misc]
+    for version in database.read(lambda tx: locked_sets.holding(tx, patients, images)):
+        shutil.rmtree(places.locked_set(version.name, version.version), ignore_errors=True)
+        database.write(lambda tx, number=version.id: locked_sets.remove(tx, number, now))  # type: ignore[misc]
+
+
+def _remove_files(places: Places, images: set[str]) -> None:
+    """Remove whatever lies under the names of a patient's images, also what a kill left there without a row."""
+    for name in images:
+        for side in Side:
+            place = places.pixels(side, name)
+            place.unlink(missing_ok=True)
+            place.with_name(f".{place.name}.new").unlink(missing_ok=True)
+    for folder in places.locked.glob("*"):
+        if any(file.stem in images for file in folder.glob("pixels/*.npz")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _studies_of(patient: PatientName) -> Callable[[Transaction], list[str]]:
+    return lambda tx: merges.studies_counted_as(tx, patient)
 
 
 def _versions(tx: Transaction, patients: set[str]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.places import Places
-from node.store import audit, merges, splits, training_set
+from node.store import audit, merges, retrainings, splits, training_set
 from node.store.database import Database, Transaction
 from node.store.merges import PatientName
 
@@ -63,6 +63,7 @@ def _moved_one(tx: Transaction, before: str, after: str, images: list[str], now:
         return {before, after}
     splits.join(tx, {old.group}, new.group)
     training_set.move(tx, images, after)
+    retrainings.also_of(tx, before, after)
     return set()
 
 

@@ -1,15 +1,22 @@
 """Who is left out of learning stays left out, and who was merged is found without a label."""
 
+from pathlib import Path
+
+import pytest
+
 from node.domain.split import Side
 from node.pipeline.learning import dataset
+from node.pipeline.learning.collect import Collector
 from node.pipeline.learning.forget import forget
 from node.pipeline.learning.locked import freeze_site
 from node.pipeline.learning.operate import locked
+from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.stopping import patients as merging
-from node.store import labels, training_set
+from node.store import labels, retrainings, training_set
 from node.store.merges import PatientName
+from node.store.retrainings import Request
 from tests.support.house import House
-from tests.support.learning_site import LearningSite, chest, sides_of
+from tests.support.learning_site import LearningSite, chest, files_under, sides_of
 
 NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 TRAIN, LOCKED = NAMES["train"], NAMES["locked"]
@@ -88,3 +95,58 @@ def test_a_forgotten_patient_does_not_come_back_by_another_issuer(house: House) 
     house.execute(f"UPDATE studies SET issuer_of_patient_id = 'H' WHERE study_instance_uid = '{study}'")  # noqa: S608
     site.label(uids[0], present=True)
     assert site.collect().added == 0
+
+
+def _renamed(house: House, uid: str, patient: str) -> None:
+    study = uid.removesuffix(".1.1")
+    house.execute(f"UPDATE studies SET patient_id = '{patient}' WHERE study_instance_uid = '{study}'")  # noqa: S608
+
+
+@pytest.mark.parametrize("collected", [False, True], ids=["at once", "after a collection"])
+def test_a_patient_whose_number_was_corrected_is_forgotten(house: House, collected: bool) -> None:  # noqa: FBT001
+    """The image is what goes: its row, its pixels, and the locked set that was frozen under the former number."""
+    site, uids = _site(house, *LOCKED[:2], TRAIN[0])
+    name = next(one.name for one in house.database.read(training_set.all) if one.sop_instance_uid == uids[0])
+    _renamed(house, uids[0], "NEW")
+    if collected:
+        site.collect()
+    said = forget(site.settings, PatientName("NEW"), "ada", house.clock()).said
+    assert said.startswith("1 images and 1 labels are removed")
+    assert [file for file in files_under(site.places.root) if name in file.name] == []
+    assert _used(site) == set(uids[1:])
+    assert [(row["patients"], row["removed_at"] is None) for row in locked(site.settings)] == [(2, False), (1, True)]
+
+
+def test_a_patient_is_forgotten_after_its_merge_was_undone(house: House) -> None:
+    """Its image was of the other one meanwhile, who stays; the training that knew it is named."""
+    site, uids = _site(house, *TRAIN[:2])
+    _merge(site, TRAIN[0], TRAIN[1])
+    site.collect()
+    asked = Request("starter", "x", "ada", "tiny", "scratch", 1)
+    house.database.write(lambda tx: retrainings.request(tx, asked, house.clock()))
+    run = house.database.write(lambda tx: retrainings.claim(tx, house.clock(), 60.0, "w"))
+    assert run is not None
+    (patient,) = {one.patient for one in house.database.read(training_set.all)}
+    house.database.write(lambda tx: retrainings.learns_from(tx, run, {patient: 2}, "ab" * 32, None))
+    house.database.write(lambda tx: retrainings.finish(tx, run, house.clock(), "bundles/starter-1", "9.9", "refused"))
+    merging.split(site.settings, PatientName(TRAIN[0]), "ada", house.clock())
+    done = forget(site.settings, PatientName(TRAIN[0]), "ada", house.clock())
+    assert [row["version"] for row in done.versions] == ["9.9"]
+    assert {one.sop_instance_uid for one in house.database.read(training_set.all)} == {uids[1]}
+    assert len([file for file in files_under(site.places.root) if file.suffix == ".npz"]) == 1
+
+
+def test_a_patient_forgotten_while_its_pixels_are_kept_leaves_none(house: House) -> None:
+    """Neither a row nor a file."""
+    site = LearningSite(house)
+    site.label(site.image(1, TRAIN[0], chest(1, ill=False)), present=False)
+
+    def keep(stored: Path, place: Path) -> KeptPixels:
+        kept = keep_pixels(stored, place)
+        forget(site.settings, PatientName(TRAIN[0]), "ada", house.clock())
+        return keep_pixels(stored, place) if not place.exists() else kept
+
+    current = house.database.read(labels.current)
+    Collector(house.database, house.folder, keep, house.clock).collect(current, lambda *_: None)
+    assert house.database.read(training_set.all) == []
+    assert [file for file in files_under(site.places.root) if file.suffix == ".npz"] == []
