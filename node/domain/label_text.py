@@ -117,7 +117,8 @@ def _mentions(text: str, finding: re.Pattern[str], others: list[re.Pattern[str]]
             answer = [*clauses[number + 1 :], *following][0]
             for match in finding.finditer(clause):
                 before, after = clause[: match.start()], clause[match.end() :]
-                said = AMBIGUOUS if _answers(answer) else _polarity(before, after, clauses[:number])
+                cut_off = number == 0 and _ends_negated(earlier[-1])
+                said = AMBIGUOUS if cut_off or _answers(answer) else _polarity(before, after, clauses[:number])
                 yield DOUBTFUL if disputed else UNKNOWN if said is True and not is_known(around) else said
 
 
@@ -128,11 +129,17 @@ def _without(text: str, findings: list[re.Pattern[str]]) -> str:
     return words.ANSWERED.sub(words.MENTION, text)
 
 
+def _ends_negated(clause: str) -> bool:
+    """Return whether a clause ends in a negation, as that of a wrapped line does."""
+    bare = clause.strip(" .:")
+    return any(match.end() == len(bare) for match in words.NEGATION_BEFORE.finditer(bare))
+
+
 def _answers(clause: str) -> bool:
     """Return whether a clause is a negation or a doubt and nothing else, as in "pneumonia, no"."""
-    bare = clause.strip(" .")
+    bare = clause.strip(" .:")
     for cue in (words.DOUBT, words.SURELY_EXCLUDED, words.OTHER_NEGATION, words.FILLERS):
-        bare = cue.sub("", bare).strip(" .")
+        bare = cue.sub("", bare).strip(" .:")
     return bool(clause.strip(" .")) and not bare
 
 

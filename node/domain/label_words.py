@@ -160,6 +160,7 @@ OTHER_NEGATION = _any(
 
 FILLERS = _any(
     _words("it this that the is are was were seen present evident there here visible identified detected found really"),
+    _words("finding findings evidence sign signs"),
     *("明显", "明确", "存在", "成立", "可见", "有", "是", "见", "的"),
 )
 """Beside a negation or a doubt in a clause of its own: it still answers the clause before."""

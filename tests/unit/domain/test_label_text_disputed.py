@@ -89,6 +89,9 @@ DOUBTS = (
     ),
     *(
         "pneumonia, nothing",
+        "no\npneumonia",
+        "pneumonia. Finding: none",
+        "pneumonia, evidence none",
         "atelectasis/pneumonia",
         "pneumonia/atelectasis",
         "pneumonia, maybe",
