@@ -143,6 +143,7 @@ _CHINESE = (
 _HAN = re.compile("|".join(sorted(map(re.escape, _CHINESE), key=len, reverse=True)))
 _LATIN = re.compile(r"[a-z0-9]+(?:[-/][a-z0-9]+)*")
 _MARKS = re.compile(rf"(?<=\w|{MENTION}|\)) ?- ?(?=\w|{MENTION})|(?<={MENTION})\+$|[\s:,.;。!()\[\]\"'{MENTION}]")
+_NEITHER = re.compile(r"((?<![a-z])(?:no|without) (?:[a-z]+ ){1,3})or (?=[a-z])")
 _LIKENESS = re.compile(rf"{MENTION}\s*(?:性|影)|(?<![a-z])(?:un|non)[ -]")
 
 
@@ -150,6 +151,7 @@ def is_known(text: str) -> bool:
     """Return whether a text, its findings replaced by `MENTION`, holds known words alone."""
     if _LIKENESS.search(text):
         return False
+    text = _NEITHER.sub(r"\1", text)
     rest = _LATIN.sub(lambda match: "a" if _is_word(match[0]) else match[0], text)
     rest = _LATIN.sub(lambda match: "" if _is_word(match[0]) else match[0], _MARKS.sub(" ", rest))
     return not _HAN.sub("", rest).strip()

@@ -28,7 +28,13 @@ THERE = (
         "Pneumonia!",
         "impression: pneumonia",
     ),
-    *("atelectasis, pneumonia", "mild right lower lobe pneumonia", "pneumonia (right)", "there is pneumonia"),
+    *(
+        "atelectasis, pneumonia",
+        "RLL pneumonia, no effusion or pneumothorax",
+        "mild right lower lobe pneumonia",
+        "pneumonia (right)",
+        "there is pneumonia",
+    ),
     *("兩肺肺炎", "右下肺肺炎", "肺炎、肺不张", "双肺肺炎，少量胸腔积液", "新型冠狀病毒肺炎", "肺炎(+)", "輕度肺炎"),
 )
 ANSWERS = (
@@ -93,6 +99,7 @@ DOUBTS = (
         "pneumonia. Finding: none",
         "pneumonia, evidence none",
         "atelectasis/pneumonia",
+        "pneumonia, or effusion",
         "pneumonia/atelectasis",
         "pneumonia, maybe",
         "考慮肺炎",
