@@ -15,7 +15,7 @@ from node.pipeline.learning.promotion_steps import PromotionReached, PromotionSt
 from node.pipeline.opened import open_database
 from node.pipeline.registry import challengers, go_live, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
-from node.store import audit, model_versions, registry, validations
+from node.store import audit, locked_sets, model_versions, registry, validations
 from node.store.database import Database, Transaction
 from node.store.model_versions import Change, Version
 from node.store.registry import Registration
@@ -76,6 +76,7 @@ def promote(
         last = database.read(lambda tx: _serving(tx, model))
         chosen = database.read(lambda tx: _known(tx, model, version))
         refuse_unpassed(chosen, last)
+        database.read(lambda tx: _refuse_outlived(tx, chosen))
         change = Change(now, by.strip(), "promoted")
         order = Order(model, version, last.version, change, onwards=True, into_shadow=into_shadow)
         said = carry_out(database, settings, order, reached)
@@ -176,6 +177,17 @@ def refuse_unpassed(chosen: Version, serving: Version) -> None:
         raise OperatorError(
             f"{named} was judged against {chosen.judged_against}, and {serving.version} serves by now: a retraining "
             "makes a challenger that is judged against it"
+        )
+
+
+def _refuse_outlived(tx: Transaction, chosen: Version) -> None:
+    """Refuse a verdict by a locked set of which there is a newer version, or none: a patient may have left it."""
+    newest = {f"{one.name} {one.version}" for one in locked_sets.newest(tx)}
+    known = {f"{one.name} {one.version}" for one in locked_sets.all(tx)}
+    if gone := sorted(known & set(chosen.data_digests) - newest):
+        raise OperatorError(
+            f"version {chosen.version} of model {chosen.model} was judged by {', '.join(gone)}, not the newest "
+            "version of that locked set any more: a retraining makes a challenger that is judged by what counts now"
         )
 
 
