@@ -52,15 +52,10 @@ class Shown:
     draws: Draws  #: how often each is shown, and what it weighs
 
 
-def fitted_expert(
-    shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell, begins: Mapping[str, NDArray[Any]]
-) -> tuple[keras.Model, Log]:
-    """Return a network with two outputs: logits of the class, and of being the site's.
-
-    It begins with the weights of a classifier of one class.
-    """
+def fitted_expert(shown: Shown, plan: ClassifierRecipe, seed: int, shelf: Shelf, tell: Tell) -> tuple[keras.Model, Log]:
+    """Return a network with two outputs: logits of the class, and of being the site's."""
     keras.utils.set_random_seed(seed)
-    model, change, images = _begun(plan, begins), AUGMENTATIONS[plan.augmentation], shown.images
+    model, change, images = classifier(plan.network, plan.size, 2), AUGMENTATIONS[plan.augmentation], shown.images
     targets = np.stack([shown.labels, shown.of_site], axis=1).astype(np.float32)
 
     def example(number: int, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -73,16 +68,6 @@ def fitted_expert(
         return losses[0](truth[:, :1], logits[:, :1]) + losses[1](truth[:, 1:], logits[:, 1:])
 
     return model, fit(model, Batches(len(images), example, plan.batch, seed, shown.draws), loss, plan, shelf, tell)
-
-
-def _begun(plan: ClassifierRecipe, begins: Mapping[str, NDArray[Any]]) -> keras.Model:
-    """Return a network with two outputs, all of it but the second output as in a classifier of one class."""
-    model, known = classifier(plan.network, plan.size, 2), classifier(plan.network, plan.size, 1)
-    assign(known, dict(begins))
-    weights, (kernel, bias) = known.get_weights(), model.layers[-1].get_weights()
-    head = np.concatenate([weights[-2], kernel[:, 1:]], axis=1), np.concatenate([weights[-1], bias[1:]])
-    model.set_weights([*weights[:-2], *head])
-    return model
 
 
 def beside(
