@@ -62,7 +62,8 @@ class Settling:
         """
         self._database.write(lambda tx: self._by_answer(tx, delivery, answer, is_first=is_first))
         _log.info(
-            f"{_NAMED[delivery.kind]} offered",
+            "report offered" if delivery.kind is DeliveryKind.REPORT else "companion offered",
+            kind=_NAMED[delivery.kind],
             study_instance_uid=delivery.study_instance_uid,
             sop_instance_uid=delivery.rendition.sop_instance_uid,
             model=delivery.model,

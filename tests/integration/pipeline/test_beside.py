@@ -163,7 +163,8 @@ def test_the_log_names_what_was_offered(line: Line) -> None:
     with capture_logs() as logged:
         line.deliver()
     offered = [entry for entry in logged if entry["event"].endswith(" offered")]
-    assert [entry["event"] for entry in offered] == ["report offered", "text offered", "heat map offered"]
+    assert [entry["event"] for entry in offered] == ["report offered", "companion offered", "companion offered"]
+    assert [entry["kind"] for entry in offered] == ["report", "text", "heat map"]
     assert [entry["sop_instance_uid"] for entry in offered] == list(_classes(line))
     assert {entry["model"] for entry in offered} == {"starter"}
 
