@@ -11,13 +11,16 @@ from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.pipeline.operator import operate
-from node.store import analyses, arrivals, findings, job_claims, outbox, queue, schema
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store import schema
+from node.store.arriving import arrivals
+from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
-from node.store.findings import NewReading
-from node.store.instances import NewInstance
-from node.store.queue import NewRead
+from node.store.sending import outbox
 from node.store.tables import JobKind
+from node.store.working import analyses, findings, job_claims, queue
+from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.findings import NewReading
+from node.store.working.queue import NewRead
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _AT_ONCE = 1000

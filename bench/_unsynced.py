@@ -20,7 +20,7 @@ def _nothing(_descriptor: int) -> None:
 
 def keep_database_unsynced() -> None:
     """Have SQLite bring nothing to the disk, in the one process that writes."""
-    from node.store import engines  # noqa: PLC0415 - only where there is a database
+    from node.store.connection import engines  # noqa: PLC0415 - only where there is a database
 
     synced = engines.sqlite_engine
 

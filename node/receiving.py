@@ -23,7 +23,7 @@ from node.pipeline.intake.congestion import Congestion
 from node.pipeline.intake.ledger import Ledger
 from node.pipeline.intake.receive import Receiver
 from node.pipeline.steps import Reached, unobserved
-from node.store.files import Free, InstanceFiles
+from node.store.disk.files import Free, InstanceFiles
 
 _PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.20: the peer comes again
 

@@ -12,8 +12,8 @@ from node.network.peer import PeerAddress
 from node.pipeline.delivery.commitment import hearing_of
 from node.pipeline.delivery.committing import Asker, Committing, Teller
 from node.runtime.loop import WorkLoop
-from node.store import commitments, commitments_requested
 from node.store.database import Transaction
+from node.store.sending import commitments, commitments_requested
 
 _TELLS = "tell-commitment"
 

@@ -7,7 +7,7 @@ from node.app.parts import Parts
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.intake.asking import test_peers
 from node.runtime.loop import WorkLoop
-from node.store import outgoing
+from node.store.sending import outgoing
 
 
 def deliver_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:

@@ -7,7 +7,7 @@ from node.app.parts import Parts
 from node.network.peer import PeerAddress, Timeouts
 from node.pipeline.fetching.backfill import SILENCE_S, Fetcher, Fetching
 from node.runtime.loop import WorkLoop
-from node.store.backfills import ClaimedStudy
+from node.store.keeping.backfills import ClaimedStudy
 
 
 class _FetchLoop(WorkLoop[ClaimedStudy]):

@@ -7,7 +7,7 @@ from node.app.parts import Parts
 from node.pipeline.labels.policy import policy_of
 from node.pipeline.labels.reading import LabelReader
 from node.runtime.loop import WorkLoop
-from node.store import label_inbox
+from node.store.labelling import label_inbox
 
 
 def labelling_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:

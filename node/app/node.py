@@ -30,11 +30,16 @@ from node.runtime.child import Child
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import backfills, holds, job_claims, label_inbox, outbox, rejections, retrainings
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.keeping import backfills
+from node.store.labelling import label_inbox
+from node.store.learning import retrainings
 from node.store.notices import Listener
-from node.store.registry import Registration
+from node.store.registering.registry import Registration
+from node.store.sending import outbox
+from node.store.stopping import holds, rejections
+from node.store.working import job_claims
 
 _WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch", "label")
 """Beginnings of the names of the loops that what comes in may concern: a look of every loop at each would cost more."""

@@ -14,11 +14,11 @@ from node.pipeline.registry.catalogue import Catalogue
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import job_claims
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.job_claims import ClaimedJob
+from node.store.disk.files import InstanceFiles
 from node.store.tables import JobKind
+from node.store.working import job_claims
+from node.store.working.job_claims import ClaimedJob
 
 LEASE_S = 60.0
 """How long a job is held without a word of its worker, who says that it is at it every `EXTEND_EVERY_S`."""

@@ -13,8 +13,8 @@ from node.pipeline.analysis.read import Hands, InstanceReader
 from node.pipeline.analysis.reading import Prepared, StoredImage, prepare_file, read_images, warm
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
-from node.store.job_claims import ClaimedJob
 from node.store.tables import JobKind
+from node.store.working.job_claims import ClaimedJob
 
 _LOOPS_A_CHILD = 2
 """While the child reads what one loop has claimed, the other stores what was read before and claims the next."""

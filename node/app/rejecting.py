@@ -7,7 +7,7 @@ from node.app.parts import Parts
 from node.pipeline.stopping.rejections import RejectionReader
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.loop import WorkLoop
-from node.store import rejections
+from node.store.stopping import rejections
 
 
 def rejecting_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:

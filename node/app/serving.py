@@ -17,9 +17,9 @@ from node.runtime.clock import utc_now
 from node.runtime.memory import share_arenas
 from node.runtime.signals import StopSignals
 from node.store import schema
+from node.store.connection.lock import database_lock
 from node.store.database import Database
-from node.store.folder_lock import DataFolderLock, wait_for_receivers
-from node.store.lock import database_lock
+from node.store.disk.folder_lock import DataFolderLock, wait_for_receivers
 
 _LOOK_S, _ACCEPTS_WITHIN_S = 30.0, 30.0  # at the thread that accepts connections
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before

@@ -12,7 +12,7 @@ from node.cli.output import Json, console, listing, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline.learning import forget as forgetting
 from node.pipeline.learning import lock, operate
-from node.store.merges import PatientName
+from node.store.arriving.merges import PatientName
 
 Model = Annotated[str, typer.Option("--model", help="Name of the model; else the only one.")]
 

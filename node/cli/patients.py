@@ -9,7 +9,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline.stopping import patients as merging
 from node.runtime.clock import utc_now
-from node.store.merges import PatientName
+from node.store.arriving.merges import PatientName
 
 patients_application = typer.Typer(
     help="Patients who are one patient, where no DICOM object says so.", invoke_without_command=True

@@ -1,6 +1,6 @@
 """On which side of the split a patient stands, for ever: it follows from a salted hash, and from nothing that changes.
 
-It knows hashes and shares; where the salt and what was assigned are kept is `node.store.splits`'s business.
+It knows hashes and shares; where the salt and what was assigned are kept is `node.store.learning.splits`'s business.
 """
 
 import hashlib

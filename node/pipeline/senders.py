@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from node.config import PeerSettings, Settings
 from node.domain.completion import learnt_quiet_period_s
-from node.store import habits
+from node.store.arriving import habits
 from node.store.database import Transaction
 
 LEARNT = "learnt"

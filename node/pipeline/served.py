@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from node.domain.rule import Rule
-from node.store import registry
 from node.store.database import Transaction
+from node.store.registering import registry
 from node.store.tables import Mode
 
 

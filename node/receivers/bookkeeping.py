@@ -16,7 +16,7 @@ from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import Clock
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 
 def opened_books(

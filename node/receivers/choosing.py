@@ -11,7 +11,7 @@ from node.receivers.several import FirstProcess, ReceivingProcesses
 from node.receiving import Callbacks, Receiving
 from node.runtime.clock import Clock
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 _MOST_SUITED = 4  # one process writes for them all, and is busy by then
 

@@ -21,7 +21,7 @@ from node.receivers.message import Entry, asked, outcome
 from node.receivers.serving import receive_until_told
 from node.runtime.channels import Asking, NotAnswered, NotAsked
 from node.runtime.line import Line
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
 
 _STUDIES_AT_ONCE = 1_000  # of the longest UIDs, less than half of what a channel takes

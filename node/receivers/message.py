@@ -17,7 +17,7 @@ from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
-from node.store.header_text import HeaderText, header_of_text, text_of_header
+from node.store.arriving.header_text import HeaderText, header_of_text, text_of_header
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 _PING, _CALLER, _RELEASED, _ARRIVAL, _REQUEST, _RESULT = b"p", b"c", b"r", b"a", b"q", b"s"

@@ -13,8 +13,8 @@ from node.pipeline.steps import Reached, unobserved
 from node.receivers.turns import SharedListener
 from node.receiving import Receiving
 from node.runtime.line import Line
-from node.store.files import InstanceFiles
-from node.store.folder_lock import receiving
+from node.store.disk.files import InstanceFiles
+from node.store.disk.folder_lock import receiving
 
 _LEFT_BEHIND_S = 5.0  # a node that starts again waits for this process to be gone
 _SLOTS = "associations.lock"

@@ -20,7 +20,7 @@ from node.receivers.turns import SharedListener, before_others
 from node.receiving import Callbacks, Receiving
 from node.runtime.kept import Told
 from node.runtime.receivers import Receivers
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 _START_S = 60.0
 _GRACE_S = 5.0  # beyond the time of a drain, for aborting what did not finish and for the end of the process

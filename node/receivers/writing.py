@@ -11,7 +11,7 @@ from node.receivers.serving import receive_until_told
 from node.runtime.clock import utc_now
 from node.runtime.line import Line
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 
 def write_until_told(line: Line, listener: socket.socket, settings: Settings, reached: Reached, served: Served) -> None:

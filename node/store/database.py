@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from node.store import engines
-from node.store.failures import InCommit, as_seen, translated, worth_another_run
-from node.store.group_commit import GroupCommitWriter
-from node.store.pieces import Ended, Work
+from node.store.connection import engines
+from node.store.connection.failures import InCommit, as_seen, translated, worth_another_run
+from node.store.connection.group_commit import GroupCommitWriter
+from node.store.connection.pieces import Ended, Work
 from node.store.statement import execute
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 

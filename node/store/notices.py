@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from node.store import engines
+from node.store.connection import engines
 from node.store.database import Transaction
 from node.store.statement import Statement
 from node.telemetry import logger

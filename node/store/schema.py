@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 import node
 from node.domain.errors import OperatorError
-from node.store import engines
-from node.store.failures import translated
+from node.store.connection import engines
+from node.store.connection.failures import translated
 
 if TYPE_CHECKING:
     from alembic.config import Config

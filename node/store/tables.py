@@ -57,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 class Lifecycle:
-    """The columns that jobs and deliveries share; `node.store.work` moves them, nobody else."""
+    """The columns that jobs and deliveries share; `node.store.working.work` moves them, nobody else."""
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     state: Mapped[State] = mapped_column(choice(State, "state"))

@@ -14,8 +14,8 @@ from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.intake.missing import missing
 from node.runtime.clock import utc_now
-from node.store import views
 from node.store.database import Database
+from node.store.listing import views
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 

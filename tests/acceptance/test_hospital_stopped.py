@@ -16,8 +16,8 @@ from node.domain.lifecycle import State
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.store import views
 from node.store.database import Database, Transaction
+from node.store.listing import views
 from tests.support.house import incoming, radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.notes import rejection_file

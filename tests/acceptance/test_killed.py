@@ -15,8 +15,9 @@ from node.domain.errors import Transient
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
-from node.store import schema, views
+from node.store import schema
 from node.store.database import Database
+from node.store.listing import views
 from tests.support.house import radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.waiting import wait_until

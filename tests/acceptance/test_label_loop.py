@@ -9,8 +9,8 @@ from pathlib import Path
 from pydicom import Dataset
 
 from node.dicom.wrap import Subject, wrap_as_dx
-from node.store import splits
 from node.store.database import Database
+from node.store.learning import splits
 from tests.support import labels
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import SALT, TINY, chest, sides_of

@@ -12,7 +12,7 @@ from node.dicom.wrap import wrap_as_dx
 from node.network.peer import Timeouts
 from node.store import schema
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from tests.support.dcmtk import Storescp, storescp
 from tests.support.house import PIXELS, SUBJECT, House, radiograph
 from tests.support.line import PACS, Line

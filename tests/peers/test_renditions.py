@@ -11,9 +11,10 @@ from node.domain.heat_map import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR
 from node.domain.report import BASIC_TEXT_SR
 from node.network.peer import Timeouts
-from node.store import operator, schema
+from node.store import schema
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.working import operator
 from tests.integration.pipeline.test_beside import ALL, hot
 from tests.support.dcmtk import Storescp, storescp
 from tests.support.house import House, radiograph

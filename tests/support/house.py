@@ -24,7 +24,7 @@ from node.pipeline.intake.recovery import Recovery
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.steps import Reached, unobserved
 from node.store.database import Database
-from node.store.files import Free, InstanceFiles
+from node.store.disk.files import Free, InstanceFiles
 
 OUR_DEVICE = "2.25.4242"
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)

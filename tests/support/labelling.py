@@ -12,7 +12,8 @@ from node.domain.label import CurrentLabel
 from node.domain.label_text import vocabulary
 from node.pipeline.labels.policy import LabelPolicy
 from node.pipeline.labels.reading import LabelReader
-from node.store import label_inbox, label_views, labels
+from node.store.labelling import label_inbox, labels
+from node.store.listing import label_views
 from tests.support.house import House, incoming
 from tests.support.notes import file_of
 

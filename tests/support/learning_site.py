@@ -20,8 +20,9 @@ from node.pipeline.learning.retrain import Retrainer, Site
 from node.pipeline.registry.catalogue import seeded
 from node.runtime.child import Child
 from node.runtime.keeping import Keeper
-from node.store import labels, splits
-from node.store.merges import PatientName
+from node.store.arriving.merges import PatientName
+from node.store.labelling import labels
+from node.store.learning import splits
 from tests.support.house import House, radiograph
 
 TINY = """

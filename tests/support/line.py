@@ -30,12 +30,15 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.pipeline.steps import AnalysisReached, analysis_unobserved
 from node.pipeline.stopping.taking_back import NoteWriter
-from node.store import analyses, job_claims, outbox, registry, views
 from node.store.database import Transaction
-from node.store.job_claims import ClaimedJob
-from node.store.outbox import ClaimedDelivery
-from node.store.registry import Registration
+from node.store.listing import views
+from node.store.registering import registry
+from node.store.registering.registry import Registration
+from node.store.sending import outbox
+from node.store.sending.outbox import ClaimedDelivery
 from node.store.tables import JobKind, Mode
+from node.store.working import analyses, job_claims
+from node.store.working.job_claims import ClaimedJob
 from tests.support.house import House
 
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")

@@ -8,12 +8,14 @@ import numpy as np
 from node.domain.finding import Admission, Finding, Fingerprint, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, arrivals, findings, monitoring
-from node.store.analyses import NewAnalysis
+from node.store.arriving import arrivals
+from node.store.arriving.instances import NewInstance
 from node.store.database import Transaction
-from node.store.findings import NewReading
-from node.store.instances import NewInstance
-from node.store.registry import Registration
+from node.store.learning import monitoring
+from node.store.registering.registry import Registration
+from node.store.working import analyses, findings
+from node.store.working.analyses import NewAnalysis
+from node.store.working.findings import NewReading
 from tests.support.line import LUNG, PNEUMONIA
 
 _NUMBERS = 6

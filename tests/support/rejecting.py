@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from node.domain.errors import Permanent
 from node.pipeline.stopping.rejections import RejectionReader
 from node.pipeline.stopping.taking_back import NoteWriter
-from node.store import outbox, rejections
+from node.store.sending import outbox
+from node.store.stopping import rejections
 from tests.support.house import House, incoming
 from tests.support.line import PACS, Line
 from tests.support.notes import rejection_file

@@ -8,8 +8,8 @@ from pathlib import Path
 from models.bundle.folder import MANIFEST, read_manifest, write_bundle
 from node.pipeline.registry.catalogue import bundle_path, version_of
 from node.pipeline.registry.versions import described
-from node.store import model_versions
 from node.store.database import Database
+from node.store.learning import model_versions
 from node.store.version_tables import VersionState
 
 MADE = datetime(2026, 5, 1, tzinfo=UTC)

@@ -10,10 +10,13 @@ from node.config import PeerSettings
 from node.domain.report import ReportIdentity
 from node.pipeline.analysis.conclude import destinations, patient_key
 from node.pipeline.analysis.material import Material
-from node.store import analyses, extras, outgoing, pinning, registry, taken_back
-from node.store.analyses import Analysis
 from node.store.database import Transaction
-from node.store.taken_back import Delivered
+from node.store.registering import registry
+from node.store.sending import extras, outgoing, pinning
+from node.store.stopping import taken_back
+from node.store.stopping.taken_back import Delivered
+from node.store.working import analyses
+from node.store.working.analyses import Analysis
 
 
 @dataclass(frozen=True, slots=True)

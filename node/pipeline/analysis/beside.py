@@ -17,9 +17,9 @@ from node.domain.profile import DEFAULT
 from node.domain.report import ReportContent, ReportIdentity, text_identity
 from node.pipeline.analysis.conclude import patient_key
 from node.pipeline.analysis.material import Material
-from node.store.analyses import NewRendition
 from node.store.choices import DeliveryKind
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.working.analyses import NewRendition
 
 _GONE = "the file of its image was removed for its age"
 

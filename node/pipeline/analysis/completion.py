@@ -11,9 +11,11 @@ from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.senders import Sender, Senders
-from node.store import audit, closing, habits, waits
+from node.store import audit
+from node.store.arriving import habits
 from node.store.database import Transaction
-from node.store.job_claims import ClaimedJob
+from node.store.working import closing, waits
+from node.store.working.job_claims import ClaimedJob
 
 COMPLETE = "study complete"
 FORCED = "completion forced"

@@ -19,22 +19,15 @@ from node.pipeline.analysis.renditions import Shape
 from node.pipeline.analysis.writing import Result, Writer, Written
 from node.pipeline.registry.catalogue import Catalogue
 from node.pipeline.steps import ComposeStep
-from node.store import (
-    analyses,
-    audit,
-    closing,
-    findings,
-    job_claims,
-    outbox,
-    queue,
-    rejections,
-    turned_away,
-)
-from node.store.analyses import NewAnalysis
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.job_claims import ClaimedJob
-from node.store.queue import NewRead
+from node.store.sending import outbox
+from node.store.stopping import rejections
 from node.store.tables import DeliveryKind
+from node.store.working import analyses, closing, findings, job_claims, queue, turned_away
+from node.store.working.analyses import NewAnalysis
+from node.store.working.job_claims import ClaimedJob
+from node.store.working.queue import NewRead
 from node.telemetry import logger
 
 _log = logger("pipeline.compose")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from node.config import PeerSettings
 from node.domain.finding import Outcome, Reading, StudyFinding
 from node.domain.instance import InstanceHeader
-from node.store.analyses import NewAnalysis
+from node.store.working.analyses import NewAnalysis
 
 
 def conclusion_of(

@@ -18,9 +18,9 @@ from node.domain.errors import Permanent, Transient
 from node.network.peer import PeerAddress, Timeouts
 from node.network.query import open_search
 from node.pipeline.analysis.completion import complete
-from node.store import waits
 from node.store.database import Database, Transaction
-from node.store.waits import Question
+from node.store.working import waits
+from node.store.working.waits import Question
 from node.telemetry import logger
 
 _TIMEOUTS = Timeouts(

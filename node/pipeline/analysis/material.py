@@ -10,10 +10,13 @@ from node.domain.report import ModelIdentity
 from node.domain.rule import Rule, count_turned_away, waits_for_unread
 from node.pipeline.analysis.conclude import conclusion_of, digest_of, inputs_of, patient_key
 from node.pipeline.analysis.reading import not_read
-from node.store import analyses, findings, instances, merges, registry, rejections, synthetic, turned_away, waits
-from node.store.analyses import Analysis
+from node.store.arriving import instances, merges, synthetic
+from node.store.arriving.instances import HeldInstance
 from node.store.database import Transaction
-from node.store.instances import HeldInstance
+from node.store.registering import registry
+from node.store.stopping import rejections
+from node.store.working import analyses, findings, turned_away, waits
+from node.store.working.analyses import Analysis
 
 _REMOVED = "Its file was removed for its age before this version of the model could read it."
 

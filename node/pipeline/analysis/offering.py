@@ -6,10 +6,15 @@ from datetime import datetime
 from node.config import PeerSettings
 from node.pipeline.analysis.conclude import destinations, says_the_same
 from node.pipeline.analysis.renditions import Shape, shape_of
-from node.store import audit, backfills, holds, outbox, outgoing, recalls, registry, studies, synthetic
-from node.store.analyses import NewAnalysis
+from node.store import audit
+from node.store.arriving import studies, synthetic
 from node.store.database import Transaction
+from node.store.keeping import backfills
+from node.store.registering import registry
+from node.store.sending import outbox, outgoing
+from node.store.stopping import holds, recalls
 from node.store.tables import Origin
+from node.store.working.analyses import NewAnalysis
 
 
 def offer(

@@ -6,10 +6,11 @@ No link leads from a picture to what came later, so it is taken back where the p
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from node.store import audit, taken_back
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store import audit
 from node.store.database import Transaction
-from node.store.taken_back import Delivered
+from node.store.stopping import taken_back
+from node.store.stopping.taken_back import Delivered
+from node.store.working.analyses import NewAnalysis, NewRendition
 from node.telemetry import logger
 
 WHY = "A newer result takes the place of the one that this heat map shows."

@@ -19,12 +19,16 @@ from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import Prepared, StoredImage
 from node.pipeline.registry.catalogue import Catalogue, ServedModel
 from node.pipeline.steps import AnalysisReached, ReadStep, analysis_unobserved
-from node.store import audit, findings, instances, job_claims, monitoring, registry
+from node.store import audit
+from node.store.arriving import instances
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.findings import NewReading
-from node.store.job_claims import ClaimedJob
+from node.store.disk.files import InstanceFiles
+from node.store.learning import monitoring
+from node.store.registering import registry
+from node.store.working import findings, job_claims
+from node.store.working.findings import NewReading
+from node.store.working.job_claims import ClaimedJob
 
 Image = StoredImage | Prepared
 

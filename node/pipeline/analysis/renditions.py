@@ -14,8 +14,8 @@ from node.domain.instance import InstanceHeader
 from node.domain.profile import DEFAULT, PROFILES, Profile
 from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import ENGLISH
-from node.store.analyses import NewRendition
 from node.store.choices import DeliveryKind
+from node.store.working.analyses import NewRendition
 
 
 @dataclass(frozen=True, slots=True)

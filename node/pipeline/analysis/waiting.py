@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from node.pipeline.policy import ReceivePolicy
 from node.pipeline.senders import Sender, quiet_periods_s
-from node.store import queue
 from node.store.database import Transaction
-from node.store.queue import Wait
+from node.store.working import queue
+from node.store.working.queue import Wait
 
 _ANYBODY = Sender()
 

@@ -13,8 +13,8 @@ from node.pipeline.analysis.material import Material
 from node.pipeline.analysis.outlived import WHY, WriteNotes
 from node.pipeline.analysis.renditions import Shape, Write, orders, renditions, shapes
 from node.pipeline.steps import AnalysisReached, analysis_unobserved
-from node.store.analyses import NewAnalysis, NewRendition
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,13 @@ from node.config import Settings
 from node.domain.completion import Signal
 from node.network.commitment import CommitmentRequest, CommitmentResult, FailureReason, Heard
 from node.pipeline.analysis.completion import complete
-from node.store import audit, commitment_views, commitments, commitments_requested, waits
-from node.store.commitments import Answered, MakeUID, Named
-from node.store.commitments_requested import HeldInstance
+from node.store import audit
 from node.store.database import Transaction
+from node.store.listing import commitment_views
+from node.store.sending import commitments, commitments_requested
+from node.store.sending.commitments import Answered, MakeUID, Named
+from node.store.sending.commitments_requested import HeldInstance
+from node.store.working import waits
 from node.telemetry import logger
 
 _SUCCESS = 0x0000

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from node.config import Settings
-from node.store import backfill_views, commitment_views, commitments_requested
-from node.store.commitment_views import Open
 from node.store.database import Database
+from node.store.listing import backfill_views, commitment_views
+from node.store.listing.commitment_views import Open
+from node.store.sending import commitments_requested
 
 Line = tuple[str, Literal["note", "fault"], str]
 """Subject, verdict and text."""

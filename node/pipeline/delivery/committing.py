@@ -18,10 +18,11 @@ from node.network.commitment_scu import ask, tell
 from node.network.peer import PeerAddress, Timeouts
 from node.pipeline.delivery.commitment import judge
 from node.pipeline.failure import described
-from node.store import audit, commitments, commitments_requested
-from node.store.commitments import ClaimedQuestion, MakeUID
-from node.store.commitments_requested import ClaimedResult
+from node.store import audit
 from node.store.database import Database, Transaction
+from node.store.sending import commitments, commitments_requested
+from node.store.sending.commitments import ClaimedQuestion, MakeUID
+from node.store.sending.commitments_requested import ClaimedResult
 from node.telemetry import logger
 
 GATHER_S = 2.0

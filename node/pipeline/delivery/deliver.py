@@ -2,7 +2,7 @@
 
 0x0000, warnings 0xBxxx and 0x0111 count as sent; transient answers are tried again after a backoff, for as long as it
 takes; permanent answers are buried where the operator sees them. A peer that is away is left alone by its circuit
-breaker (`node.store.destinations`).
+breaker (`node.store.sending.destinations`).
 """
 
 import random
@@ -21,11 +21,11 @@ from node.pipeline.delivery import forms, leaving
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.steps import DeliveryReached, DeliveryStep, delivery_unobserved
-from node.store import destinations, outbox, outgoing, pinning
 from node.store.database import Database, Transaction
-from node.store.destinations import Patience
-from node.store.outbox import ClaimedDelivery
-from node.store.pinning import Form
+from node.store.sending import destinations, outbox, outgoing, pinning
+from node.store.sending.destinations import Patience
+from node.store.sending.outbox import ClaimedDelivery
+from node.store.sending.pinning import Form
 from node.telemetry import logger
 
 _log = logger("pipeline.deliver")

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from node.config import Settings
 from node.domain.lifecycle import OPEN_STATES, State
 from node.network.status import StoreAnswer, worded
-from node.store import destinations, outgoing, views
 from node.store.database import Database, Transaction
-from node.store.listings import Listed, iso
+from node.store.listing import views
+from node.store.listing.listings import Listed, iso
+from node.store.sending import destinations, outgoing
 
 
 class Trouble(NamedTuple):
@@ -27,8 +28,8 @@ def told_of(tx: Transaction, rows: list[Listed], now: datetime, age_alarm_s: flo
     Returns
     -------
     list of dict
-        The keys of `node.store.views.deliveries`, and ``last_answer`` (status, meaning and comment in words, "" where
-        none came), ``paused_until`` (of one that waits: nothing is tried at the peer before; else null) and
+        The keys of `node.store.listing.views.deliveries`, and ``last_answer`` (status, meaning and comment in words, ""
+        where none came), ``paused_until`` (of one that waits: nothing is tried at the peer before; else null) and
         ``overdue`` (whether it waits for longer than `age_alarm_s`, and no hold keeps it back).
     """
     pauses = {one.peer: one.paused_at(now) for one in destinations.all(tx)}

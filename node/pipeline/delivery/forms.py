@@ -13,10 +13,11 @@ from datetime import datetime
 from node.network.peer import ContextNotAccepted
 from node.network.presentation import syntax_name
 from node.pipeline.delivery import leaving
-from node.store import closing, pinning
 from node.store.database import Transaction
-from node.store.outbox import ClaimedDelivery
-from node.store.pinning import Form
+from node.store.sending import pinning
+from node.store.sending.outbox import ClaimedDelivery
+from node.store.sending.pinning import Form
+from node.store.working import closing
 
 Accepts = Callable[[tuple[str, str]], bool | None]
 """Whether a peer accepted a pair of SOP class and transfer syntax; None where it was not asked."""

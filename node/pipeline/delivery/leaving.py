@@ -13,12 +13,16 @@ from node.domain.instance import InstanceHeader
 from node.domain.lifecycle import HeldFor
 from node.domain.patient import differing
 from node.pipeline.analysis.conclude import destinations, patient_key, says_the_same
-from node.store import analyses, extras, instances, merges, outgoing, queue, recalls, registry, rejections, synthetic
-from node.store.analyses import Analysis
+from node.store.arriving import instances, merges, synthetic
 from node.store.choices import EXTRAS
 from node.store.database import Transaction
-from node.store.outbox import ClaimedDelivery
+from node.store.registering import registry
+from node.store.sending import extras, outgoing
+from node.store.sending.outbox import ClaimedDelivery
+from node.store.stopping import recalls, rejections
 from node.store.tables import DeliveryKind
+from node.store.working import analyses, queue
+from node.store.working.analyses import Analysis
 
 _SENDS = "`pacs-node release --delivery {0}` sends it, with --discard it is dropped"
 _WAY_OUT = {

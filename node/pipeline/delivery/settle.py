@@ -10,10 +10,12 @@ from node.domain.lifecycle import HeldFor
 from node.network.scu import StoreAnswer, worded
 from node.network.status import Answer, sort_status, status_meaning
 from node.pipeline.delivery.standing import tell_standing
-from node.store import audit, destinations, extras, outbox, synthetic
+from node.store import audit
+from node.store.arriving import synthetic
 from node.store.database import Database, Transaction
-from node.store.destinations import Destination, Patience
-from node.store.outbox import ClaimedDelivery
+from node.store.sending import destinations, extras, outbox
+from node.store.sending.destinations import Destination, Patience
+from node.store.sending.outbox import ClaimedDelivery
 from node.store.tables import Commitment, DeliveryKind
 from node.telemetry import logger
 

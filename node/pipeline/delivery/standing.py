@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from node.store import audit, synthetic
+from node.store import audit
+from node.store.arriving import synthetic
 from node.store.database import Transaction
 from node.telemetry import logger
 

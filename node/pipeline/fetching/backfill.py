@@ -20,10 +20,11 @@ from node.network.peer import AssociationLost, PeerAddress, PeerRefused, PeerUnr
 from node.network.retrieve import CANCELLED, SOME_FAILED, SUCCESS, Moved, NotSent, move
 from node.pipeline.analysis.completion import complete
 from node.pipeline.failure import described, is_permanent
-from node.store import audit, backfills
+from node.store import audit
 from node.store.audit import Entry
-from node.store.backfills import ClaimedStudy
 from node.store.database import Database, Transaction
+from node.store.keeping import backfills
+from node.store.keeping.backfills import ClaimedStudy
 from node.telemetry import logger
 
 SILENCE_S = 1800.0

@@ -11,8 +11,9 @@ from node.network.query import open_search
 from node.pipeline.fetching.backfill_search import parse_query, search
 from node.pipeline.opened import open_database
 from node.pipeline.progress import Reporter
-from node.store import backfill_views, backfills
-from node.store.backfills import FoundStudy
+from node.store.keeping import backfills
+from node.store.keeping.backfills import FoundStudy
+from node.store.listing import backfill_views
 
 COLUMNS = (
     "id",

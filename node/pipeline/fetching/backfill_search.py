@@ -17,7 +17,7 @@ from node.domain.errors import OperatorError
 from node.domain.identifiers import is_uid
 from node.network.query import CutShort, Search
 from node.pipeline.progress import Reporter
-from node.store.backfills import FoundStudy
+from node.store.keeping.backfills import FoundStudy
 
 #: PS3.4 Tables C.6-1 and C.6-5: what is matched at the level of the study.
 KEYS = (

@@ -19,12 +19,17 @@ from node.pipeline.intake.recording import Recorder
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.intake.unrecorded import removed_on_failure
 from node.pipeline.kept import KeptFile, opened
-from node.store import audit, findings, instances, label_inbox, paths, rejecting, rejections, synthetic
+from node.store import audit
+from node.store.arriving import instances, synthetic
+from node.store.arriving.instances import HeldInstance, NewCopy
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.instances import HeldInstance, NewCopy
+from node.store.disk import paths
+from node.store.disk.files import InstanceFiles
+from node.store.labelling import label_inbox
+from node.store.stopping import rejecting, rejections
 from node.store.tables import InstanceKind
+from node.store.working import findings
 from node.telemetry import logger
 
 _SUCCESS = 0x0000

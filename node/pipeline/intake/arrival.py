@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
-from node.store.header_text import HeaderText
+from node.store.arriving.header_text import HeaderText
 
 
 @dataclass(frozen=True, slots=True)

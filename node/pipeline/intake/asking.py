@@ -10,9 +10,9 @@ from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
 from node.dicom.part10 import NotPart10, read_part10
 from node.pipeline.delivery.standing import watched
-from node.store import instances, synthetic
+from node.store.arriving import instances, synthetic
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from node.telemetry import logger
 
 _AT_ONCE = 200  # between two transactions of these many, a running node can write too

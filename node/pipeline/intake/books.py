@@ -14,9 +14,9 @@ from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.recording import Recorder
 from node.pipeline.intake.unrecorded import remove_after, removed_on_failure
 from node.pipeline.steps import Reached, Step, unobserved
-from node.store import callers
+from node.store.arriving import callers
 from node.store.database import Database, Ended, Transaction, Work, writes_nothing
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 _SUCCESS = 0x0000
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from node.domain.errors import OperatorError, Refused, Transient
-from node.store.files import Free, InstanceFiles
+from node.store.disk.files import Free, InstanceFiles
 from node.telemetry import logger
 
 _OUT_OF_RESOURCES = 0xA700

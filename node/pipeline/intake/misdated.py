@@ -10,7 +10,7 @@ from datetime import datetime
 
 from node.config import Settings
 from node.domain.lifecycle import LONGEST_BACKOFF_S
-from node.store import misdated
+from node.store.arriving import misdated
 from node.store.database import Database
 from node.telemetry import logger
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from node.store import paths
 from node.store.database import Transaction
-from node.store.files import InstanceFiles
+from node.store.disk import paths
+from node.store.disk.files import InstanceFiles
 
 
 class Side(StrEnum):

@@ -18,10 +18,12 @@ from node.pipeline.intake.asking import test_peers
 from node.pipeline.intake.unrecorded import removed_on_failure
 from node.pipeline.kept import opened
 from node.pipeline.opened import open_database
-from node.store import audit, paths, quarantine
+from node.store import audit
+from node.store.arriving import quarantine
+from node.store.arriving.quarantine import Quarantined
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.quarantine import Quarantined
+from node.store.disk import paths
+from node.store.disk.files import InstanceFiles
 
 COLUMNS = ("id", "study_instance_uid", "sop_instance_uid", "reason", "calling_ae_title", "received_at", "path")
 

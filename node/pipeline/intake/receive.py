@@ -18,8 +18,8 @@ from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.congestion import Congestion
 from node.pipeline.intake.ledger import Ledger
 from node.pipeline.steps import Reached, Step, unobserved
-from node.store.files import InstanceFiles
-from node.store.part import PartFile
+from node.store.disk.files import InstanceFiles
+from node.store.disk.part import PartFile
 
 _ROOM_ASKED_EVERY_BYTES = 64 << 20  # so that many large instances at once do not run far past the watermark
 

@@ -18,15 +18,19 @@ from node.pipeline.analysis.waiting import Came, Waiting
 from node.pipeline.delivery.standing import watched
 from node.pipeline.intake.arrival import Arrival, noted
 from node.pipeline.policy import ReceivePolicy
-from node.store import audit, backfills, closing, label_inbox, own_reports, queue, rejections
-from node.store.arrivals import Known, add_all, known_among
+from node.store import audit
+from node.store.arriving.arrivals import Known, add_all, known_among
+from node.store.arriving.instances import NewInstance
 from node.store.audit import Entry
 from node.store.choices import Origin
 from node.store.database import Transaction
-from node.store.instances import NewInstance
-from node.store.queue import NewRead, Wait
-from node.store.rejections import Rejected
+from node.store.keeping import backfills
+from node.store.labelling import label_inbox, own_reports
+from node.store.stopping import rejections
+from node.store.stopping.rejections import Rejected
 from node.store.tables import InstanceKind
+from node.store.working import closing, queue
+from node.store.working.queue import NewRead, Wait
 
 STORED = "instance stored"
 """The event of the timeline."""

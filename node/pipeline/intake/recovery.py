@@ -24,9 +24,10 @@ from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.missing import Alone, Side, alone
 from node.pipeline.intake.recording import Recorder
 from node.pipeline.kept import KeptFile, opened
-from node.store import audit, instances
+from node.store import audit
+from node.store.arriving import instances
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from node.telemetry import logger
 
 ADOPTED = "instance adopted"

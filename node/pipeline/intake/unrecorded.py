@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
 
 

@@ -27,8 +27,9 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.manifest import FORMAT, BackupManifest
 from node.pipeline.registry import signers
-from node.store import schema, snapshot
-from node.store.snapshot import Snapshot
+from node.store import schema
+from node.store.connection import snapshot
+from node.store.connection.snapshot import Snapshot
 
 MANIFEST, DIGESTS, DATABASE, DATA = "manifest.json", "digests.sha256", "database", "data"
 

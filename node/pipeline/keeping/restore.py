@@ -13,7 +13,8 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.manifest import BackupManifest
 from node.pipeline.keeping.backup import DATA, DATABASE, DIGESTS, digest_of, read_manifest, snapshot_of
-from node.store import schema, snapshot
+from node.store import schema
+from node.store.connection import snapshot
 
 _NAMED = 5
 

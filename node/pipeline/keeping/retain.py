@@ -1,8 +1,8 @@
 """Retention: files of old studies go, oldest first; rows, reports and identities stay.
 
 By age, and with a target of space only as far as that asks: a study's files stay `keep_days` after its newest image in
-any case, and while anything is still to be done with it (`node.store.retention`). Rows say that files are gone before
-they are: after a kill in between, the next start removes what is left.
+any case, and while anything is still to be done with it (`node.store.keeping.retention`). Rows say that files are gone
+before they are: after a kill in between, the next start removes what is left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,10 @@ from typing import Any
 from node.config import Settings, StorageSettings
 from node.domain.errors import OperatorError
 from node.pipeline.opened import open_database
-from node.store import retention
 from node.store.database import Database
-from node.store.files import InstanceFiles
-from node.store.retention import OldStudy, Removal
+from node.store.disk.files import InstanceFiles
+from node.store.keeping import retention
+from node.store.keeping.retention import OldStudy, Removal
 from node.telemetry import logger
 
 RETAIN_COLUMNS = ("study_instance_uid", "newest_at", "instances", "size_bytes", "action", "reason")

@@ -17,7 +17,7 @@ from node.domain.label import LabelRule
 from node.domain.label_document import LabelDocument, NamedImage
 from node.domain.label_text import normalised
 from node.pipeline.labels.findings import Word
-from node.store.own_reports import OwnReport
+from node.store.labelling.own_reports import OwnReport
 
 
 class _Answer(Enum):

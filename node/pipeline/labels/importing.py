@@ -16,10 +16,11 @@ from node.pipeline.labels.policy import policy_of
 from node.pipeline.labels.recording import note
 from node.pipeline.labels.rows import Row, rows_of
 from node.pipeline.opened import open_database
-from node.store import audit, labels
+from node.store import audit
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
-from node.store.label_places import Places, places_of
-from node.store.merges import PatientName
+from node.store.labelling import labels
+from node.store.labelling.label_places import Places, places_of
 
 _NOBODY = PatientName("")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from node.pipeline.check_line import CheckLine
-from node.store import label_inbox, standing
 from node.store.database import Database
+from node.store.labelling import label_inbox, standing
 
 
 def lines(database: Database) -> Iterator[CheckLine]:

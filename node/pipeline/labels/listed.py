@@ -7,8 +7,10 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.label import LabelState, Verdict
 from node.pipeline.opened import open_database
-from node.store import audit, label_inbox, label_views
+from node.store import audit
 from node.store.database import Transaction
+from node.store.labelling import label_inbox
+from node.store.listing import label_views
 
 COLUMNS = (
     *("state", "class_name", "present", "reader", "made_at", "result_visible", "source_kind", "rule", "images"),
@@ -22,7 +24,7 @@ _STATES = (
 
 
 def listed(settings: Settings, state: str, limit: int | None) -> list[dict[str, Any]]:
-    """Return labels as `node.store.label_views.labels` lists them; of one state, or all that are not settled.
+    """Return labels as `node.store.listing.label_views.labels` lists them; of one state, or all that are not settled.
 
     Raises
     ------

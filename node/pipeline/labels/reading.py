@@ -17,12 +17,13 @@ from node.pipeline.failure import described, is_permanent
 from node.pipeline.labels.policy import LabelPolicy
 from node.pipeline.labels.recording import Source, labels_of, note
 from node.pipeline.labels.rules import Known, Understood, understood
-from node.store import audit, label_inbox, labels, own_reports
+from node.store import audit
+from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.label_inbox import ClaimedObject, ObjectRead
-from node.store.label_places import Place, places_of
-from node.store.merges import PatientName
+from node.store.disk.files import InstanceFiles
+from node.store.labelling import label_inbox, labels, own_reports
+from node.store.labelling.label_inbox import ClaimedObject, ObjectRead
+from node.store.labelling.label_places import Place, places_of
 from node.telemetry import logger
 
 _log = logger("pipeline.labels")

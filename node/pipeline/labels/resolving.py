@@ -16,10 +16,12 @@ from node.pipeline.labels.findings import Word
 from node.pipeline.labels.policy import policy_of
 from node.pipeline.labels.recording import Source, labels_of, note
 from node.pipeline.opened import open_database
-from node.store import audit, instances, label_inbox, labels, own_reports, standing
+from node.store import audit
+from node.store.arriving import instances
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
 from node.store.label_tables import LabelObject
-from node.store.merges import PatientName
+from node.store.labelling import label_inbox, labels, own_reports, standing
 
 _NOBODY = PatientName("")
 

@@ -11,7 +11,7 @@ from node.domain.errors import OperatorError
 from node.domain.identifiers import is_uid
 from node.domain.label_text import Vocabulary, normalised, said_of_classes
 from node.pipeline.labels.policy import LabelPolicy
-from node.store.label_places import Place
+from node.store.labelling.label_places import Place
 
 _PLACES = ("accession", "study", "series", "instance")
 _KNOWN = (*_PLACES, "class", "present", "reader", "time")

@@ -17,7 +17,7 @@ from node.domain.label_text import Vocabulary, said_of_classes
 from node.domain.rejection import RejectionCode
 from node.pipeline.labels.assessment import assessed
 from node.pipeline.labels.findings import Word, found_in
-from node.store.own_reports import OwnReport
+from node.store.labelling.own_reports import OwnReport
 
 QUALITY_ISSUE = "113010"
 _OF_A_DEVICE = "a device says it, and no person verified it"

@@ -17,10 +17,11 @@ from node.pipeline.learning.pixels import KeptPixels
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.progress import Reporter
-from node.store import locked_sets, merges, splits, training_set
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
-from node.store.merges import PatientName
-from node.store.training_set import LabelledFile, NewExample
+from node.store.learning import locked_sets, splits, training_set
+from node.store.learning.training_set import LabelledFile, NewExample
 
 Keep = Callable[[Path, Path], KeptPixels]
 """`node.pipeline.learning.pixels.keep_pixels`, run in a child process."""

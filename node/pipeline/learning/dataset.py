@@ -18,9 +18,9 @@ from node.domain.split import Side
 from node.pipeline.learning.frozen import SPLIT, put
 from node.pipeline.learning.locked import Labelled
 from node.pipeline.learning.places import Places
-from node.store import training_set
 from node.store.database import Transaction
-from node.store.training_set import KeptExample, LabelledFile
+from node.store.learning import training_set
+from node.store.learning.training_set import KeptExample, LabelledFile
 
 SPLITS = {Side.TRAIN: "train", Side.VALIDATION: "val", Side.LOCKED: SPLIT}
 """How `models.data` calls the sides."""

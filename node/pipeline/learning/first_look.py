@@ -15,9 +15,10 @@ from node.pipeline.learning.judged_sets import site_folder
 from node.pipeline.learning.judging import SetFolder
 from node.pipeline.registry.catalogue import bundle_path
 from node.runtime.clock import Clock
-from node.store import audit, model_versions
+from node.store import audit
 from node.store.database import Database
-from node.store.model_versions import Version
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:

@@ -19,9 +19,12 @@ from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.opened import open_database
-from node.store import audit, forgetting, locked_sets, merges, registry, retrainings, splits
+from node.store import audit
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
-from node.store.merges import PatientName
+from node.store.learning import forgetting, locked_sets, retrainings, splits
+from node.store.registering import registry
 
 FORGOTTEN = "the patient is to be forgotten"
 FORGET_COLUMNS = ("model", "version", "run", "trained_at", "images", "serves", "verdict")

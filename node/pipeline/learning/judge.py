@@ -26,11 +26,13 @@ from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import bundle_path, opened, version_of
 from node.pipeline.registry.versions import described
-from node.store import audit, gate_runs, locked_sets, model_versions, registry
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.gate_runs import Run
-from node.store.model_versions import Change, Version
-from node.store.registry import Registration
+from node.store.learning import gate_runs, locked_sets, model_versions
+from node.store.learning.gate_runs import Run
+from node.store.learning.model_versions import Change, Version
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.version_tables import VersionState
 from node.telemetry import logger
 

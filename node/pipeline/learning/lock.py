@@ -23,8 +23,8 @@ from node.pipeline.learning.request import model_to_train
 from node.pipeline.learning.salt import minted
 from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import opened
-from node.store import labels
 from node.store.database import Database
+from node.store.labelling import labels
 
 _DEADLINE_S = 1800.0
 _COLUMNS = ("modality", "view", "sex", "age", "sender", "subtype")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from node.domain.split import Side
 from node.pipeline.learning.frozen import SPLIT, Facts, read_facts, write_frozen
 from node.pipeline.learning.places import Places
-from node.store import locked_sets
 from node.store.database import Database, Transaction
-from node.store.locked_sets import Frozen, LockedVersion, Member
+from node.store.learning import locked_sets
+from node.store.learning.locked_sets import Frozen, LockedVersion, Member
 
 if TYPE_CHECKING:
     from models.data.kept import Example

@@ -10,9 +10,11 @@ from datetime import datetime
 
 from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.places import Places
-from node.store import audit, merges, retrainings, splits, training_set
+from node.store import audit
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
-from node.store.merges import PatientName
+from node.store.learning import retrainings, splits, training_set
 
 TORN = "the patient was merged with one of another side"
 

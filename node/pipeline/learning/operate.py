@@ -13,8 +13,9 @@ from node.pipeline.learning.places import Places
 from node.pipeline.learning.request import model_to_train, new_labels, request
 from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import opened
-from node.store import labels, locked_sets, retrainings, training_set
 from node.store.database import Transaction
+from node.store.labelling import labels
+from node.store.learning import locked_sets, retrainings, training_set
 from node.store.learning_tables import Retraining
 
 RETRAIN_COLUMNS = (

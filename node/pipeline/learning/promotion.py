@@ -15,10 +15,12 @@ from node.pipeline.learning.promotion_steps import PromotionReached, PromotionSt
 from node.pipeline.opened import open_database
 from node.pipeline.registry import challengers, go_live, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
-from node.store import audit, locked_sets, model_versions, registry, validations
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.model_versions import Change, Version
-from node.store.registry import Registration
+from node.store.learning import locked_sets, model_versions
+from node.store.learning.model_versions import Change, Version
+from node.store.registering import registry, validations
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 PROMOTED = "promoted"

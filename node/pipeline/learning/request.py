@@ -16,11 +16,13 @@ from node.pipeline.learning.dataset import label_names, label_of
 from node.pipeline.learning.salt import minted
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import opened
-from node.store import labels, registry, retrainings
 from node.store.database import Database, Transaction
-from node.store.registry import Registration
-from node.store.retrainings import Request
-from node.store.splits import patient_of
+from node.store.labelling import labels
+from node.store.learning import retrainings
+from node.store.learning.retrainings import Request
+from node.store.learning.splits import patient_of
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 
 FEWEST = {Side.TRAIN: 20, Side.VALIDATION: 5}
 """Patients that each label needs on a side where nothing is replayed (`models.data.checks.FEWEST_GROUPS`)."""

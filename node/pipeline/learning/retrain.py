@@ -28,9 +28,11 @@ from node.pipeline.learning.training import Task, Trained, progress_of, train_ta
 from node.pipeline.registry.catalogue import bundle_path, opened
 from node.runtime.child import Child
 from node.runtime.keeping import Keeper
-from node.store import labels, locked_sets, registry, retrainings
 from node.store.database import Database, Transaction
-from node.store.retrainings import ClaimedRun, Problem
+from node.store.labelling import labels
+from node.store.learning import locked_sets, retrainings
+from node.store.learning.retrainings import ClaimedRun, Problem
+from node.store.registering import registry
 from node.telemetry import logger
 
 LEASE_S = 60.0

@@ -3,8 +3,8 @@
 import secrets
 from datetime import datetime
 
-from node.store import splits
 from node.store.database import Database
+from node.store.learning import splits
 
 
 def minted(database: Database, now: datetime) -> bytes:

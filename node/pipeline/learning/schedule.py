@@ -15,7 +15,8 @@ from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.request import Asked, model_to_train, new_labels, request
 from node.pipeline.learning.retrain import MakeChild, Site
 from node.pipeline.registry.catalogue import opened
-from node.store import labels, training_set
+from node.store.labelling import labels
+from node.store.learning import training_set
 from node.telemetry import logger
 
 BY = "schedule"

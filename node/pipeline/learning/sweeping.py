@@ -10,9 +10,11 @@ from pathlib import Path
 
 from node.config import Settings
 from node.pipeline.learning.places import Places
-from node.store import audit, model_versions, registry
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.model_versions import Version
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
+from node.store.registering import registry
 from node.store.version_tables import VersionState
 
 

@@ -7,8 +7,8 @@ from node.config import Settings
 from node.pipeline.learning.places import Places
 from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import bundle_path
-from node.store import model_versions
-from node.store.model_versions import Version
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
 from node.store.version_tables import VersionState
 
 VERSIONS_COLUMNS = ("model", "version", "state", "outcome", "judged_against", "changed_at", "changed_by", "reason")

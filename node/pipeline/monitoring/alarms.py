@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from node.config import MonitorSettings
 from node.pipeline.monitoring.figures import Budget, Watched, Window
-from node.store.monitoring import Alarm
+from node.store.learning.monitoring import Alarm
 from node.store.monitoring_tables import AlarmKind
 
 

@@ -23,11 +23,11 @@ from node.domain.split import pseudonym
 from node.pipeline.learning.salt import minted
 from node.pipeline.monitoring.figures import truth_of_studies
 from node.pipeline.opened import open_database
-from node.store import exams as kept
-from node.store import registry
 from node.store.database import Transaction
-from node.store.exams import Exam
-from node.store.registry import Registration
+from node.store.learning import exams as kept
+from node.store.learning.exams import Exam
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 
 COLUMNS = (
     *("exam", "patient", "month", "model", "version", "modality", "body_part", "view", "sender", "manufacturer"),

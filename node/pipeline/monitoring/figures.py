@@ -13,10 +13,12 @@ from typing import Any
 from node.config import MonitorSettings
 from node.domain.finding import Outcome
 from node.pipeline.monitoring.windows import Bounds, Compared, Image
-from node.store import exams, labels, monitoring, sendings
+from node.store.arriving import sendings
 from node.store.database import Transaction
-from node.store.exams import Exam
-from node.store.monitoring import Range, Seen
+from node.store.labelling import labels
+from node.store.learning import exams, monitoring
+from node.store.learning.exams import Exam
+from node.store.learning.monitoring import Range, Seen
 
 Compare = Callable[[Sequence[Image], Sequence[Sequence[Image]], Bounds], list[Compared]]
 """`node.pipeline.monitoring.windows.compare`, run in a child process."""

@@ -11,10 +11,12 @@ from node.pipeline.monitoring.figures import Budget, Watched, Window
 from node.pipeline.monitoring.watch import Watch
 from node.pipeline.monitoring.windows import compare
 from node.pipeline.opened import open_database
-from node.store import audit, monitoring, registry
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.monitoring import Range
+from node.store.learning import monitoring
+from node.store.learning.monitoring import Range
 from node.store.monitoring_tables import MonitorAlarm
+from node.store.registering import registry
 from node.store.tables import Mode
 
 MONITOR_COLUMNS = (

@@ -17,7 +17,7 @@ from typing import Any
 
 from node.domain.finding import Outcome, Reading
 from node.domain.instance import age_of
-from node.store.exams import Exam
+from node.store.learning.exams import Exam
 
 _Z = 1.959964  # of 95 %
 _THRESHOLDS = 9

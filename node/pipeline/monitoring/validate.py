@@ -18,10 +18,13 @@ from node.domain.errors import OperatorError
 from node.pipeline.monitoring.figures import truth_of_studies
 from node.pipeline.monitoring.site_figures import Share, SiteFigures, figures
 from node.pipeline.opened import open_database
-from node.store import audit, exams, findings, registry, validations
+from node.store import audit
 from node.store.database import Transaction
-from node.store.registry import Registration
-from node.store.validations import RecordedValidation
+from node.store.learning import exams
+from node.store.registering import registry, validations
+from node.store.registering.registry import Registration
+from node.store.registering.validations import RecordedValidation
+from node.store.working import findings
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

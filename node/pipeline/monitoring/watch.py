@@ -21,11 +21,13 @@ from node.pipeline.monitoring.figures import (
     silent_senders,
     windows_of,
 )
-from node.store import audit, monitoring, registry
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.monitoring import Alarm, Range
+from node.store.learning import monitoring
+from node.store.learning.monitoring import Alarm, Range
 from node.store.monitoring_tables import AlarmKind, MonitorAlarm
-from node.store.registry import Registration
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 from node.telemetry import logger
 

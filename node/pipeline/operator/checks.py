@@ -26,9 +26,13 @@ from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
 from node.pipeline.registry.signers import refusal, unasked
-from node.store import callers, control_views, holds, instances, registry, rejections, schema, views
+from node.store import schema
+from node.store.arriving import callers, instances
 from node.store.database import Database
-from node.store.registry import Registration
+from node.store.listing import control_views, views
+from node.store.registering import registry
+from node.store.registering.registry import Registration
+from node.store.stopping import holds, rejections
 from node.store.tables import Mode
 
 _ECHO_TIMEOUT_S = 5.0

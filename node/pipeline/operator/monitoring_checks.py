@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from node.pipeline.check_line import CheckLine
-from node.store import monitoring
 from node.store.database import Database
+from node.store.learning import monitoring
 
 
 def lines(database: Database) -> Iterator[CheckLine]:

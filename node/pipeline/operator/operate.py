@@ -12,9 +12,12 @@ from node.pipeline.delivery import delivery_standing
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.opened import open_database
 from node.pipeline.stopping import misnamed
-from node.store import operator, registry, schema, views
+from node.store import schema
 from node.store.database import Transaction
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.listing import views
+from node.store.registering import registry
+from node.store.working import operator
 
 T = TypeVar("T")
 
@@ -58,7 +61,7 @@ def _ask_files(settings: Settings, now: datetime) -> int:
 
 
 def studies(settings: Settings, now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
-    """Return studies as `node.store.views.studies` lists them, the one that began last first; all, or so many."""
+    """Return studies as `node.store.listing.views.studies` lists them, the newest first; all, or so many."""
     rows = _asked(settings, lambda tx: views.studies(tx, limit, now=now))
     modes = _modes(settings)
     return [{**row, "modes": {model: modes.get(model, "off") for model in row["outcomes"]}} for row in rows]

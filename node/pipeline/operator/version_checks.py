@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from node.pipeline.check_line import CheckLine
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import bundle_path
-from node.store import model_versions, registry
 from node.store.database import Database, Transaction
-from node.store.model_versions import Version
-from node.store.registry import Registration
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 from node.store.version_tables import VersionState
 

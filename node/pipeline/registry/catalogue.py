@@ -23,10 +23,11 @@ from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Aggregation, Rule
 from node.pipeline.registry import go_live, signers, versions
 from node.pipeline.served import Served
-from node.store import audit, registry
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.model_versions import Change
-from node.store.registry import Registration
+from node.store.learning.model_versions import Change
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 SHIPPED_BUNDLES = Path(models.__file__).resolve().parent

@@ -6,10 +6,11 @@ those of every model in shadow. It knows rows of the registries.
 
 from dataclasses import replace
 
-from node.store import model_versions, registry
 from node.store.database import Transaction
-from node.store.model_versions import Version
-from node.store.registry import Registration
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 _SUFFIX = "-challenger"

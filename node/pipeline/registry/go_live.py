@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from node.store import audit, registry, validations
+from node.store import audit
 from node.store.database import Transaction
-from node.store.registry import Registration
+from node.store.registering import registry, validations
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 

@@ -20,12 +20,15 @@ from node.domain.rule import Rule
 from node.pipeline.opened import open_database
 from node.pipeline.registry import go_live, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
-from node.store import agreement, audit, monitoring, registry, turned_away
-from node.store.agreement import Pair
+from node.store import audit
 from node.store.database import Transaction
-from node.store.model_versions import Change
-from node.store.registry import Registration
+from node.store.learning import monitoring
+from node.store.learning.model_versions import Change
+from node.store.registering import agreement, registry
+from node.store.registering.agreement import Pair
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
+from node.store.working import turned_away
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.store.registry import Registration
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 FILE = "signed-models.json"

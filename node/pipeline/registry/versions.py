@@ -9,10 +9,10 @@ from typing import Any
 
 from models.bundle.manifest import Manifest
 from node.pipeline.registry import challengers
-from node.store import model_versions
 from node.store.database import Transaction
-from node.store.model_versions import Change, Version
-from node.store.registry import Registration
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Change, Version
+from node.store.registering.registry import Registration
 from node.store.version_tables import VersionState
 
 TRAINING = "training"

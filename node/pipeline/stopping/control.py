@@ -15,11 +15,14 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
 from node.pipeline.opened import open_database
-from node.store import audit, control_views, holds, registry, releasing
+from node.store import audit
 from node.store.choices import RESULTS
 from node.store.database import Database, Transaction
-from node.store.holds import ALL_MODELS, HoldInForce
-from node.store.releasing import Gathered
+from node.store.listing import control_views
+from node.store.registering import registry
+from node.store.stopping import holds, releasing
+from node.store.stopping.holds import ALL_MODELS, HoldInForce
+from node.store.stopping.releasing import Gathered
 
 HOLDS_COLUMNS = ("model", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")
@@ -152,13 +155,13 @@ def release_deliveries(
 
 
 def holds_placed(settings: Settings) -> list[dict[str, Any]]:
-    """Return every hold, as `node.store.control_views.holds` lists them."""
+    """Return every hold, as `node.store.listing.control_views.holds` lists them."""
     with open_database(settings) as database:
         return database.read(control_views.holds)
 
 
 def rejections(settings: Settings) -> list[dict[str, Any]]:
-    """Return the rejection notes that came, as `node.store.control_views.rejections` lists them."""
+    """Return the rejection notes that came, as `node.store.listing.control_views.rejections` lists them."""
     with open_database(settings) as database:
         return database.read(control_views.rejections)
 

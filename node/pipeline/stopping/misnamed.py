@@ -8,10 +8,13 @@ from typing import Any
 
 from node.dicom.named_patient import patient_id_of
 from node.pipeline.analysis.conclude import patient_key
-from node.store import analyses, control_views, instances, merges, taken_back
-from node.store.analyses import Analysis
+from node.store.arriving import instances, merges
+from node.store.arriving.merges import Merge
 from node.store.database import Transaction
-from node.store.merges import Merge
+from node.store.listing import control_views
+from node.store.stopping import taken_back
+from node.store.working import analyses
+from node.store.working.analyses import Analysis
 
 
 def told_of(tx: Transaction, study_uid: str, listed: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -24,14 +27,14 @@ def told_of(tx: Transaction, study_uid: str, listed: Sequence[dict[str, Any]]) -
     study_uid
         The study.
     listed
-        Its ``analyses`` as `node.store.views.study` lists them.
+        Its ``analyses`` as `node.store.listing.views.study` lists them.
 
     Returns
     -------
     dict
         ``analyses``: each with ``patient_id`` as its report names it, and ``is_current_patient`` (whether that is whose
         study it is now, as far as patient, study and accession number say); ``misnamed_reports``: those of the others
-        that are at a peer, or may be, as `node.store.control_views.delivered` lists them.
+        that are at a peer, or may be, as `node.store.listing.control_views.delivered` lists them.
     """
     others = _naming_others(tx, study_uid)
     return {

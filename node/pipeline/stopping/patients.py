@@ -12,11 +12,14 @@ from node.pipeline.opened import open_database
 from node.pipeline.stopping import misnamed
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
-from node.store import audit, merges, queue, taken_back
+from node.store import audit
+from node.store.arriving import merges
+from node.store.arriving.merges import Merge, PatientName
 from node.store.database import Transaction
-from node.store.listings import iso
-from node.store.merges import Merge, PatientName
-from node.store.taken_back import Delivered
+from node.store.listing.listings import iso
+from node.store.stopping import taken_back
+from node.store.stopping.taken_back import Delivered
+from node.store.working import queue
 
 T = TypeVar("T")
 

@@ -17,9 +17,13 @@ from node.domain.rejection import RejectionCode
 from node.pipeline.opened import open_database
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
-from node.store import analyses, audit, control_views, recalls, registry, releasing, taken_back
+from node.store import audit
 from node.store.database import Transaction
+from node.store.listing import control_views
+from node.store.registering import registry
+from node.store.stopping import recalls, releasing, taken_back
 from node.store.tables import Mode
+from node.store.working import analyses
 
 COLUMNS = ("study_instance_uid", "peer", "sop_instance_uid", "state", "sent_at", "commitment", "rejection_note")
 
@@ -33,7 +37,7 @@ def listed(settings: Settings, model: str, version: str) -> list[dict[str, Any]]
     Returns
     -------
     list of dict
-        The keys of `node.store.control_views.delivered`, and ``takes_rejection_notes``: whether the peer does.
+        The keys of `node.store.listing.control_views.delivered`, and ``takes_rejection_notes``: whether the peer does.
 
     Raises
     ------

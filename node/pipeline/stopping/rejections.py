@@ -17,10 +17,11 @@ from node.domain.lifecycle import State
 from node.domain.rejection import KeyObjects, RejectionCode
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.stopping.taking_back import NoteWriter
-from node.store import audit, rejecting, rejections, taken_back
+from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.files import InstanceFiles
-from node.store.rejections import ClaimedNote
+from node.store.disk.files import InstanceFiles
+from node.store.stopping import rejecting, rejections, taken_back
+from node.store.stopping.rejections import ClaimedNote
 from node.telemetry import logger
 
 _LOOK_AGAIN = timedelta(seconds=1)

@@ -10,11 +10,12 @@ from datetime import datetime
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_identity
-from node.store import offered, taken_back
-from node.store.analyses import NewRendition
 from node.store.database import Database
+from node.store.sending import offered
+from node.store.stopping import taken_back
+from node.store.stopping.taken_back import Delivered
 from node.store.tables import DeliveryKind
-from node.store.taken_back import Delivered
+from node.store.working.analyses import NewRendition
 
 PROFILE = "rejection note"
 """What stands for a destination's profile in the rendition that a note is kept as."""

@@ -6,8 +6,10 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.pipeline.opened import open_database
-from node.store import audit, registry, rejections, undoing
+from node.store import audit
 from node.store.database import Transaction
+from node.store.registering import registry
+from node.store.stopping import rejections, undoing
 from node.store.tables import Mode
 
 

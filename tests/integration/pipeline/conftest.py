@@ -8,7 +8,7 @@ import pytest
 
 from node.store import schema
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from tests.support.house import House
 
 

@@ -16,7 +16,7 @@ from node.dicom.header import inspect
 from node.dicom.part10 import read_part10
 from node.network.reception import IncomingInstance
 from node.pipeline.intake.arrival import Arrival
-from node.store import views
+from node.store.listing import views
 from tests.support.house import PIXELS, House, announced, radiograph, receive
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()

@@ -19,9 +19,9 @@ from node.config import ModelSettings
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.registry.catalogue import Catalogue, bundle_path, registration_of
-from node.store import registry
 from node.store.database import Database
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.registering import registry
 from tests.support.house import House, radiograph
 from tests.support.line import Line, positive, refused
 from tests.support.reports import concept, content_items

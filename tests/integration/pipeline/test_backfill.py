@@ -12,8 +12,9 @@ from node.network.peer import PeerAddress, Timeouts
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.fetching.backfill import Fetcher, Fetching
-from node.store import backfill_views, backfills
-from node.store.backfills import FoundStudy
+from node.store.keeping import backfills
+from node.store.keeping.backfills import FoundStudy
+from node.store.listing import backfill_views
 from tests.support.archives import Archive, archive, small_image
 from tests.support.house import House, incoming
 

@@ -18,8 +18,9 @@ from node.domain.errors import OperatorError
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
 from node.pipeline.keeping.restore import restore
-from node.store import outbox, paths
 from node.store.database import Database
+from node.store.disk import paths
+from node.store.sending import outbox
 from node.store.tables import Base
 from tests.support.house import House, radiograph
 from tests.support.line import Line

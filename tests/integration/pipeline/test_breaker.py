@@ -7,8 +7,9 @@ from structlog.testing import capture_logs
 
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
 from node.pipeline.delivery import delivery_standing
-from node.store import destinations, outgoing, views
-from node.store.destinations import Destination
+from node.store.listing import views
+from node.store.sending import destinations, outgoing
+from node.store.sending.destinations import Destination
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Deed, Pacs, serving

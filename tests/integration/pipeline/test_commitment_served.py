@@ -9,7 +9,7 @@ from node.network.commitment import CommitmentRequest
 from node.network.peer import PeerAddress
 from node.pipeline.delivery.commitment import judge
 from node.pipeline.delivery.committing import Teller
-from node.store.commitments_requested import HeldInstance
+from node.store.sending.commitments_requested import HeldInstance
 from tests.support.commitment_site import Site
 from tests.support.committing import asker
 from tests.support.house import House, radiograph

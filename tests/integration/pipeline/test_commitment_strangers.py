@@ -7,7 +7,7 @@ import pytest
 
 from node.network.commitment import CommitmentRequest, CommitmentResult
 from node.pipeline.delivery.committing import GATHER_S
-from node.store import commitments
+from node.store.sending import commitments
 from tests.support.commitment_site import Site
 from tests.support.house import House, radiograph
 

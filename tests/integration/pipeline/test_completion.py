@@ -13,8 +13,9 @@ from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.analysis import completion
 from node.pipeline.senders import Sender
-from node.store import queue, views
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.listing import views
+from node.store.working import queue
 from tests.support.house import House, radiograph, receive
 from tests.support.line import Line, negative, positive
 

@@ -8,8 +8,8 @@ from pydicom import Dataset
 from node.domain.errors import Permanent, Transient
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.store import job_claims, operator
 from node.store.tables import JobKind, Mode
+from node.store.working import job_claims, operator
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
 

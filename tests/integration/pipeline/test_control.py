@@ -12,8 +12,11 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
 from node.pipeline.operator import checks
 from node.pipeline.stopping import control, recall
-from node.store import holds, outbox, views, work
+from node.store.listing import views
+from node.store.sending import outbox
+from node.store.stopping import holds
 from node.store.tables import Delivery, DeliveryKind
+from node.store.working import work
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import Line
 from tests.support.notes import rejection_file

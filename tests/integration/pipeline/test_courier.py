@@ -14,9 +14,11 @@ from node.config import DeliverSettings, PeerSettings
 from node.network.peer import Timeouts
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.steps import DeliveryStep
-from node.store import holds, operator, outbox
 from node.store.database import Database
+from node.store.sending import outbox
+from node.store.stopping import holds
 from node.store.tables import Commitment
+from node.store.working import operator
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Deed, Pacs, serving

@@ -11,8 +11,9 @@ from node.dicom.header import inspect
 from node.domain.errors import Refused, Transient
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
-from node.store import operator, registry
+from node.store.registering import registry
 from node.store.tables import Mode
+from node.store.working import operator
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative
 

@@ -18,9 +18,11 @@ from node.pipeline.failure import described
 from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.runtime.child import Child
 from node.runtime.keeping import Keeper
-from node.store import job_claims, registry, views
-from node.store.job_claims import ClaimedJob
+from node.store.listing import views
+from node.store.registering import registry
 from node.store.tables import JobKind
+from node.store.working import job_claims
+from node.store.working.job_claims import ClaimedJob
 from tests.support import crashing
 from tests.support.house import House, radiograph
 

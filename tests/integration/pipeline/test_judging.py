@@ -24,7 +24,8 @@ from node.pipeline.learning.locked import folders
 from node.pipeline.learning.places import Places
 from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import bundle_path, seeded
-from node.store import gate_runs, locked_sets, model_versions, registry
+from node.store.learning import gate_runs, locked_sets, model_versions
+from node.store.registering import registry
 from node.store.tables import Mode
 from node.store.version_tables import VersionState
 from tests.support.house import House

@@ -8,8 +8,8 @@ import pytest
 from pydicom import Dataset
 
 from node.pipeline.steps import ComposeStep, ReadStep
-from node.store import job_claims
 from node.store.database import Database
+from node.store.working import job_claims
 from tests.support.house import House, radiograph
 from tests.support.line import Line
 

@@ -7,7 +7,8 @@ import pytest
 
 from node.domain.label import SourceKind
 from node.domain.label_text import vocabulary
-from node.store import label_inbox, labels, outbox
+from node.store.labelling import label_inbox, labels
+from node.store.sending import outbox
 from tests.support.house import House, incoming, radiograph
 from tests.support.labelling import POLICY, current, listed, mark, read, said
 from tests.support.labels import (

@@ -11,7 +11,7 @@ from node.domain.label import LabelLevel
 from node.pipeline.labels import importing, label_checks, listed, resolving
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
-from node.store import retention
+from node.store.keeping import retention
 from tests.support.house import House, radiograph
 from tests.support.labelling import current, mark, said, settings_of
 from tests.support.labelling import listed as rows_of

@@ -6,9 +6,9 @@ from pydicom import Dataset
 from node.dicom.part10 import preamble_and_meta
 from node.domain.label import LabelRule
 from node.pipeline.stopping import patients
-from node.store import model_versions
-from node.store.merges import PatientName
-from node.store.model_versions import Version
+from node.store.arriving.merges import PatientName
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
 from node.store.version_tables import VersionState
 from tests.support.house import House, incoming, radiograph
 from tests.support.labelling import current, listed, mark, read, said, settings_of

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from node.store import arrivals, findings, instances, job_claims, queue
+from node.store.arriving import arrivals, instances
+from node.store.arriving.instances import NewInstance
 from node.store.database import Transaction
-from node.store.findings import NewReading
-from node.store.instances import NewInstance
-from node.store.queue import NewRead
 from node.store.tables import JobKind
+from node.store.working import findings, job_claims, queue
+from node.store.working.findings import NewReading
+from node.store.working.queue import NewRead
 from tests.support.house import House, radiograph
 from tests.support.line import Line, negative
 

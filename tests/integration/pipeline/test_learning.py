@@ -13,9 +13,9 @@ from node.pipeline.learning import operate
 from node.pipeline.learning.request import model_to_train
 from node.pipeline.learning.request import request as ask
 from node.pipeline.learning.schedule import DailyCollection, Fires
-from node.store import locked_sets, retrainings, training_set
 from node.store.database import Database
-from node.store.retrainings import Request
+from node.store.learning import locked_sets, retrainings, training_set
+from node.store.learning.retrainings import Request
 from tests.support.house import House
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import LearningSite, chest, sides_of

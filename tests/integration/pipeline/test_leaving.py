@@ -10,7 +10,7 @@ from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import OperatorError
 from node.network.peer import Timeouts
 from node.pipeline.stopping import control
-from node.store import outbox
+from node.store.sending import outbox
 from tests.support.archive import Archive, archive
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative

@@ -12,9 +12,10 @@ from node.pipeline.learning.locked import freeze_site
 from node.pipeline.learning.operate import locked
 from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.stopping import patients as merging
-from node.store import labels, retrainings, training_set
-from node.store.merges import PatientName
-from node.store.retrainings import Request
+from node.store.arriving.merges import PatientName
+from node.store.labelling import labels
+from node.store.learning import retrainings, training_set
+from node.store.learning.retrainings import Request
 from tests.support.house import House
 from tests.support.learning_site import LearningSite, chest, files_under, sides_of
 

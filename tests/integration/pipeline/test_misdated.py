@@ -4,9 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.pipeline.intake.misdated import Misdated
-from node.store import job_claims
-from node.store.instances import newest_header
+from node.store.arriving.instances import newest_header
 from node.store.tables import JobKind
+from node.store.working import job_claims
 from tests.support.house import House, radiograph
 
 _WEEK_S = 7 * 86400.0

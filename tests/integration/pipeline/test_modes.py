@@ -19,10 +19,10 @@ from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import bundle_path, catalogue_of, registration_of, seeded
 from node.pipeline.registry.modes import Verdict
-from node.store import registry, validations
-from node.store.agreement import Pair
+from node.store.registering import registry, validations
+from node.store.registering.agreement import Pair
+from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode, RegisteredModel
-from node.store.validations import RecordedValidation
 from tests.support.house import House, radiograph
 from tests.support.line import Line, negative, positive
 

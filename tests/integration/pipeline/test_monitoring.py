@@ -18,9 +18,11 @@ from node.pipeline.monitoring.watch import Turns, Watch
 from node.pipeline.monitoring.windows import compare
 from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
-from node.store import labels, monitoring, registry, splits, validations
-from node.store.merges import PatientName
-from node.store.registry import Registration
+from node.store.arriving.merges import PatientName
+from node.store.labelling import labels
+from node.store.learning import monitoring, splits
+from node.store.registering import registry, validations
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 from tests.support.house import House
 from tests.support.line import Line

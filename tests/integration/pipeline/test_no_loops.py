@@ -11,7 +11,7 @@ from node.dicom.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.reception import IncomingInstance
 from node.pipeline.analysis.completion import complete
-from node.store import views
+from node.store.listing import views
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.line import Line
 from tests.support.notes import file_of

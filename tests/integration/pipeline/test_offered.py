@@ -10,9 +10,11 @@ from node.config import Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.network.peer import Timeouts
 from node.pipeline.stopping import control, recall
-from node.store import holds, outbox, releasing, work
 from node.store.database import Database
+from node.store.sending import outbox
+from node.store.stopping import holds, releasing
 from node.store.tables import Delivery
+from node.store.working import work
 from tests.support.house import House, radiograph
 from tests.support.line import Line
 from tests.support.pacs import Deed, Pacs, serving

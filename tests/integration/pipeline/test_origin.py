@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from node.store import backfills
-from node.store.backfills import ClaimedStudy, FoundStudy
 from node.store.database import Transaction
+from node.store.keeping import backfills
+from node.store.keeping.backfills import ClaimedStudy, FoundStudy
 from tests.support.house import House, radiograph
 
 STUDY = "1.2.3"

@@ -11,7 +11,8 @@ from node.domain.errors import OperatorError
 from node.pipeline.learning.promotion import promote
 from node.pipeline.registry.catalogue import seeded, version_of
 from node.pipeline.registry.versions import described
-from node.store import locked_sets, model_versions, registry
+from node.store.learning import locked_sets, model_versions
+from node.store.registering import registry
 from node.store.version_tables import VersionState
 from tests.support.house import House
 from tests.support.locked import freeze_drawn

@@ -7,7 +7,7 @@ from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Rule
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
-from node.store import registry
+from node.store.registering import registry
 from node.store.tables import Mode
 from tests.support.house import House, radiograph
 from tests.support.labelling import settings_of

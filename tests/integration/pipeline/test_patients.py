@@ -11,9 +11,9 @@ from node.domain.errors import OperatorError
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
 from node.pipeline.stopping import patients
-from node.store import merges
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
-from node.store.merges import PatientName
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
 from tests.support.pacs import Pacs, serving

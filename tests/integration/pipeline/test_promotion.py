@@ -21,10 +21,11 @@ from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
 from node.pipeline.operator.version_checks import lines
 from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import catalogue_of, seeded
-from node.store import model_versions, registry, validations
-from node.store.model_versions import Version
+from node.store.learning import model_versions
+from node.store.learning.model_versions import Version
+from node.store.registering import registry, validations
+from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode
-from node.store.validations import RecordedValidation
 from node.store.version_tables import VersionState
 from tests.support.house import House
 from tests.support.nodes import CHECKOUT

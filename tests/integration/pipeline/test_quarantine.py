@@ -12,8 +12,8 @@ from node.dicom.part10 import read_part10
 from node.domain.errors import OperatorError
 from node.pipeline.intake import quarantine
 from node.pipeline.intake.recovery import Recovered
-from node.store import job_claims
-from node.store.quarantine import FORMER
+from node.store.arriving.quarantine import FORMER
+from node.store.working import job_claims
 from tests.support.house import PIXELS, House, radiograph
 from tests.test_docs import documented_json_keys
 

@@ -10,8 +10,10 @@ from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.lifecycle import State
 from node.pipeline.operator import operate
 from node.pipeline.stopping import control, recall
-from node.store import commitments, outbox, outgoing, recalls, views
-from node.store.commitments import Named
+from node.store.listing import views
+from node.store.sending import commitments, outbox, outgoing
+from node.store.sending.commitments import Named
+from node.store.stopping import recalls
 from node.store.tables import Commitment
 from tests.support.house import House, radiograph
 from tests.support.line import Line, positive

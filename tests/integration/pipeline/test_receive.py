@@ -16,8 +16,8 @@ from node.dicom.part10 import part10_of, read_part10
 from node.domain.errors import Refused
 from node.domain.rule import Rule
 from node.network.reception import IncomingInstance
-from node.store import views
-from node.store.files import Free
+from node.store.disk.files import Free
+from node.store.listing import views
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, announced, radiograph, receive
 
 LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from node.dicom.part10 import preamble_and_meta
-from node.store import control_views, outbox, outgoing
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
+from node.store.listing import control_views
+from node.store.sending import outbox, outgoing
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.notes import code as coded

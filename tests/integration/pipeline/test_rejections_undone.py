@@ -18,8 +18,10 @@ from node.pipeline.operator import checks
 from node.pipeline.operator.explain import explain
 from node.pipeline.operator.operate import study
 from node.pipeline.stopping import control, undoing
-from node.store import control_views, outgoing, rejecting, rejections
 from node.store.database import Transaction
+from node.store.listing import control_views
+from node.store.sending import outgoing
+from node.store.stopping import rejecting, rejections
 from tests.support.house import House, incoming, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.notes import code as coded

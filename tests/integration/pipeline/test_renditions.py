@@ -14,8 +14,9 @@ from node.network.peer import Timeouts
 from node.pipeline.delivery import forms
 from node.pipeline.delivery.deliver import Courier
 from node.pipeline.steps import DeliveryStep
-from node.store import operator, outbox, pinning
 from node.store.database import Database
+from node.store.sending import outbox, pinning
+from node.store.working import operator
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line, negative, positive
 from tests.support.pacs import Deed, Pacs, serving

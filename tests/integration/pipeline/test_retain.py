@@ -12,7 +12,9 @@ from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
 from node.network.reception import IncomingInstance
 from node.pipeline.keeping.retain import DailyRetention, Retention, outlook, retain
-from node.store import instances, outbox, retention
+from node.store.arriving import instances
+from node.store.keeping import retention
+from node.store.sending import outbox
 from node.store.tables import Commitment
 from tests.support.house import PIXELS, House, radiograph
 from tests.support.line import Line

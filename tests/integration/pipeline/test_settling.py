@@ -11,9 +11,9 @@ from node.domain.lifecycle import State
 from node.pipeline.learning import judge
 from node.pipeline.learning.forget import forget
 from node.pipeline.learning.judge import Challenge, Judged, declare
-from node.store import model_versions, retrainings, splits
-from node.store.merges import PatientName
-from node.store.retrainings import Request
+from node.store.arriving.merges import PatientName
+from node.store.learning import model_versions, retrainings, splits
+from node.store.learning.retrainings import Request
 from tests.support.house import House
 from tests.support.learning_site import LearningSite, sides_of
 from tests.support.versions import another_version

@@ -10,7 +10,7 @@ from node.domain.errors import Refused
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, Timeouts, open_association
 from node.pipeline.steps import Step
-from node.store import engines
+from node.store.connection import engines
 from node.store.database import Database
 from tests.support.house import House, radiograph, receive
 from tests.support.postgres import PostgresServer

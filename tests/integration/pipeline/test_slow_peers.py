@@ -18,7 +18,7 @@ from node.config import PeerSettings, Settings
 from node.pipeline.senders import Sender
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
-from node.store import commitments_requested
+from node.store.sending import commitments_requested
 from tests.support.archive import archive
 from tests.support.committing import asker
 from tests.support.hostile import Asked, hostile

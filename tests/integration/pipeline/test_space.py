@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from node.dicom.part10 import read_part10
-from node.store import instances, retention
-from node.store.files import InstanceFiles
+from node.store.arriving import instances
+from node.store.disk.files import InstanceFiles
+from node.store.keeping import retention
 from tests.support.house import PIXELS, House, radiograph, receive
 from tests.support.line import Line
 

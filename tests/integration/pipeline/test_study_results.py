@@ -16,8 +16,8 @@ from node.domain.rule import Aggregation, Rule
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.pipeline.analysis.reading import read_file
 from node.pipeline.registry.catalogue import bundle_path
-from node.store import registry
 from node.store.codec import reading_from_json, reading_to_json
+from node.store.registering import registry
 from tests.support.house import SUBJECT, House, incoming, radiograph
 from tests.support.line import Line, positive, refused
 

@@ -17,10 +17,11 @@ from node.pipeline.learning.frozen import FACTS
 from node.pipeline.learning.locked import freeze_site, site_set
 from node.pipeline.learning.operate import left_out, locked, overview
 from node.pipeline.stopping import patients as merging
-from node.store import labels, retrainings, splits, training_set
-from node.store.locked_sets import LockedVersion
-from node.store.merges import PatientName
-from node.store.retrainings import Request
+from node.store.arriving.merges import PatientName
+from node.store.labelling import labels
+from node.store.learning import retrainings, splits, training_set
+from node.store.learning.locked_sets import LockedVersion
+from node.store.learning.retrainings import Request
 from tests.support.house import House
 from tests.support.learning_site import LearningSite, chest, files_under, sides_of
 from tests.test_docs import documented_json_keys

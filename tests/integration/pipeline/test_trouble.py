@@ -18,9 +18,9 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import PeerAddress, open_association
 from node.pipeline.intake.receive import Receiver
 from node.pipeline.steps import Step
-from node.store import engines
+from node.store.connection import engines
 from node.store.database import Database
-from node.store.files import Free
+from node.store.disk.files import Free
 from tests.support.house import PIXELS, House, announced, radiograph, receive
 from tests.support.postgres import PostgresServer
 

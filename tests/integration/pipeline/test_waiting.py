@@ -9,8 +9,10 @@ import pytest
 from node.domain.completion import Signal
 from node.pipeline.analysis import completion
 from node.pipeline.senders import Sender
-from node.store import habits, job_claims, views
+from node.store.arriving import habits
+from node.store.listing import views
 from node.store.tables import JobKind
+from node.store.working import job_claims
 from tests.support.house import House, radiograph
 from tests.support.line import Line
 

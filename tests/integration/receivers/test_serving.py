@@ -17,10 +17,11 @@ from node.pipeline.served import Served
 from node.pipeline.steps import unobserved
 from node.receivers.writing import write_until_told
 from node.runtime.line import ASK, DRAIN, READY, WAKE, WELL, Line
-from node.store import registry, schema
+from node.store import schema
 from node.store.database import Database
-from node.store.folder_lock import wait_for_receivers
-from node.store.registry import Registration
+from node.store.disk.folder_lock import wait_for_receivers
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 from tests.support.nodes import NodeFolder, Peer
 from tests.support.raw_dataset import ct

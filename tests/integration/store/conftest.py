@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from node.domain.instance import InstanceHeader
-from node.store import arrivals, schema
+from node.store import schema
+from node.store.arriving import arrivals
+from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
-from node.store.instances import NewInstance
 from node.store.tables import InstanceKind
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

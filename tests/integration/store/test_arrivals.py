@@ -14,12 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, arrivals, audit, instances, job_claims, queue
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store import audit
+from node.store.arriving import arrivals, instances
+from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
-from node.store.instances import NewInstance
-from node.store.queue import NewRead
 from node.store.tables import InstanceKind
+from node.store.working import analyses, job_claims, queue
+from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.queue import NewRead
 
 MODEL = "starter"
 TABLES = {

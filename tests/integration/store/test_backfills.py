@@ -8,11 +8,12 @@ from functools import partial
 import pytest
 
 from node.domain.lifecycle import State
-from node.store import backfills, queue
-from node.store.backfills import ATTEMPTS, ClaimedStudy, FoundStudy
 from node.store.database import Database
+from node.store.keeping import backfills
+from node.store.keeping.backfills import ATTEMPTS, ClaimedStudy, FoundStudy
 from node.store.operation_tables import Backfill
-from node.store.queue import NewRead
+from node.store.working import queue
+from node.store.working.queue import NewRead
 
 QUERY = {"StudyDate": "20260101-20260131", "ModalitiesInStudy": "DX"}
 LEASE_S = 60.0

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import pytest
 
-from node.store import job_claims, views
 from node.store.database import Database, Transaction
-from node.store.job_claims import ClaimedJob
-from node.store.queue import BACKFILL, LIVE, URGENT, NewRead, enqueue_reads
+from node.store.listing import views
 from node.store.tables import JobKind
+from node.store.working import job_claims
+from node.store.working.job_claims import ClaimedJob
+from node.store.working.queue import BACKFILL, LIVE, URGENT, NewRead, enqueue_reads
 
 Later = Callable[[float], datetime]
 _LEASE_S = 60.0

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from node.store.arriving.instances import NewInstance
+from node.store.connection.engines import _ALIKE
 from node.store.database import Database
-from node.store.engines import _ALIKE
-from node.store.instances import NewInstance
 from node.store.tables import Instance
 
 

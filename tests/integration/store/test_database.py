@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from node.domain.errors import OperatorError, Transient
-from node.store import audit, instances, schema
+from node.store import audit, schema
+from node.store.arriving import instances
 from node.store.database import Database, DatabaseUnavailable, Transaction
 from node.store.tables import AuditEntry
 from tests.support.postgres import PostgresServer
@@ -437,7 +438,7 @@ def test_a_row_that_another_transaction_holds_is_waited_for_and_then_given_up(
     postgres_url: str, add_instance: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's own lock timeout makes the write unavailable, as a locked file does on SQLite."""
-    monkeypatch.setattr("node.store.engines.LONGEST_WAIT_S", 1.0)
+    monkeypatch.setattr("node.store.connection.engines.LONGEST_WAIT_S", 1.0)
     database = Database.open(postgres_url)
     database.write(add_instance)
     with psycopg.connect(postgres_url.replace("+psycopg", "")) as other:

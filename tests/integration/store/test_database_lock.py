@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from node.domain.errors import OperatorError
-from node.store.lock import database_lock
-from node.store.server_lock import ServerLock
+from node.store.connection.lock import database_lock
+from node.store.connection.server_lock import ServerLock
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 

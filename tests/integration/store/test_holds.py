@@ -8,10 +8,12 @@ from sqlalchemy import select, update
 
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
-from node.store import analyses, holds, outbox
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
+from node.store.sending import outbox
+from node.store.stopping import holds
 from node.store.tables import Delivery, DeliveryKind
+from node.store.working import analyses
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 Later = Callable[[float], datetime]
 

@@ -8,13 +8,16 @@ import pytest
 from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.store import analyses, arrivals, findings, instances, paths, queue, views
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store.arriving import arrivals, instances
+from node.store.arriving.instances import NewCopy, NewInstance
 from node.store.database import Database, Transaction
-from node.store.instances import NewCopy, NewInstance
-from node.store.listings import Listed
-from node.store.queue import NewRead
+from node.store.disk import paths
+from node.store.listing import views
+from node.store.listing.listings import Listed
 from node.store.tables import InstanceKind
+from node.store.working import analyses, findings, queue
+from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.queue import NewRead
 
 Later = Callable[[float], datetime]
 Add = Callable[..., NewInstance]

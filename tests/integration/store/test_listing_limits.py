@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from node.cli.main import application
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
-from node.store import analyses, outbox
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
+from node.store.sending import outbox
+from node.store.working import analyses
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 Later = Callable[[float], datetime]
 Add = Callable[..., object]

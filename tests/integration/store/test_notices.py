@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from node.store.database import Database, Transaction
 from node.store.notices import Listener, ring
-from node.store.queue import NewRead, enqueue_reads
+from node.store.working.queue import NewRead, enqueue_reads
 
 Heard = queue.SimpleQueue[None]
 

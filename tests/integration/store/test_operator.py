@@ -9,11 +9,13 @@ import pytest
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import State
-from node.store import analyses, job_claims, operator, outbox, queue, views
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
-from node.store.queue import NewRead
+from node.store.listing import views
+from node.store.sending import outbox
 from node.store.tables import JobKind
+from node.store.working import analyses, job_claims, operator, queue
+from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.queue import NewRead
 
 Later = Callable[[float], datetime]
 

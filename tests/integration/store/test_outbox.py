@@ -10,11 +10,13 @@ import pytest
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import State
-from node.store import analyses, outbox, views
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
-from node.store.listings import Listed
-from node.store.outbox import ClaimedDelivery
+from node.store.listing import views
+from node.store.listing.listings import Listed
+from node.store.sending import outbox
+from node.store.sending.outbox import ClaimedDelivery
+from node.store.working import analyses
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 LEASE_S = 60.0
 BYTES = bytes(range(256)) * 40

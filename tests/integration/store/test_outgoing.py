@@ -10,12 +10,14 @@ from sqlalchemy import update
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import HeldFor
-from node.store import analyses, destinations, holds, outbox, outgoing
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.database import Database, Transaction
-from node.store.destinations import Patience
-from node.store.outbox import ClaimedDelivery
+from node.store.sending import destinations, outbox, outgoing
+from node.store.sending.destinations import Patience
+from node.store.sending.outbox import ClaimedDelivery
+from node.store.stopping import holds
 from node.store.tables import Delivery, DeliveryKind
+from node.store.working import analyses
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 SR, KEY_OBJECT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.1.2"
 

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
-from node.store import analyses, own_reports
-from node.store.analyses import NewAnalysis, NewRendition
 from node.store.choices import DeliveryKind
 from node.store.database import Database, Transaction
+from node.store.labelling import own_reports
+from node.store.working import analyses
+from node.store.working.analyses import NewAnalysis, NewRendition
 
 
 def test_a_tracking_uid_is_looked_for_in_reports_alone(

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
+from node.store.connection.patience import ImpatientConnection, ServerSilent
 from node.store.database import Database, DatabaseUnavailable
-from node.store.patience import ImpatientConnection, ServerSilent
 from tests.support.postgres import PostgresServer
 
 

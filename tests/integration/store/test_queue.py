@@ -13,12 +13,13 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from node.domain.lifecycle import State
-from node.store import job_claims, queue, views
 from node.store.database import Database, Transaction
-from node.store.job_claims import ClaimedJob
-from node.store.listings import Listed
-from node.store.queue import NewRead
+from node.store.listing import views
+from node.store.listing.listings import Listed
 from node.store.tables import JobKind
+from node.store.working import job_claims, queue
+from node.store.working.job_claims import ClaimedJob
+from node.store.working.queue import NewRead
 
 READ, COMPOSE = JobKind.READ, JobKind.COMPOSE
 LEASE_S = 60.0

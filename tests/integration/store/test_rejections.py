@@ -6,10 +6,12 @@ from datetime import datetime
 from node.domain.finding import Outcome
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.rejection import Named, RejectionCode
-from node.store import analyses, queue, rejections, views
-from node.store.analyses import NewAnalysis
 from node.store.database import Database, Transaction
-from node.store.queue import NewRead
+from node.store.listing import views
+from node.store.stopping import rejections
+from node.store.working import analyses, queue
+from node.store.working.analyses import NewAnalysis
+from node.store.working.queue import NewRead
 
 STUDY, FIRST, SECOND = "1.2.3", "1.2.3.1", "1.2.3.2"
 Later = Callable[[float], datetime]

@@ -11,12 +11,16 @@ from node.domain.errors import OperatorError
 from node.domain.finding import Admission, Anomaly, Code, Finding, Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.rule import Rule
-from node.store import analyses, audit, callers, findings, job_claims, queue, registry, views
-from node.store.analyses import NewAnalysis
+from node.store import audit
+from node.store.arriving import callers
 from node.store.database import Database, Transaction
-from node.store.queue import NewRead
-from node.store.registry import Registration
+from node.store.listing import views
+from node.store.registering import registry
+from node.store.registering.registry import Registration
 from node.store.tables import JobKind, Mode
+from node.store.working import analyses, findings, job_claims, queue
+from node.store.working.analyses import NewAnalysis
+from node.store.working.queue import NewRead
 
 Later = Callable[[float], datetime]
 

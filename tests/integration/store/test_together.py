@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from node.store import arrivals, audit
+from node.store import audit
+from node.store.arriving import arrivals
+from node.store.arriving.instances import NewInstance
 from node.store.audit import Entry
+from node.store.connection.group_commit import GroupCommitWriter
+from node.store.connection.pieces import Piece
 from node.store.database import Database, DatabaseUnavailable, Transaction
-from node.store.group_commit import GroupCommitWriter
-from node.store.instances import NewInstance
-from node.store.pieces import Piece
 from tests.support.waiting import wait_until
 
 
@@ -182,7 +183,7 @@ def test_the_lead_goes_from_hand_to_hand(
     held: Held, database: Database, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each leader serves one group and hands on to who waits longest: nobody is left, nobody leads for ever."""
-    monkeypatch.setattr("node.store.group_commit._LARGEST_GROUP", 2)
+    monkeypatch.setattr("node.store.connection.group_commit._LARGEST_GROUP", 2)
     futures = [held.start(database.write_together, recorded, str(number)) for number in range(6)]
     held.let_go()
 

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from node.store import audit, engines, schema
+from node.store import audit, schema
+from node.store.connection import engines
+from node.store.connection.group_commit import GroupCommitWriter
+from node.store.connection.pieces import Group, RunsAgain
 from node.store.database import CommitUncertain, Database, DatabaseUnavailable, Transaction
-from node.store.group_commit import GroupCommitWriter
-from node.store.pieces import Group, RunsAgain
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 

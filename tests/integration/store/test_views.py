@@ -11,13 +11,16 @@ import pytest
 from node.domain.finding import Admission, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import State
-from node.store import analyses, findings, instances, job_claims, outbox, queue, views
-from node.store.analyses import NewAnalysis, NewRendition
+from node.store.arriving import instances
+from node.store.arriving.instances import NewCopy
 from node.store.database import Database, Transaction
-from node.store.instances import NewCopy
-from node.store.listings import Listed
-from node.store.queue import NewRead
+from node.store.listing import views
+from node.store.listing.listings import Listed
+from node.store.sending import outbox
 from node.store.tables import JobKind
+from node.store.working import analyses, findings, job_claims, queue
+from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.queue import NewRead
 
 Later = Callable[[float], datetime]
 Add = Callable[..., object]

@@ -10,7 +10,7 @@ from node.domain.errors import OperatorError
 from node.network.peer import PeerAddress, PeerRefused
 from node.network.query import CutShort
 from node.pipeline.fetching.backfill_search import parse_query, periods, search
-from node.store.backfills import FoundStudy
+from node.store.keeping.backfills import FoundStudy
 
 TODAY = date(2026, 2, 3)
 PEER = PeerAddress("ARCHIVE", "archive", 104)

@@ -6,7 +6,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from node.pipeline.intake.congestion import Congestion
-from node.store.files import Free, InstanceFiles
+from node.store.disk.files import Free, InstanceFiles
 
 _FULL = OSError(errno.ENOSPC, "No space left on device")
 

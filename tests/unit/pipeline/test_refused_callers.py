@@ -11,7 +11,8 @@ from node.config import Settings
 from node.config.loading import parse
 from node.pipeline.check_line import CheckLine
 from node.pipeline.operator.checks import check
-from node.store import callers, schema
+from node.store import schema
+from node.store.arriving import callers
 from node.store.database import Database, Transaction
 
 _NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

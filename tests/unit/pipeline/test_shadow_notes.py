@@ -5,7 +5,7 @@ import pytest
 from node.config import Settings
 from node.domain.rule import Rule
 from node.pipeline.registry.catalogue import shadow_notes
-from node.store.registry import Registration
+from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
 

@@ -22,8 +22,9 @@ from node.pipeline.check_line import CheckLine
 from node.pipeline.operator.checks import check
 from node.pipeline.registry.catalogue import catalogue_of, opened, seeded
 from node.pipeline.registry.signers import FILE
-from node.store import registry, schema
+from node.store import schema
 from node.store.database import Database
+from node.store.registering import registry
 from node.store.tables import Mode
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

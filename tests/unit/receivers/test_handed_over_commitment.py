@@ -13,7 +13,7 @@ from node.network.commitment import MAXIMUM_INSTANCES, CommitmentRequest, Commit
 from node.receivers.handing import HandingOver
 from node.receivers.message import asked, understood
 from node.runtime.channels import AskedOn, Asking
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from node.receivers import handing
 from node.receivers.handing import HandingOver
 from node.receivers.message import understood
 from node.runtime.channels import Asking, Channels, Question, greeted
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 from node.store.unavailable import CommitUncertain
 
 _LONGEST_UID = "1.2.826.0.1.3680043.8.498.{:038}"

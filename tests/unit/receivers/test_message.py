@@ -12,8 +12,8 @@ from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 from node.receivers.message import RecordingFailed, asked, ended, outcome, understood
+from node.store.arriving.header_text import text_of_header
 from node.store.codec import header_to_json
-from node.store.header_text import text_of_header
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 _HEADER = InstanceHeader(

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import OperatorError
-from node.store import files
-from node.store.files import InstanceFiles
-from node.store.part import PartFile
+from node.store.disk import files
+from node.store.disk.files import InstanceFiles
+from node.store.disk.part import PartFile
 
 _LEAVES_A_PART = """
 import os, sys
 from pathlib import Path
-from node.store.files import InstanceFiles
+from node.store.disk.files import InstanceFiles
 
 InstanceFiles(Path(sys.argv[1])).open_part().write([b"never acknowledged"])
 os._exit(9)

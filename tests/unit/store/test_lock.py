@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import OperatorError
-from node.store.folder_lock import DataFolderLock, receiving, wait_for_receivers
+from node.store.disk.folder_lock import DataFolderLock, receiving, wait_for_receivers
 
 _HOLD = """
 import sys, pathlib
-from node.store.folder_lock import DataFolderLock
+from node.store.disk.folder_lock import DataFolderLock
 lock = DataFolderLock(pathlib.Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

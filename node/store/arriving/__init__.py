@@ -1,0 +1,1 @@
+"""What came, from whom, of which patient."""

@@ -1,0 +1,1 @@
+"""Files on the disk: written, synced, renamed, locked."""

@@ -1,0 +1,1 @@
+"""What readers say of images, and what of it counts."""

@@ -1,0 +1,1 @@
+"""Listings for the operator: plain dicts of JSON values."""

@@ -1,0 +1,1 @@
+"""The models that serve, and who approved them."""

@@ -1,0 +1,1 @@
+"""The outbox: what goes where, in which form, and what peers answered."""

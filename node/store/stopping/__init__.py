@@ -1,0 +1,1 @@
+"""What is held, recalled, rejected and taken back."""

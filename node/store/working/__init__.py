@@ -1,0 +1,1 @@
+"""Jobs, and what comes of them: readings, results."""

@@ -1,0 +1,186 @@
+"""Composed results and the reports made of them."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import and_, func, insert, select
+
+from node.domain.finding import Outcome, StudyFinding
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.domain.report import ReportIdentity
+from node.store import tables
+from node.store.codec import study_findings_from_json, study_findings_to_json
+from node.store.database import Transaction
+from node.store.sending import offered
+from node.store.tables import Delivery, DeliveryKind, Job, JobKind
+from node.store.upsert import insert_into
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnalysis:
+    """One result of one model for one study."""
+
+    study_instance_uid: StudyInstanceUID
+    model: str
+    version: str
+    outcome: Outcome
+    inputs_digest: str  #: of the sorted input instances: equal inputs make nothing new
+    conclusion: str  #: what the report says, in a form that can be compared
+    patient_key: str  #: what identifies patient and study in the sources
+    created_at: datetime
+    predecessor_id: int | None = None
+    findings: tuple[StudyFinding, ...] = ()  #: of the study as a whole, by class
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(NewAnalysis):
+    """An analysis that is stored."""
+
+    id: int = 0  #: row number
+
+
+@dataclass(frozen=True, slots=True)
+class NewRendition:
+    """One form of a report, or what goes beside it, its bytes as they are sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    transfer_syntax_uid: str
+    dataset: bytes
+    profile: str = "default"
+    language: str = "en"
+    kind: DeliveryKind = DeliveryKind.REPORT
+
+    @property
+    def identity(self) -> ReportIdentity:
+        """The UIDs, as a later report names them."""
+        return ReportIdentity(self.sop_instance_uid, self.series_instance_uid, self.sop_class_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition(NewRendition):
+    """A rendition that is stored."""
+
+    id: int = 0  #: row number
+    analysis_id: int = 0
+
+
+def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
+    """Return the newest analysis of this study by this model, of whatever version."""
+    newest = (
+        select(tables.Analysis)
+        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        .order_by(tables.Analysis.id.desc())
+        .limit(1)
+    )
+    row = tx.scalar(newest)
+    return None if row is None else _analysis(row)
+
+
+def at_peer(tx: Transaction, study_uid: str, model: str, peer: str, *, taken_back: bool = True) -> Analysis | None:
+    """Return the newest analysis whose report a peer has or may have, or None where there is none.
+
+    One that was taken back counts, because the peer got it, but not with `taken_back=False`.
+    """
+    counts = offered.may_be_there() if taken_back else and_(offered.may_be_there(), ~offered.taken_back(peer))
+    newest = (
+        select(tables.Analysis)
+        .join(Delivery, Delivery.analysis_id == tables.Analysis.id)
+        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, counts)
+        .order_by(tables.Analysis.id.desc())
+        .limit(1)
+    )
+    row = tx.scalar(newest)
+    return None if row is None else _analysis(row)
+
+
+def versions(tx: Transaction, model: str) -> list[str]:
+    """Return the versions of a model that have made results."""
+    found = select(tables.Analysis.version).where(tables.Analysis.model == model).distinct()
+    return sorted(tx.scalars(found))
+
+
+def get(tx: Transaction, analysis_id: int) -> Analysis:
+    """Return one analysis by its number."""
+    return _analysis(tx.get_one(tables.Analysis, analysis_id))
+
+
+def of_study(tx: Transaction, study_uid: str) -> list[Analysis]:
+    """Return every analysis of a study, the oldest first."""
+    query = select(tables.Analysis).where(tables.Analysis.study_instance_uid == study_uid).order_by(tables.Analysis.id)
+    return [_analysis(row) for row in tx.scalars(query)]
+
+
+def add(tx: Transaction, analysis: NewAnalysis) -> int:
+    """Add an analysis and return its number."""
+    values = {field.name: getattr(analysis, field.name) for field in fields(NewAnalysis)}
+    values["findings"] = study_findings_to_json(analysis.findings)
+    # the study is locked: what comes to it later has a later number
+    of_study = Job.kind == JobKind.READ, Job.study_instance_uid == analysis.study_instance_uid
+    last_read = select(func.max(Job.id)).where(*of_study, Job.model == analysis.model)
+    values["last_read_id"] = tx.scalar(last_read) or 0
+    return tx.execute(insert(tables.Analysis).values(**values).returning(tables.Analysis.id)).scalar_one()
+
+
+def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) -> int:
+    """Add one form of a report and return its number; a UID that is already there keeps its first bytes.
+
+    The UID follows from what the report says, so the same UID means the same report.
+    """
+    values = {field.name: getattr(rendition, field.name) for field in fields(NewRendition)}
+    tx.execute(insert_into(tx, tables.Rendition).values(analysis_id=analysis_id, **values).on_conflict_do_nothing())
+    same = tables.Rendition.sop_instance_uid == rendition.sop_instance_uid
+    return tx.execute(select(tables.Rendition.id).where(same)).scalar_one()
+
+
+def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
+    """Return all forms of an analysis' report, what goes beside it, and notes that take it back, the oldest first."""
+    rows = tx.scalars(
+        select(tables.Rendition).where(tables.Rendition.analysis_id == analysis_id).order_by(tables.Rendition.id)
+    )
+    return [_rendition(row) for row in rows]
+
+
+def first_form(tx: Transaction, analysis_id: int) -> Rendition | None:
+    """Return the first form of an analysis' report; all say the same of whose it is and what was found."""
+    of_report = tables.Rendition.analysis_id == analysis_id, tables.Rendition.kind == DeliveryKind.REPORT
+    row = tx.scalar(select(tables.Rendition).where(*of_report).order_by(tables.Rendition.id).limit(1))
+    return None if row is None else _rendition(row)
+
+
+def rendition(tx: Transaction, rendition_id: int) -> Rendition:
+    """Return one rendition by its number."""
+    return _rendition(tx.get_one(tables.Rendition, rendition_id))
+
+
+def _analysis(row: tables.Analysis) -> Analysis:
+    return Analysis(
+        id=row.id,
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        model=row.model,
+        version=row.version,
+        outcome=row.outcome,
+        inputs_digest=row.inputs_digest,
+        conclusion=row.conclusion,
+        patient_key=row.patient_key,
+        created_at=row.created_at,
+        predecessor_id=row.predecessor_id,
+        findings=study_findings_from_json(row.findings),
+    )
+
+
+def _rendition(row: tables.Rendition) -> Rendition:
+    return Rendition(
+        id=row.id,
+        analysis_id=row.analysis_id,
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
+        series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        profile=row.profile,
+        language=row.language,
+        kind=row.kind,
+        dataset=row.dataset,
+    )

@@ -1,0 +1,64 @@
+"""What an operator does to work that was given up."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import and_, select
+
+from node.domain.lifecycle import State
+from node.store import audit
+from node.store.database import Transaction
+from node.store.sending import pinning
+from node.store.stopping import recalls
+from node.store.tables import Analysis, Delivery, Job, JobKind
+from node.store.working import queue, work
+
+
+def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int] | None, now: datetime) -> int:
+    """Put buried work back to waiting, due now, with fresh attempts.
+
+    A study whose read is put back is composed again afterwards. A report that never left is offered anew in every form.
+
+    Parameters
+    ----------
+    tx
+        A transaction.
+    kind
+        Which listing the numbers are from.
+    ids
+        Row numbers; None for all that is buried. What is not buried is left alone, and so are reports of a version that
+        was recalled.
+    now
+        Aware.
+
+    Returns
+    -------
+    int
+        How many were put back.
+    """
+    if kind == "job":
+        return _retry_jobs(tx, ids, now)
+    wanted = and_(work.among(Delivery, ids, State.BURIED), recalls.not_recalled())
+    put_back = work.put_back(tx, Delivery, wanted, now, waits_since=now, **pinning.UNPINNED_AGAIN)
+    of_deliveries = (
+        select(Delivery.id, Delivery.peer, Analysis.study_instance_uid)
+        .join(Analysis, Delivery.analysis_id == Analysis.id)
+        .where(Delivery.id.in_(put_back))
+    )
+    for identity, peer, study_uid in tx.execute(of_deliveries):
+        audit.add(tx, now, "delivery retried", study_uid, delivery=identity, peer=peer)
+    return len(put_back)
+
+
+def _retry_jobs(tx: Transaction, ids: Collection[int] | None, now: datetime) -> int:
+    put_back = work.put_back(tx, Job, work.among(Job, ids, State.BURIED), now)
+    jobs = tx.execute(
+        select(Job.id, Job.kind, Job.subject_uid, Job.study_instance_uid, Job.model).where(Job.id.in_(put_back))
+    ).all()
+    for job in jobs:
+        sop_uid = job.subject_uid if job.kind is JobKind.READ else ""
+        audit.add(tx, now, "job retried", job.study_instance_uid, sop_uid, job=job.id, kind=job.kind, model=job.model)
+    again = {(job.study_instance_uid, job.model) for job in jobs if job.kind is JobKind.READ}
+    queue.schedule_composes(tx, dict.fromkeys(again, now))
+    return len(put_back)
