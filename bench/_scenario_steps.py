@@ -111,6 +111,7 @@ def labels(site: Site, first: Sequence[Study], second: Sequence[Study]) -> Found
 
 def again(site: Site) -> str:
     """Ask for one more training, and return when, as ISO 8601."""
+    site.wait(lambda: _newest(site).get("settled_at"), _TRAINING_S, "the end of the training before")
     site.do("retrain", "--now")
     return datetime.now(UTC).isoformat()
 
