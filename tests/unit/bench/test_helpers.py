@@ -92,7 +92,8 @@ def test_the_process_behind_a_port_is_found_and_weighed() -> None:
 def test_without_durability_nothing_is_synced(launcher: str, tmp_path: Path) -> None:
     """Neither files nor SQLite, whatever the node asks for."""
     asked = (
-        f"import {launcher}, _unsynced, os; from node.store.connection import engines; _unsynced.keep_database_unsynced();"
+        f"import {launcher}, _unsynced, os; from node.store.connection import engines;"
+        "_unsynced.keep_database_unsynced();"
         f"connection = engines.sqlite_writer('sqlite:///{tmp_path}/node.db', 1).connect();"
         "print(connection.exec_driver_sql('PRAGMA synchronous').scalar(), os.fsync(-1), os.fdatasync(-1))"
     )
