@@ -15,9 +15,6 @@ from sqlalchemy.orm import aliased
 from node.domain.lifecycle import State
 from node.store.tables import Analysis, Delivery, DeliveryKind, Rendition
 
-# made once: SQLAlchemy prepares each column of an alias when it is first asked for
-_NOTE, _MADE = aliased(Delivery), aliased(Rendition)
-
 MAY_HAVE_IT = "; the peer may have got it"
 """What is said of a delivery that ends without an answer."""
 
@@ -51,7 +48,7 @@ def taken_back(peer: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
 
     The peer may be a column of `Delivery`, where its query names that, too.
     """
-    note, made = _NOTE, _MADE
+    note, made = aliased(Delivery), aliased(Rendition)
     of_analysis = note.analysis_id == Analysis.id, note.peer == peer, note.state != State.CANCELLED
     of_report = note.kind == DeliveryKind.REJECTION_NOTE, made.id == note.rendition_id, made.profile != HEAT_MAP_NOTE
     return exists().where(*of_analysis, *of_report).correlate(Analysis, Delivery)

@@ -15,7 +15,6 @@ from node.store.stopping import holds, recalls, rejections
 from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
 from node.store.working import analyses
 
-_NAMED = aliased(Rendition)  # made once: SQLAlchemy prepares each of its columns when it is first asked for
 _CONTEXTS_LOOKED_AT = 2000  # waiting deliveries; what stands behind them opens an association of its own
 
 
@@ -43,7 +42,7 @@ def syntaxes_waiting(
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(_CONTEXTS_LOOKED_AT)
     )
-    named = _NAMED
+    named = aliased(Rendition)
     follows = Rendition.kind.in_([kind for kind in EXTRAS if kind.value in gets])
     beside = and_(
         Rendition.analysis_id == named.analysis_id,

@@ -19,8 +19,6 @@ from node.store.database import Transaction
 from node.store.operation_tables import Hold
 from node.store.tables import Analysis, Delivery
 
-_ANALYSIS = aliased(Analysis)  # made once: SQLAlchemy prepares each column of an alias when it is first asked for
-
 ALL_MODELS = ""
 """What stands for a model's name in a hold of everything."""
 
@@ -108,7 +106,7 @@ def lift(tx: Transaction, model: str, how: str, who: str, now: datetime) -> list
 
 def _covers() -> ColumnElement[bool]:
     """Return the condition for a hold that keeps a delivery back."""
-    analysis = _ANALYSIS
+    analysis = aliased(Analysis)
     model = select(analysis.model).where(analysis.id == Delivery.analysis_id).correlate(Delivery).scalar_subquery()
     ordered_since = and_(Delivery.kind == DeliveryKind.REJECTION_NOTE, Delivery.past_hold >= Hold.id)
     return and_(

@@ -25,7 +25,6 @@ from node.store.working import closing, work
 _PRIORITY = 0
 _LEASE_S = 60.0
 _ATTEMPTS = 20  # a file that cannot be read for so long is gone
-_READ = aliased(Job)  # made once: SQLAlchemy prepares each column of an alias when it is first asked for
 _WRONG = [code.value for code in RejectionCode if code.is_wrong]
 
 
@@ -219,7 +218,7 @@ def rests_on_rejected() -> ColumnElement[bool]:
 
 
 def _rests_on(which: ColumnElement[bool]) -> ColumnElement[bool]:
-    read = _READ
+    read = aliased(Job)
     was_there = and_(
         read.kind == JobKind.READ,
         read.subject_uid == Rejection.sop_instance_uid,

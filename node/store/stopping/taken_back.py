@@ -17,10 +17,6 @@ from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rend
 from node.store.working import analyses, work
 from node.store.working.analyses import NewRendition
 
-# made once: SQLAlchemy prepares each column of an alias when it is first asked for
-_NEWER, _REPORT = aliased(Analysis), aliased(Delivery)
-_NOTE, _MADE = aliased(Delivery), aliased(Rendition)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -74,7 +70,7 @@ def heat_maps(tx: Transaction, study_uid: str, model: str) -> list[Delivered]:
 
 def outlived(tx: Transaction, study_uid: str) -> list[Delivered]:
     """Return the heat maps of a study that are at a peer, or may be, which has or is to get a newer report."""
-    newer, report = _NEWER, _REPORT
+    newer, report = aliased(Analysis), aliased(Delivery)
     of_model = newer.study_instance_uid == Analysis.study_instance_uid, newer.model == Analysis.model
     at_peer = report.analysis_id == newer.id, report.peer == Delivery.peer, report.kind == DeliveryKind.REPORT
     counts = or_(report.state != State.CANCELLED, report.offered_at.is_not(None))
@@ -143,7 +139,7 @@ def objects(tx: Transaction, delivered: Delivered) -> tuple[bytes, bytes | None]
 
 
 def _delivered(tx: Transaction, which: ColumnElement[bool]) -> list[Delivered]:
-    note, made = _NOTE, _MADE
+    note, made = aliased(Delivery), aliased(Rendition)
     of_note = and_(note.analysis_id == Delivery.analysis_id, note.peer == Delivery.peer)
     is_about_it = or_(Delivery.kind == DeliveryKind.HEATMAP, made.profile != offered.HEAT_MAP_NOTE)
     newest = (
