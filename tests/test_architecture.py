@@ -1,6 +1,7 @@
 """The shape of the house: layers, late imports, import names, broad excepts, lengths."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,7 @@ import pytest
 
 from node.__main__ import require_own_import_names
 from node.domain.errors import OperatorError
+from tests.support.together import ONE_BUNDLE_FOR_ALL
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*ROOT.glob("node/**/*.py"), *ROOT.glob("models/**/*.py")])
@@ -86,3 +88,13 @@ def test_the_lock_holds_hashes_and_no_addresses() -> None:
     assert "--hash=sha256:" in lock
     assert "://" not in lock
     assert "--index-url" not in lock
+
+
+def test_tests_that_use_one_trained_bundle_run_in_one_process() -> None:
+    """Otherwise each process trains one, which takes longer than most files of tests."""
+    using = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "tests" / "unit" / "models").glob("test_*.py")
+        if re.search(r"\b(tiny_bundle|bundle_copy)\b", file.read_text(encoding="utf-8"))
+    }
+    assert using == ONE_BUNDLE_FOR_ALL

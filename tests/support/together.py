@@ -6,8 +6,8 @@ from xdist.scheduler import LoadFileScheduling
 _ONE_NODE_FOR_ALL = "tests/integration/receiving/"
 _READERS = ("fast", "pynetdicom")
 #: Files whose tests use the bundle that is trained once for all of them; one that is not listed trains another.
-_ONE_BUNDLE_FOR_ALL = frozenset(
-    f"tests/unit/models/test_{name}.py" for name in ("anomaly_stage", "bundle", "evaluation", "training")
+ONE_BUNDLE_FOR_ALL = frozenset(
+    f"tests/unit/models/test_{name}.py" for name in ("anomaly_stage", "bundle", "evaluation", "expert", "training")
 )
 
 
@@ -16,7 +16,7 @@ class Together(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        if file in _ONE_BUNDLE_FOR_ALL:
+        if file in ONE_BUNDLE_FOR_ALL:
             return "one bundle"
         reader = next((reader for reader in _READERS if f"[{reader}" in name), "")
         return f"{_ONE_NODE_FOR_ALL}{reader}" if reader and file.startswith(_ONE_NODE_FOR_ALL) else file
