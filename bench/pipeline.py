@@ -83,7 +83,8 @@ def latency(options: argparse.Namespace, folder: Path, url: str) -> bool:
             node.wait(_SENT, number, 60)
         arrived = dict(pacs.arrivals())
         due = node.rows(
-            "SELECT renditions.sop_instance_uid, jobs.due_at FROM renditions "
+            "SELECT renditions.sop_instance_uid, jobs.due_at FROM deliveries "
+            "JOIN renditions ON renditions.id = deliveries.rendition_id "
             "JOIN analyses ON analyses.id = renditions.analysis_id "
             "JOIN jobs ON jobs.study_instance_uid = analyses.study_instance_uid AND jobs.kind = 'compose'"
         )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -50,10 +51,15 @@ def run_program(command: Sequence[str], timeout_s: float = 120) -> subprocess.Co
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that was free just now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback address that was free just now.
+
+    It is none of those that the system gives to connections that go out: one of them would take it soon.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def listens(port: int) -> bool:
