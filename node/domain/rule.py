@@ -74,8 +74,6 @@ def turned_away(rule: Rule, header: InstanceHeader, sender: str) -> str | None:
     sender
         The calling AE title of the association that brought it.
     """
-    if not header.has_pixels:
-        return "it has no pixels"
     return next((reason for ask in _QUESTIONS if (reason := ask(rule, header, sender)) is not None), None)
 
 

@@ -13,7 +13,7 @@ class InstanceKind(StrEnum):
     """An object that this node made and a peer sent back; it moves nothing."""
 
     OTHER = "other"
-    """Anything else: no pixels, made by another AI, or of a SOP class that no rule reads; it moves nothing."""
+    """Anything else: no image, or made by another AI; it moves nothing."""
 
 
 class CopyKind(StrEnum):

@@ -8,6 +8,7 @@ returns. Of a dataset there is never more in memory than the fragments that are 
 from collections.abc import Sequence
 from functools import partial
 
+from node.dicom.image_class import is_image
 from node.dicom.part10 import preamble_and_meta
 from node.domain.derived import result_of_ai
 from node.domain.errors import OperatorError, Transient
@@ -93,8 +94,8 @@ class Receiver:
             raise self.congestion.noticed(error) from error
         finally:
             part.discard()  # which is nothing once it has its place
-        is_image = header.has_pixels and result_of_ai(header) is None
-        return status, header.study_instance_uid if is_image else ""
+        moves = is_image(header) and result_of_ai(header) is None
+        return status, header.study_instance_uid if moves else ""
 
     def _checked(self, announced: Announced, part: PartFile, meta_bytes: int) -> InstanceHeader:
         header = checked_head(part.head(meta_bytes), part.size_bytes - meta_bytes, announced)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from node.dicom.image_class import is_image
 from node.domain.derived import result_of_ai
 from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION
@@ -144,7 +145,7 @@ class Recorder:
             return InstanceKind.OWN, None
         if (made := result_of_ai(header, self._ai_manufacturers)) is not None:
             return InstanceKind.OTHER, made
-        return InstanceKind.IMAGE if header.has_pixels else InstanceKind.OTHER, None
+        return InstanceKind.IMAGE if is_image(header) else InstanceKind.OTHER, None
 
     def _write(self, tx: Transaction, decisions: Sequence["_Decision"], event: str) -> None:
         now = decisions[-1].new.received_at

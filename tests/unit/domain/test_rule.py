@@ -16,7 +16,6 @@ CHEST = InstanceHeader(
     transfer_syntax_uid="1.2.840.10008.1.2.1",
     modality="DX",
     body_part_examined="CHEST",
-    has_pixels=True,
 )
 
 
@@ -31,7 +30,6 @@ def test_a_chest_radiograph_is_read() -> None:
         ({"modality": "CT"}, "modality CT is not in modalities CR, DX"),
         ({"modality": ""}, "modality absent is not in modalities CR, DX"),
         ({"body_part_examined": "HAND"}, "body part HAND is not in body_parts CHEST"),
-        ({"has_pixels": False}, "it has no pixels"),
         ({"presentation_intent": "FOR PROCESSING"}, "presentation intent is FOR PROCESSING"),
     ],
 )
