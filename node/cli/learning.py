@@ -11,7 +11,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline.learning import forget as forgetting
-from node.pipeline.learning import lock, operate
+from node.pipeline.learning import issuers, lock, operate
 from node.store.arriving.merges import PatientName
 
 Model = Annotated[str, typer.Option("--model", help="Name of the model; else the only one.")]
@@ -61,7 +61,16 @@ application.add_typer(learning_application, name="learning")
 def learning(context: typer.Context, model: Model = "", as_json: Json = False) -> None:
     """List how many images and patients there are to learn from, by side and label."""
     if context.invoked_subcommand is None:
-        listing(operate.overview(settings_of(context), model), as_json, operate.LEARNING_COLUMNS)
+        settings = settings_of(context)
+        listing(operate.overview(settings, model), as_json, operate.LEARNING_COLUMNS)
+        if not as_json and (text := issuers.said(settings)):
+            console.print(text, markup=False)
+
+
+@learning_application.command("issuers")
+def learning_issuers(context: typer.Context, as_json: Json = False) -> None:
+    """List Patient IDs that are used on several sides under several issuers, with what would make each one person."""
+    listing(issuers.listed(settings_of(context)), as_json, issuers.ISSUERS_COLUMNS)
 
 
 @learning_application.command("left-out")

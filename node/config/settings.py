@@ -230,6 +230,7 @@ class RetrainSettings(_Table):
     recipe: Annotated[str, Field(min_length=1)] = "site-64"
     start: Literal["scratch", "champion", "beside"] = "scratch"
     replay: tuple[Path, ...] = ()
+    issuer: str = ""  #: of headers that name none
     synthetic: Flag = False
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 1
     memory_mb: Annotated[int, Field(strict=True, ge=4096)] = 16384

@@ -129,7 +129,9 @@ class LearningSite:
 
     def collect(self) -> Collected:
         """Keep what is labelled, in this process."""
-        collector = Collector(self.house.database, self.house.folder, keep_pixels, self.house.clock)
+        collector = Collector(
+            self.house.database, self.house.folder, keep_pixels, self.house.clock, self.settings.retrain.issuer
+        )
         return collector.collect(self.house.database.read(labels.current), lambda *_: None)
 
     def retrainer(self, child: Child | None = None) -> Retrainer:

@@ -13,11 +13,11 @@ from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
 from node.pipeline.learning.grouping import Link, Standing, linked
 from node.pipeline.learning.merged import settle_merges
+from node.pipeline.learning.naming import Naming, names_of, naming
 from node.pipeline.learning.pixels import KeptPixels
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.progress import Reporter
-from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
 from node.store.learning import locked_sets, splits, training_set
@@ -49,10 +49,15 @@ class Collector:
         Keeps one image's pixels.
     clock
         The time now, aware.
+    issuer
+        Of headers that name none (`[retrain] issuer`).
     """
 
-    def __init__(self, database: Database, data_dir: Path, keep: Keep, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, data_dir: Path, keep: Keep, clock: Callable[[], datetime], issuer: str = ""
+    ) -> None:
         self._database, self._data_dir, self._keep, self._clock = database, data_dir, keep, clock
+        self._issuer = issuer
         self._places = Places(data_dir)
 
     def collect(self, labels: Sequence[CurrentLabel], tell: Reporter) -> Collected:
@@ -64,7 +69,8 @@ class Collector:
             Where a file cannot be read or written, or the child process died: the next time goes on.
         """
         salt = minted(self._database, self._clock())
-        settle_merges(self._database, self._places, salt, self._clock())
+        settle_merges(self._database, self._places, salt, self._issuer, self._clock())
+        whose = self._database.read(lambda tx: naming(tx, salt, self._issuer))
         held = {one.sop_instance_uid for one in self._database.read(training_set.all)}
         new = {one.sop_instance_uid: one for one in _oldest_first(labels) if one.sop_instance_uid not in held}
         files = self._database.read(lambda tx: training_set.files(tx, new))
@@ -73,18 +79,18 @@ class Collector:
         added = 0
         for number, label in enumerate(here):
             tell("keeping pixels", number, len(here))
-            added += self._add(label, files[label.sop_instance_uid], salt, standing)
+            added += self._add(label, files[label.sop_instance_uid], whose, standing)
         tell("keeping pixels", len(here), len(here))
         return Collected(added, len(here) - added, len(new) - len(here))
 
-    def _add(self, label: CurrentLabel, file: LabelledFile, salt: bytes, standing: list[Standing]) -> bool:
+    def _add(self, label: CurrentLabel, file: LabelledFile, whose: Naming, standing: list[Standing]) -> bool:
         """Keep one image, and return whether it is used."""
-        patient = splits.patient_of(salt, label.issuer_of_patient_id, label.patient_id)
-        name = splits.image_of(salt, label.sop_instance_uid)
-        if self._database.read(lambda tx: _is_left_out(tx, salt, label, name)):
+        patient = whose.pseudonym(PatientName(label.patient_id, label.issuer_of_patient_id))
+        name = splits.image_of(whose.salt, label.sop_instance_uid)
+        if self._database.read(lambda tx: _is_left_out(tx, whose, label, name)):
             return False  # such as one who is to be forgotten: not even a row is kept
         known = self._database.read(lambda tx: splits.get(tx, patient))
-        side = side_of(salt, patient) if known is None else known.side
+        side = side_of(whose.salt, patient) if known is None else known.side
         place = self._places.pixels(side, name)
         kept = self._keep(self._data_dir / file.path, place)
         bound = Link((), kept.left_out) if kept.left_out else linked(kept.image_hash, side, standing)
@@ -93,7 +99,7 @@ class Collector:
             kept = KeptPixels("", "", bound.left_out)
         example = NewExample(label.sop_instance_uid, name, patient, kept.image_hash, kept.digest, bound.left_out)
         group = self._database.write(
-            lambda tx: None if _is_left_out(tx, salt, label, name) else self._recorded(tx, example, side, bound.groups)
+            lambda tx: None if _is_left_out(tx, whose, label, name) else self._recorded(tx, example, side, bound.groups)
         )
         if group is None:  # forgotten while its pixels were written
             place.unlink(missing_ok=True)
@@ -129,10 +135,10 @@ def standing_images(tx: Transaction) -> list[Standing]:
     ]
 
 
-def _is_left_out(tx: Transaction, salt: bytes, label: CurrentLabel, name: str) -> bool:
+def _is_left_out(tx: Transaction, whose: Naming, label: CurrentLabel, name: str) -> bool:
     """Return whether nothing is used of an image, or of anybody as whom its patient counts."""
-    names = merges.names_of(tx, PatientName(label.patient_id, label.issuer_of_patient_id))
-    pseudonyms = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names} | {name}
+    names = names_of(tx, PatientName(label.patient_id, label.issuer_of_patient_id), whose)
+    pseudonyms = {whose.plain(one) for one in names} | {name}
     return any(placed is not None and placed.left_out for placed in (splits.get(tx, one) for one in pseudonyms))
 
 

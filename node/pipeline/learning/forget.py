@@ -16,6 +16,7 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.split import Side
 from node.pipeline.learning.locked import freeze_without
+from node.pipeline.learning.naming import names_of, naming
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.opened import open_database
@@ -57,8 +58,9 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
     places = Places(settings.node.data_dir)
     with open_database(settings) as database:
         salt = minted(database, now)
-        names = database.read(lambda tx: merges.names_of(tx, patient))
-        patients = {splits.patient_of(salt, one.issuer, one.patient_id) for one in names}
+        whose = database.read(lambda tx: naming(tx, salt, settings.retrain.issuer))
+        names = database.read(lambda tx: names_of(tx, patient, whose))
+        patients = {whose.plain(one) for one in names}
         studies = sorted({uid for one in names for uid in database.read(_studies_of(one))})
         _refuse_unknown(database, patient, patients, studies)
         images = database.read(lambda tx: forgetting.images_of(tx, salt, patients, studies))
@@ -74,6 +76,7 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
             f"{gone.images} images and {gone.labels} labels are removed from what is kept for learning; new "
             f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
         ) + "".join(f"; training {number} is being ended and registers no version" for number in ending)
+        said += _others(database, patient, names)
         database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=gone.images))
         return Forgotten(said, database.read(lambda tx: _versions(tx, called)))
 
@@ -82,6 +85,14 @@ def _refuse_unknown(database: Database, patient: PatientName, patients: set[str]
     placed = database.read(splits.all)
     if not studies and patients.isdisjoint(placed):
         raise OperatorError(f"no study here is of the patient {patient}, and nothing is kept of one: look at --issuer")
+
+
+def _others(database: Database, patient: PatientName, names: set[PatientName]) -> str:
+    """Return that others of the same number were left as they are."""
+    issuers = database.read(lambda tx: merges.issuers(tx, patient.patient_id))
+    others = [one for issuer in issuers if (one := PatientName(patient.patient_id, issuer)) not in names]
+    named = ", ".join(f"of {one.issuer}" if one.issuer else "without an issuer" for one in others)
+    return f"; the patients of this number {named} are left as they are (--issuer)" if named else ""
 
 
 def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) -> tuple[list[int], list[int]]:

@@ -5,13 +5,12 @@ and every locked set that holds them gets a new version without them: what a tra
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime
 
 from node.pipeline.learning.locked import freeze_without
+from node.pipeline.learning.naming import Naming, naming
 from node.pipeline.learning.places import Places
 from node.store import audit
-from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
 from node.store.learning import retrainings, splits, training_set
@@ -19,31 +18,29 @@ from node.store.learning import retrainings, splits, training_set
 TORN = "the patient was merged with one of another side"
 
 
-def settle_merges(database: Database, places: Places, salt: bytes, now: datetime) -> None:
+def settle_merges(database: Database, places: Places, salt: bytes, issuer: str, now: datetime) -> None:
     """Let what is kept be of those whom studies and merges name by now, labelled still or not."""
-    torn = database.write(lambda tx: _settled(tx, salt, now))
+    torn = database.write(lambda tx: _settled(tx, naming(tx, salt, issuer), now))
     if torn:
         images = database.read(lambda tx: training_set.names_of(tx, torn))
         freeze_without(database, places, torn, TORN, now, images)
 
 
-def _settled(tx: Transaction, salt: bytes, now: datetime) -> set[str]:
+def _settled(tx: Transaction, whose: Naming, now: datetime) -> set[str]:
     """Move images to their patients, and return those of whom nothing is used from now on."""
-    survivors = merges.survivors(tx)
-    torn = _moved(tx, salt, survivors, now)
-    torn |= _beside_left_out(tx, salt, survivors)
+    torn = _moved(tx, whose, now)
+    torn |= _beside_left_out(tx, whose)
     splits.leave_out(tx, dict.fromkeys(torn, TORN))
     return torn
 
 
-def _moved(tx: Transaction, salt: bytes, survivors: Mapping[PatientName, PatientName], now: datetime) -> set[str]:
+def _moved(tx: Transaction, whose: Naming, now: datetime) -> set[str]:
     """Move images to their patients, and return those who were on two sides."""
     moves: dict[tuple[str, str], list[str]] = defaultdict(list)
     named = training_set.patients(tx)
     for example in training_set.all(tx):
         if example.sop_instance_uid in named:
-            header = named[example.sop_instance_uid]
-            patient = _pseudonym(salt, survivors.get(header, header))
+            patient = whose.pseudonym(named[example.sop_instance_uid])
             if patient != example.patient:
                 moves[example.patient, patient].append(example.sop_instance_uid)
     torn = set[str]()
@@ -69,18 +66,14 @@ def _moved_one(tx: Transaction, before: str, after: str, images: list[str], now:
     return set()
 
 
-def _beside_left_out(tx: Transaction, salt: bytes, survivors: Mapping[PatientName, PatientName]) -> set[str]:
+def _beside_left_out(tx: Transaction, whose: Naming) -> set[str]:
     """Return those who are used although one with whom they are merged is left out, or is to be forgotten."""
     groups: dict[PatientName, set[PatientName]] = defaultdict(set)
-    for patient, into in survivors.items():
-        groups[into] |= {patient, into}
-    torn = set[str]()
-    for names in groups.values():
-        placed = [splits.get(tx, _pseudonym(salt, name)) for name in names]
-        if any(one is not None and one.left_out for one in placed):
-            torn |= {one.patient for one in placed if one is not None and not one.left_out}
+    for patient in {*whose.survivors, *(training_set.patients(tx).values() if whose.issuer else ())}:
+        groups[whose.counted(patient)] |= whose.also(patient)
+    torn, placed = set[str](), splits.all(tx)
+    for into, names in groups.items():
+        known = [placed[one] for one in map(whose.plain, {into, *names}) if one in placed]
+        if any(one.left_out for one in known):
+            torn |= {one.patient for one in known if not one.left_out}
     return torn
-
-
-def _pseudonym(salt: bytes, patient: PatientName) -> str:
-    return splits.patient_of(salt, patient.issuer, patient.patient_id)

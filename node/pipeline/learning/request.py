@@ -13,14 +13,15 @@ from node.domain.errors import OperatorError
 from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
 from node.pipeline.learning.dataset import label_names, label_of
+from node.pipeline.learning.naming import Naming, naming
 from node.pipeline.learning.salt import minted
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import opened
+from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
 from node.store.labelling import labels
 from node.store.learning import retrainings
 from node.store.learning.retrainings import Request
-from node.store.learning.splits import patient_of
 from node.store.registering import registry
 from node.store.registering.registry import Registration
 
@@ -74,7 +75,8 @@ def request(
     """
     classes = tuple(one.name for one in opened(model.bundle).classes)
     salt, current = minted(database, now), database.read(labels.current)
-    reason = too_few(current, classes, salt, replays=bool(settings.retrain.replay))
+    whose = database.read(lambda tx: naming(tx, salt, settings.retrain.issuer))
+    reason = too_few(current, classes, whose, replays=bool(settings.retrain.replay))
     if reason:
         return Asked(None, f"no training of {model.name}: {reason}")
     retrain = settings.retrain
@@ -97,7 +99,7 @@ def new_labels(tx: Transaction, model: str, classes: Sequence[str]) -> int:
     )
 
 
-def too_few(current: Sequence[CurrentLabel], classes: Sequence[str], salt: bytes, *, replays: bool) -> str:
+def too_few(current: Sequence[CurrentLabel], classes: Sequence[str], whose: Naming, *, replays: bool) -> str:
     """Return why nothing can be learned from the labels that there are, or "" where it can.
 
     Parameters
@@ -106,8 +108,8 @@ def too_few(current: Sequence[CurrentLabel], classes: Sequence[str], salt: bytes
         All that count.
     classes
         Of the model.
-    salt
-        What sides follow from.
+    whose
+        As whom their patients count.
     replays
         Whether other data are learned from beside.
     """
@@ -116,9 +118,9 @@ def too_few(current: Sequence[CurrentLabel], classes: Sequence[str], salt: bytes
     for one in current:
         if one.class_name in classes:
             said[one.sop_instance_uid][one.class_name] = one.present
-            patients[one.sop_instance_uid] = patient_of(salt, one.issuer_of_patient_id, one.patient_id)
+            patients[one.sop_instance_uid] = whose.pseudonym(PatientName(one.patient_id, one.issuer_of_patient_id))
     shown = {uid: shows for uid, some in said.items() if (shows := label_of(classes, some)) is not None}
-    placed = [(patients[uid], side_of(salt, patients[uid]), label) for uid, label in shown.items()]
+    placed = [(patients[uid], side_of(whose.salt, patients[uid]), label) for uid, label in shown.items()]
     return scarce(placed, label_names(classes), replays=replays)
 
 

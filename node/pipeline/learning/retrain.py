@@ -197,7 +197,8 @@ class Retrainer:
             kept: KeptPixels = child.call(keep_pixels, stored, place)
             return kept
 
-        Collector(database, self._places.data_dir, keep, clock).collect(current, lambda *_: None)
+        issuer = self._site.settings.retrain.issuer
+        Collector(database, self._places.data_dir, keep, clock, issuer).collect(current, lambda *_: None)
         known = database.read(lambda tx: dataset.known(tx, classes, current))
         placed = [(one.patient, side, one.example.label) for side, some in known.images.items() for one in some]
         names = dataset.label_names(classes)

@@ -115,7 +115,8 @@ class DailyCollection:
 
         site = self._site
         try:
-            collector = Collector(site.database, site.settings.node.data_dir, keep, site.clock)
+            issuer = site.settings.retrain.issuer
+            collector = Collector(site.database, site.settings.node.data_dir, keep, site.clock, issuer)
             collected = collector.collect(current, lambda *_: None)
         finally:
             child.stop()

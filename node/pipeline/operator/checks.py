@@ -20,6 +20,7 @@ from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
+from node.pipeline.learning import issuers
 from node.pipeline.opened import open_database
 from node.pipeline.operator import monitoring_checks, rule_checks, version_checks
 from node.pipeline.registry import go_live
@@ -79,6 +80,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             old = outlook(database, settings.storage, now)
             yield from [CheckLine("retention", "note", old)] if old else []
             yield from label_checks.lines(database)
+            yield from issuers.lines(settings, database)
             yield from _callers(database)
     except (OperatorError, Transient):  # the database's line has said so
         yield from _registry(settings, [])
