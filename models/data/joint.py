@@ -1,11 +1,12 @@
 """A site's images together with what is replayed, so that what was learned before is not forgotten.
 
 It knows labelled images and hashes. Of what is replayed, nothing is taken that shows a picture of a locked set, or one
-that stands on another side here.
+that stands on another side here, or in a folder that is replayed before it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ class Joined:
     """All that one training learns from and chooses on."""
 
     data: InMemory
-    dropped: int  #: images of what is replayed that show a picture of a locked set, or of another side
+    dropped: int  #: replayed images that show a picture of a locked set, or of another side
 
 
 def joined(site: DataSet, replayed: Mapping[str, DataSet], locked: Sequence[str]) -> Joined:
@@ -45,19 +46,22 @@ def joined(site: DataSet, replayed: Mapping[str, DataSet], locked: Sequence[str]
     """
     own = {split: site.images(split) for split in SIDES}
     columns = sorted({name for some in own.values() for name in some.attributes} | {SOURCE})
-    seen = {split: _hashes(some) for split, some in own.items()} if replayed else {}
+    seen = {split: hashes_of(some) for split, some in own.items()} if replayed else {}
     barred = _numbers(locked)
     parts = {split: [_with_columns(some, "site", columns)] for split, some in own.items()}
     dropped = 0
     for name, data in replayed.items():
-        for split in SIDES:
-            if split not in data.splits:
-                continue
+        taken: dict[str, list[str]] = {}
+        for split in (one for one in SIDES if one in data.splits):
             images = data.images(split)
             against = barred + [one for other, some in seen.items() if other != split for one in _numbers(some)]
-            free = np.array([not any_alike(one, against) for one in _hashes(images)], np.bool_)
+            hashes = hashes_of(images)
+            free = np.array([not any_alike(one, against) for one in hashes], np.bool_)
+            taken[split] = list(compress(hashes, free))
             dropped += int((~free).sum())
             parts[split].append(_with_columns(_named(_chosen(images, free), name), name, columns))
+        for split, hashes in taken.items():  # only now: a folder's own sides are its own business
+            seen[split] += hashes
     return Joined(InMemory({split: together(some) for split, some in parts.items()}), dropped)
 
 
@@ -103,7 +107,8 @@ def _with_columns(images: LabelledImages, source: str, columns: Sequence[str]) -
     return replace(images, attributes=filled | {SOURCE: (source,) * len(images)}, subtypes=())
 
 
-def _hashes(images: LabelledImages) -> list[str]:
+def hashes_of(images: LabelledImages) -> list[str]:
+    """Return what each image shows, as a hash (`models.images.alike`)."""
     windows, inverted = images.windows or (None,) * len(images), images.inverted or (False,) * len(images)
     return [perceptual_hash(*one) for one in zip(images.pixels, windows, inverted, strict=True)]
 

@@ -236,6 +236,16 @@ class RetrainSettings(_Table):
     memory_mb: Annotated[int, Field(strict=True, ge=4096)] = 16384
     deadline_s: Seconds = 24 * 3600
 
+    @model_validator(mode="after")
+    def _tells_sources_apart(self) -> Self:
+        names = ["site", *(path.resolve().name for path in self.replay)]  # "site" is what the site's own are called
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"replay: images are told apart by their folder's name, and {', '.join(twice)} would stand for two "
+                "sources: rename a folder"
+            )
+        return self
+
 
 class GoLiveSettings(_Table):
     """[go_live]: what a model needs before its reports go to clinical peers."""

@@ -149,6 +149,16 @@ def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:
     assert "[[peers]] name pacs is used more than once" in _faults(tmp_path, peers)
 
 
+@pytest.mark.parametrize(("folders", "name"), [(["a/xrays", "b/xrays"], "xrays"), (["site"], "site")])
+def test_folders_that_are_replayed_are_told_apart_by_their_last_name(
+    tmp_path: Path, folders: list[str], name: str
+) -> None:
+    """Of two with one name a training would see only one."""
+    fault = _faults(tmp_path, MINIMAL + f"[retrain]\nreplay = {folders}\n")
+    assert "[retrain]" in fault
+    assert f"and {name} would stand for two sources: rename a folder" in fault
+
+
 def test_a_flag_written_as_a_string_is_refused(tmp_path: Path) -> None:
     """Guessing what "yes" means could open the node to every caller."""
     faults = _faults(

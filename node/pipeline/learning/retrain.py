@@ -153,7 +153,7 @@ class Retrainer:
         trained: Trained = child.call(train_task, self._task(run, built, champion))
         self._note(run, known, classes, trained)
         bundle = self._places.bundle(run.model, run.id)
-        challenge = Challenge(run.model, bundle, name, {"site": built.digest}, built.images)
+        challenge = Challenge(run.model, bundle, name, {"site": built.digest, **trained.digests}, built.images)
         approval = settings.retrain.approval
         return judge_challenger(
             database, settings, challenge, clock, approval=approval, beside=lambda *said: self._finish(run, *said)

@@ -6,7 +6,8 @@ folder, so that the next process goes on after a kill; a bundle appears complete
 
 import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -58,6 +59,7 @@ class Trained:
 
     said: tuple[str, ...]  #: what was done beside, a sentence each
     problems: tuple[Problem, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)  #: of what was replayed, by what it is
 
 
 def train_task(task: Task) -> Trained:
@@ -114,12 +116,14 @@ class _Progress:
 
 
 def _trained(task: Task) -> Trained:
-    from models.data.joint import of_source  # noqa: PLC0415 - as above
+    from models.data.joint import SIDES, joined, of_source  # noqa: PLC0415 - as above
+    from models.data.kept import KeptFolder  # noqa: PLC0415 - the same
     from models.training.run import train  # noqa: PLC0415 - the same
     from models.training.site_fit import SITE, fitted_to_site  # noqa: PLC0415 - the same
     from models.training.suspects import suspects  # noqa: PLC0415 - the same
 
-    joint, said, trained = _joint(task), [], task.run / TRAINED
+    replayed, said, trained = _replayed(task), [], task.run / TRAINED
+    joint = joined(KeptFolder(task.data), replayed, task.locked)
     plan, start = _plan(task), task.champion if task.start != "scratch" else None
     if joint.dropped:
         said.append(f"{joint.dropped} replayed images left out: they show a picture of a locked set or of another side")
@@ -135,16 +139,14 @@ def _trained(task: Task) -> Trained:
     doubtful = [
         one for split in ("train", "val") for one in suspects(of_source(joint.data.images(split), SITE), task.seed)
     ]
-    return Trained(tuple(said), tuple(Problem(one.name, one.label, one.likelihood) for one in doubtful))
+    problems = tuple(Problem(one.name, one.label, one.likelihood) for one in doubtful)
+    return Trained(tuple(said), problems, {f"replayed {name}": data.digest(SIDES) for name, data in replayed.items()})
 
 
-def _joint(task: Task) -> "Joined":
-    from models.data.joint import joined  # noqa: PLC0415 - as above
-    from models.data.kept import KeptFolder  # noqa: PLC0415 - the same
-    from node.pipeline.registry.labelled import open_labelled  # noqa: PLC0415 - the same
+def _replayed(task: Task) -> "dict[str, DataSet]":
+    from node.pipeline.registry.labelled import open_labelled  # noqa: PLC0415 - as above
 
-    replayed = {path.name: open_labelled(path, lambda *_: None) for path in task.replayed}
-    return joined(KeptFolder(task.data), replayed, task.locked)
+    return {path.name: open_labelled(path, lambda *_: None) for path in task.replayed}
 
 
 def _plan(task: Task) -> "Recipe":

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,12 +12,13 @@ from node.pipeline.learning import operate
 from node.pipeline.learning.request import model_to_train
 from node.pipeline.learning.request import request as ask
 from node.pipeline.learning.schedule import DailyCollection, Fires
+from node.pipeline.registry.labelled import open_labelled
 from node.store.database import Database
-from node.store.learning import locked_sets, retrainings, training_set
+from node.store.learning import model_versions, retrainings, training_set
 from node.store.learning.retrainings import Request
 from tests.support.house import House
 from tests.support.labelled_zip import write_zip
-from tests.support.learning_site import LearningSite, chest, sides_of
+from tests.support.learning_site import LearningSite, chest
 from tests.support.watched_training import OPENED, KilledChild, WatchedChild
 from tests.test_docs import documented_json_keys
 
@@ -61,6 +61,8 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
     assert set(row) == set(documented_json_keys("retrain"))
     manifest = read_manifest(house.folder / row["bundle"])
     assert (manifest.name, manifest.classes[0].name) == ("starter", "pneumonia")
+    (version, _) = house.database.read(model_versions.all)
+    assert version.data_digests["replayed replayed"] == open_labelled(replay, lambda *_: None).digest(("train", "val"))
     assert not site.places.run(run.id).exists()
     assert [path.name for path in (house.folder / "bundles").iterdir()] == ["starter-1"]
     opened = (house.folder / OPENED).read_text(encoding="utf-8").splitlines()
@@ -191,28 +193,3 @@ def test_what_is_labelled_is_kept_every_day(house: House) -> None:
     assert house.database.read(training_set.count) == 3
     assert daily.claim() is None
     assert (daily.next_due() - house.clock()).total_seconds() == 24 * 3600
-
-
-@ON_SQLITE
-def test_a_data_folder_is_locked_away_without_what_is_trained_on(house: House, tmp_path: Path) -> None:
-    """As the starter's own test images: judged by, never learned from; its versions are counted."""
-    from node.pipeline.learning.lock import lock_folder  # noqa: PLC0415 - beside what it needs
-
-    site, train = LearningSite(house), sides_of(["PAT1", "PAT2", "PAT3", "PAT4", "PAT5"])["train"]
-    site.label(site.image(1, train[0], chest(1, ill=False)), present=False)
-    site.collect()
-    data = write_zip(tmp_path / "first", {"test": [(1, 0), (2, 1), (3, 0)]})
-
-    said = lock_folder(site.settings, "first", data, "test", "", house.clock())
-
-    assert said == (
-        "locked set first version 1: 2 images of 2 groups; 1 left out: they show pictures that are trained on"
-    )
-    (version,) = house.database.read(locked_sets.newest)
-    assert (version.origin, version.images) == ("data", 2)
-    site.label(site.image(2, train[0], chest(2, ill=True)), present=True)
-    assert site.collect().added == 0
-    with pytest.raises(OperatorError, match="cannot name a locked set"):
-        lock_folder(site.settings, "site-x", data, "test", "", house.clock())
-    with pytest.raises(OperatorError, match="no image of the split"):
-        lock_folder(site.settings, "second", data, "none", "", house.clock())

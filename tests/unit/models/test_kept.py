@@ -85,6 +85,15 @@ def test_nothing_is_replayed_that_is_locked_or_on_another_side_here(tmp_path: Pa
     assert train.attributes["view"] == ("AP", "unknown", "unknown", "unknown", "unknown")
 
 
+def test_a_picture_of_two_replayed_folders_stands_on_one_side(tmp_path: Path) -> None:
+    """The folder that is named first keeps it; within one folder its own sides stand."""
+    site = KeptFolder(_folder(tmp_path / "kept", [(1, 0, "a", "train"), (2, 1, "b", "val")]))
+    first, second = _replayed({"train": [3], "val": [4]}), _replayed({"train": [4, 5], "val": [3, 6]})
+    found = joined(site, {"first": first, "second": second}, [])
+    assert [found.data.images(split).names for split in ("train", "val")] == [("n1", "r3", "r5"), ("n2", "r4", "r6")]
+    assert found.dropped == 2
+
+
 def test_within_a_class_every_place_weighs_the_same() -> None:
     """By repetition up to a bound, and by weights for the rest."""
     sources, labels = ["old"] * 40 + ["site"] * 3, [0, 1] * 20 + [0, 0, 1]
