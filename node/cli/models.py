@@ -51,9 +51,13 @@ def models_validate(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     out: Annotated[Path, typer.Option("--out", help="The page's file.")] = Path("validation.html"),
     approve: Annotated[str | None, typer.Option("--approve", metavar="NAME", help="Record who approves it.")] = None,
+    although_few: Annotated[
+        str, typer.Option("--although-few", metavar="REASON", help="Approve with few labelled studies; it is recorded.")
+    ] = "",
 ) -> None:
     """Write the page that a site signs: what the model would have done here, by the studies read and their labels."""
-    console.print(site.validate(settings_of(context), name, out, approve, utc_now()), markup=False)
+    said = site.validate(settings_of(context), name, out, approve, utc_now(), although_few)
+    console.print(said, markup=False)
 
 
 @models_application.command("agreement")

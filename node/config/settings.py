@@ -251,6 +251,7 @@ class GoLiveSettings(_Table):
     """[go_live]: what a model needs before its reports go to clinical peers."""
 
     require_validation: Flag = True
+    min_labelled: Count = 30  #: studies of each kind
 
 
 class LogSettings(_Table):

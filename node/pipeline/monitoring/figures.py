@@ -4,7 +4,7 @@ Windows are of all images, and of each sender and modality by themselves: one sc
 ten others go on as ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,6 +12,7 @@ from typing import Any
 
 from node.config import MonitorSettings
 from node.domain.finding import Outcome
+from node.domain.label import CurrentLabel
 from node.pipeline.monitoring.windows import Bounds, Compared, Image
 from node.store.arriving import sendings
 from node.store.database import Transaction
@@ -130,8 +131,13 @@ def budget_of(tx: Transaction, model: str, version: str) -> Budget:
 
 def truth_of_studies(tx: Transaction) -> dict[str, dict[str, bool]]:
     """Return what readers say of studies, by class: present where it is on one image at least."""
+    return truth_of(labels.current(tx))
+
+
+def truth_of(current: Iterable[CurrentLabel]) -> dict[str, dict[str, bool]]:
+    """Return the same of these labels."""
     truth: dict[str, dict[str, bool]] = {}
-    for label in labels.current(tx):
+    for label in current:
         of_study = truth.setdefault(label.study_instance_uid, {})
         of_study[label.class_name] = of_study.get(label.class_name, False) or label.present
     return truth

@@ -10,7 +10,7 @@ Wilson E B, "Probable Inference, the Law of Succession, and Statistical Inferenc
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -89,6 +89,7 @@ class ClassFigures:
     meaning: str
     threshold: float
     counts: Counts
+    kinds: dict[str, Counts]  #: of labelled studies that say more than others, by what they are
     groups: dict[str, dict[str, Counts]]  #: by what tells studies apart, by its value
     thresholds: tuple[tuple[float, Counts], ...]  #: what other thresholds would have done
 
@@ -119,7 +120,10 @@ _GROUPS: dict[str, Callable[[Exam], str]] = {
 
 
 def figures(
-    exams: Sequence[Exam], truth: dict[str, dict[str, bool]], readings: Iterable[tuple[str, Reading]]
+    exams: Sequence[Exam],
+    truth: dict[str, dict[str, bool]],
+    readings: Iterable[tuple[str, Reading]],
+    kinds: Mapping[str, Collection[str]],
 ) -> SiteFigures:
     """Return the figures of a version.
 
@@ -131,6 +135,8 @@ def figures(
         What readers say, by study and class.
     readings
         What it said of each image, with the study's UID.
+    kinds
+        Studies that say more than others, by what they are.
     """
     reasons: Counter[str] = Counter()
     highest: dict[tuple[str, str], float] = {}
@@ -148,7 +154,7 @@ def figures(
         flagged=sum(exam.outcome is Outcome.POSITIVE for exam in assessed),
         labelled=sum(exam.study_instance_uid in truth for exam in assessed),
         not_assessed=dict(reasons.most_common()),
-        classes=tuple(_class(name, assessed, truth, highest) for name in names),
+        classes=tuple(_class(name, assessed, truth, highest, kinds) for name in names),
     )
 
 
@@ -157,6 +163,7 @@ def _class(
     exams: Sequence[Exam],
     truth: dict[str, dict[str, bool]],
     highest: dict[tuple[str, str], float],
+    kinds: Mapping[str, Collection[str]],
 ) -> ClassFigures:
     said = [
         (exam, finding, truth[exam.study_instance_uid][name])
@@ -170,11 +177,17 @@ def _class(
         meaning=known["finding"]["meaning"],
         threshold=known["threshold"],
         counts=_counted((bool(finding["present"]), label) for _, finding, label in said),
+        kinds={kind: _of_studies(said, studies) for kind, studies in kinds.items()},
         groups={group: _grouped(said, of) for group, of in _GROUPS.items()},
         thresholds=_at_thresholds(
             [(highest.get((exam.study_instance_uid, name), 0.0), label) for exam, _, label in said]
         ),
     )
+
+
+def _of_studies(said: Sequence[tuple[Exam, dict[str, Any], bool]], studies: Collection[str]) -> Counts:
+    own = (one for one in said if one[0].study_instance_uid in studies)
+    return _counted((bool(finding["present"]), label) for _, finding, label in own)
 
 
 def _grouped(said: Sequence[tuple[Exam, dict[str, Any], bool]], of: Callable[[Exam], str]) -> dict[str, Counts]:

@@ -6,7 +6,8 @@ page's figures, so that what was signed can be told from what came later.
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,37 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.pipeline.monitoring.figures import truth_of_studies
+from node.pipeline.learning.naming import naming
+from node.pipeline.monitoring.figures import truth_of
 from node.pipeline.monitoring.site_figures import Share, SiteFigures, figures
 from node.pipeline.opened import open_database
 from node.store import audit
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
-from node.store.learning import exams
+from node.store.labelling import labels
+from node.store.learning import exams, retrainings, splits
+from node.store.learning.exams import Exam
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
 from node.store.registering.validations import RecordedValidation
 from node.store.working import findings
 
 _TEMPLATES = Path(__file__).parent / "templates"
+BLIND, NEW = "labelled before any result was delivered", "of patients whom it was not trained on"
+"""Labelled studies that say more than others: their readers saw no result, or the version did not know them."""
 
 
-def validate(settings: Settings, name: str, out: Path, who: str | None, now: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who approves what, and when."""
+
+    at: datetime
+    who: str | None
+    few: Sequence[str]  #: of which classes few studies are labelled
+    although_few: str
+
+
+def validate(settings: Settings, name: str, out: Path, who: str | None, now: datetime, although_few: str = "") -> str:
     """Write the page of a model's registered version, record an approval where there is one, and say what was done.
 
     Parameters
@@ -44,6 +61,8 @@ def validate(settings: Settings, name: str, out: Path, who: str | None, now: dat
         Who approves; None: nobody does yet.
     now
         Aware.
+    although_few
+        Why it is approved with fewer labelled studies than the site asks for; "" where it must not be.
 
     Raises
     ------
@@ -52,15 +71,17 @@ def validate(settings: Settings, name: str, out: Path, who: str | None, now: dat
     """
     with open_database(settings) as database:
         model = database.read(lambda tx: _registered(tx, name))
-        found = database.read(lambda tx: _figures(tx, model))
-        page = _page(model, found, now, who)
+        found = database.read(lambda tx: _figures(tx, settings, model))
+        few = _few(settings, found)
+        page = _page(model, found, Signature(now, who, few, although_few.strip() if few else ""))
         _write(out, page)
         said = f"{found.studies} studies read by {model.name} {model.version}, {found.labelled} of them labelled: {out}"
         if who is None:
             return said
-        _require_labels(model, found)
+        _require_labels(model, found, few, although_few)
         digest = hashlib.sha256(page.encode()).hexdigest()
-        approved = RecordedValidation(model.name, model.version, who, now, digest, _plain(found))
+        why = {"although_few": although_few.strip()} if few else {}
+        approved = RecordedValidation(model.name, model.version, who, now, digest, _plain(found) | why)
         database.write(lambda tx: _record(tx, approved))
     return f"{said}; approved by {who}: `pacs-node models mode {model.name} active` is open to this version now"
 
@@ -73,22 +94,52 @@ def _registered(tx: Transaction, name: str) -> Registration:
     return row
 
 
-def _figures(tx: Transaction, model: Registration) -> SiteFigures:
-    read = list(exams.exams(tx, model.name, model.version))
-    return figures(read, truth_of_studies(tx), findings.of_version(tx, model.name, model.version))
+def _figures(tx: Transaction, settings: Settings, model: Registration) -> SiteFigures:
+    read, current = list(exams.exams(tx, model.name, model.version)), labels.current(tx)
+    seen = {one.study_instance_uid for one in current if not one.blind}
+    blind = {one.study_instance_uid for one in current} - seen
+    kinds = {BLIND: blind, NEW: _not_trained_on(tx, settings, model, read)}
+    return figures(read, truth_of(current), findings.of_version(tx, model.name, model.version), kinds)
 
 
-def _require_labels(model: Registration, found: SiteFigures) -> None:
+def _not_trained_on(tx: Transaction, settings: Settings, model: Registration, read: Sequence[Exam]) -> set[str]:
+    """Return the studies of patients whom no training knew that the version came from."""
+    whose = naming(tx, splits.salt_of(tx) or b"", settings.retrain.issuer)
+    known = retrainings.patients_of(tx, model.version)
+    named = {
+        one.study_instance_uid: PatientName(one.header.patient_id, one.header.issuer_of_patient_id) for one in read
+    }
+    return {study for study, patient in named.items() if whose.pseudonym(patient) not in known}
+
+
+def _few(settings: Settings, found: SiteFigures) -> tuple[str, ...]:
+    """Return of which classes fewer studies are labelled than the site asks for, those not counted that it knew."""
+    least = settings.go_live.min_labelled
+    each = ((one.name, one.kinds[NEW].sensitivity.of, one.kinds[NEW].specificity.of) for one in found.classes)
+    return tuple(
+        f"{name}: {ill} that have it and {well} that do not" for name, ill, well in each if min(ill, well) < least
+    )
+
+
+def _require_labels(model: Registration, found: SiteFigures, few: Sequence[str], although_few: str) -> None:
     if not found.labelled:
         raise OperatorError(
             f"nothing can be approved: no study that {model.name} {model.version} has read is labelled; "
             "`pacs-node labels import` or labels from a viewer come first"
+        )
+    if few and not although_few.strip():
+        raise OperatorError(
+            f"{model.name} {model.version} is not approved: of the labelled studies that it was not trained on there "
+            f"are, of {'; of '.join(few)}, and [go_live] min_labelled asks for more of each kind. Wait for labels, or say "
+            "why with --although-few REASON, which is recorded"
         )
 
 
 def _record(tx: Transaction, approved: RecordedValidation) -> None:
     validations.record(tx, approved)
     who = {"by": approved.approved_by, "page": approved.page_digest[:16]}
+    if "although_few" in approved.figures:
+        who["although_few"] = approved.figures["although_few"]
     audit.add(tx, approved.approved_at, "model validated", model=approved.model, version=approved.version, **who)
 
 
@@ -101,7 +152,7 @@ def _write(out: Path, page: str) -> None:
         raise OperatorError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _page(model: Registration, found: SiteFigures, now: datetime, who: str | None) -> str:
+def _page(model: Registration, found: SiteFigures, sign: Signature) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(("html.jinja",)),
@@ -110,7 +161,7 @@ def _page(model: Registration, found: SiteFigures, now: datetime, who: str | Non
         lstrip_blocks=True,
     )
     environment.filters.update(share=_share, number=_number)
-    return environment.get_template("validation.html.jinja").render(model=model, found=found, now=now, who=who)
+    return environment.get_template("validation.html.jinja").render(model=model, found=found, sign=sign)
 
 
 def _plain(found: SiteFigures) -> dict[str, Any]:

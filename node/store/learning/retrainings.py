@@ -210,6 +210,12 @@ def trained_on(tx: Transaction, patient: str) -> list[Retraining]:
     return list(tx.scalars(select(Retraining).where(Retraining.id.in_(of_patient)).order_by(Retraining.id.desc())))
 
 
+def patients_of(tx: Transaction, version: str) -> set[str]:
+    """Return whom the trainings knew that a version came from, by pseudonym; nobody of one that came from elsewhere."""
+    made = select(Retraining.id).where(Retraining.version == version)
+    return set(tx.scalars(select(TrainingUse.patient).where(TrainingUse.retraining_id.in_(made))))
+
+
 def images_of(tx: Transaction, patients: Collection[str]) -> dict[int, int]:
     """Return how many images of a patient each training knew, by its number; 0 where another began from it."""
     used = select(TrainingUse.retraining_id, func.max(TrainingUse.images)).where(TrainingUse.patient.in_(patients))

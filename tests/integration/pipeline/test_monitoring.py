@@ -20,7 +20,8 @@ from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
 from node.store.arriving.merges import PatientName
 from node.store.labelling import labels
-from node.store.learning import monitoring, splits
+from node.store.learning import monitoring, retrainings, splits
+from node.store.learning.retrainings import Request
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
 from node.store.tables import Mode
@@ -42,6 +43,7 @@ class _Site:
             "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
             "database": {"url": house.url},
             "models": [{"name": "starter"}],
+            "go_live": monitor.pop("go_live", {}),
             "monitor": _MONITOR | monitor,
         }
         self.settings = Settings.model_validate(values)
@@ -211,7 +213,12 @@ def test_a_site_approves_what_it_saw_and_only_then_the_model_may_be_active(site:
     here.add(2, admitted=False)
     here.label([*flagged[:6], *quiet[:2]], present=True)
     here.label([*flagged[6:], *quiet[2:]], present=False)
-    assert "approved by Dr. Doe" in validate.validate(here.settings, "starter", page, "Dr. Doe", here.now)
+    with pytest.raises(
+        OperatorError, match=r"of pneumonia: 8 that have it and 12 that do not, and \[go_live\] min_lab"
+    ):
+        validate.validate(here.settings, "starter", page, "Dr. Doe", here.now)
+    said = validate.validate(here.settings, "starter", page, "Dr. Doe", here.now, "a small hospital")
+    assert "approved by Dr. Doe" in said
     text = page.read_text(encoding="utf-8")
     assert "75.0 % (40.9 to 92.9; 6 of 8)" in text  # sensitivity, and the interval of Wilson
     assert "83.3 % (55.2 to 95.3; 10 of 12)" in text
@@ -222,7 +229,35 @@ def test_a_site_approves_what_it_saw_and_only_then_the_model_may_be_active(site:
     recorded = here.house.database.read(lambda tx: validations.latest(tx, "starter", here.model.version))
     assert recorded is not None
     assert recorded.figures["not_assessed"] == {"not known": 2}
+    assert recorded.figures["although_few"] == "a small hospital"
+    assert "Approved all the same: a small hospital" in text
     assert "shadow -> active" in modes.set_mode(here.settings, "starter", "active", here.now)
+
+
+def test_the_page_counts_apart_what_was_labelled_blind_and_what_was_not_trained_on(site: Callable[..., _Site]) -> None:
+    """A label that a reader gave after a result, and a patient whom the training knew, prove less."""
+    here = site(go_live={"min_labelled": 2})
+    ill, well = here.add(6, score=0.9), here.add(6)
+    here.label(ill, present=True)
+    here.label(well, present=False)
+    database, version = here.house.database, here.model.version
+    here.house.execute(f"UPDATE labels SET result_visible = (1 = 1) WHERE study_instance_uid = '{ill[0]}'")  # noqa: S608
+    salt = database.write(lambda tx: splits.mint(tx, "5a" * 32, here.now))
+    knew = {splits.patient_of(salt, "", f"P{number}"): 1 for number in range(2, 6)}
+    database.write(lambda tx: retrainings.request(tx, Request("starter", "x", "ada", "tiny", "scratch", 1), here.now))
+    run = database.write(lambda tx: retrainings.claim(tx, here.now, 60.0, "w"))
+    assert run is not None
+    database.write(lambda tx: retrainings.learns_from(tx, run, knew, "d", None))
+    database.write(lambda tx: retrainings.finish(tx, run, here.now, "b", version, "promoted"))
+    page = here.house.folder / "validation.html"
+    assert "approved by" in validate.validate(here.settings, "starter", page, "Dr. Doe", here.now, "not asked for")
+    recorded = database.read(lambda tx: validations.latest(tx, "starter", version))
+    assert recorded is not None
+    assert "although_few" not in recorded.figures
+    ((_, blind), (_, new)) = recorded.figures["classes"][0]["kinds"].items()
+    assert (blind["flagged_present"], blind["passed"]) == (5, 6)
+    assert (new["flagged_present"], new["passed"]) == (2, 6)
+    assert "8 of patients whom it was not trained on" in page.read_text(encoding="utf-8")
 
 
 def test_a_registry_gets_a_row_for_each_exam_and_no_identity(site: Callable[..., _Site], tmp_path: Path) -> None:
