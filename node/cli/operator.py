@@ -32,15 +32,20 @@ def studies(
     context: typer.Context,
     study_instance_uid: Annotated[str | None, typer.Argument(help="Print everything about this one.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Wait for no more images of this one.")] = False,
+    recompose: Annotated[bool, typer.Option("--recompose", help="Report this one anew, to all who get it.")] = False,
     limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
     """List the studies, or everything about one."""
     settings = settings_of(context)
-    if complete and study_instance_uid is None:
-        raise OperatorError("say which study is complete: pacs-node studies UID --complete", exit_code=2)
-    if complete and study_instance_uid is not None:
-        console.print(operate.complete(settings, study_instance_uid, who(), utc_now()), markup=False)
+    if complete and recompose:
+        raise OperatorError("--complete or --recompose, one at a time", exit_code=2)
+    if (complete or recompose) and study_instance_uid is None:
+        option = "complete" if complete else "recompose"
+        raise OperatorError(f"say which study is meant: pacs-node studies UID --{option}", exit_code=2)
+    if (complete or recompose) and study_instance_uid is not None:
+        change = operate.complete if complete else operate.recompose
+        console.print(change(settings, study_instance_uid, who(), utc_now()), markup=False)
     elif study_instance_uid is None:
         say_holds(settings, as_json)
         rows = operate.studies(settings, utc_now(), limit or None)

@@ -194,3 +194,21 @@ class BackfillStudy(Lifecycle, Base):
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
     expected: Mapped[int | None]  #: instances that the archive says it holds
     fetched: Mapped[int | None]  #: instances that it says it has sent
+
+
+class RefusedCaller(Base):
+    """One distinct caller that was turned away, however often."""
+
+    __tablename__ = "refused_callers"
+    __table_args__ = (
+        UniqueConstraint("calling_ae_title", "called_ae_title", "address", "reason", name="uq_refused_callers_who"),
+    )
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    calling_ae_title: Mapped[str]
+    called_ae_title: Mapped[str]
+    address: Mapped[str]
+    reason: Mapped[str]
+    times: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)

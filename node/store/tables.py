@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, false, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from node.domain.finding import Outcome
@@ -28,7 +28,7 @@ __all__ = [
     "Lifecycle",
     "Mode",
     "Origin",
-    "RefusedCaller",
+    "Picture",
     "RegisteredModel",
     "Rendition",
     "Study",
@@ -196,6 +196,7 @@ class Analysis(Base):
     predecessor_id: Mapped[int | None] = mapped_column(NUMBER, ForeignKey("analyses.id"))
     findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")  #: of the study, by class
     last_read_id: Mapped[int] = mapped_column(NUMBER, server_default="0")  #: no later read of the study is in it
+    anew_for: Mapped[str] = mapped_column(server_default="")  #: the operator who wants a new one in its place, or ""
 
 
 class TurnedAwayStudy(Base):
@@ -210,7 +211,7 @@ class TurnedAwayStudy(Base):
 
 
 class Rendition(Base):
-    """One form of a report, or what goes beside it; its bytes are kept as they are sent."""
+    """One form of a report, or what goes beside it, its bytes as they are sent."""
 
     __tablename__ = "renditions"
 
@@ -223,7 +224,20 @@ class Rendition(Base):
     transfer_syntax_uid: Mapped[str] = mapped_column(UID)
     profile: Mapped[str]
     language: Mapped[str]
-    dataset: Mapped[bytes] = mapped_column(LargeBinary)
+    dataset: Mapped[bytes] = mapped_column(LargeBinary)  #: of a heat map without its picture
+    picture_id: Mapped[int | None] = mapped_column(NUMBER)  #: stays when the picture is removed
+
+
+class Picture(Base):
+    """The pixels of heat maps of one result that show the same; `node.store.working.pictures` says when they go."""
+
+    __tablename__ = "pictures"
+    __table_args__ = (UniqueConstraint("analysis_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id))
+    digest: Mapped[str] = mapped_column(String(64))
+    compressed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Delivery(Lifecycle, Base):
@@ -279,21 +293,3 @@ class AuditEntry(Base):
     study_instance_uid: Mapped[str] = mapped_column(index=True)  #: "" where it concerns none; as a peer sent it
     sop_instance_uid: Mapped[str]
     detail: Mapped[dict[str, Any]]
-
-
-class RefusedCaller(Base):
-    """One distinct caller that was turned away, however often."""
-
-    __tablename__ = "refused_callers"
-    __table_args__ = (
-        UniqueConstraint("calling_ae_title", "called_ae_title", "address", "reason", name="uq_refused_callers_who"),
-    )
-
-    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
-    calling_ae_title: Mapped[str]
-    called_ae_title: Mapped[str]
-    address: Mapped[str]
-    reason: Mapped[str]
-    times: Mapped[int]
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime] = mapped_column(index=True)

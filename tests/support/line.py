@@ -1,9 +1,10 @@
 """The steps after receiving, moved by hand: read, compose, deliver; what a model says is the test's to choose."""
 
+import base64
 import pickle
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
 from node.config import DeliverSettings, ModelSettings, PeerSettings
-from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, Reading
+from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, HeatGrid, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.network.peer import Timeouts
@@ -44,6 +45,7 @@ from tests.support.house import House
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
 LUNG = Code("39607008", "SCT", "Lung")
 PACS = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, gets=("report",))
+_HEAT = HeatGrid(8, 8, base64.b64encode(bytes(range(64))).decode())
 TEST_PACS = PACS.model_copy(update={"name": "test-pacs", "test": True})
 
 
@@ -51,6 +53,12 @@ def positive(uid: SOPInstanceUID, probability: float = 0.9) -> Reading:
     """Return the reading of an admitted image."""
     finding = Finding("pneumonia", PNEUMONIA, LUNG, probability, 0.5)
     return Reading(uid, Admission(admitted=True, score=0.4, limit=1.0), (finding,), Anomaly(1.5, 93.0))
+
+
+def hot(uid: SOPInstanceUID) -> Reading:
+    """Return the reading of an image on which something was found at a known place."""
+    reading = positive(uid)
+    return replace(reading, findings=tuple(replace(finding, heat=_HEAT) for finding in reading.findings))
 
 
 def negative(uid: SOPInstanceUID) -> Reading:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from node.config import PeerSettings
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.header import pixel_bytes
 from node.domain.errors import Permanent, WorkerLost
 from node.domain.heat_map import HeatMap, heat_map_identity, heat_maps
 from node.domain.instance import InstanceHeader
@@ -20,6 +21,7 @@ from node.pipeline.analysis.material import Material
 from node.store.choices import DeliveryKind
 from node.store.disk.files import InstanceFiles
 from node.store.working.analyses import NewRendition
+from node.store.working.pictures import packed
 
 _GONE = "the file of its image was removed for its age"
 
@@ -160,7 +162,13 @@ def _rendition(extra: Extra, dataset: bytes) -> NewRendition:
         DEFAULT.name,
         extra.content.language,
         extra.kind,
+        None if extra.drawn is None else packed(dataset, _picture_at(dataset)),
     )
+
+
+def _picture_at(dataset: bytes) -> int:
+    """Return where Pixel Data begins, the last element of a heat map: tag and length stand in 8 bytes before it."""
+    return len(dataset) - len(pixel_bytes(dataset, IMPLICIT_VR_LITTLE_ENDIAN)) - 8
 
 
 def _languages(peers: Sequence[PeerSettings], kind: DeliveryKind) -> list[str]:

@@ -120,6 +120,7 @@ def changes(material: Material, model: ModelIdentity) -> tuple[str, ...]:
     if latest is None:
         return ("first result",)
     differs = {
+        "an operator wants it anew": bool(latest.anew_for),
         "an image was rejected": material.untrue,
         "turned away before": material.was_turned_away,  # what waited of it was cancelled
         "another version": latest.version != model.version,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from node.config import PeerSettings
+from node.domain.lifecycle import State
 from node.pipeline.analysis.conclude import destinations, says_the_same
 from node.pipeline.analysis.renditions import Shape, shape_of
 from node.store import audit
@@ -14,6 +15,7 @@ from node.store.registering import registry
 from node.store.sending import outbox, outgoing
 from node.store.stopping import holds, recalls
 from node.store.tables import Origin
+from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis
 
 
@@ -26,6 +28,8 @@ def offer(
     now: datetime,
 ) -> list[str]:
     """Write a delivery to each peer for which a report is news, and take back what it makes untrue.
+
+    Where an operator wanted it anew it is news to all, and what was given up of earlier ones is not tried again.
 
     Parameters
     ----------
@@ -46,11 +50,13 @@ def offer(
         The names of the peers.
     """
     getting, offered = audience(tx, peers, analysis), []
+    is_anew = analysis.predecessor_id is not None and bool(analyses.get(tx, analysis.predecessor_id).anew_for)
     for peer in (peer for peer in peers if peer.gets):
         told = outgoing.told(tx, analysis.study_instance_uid, analysis.model, peer.name)
-        if told is not None and says_the_same(told, analysis):
+        if told is not None and says_the_same(told, analysis) and not is_anew:
             continue
-        outbox.cancel_waiting(tx, analysis.study_instance_uid, analysis.model, peer.name, now)
+        ended = (State.WAITING, State.HELD, *((State.BURIED,) if is_anew else ()))
+        outbox.cancel_waiting(tx, analysis.study_instance_uid, analysis.model, peer.name, now, states=ended)
         if peer.name in getting:
             preferred, *others = forms[shape_of(peer)]
             outbox.add(tx, analysis_id, peer.name, preferred, now, is_pinned=not others)

@@ -67,4 +67,8 @@ def _refusal(forms: Sequence[Form], delivery: ClaimedDelivery) -> str:
     names = ", ".join(f"{syntax_name(form.sop_class_uid)} in {syntax_name(form.transfer_syntax_uid)}" for form in forms)
     only = "in which alone this leaves" if delivery.is_pinned else "in one of which this may leave"
     way_out = f"have it accept that, and `pacs-node retry --delivery {delivery.id}` sends it"
+    if delivery.is_pinned:
+        way_out += (
+            f"; `pacs-node studies {delivery.study_instance_uid} --recompose` makes it anew, by the peer's profile"
+        )
     return f"{delivery.peer} does not accept {names}, {only}: {way_out}"

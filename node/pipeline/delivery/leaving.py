@@ -105,7 +105,7 @@ def see_that_it_follows(tx: Transaction, delivery: ClaimedDelivery, now: datetim
 
 
 def require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSettings) -> None:
-    """See that the model's mode, and what came to the study since, let the report go there.
+    """See that the model's mode, and what came to the study since, let the report go there, and that it is whole.
 
     Raises
     ------
@@ -119,6 +119,11 @@ def require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSet
     outcome = analyses.get(tx, delivery.analysis_id).outcome
     if synthetic.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
         raise Permanent(f"the study holds synthetic images, and {peer.name} has no test = true: no report goes there")
+    if not delivery.rendition.is_whole:
+        raise Permanent(
+            "its picture was removed with the files of its study ([storage] keep_days): send the images again, and "
+            f"`pacs-node studies {delivery.study_instance_uid} --recompose` has it drawn again, with a new report"
+        )
     if not destinations([peer], mode, outcome):
         raise Permanent(f"model {delivery.model} is in mode {mode}: its reports may not go to {peer.name}")
 

@@ -35,6 +35,7 @@ from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.stopping import holds, rejections
 from node.store.tables import Mode
+from node.store.working import pictures
 
 _ECHO_TIMEOUT_S = 5.0
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
@@ -77,6 +78,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from (CheckLine(*line) for line in commitment_checks.lines(settings, database, now))
             yield from _quarantined(database)
             yield from _missing(settings, database)
+            yield _results(database)
             old = outlook(database, settings.storage, now)
             yield from [CheckLine("retention", "note", old)] if old else []
             yield from label_checks.lines(database)
@@ -271,6 +273,12 @@ def _missing(settings: Settings, database: Database) -> Iterator[CheckLine]:
             "(`pacs-node instances --json` says which)"
         )
         yield CheckLine("files", "fault", text)
+
+
+def _results(database: Database) -> CheckLine:
+    documents_mb, pictures_mb = (size / 1e6 for size in database.read(pictures.used_bytes))
+    text = f"they take {documents_mb:.1f} MB of the database, and pictures of heat maps {pictures_mb:.1f} MB more"
+    return CheckLine("results", "ok", text)
 
 
 def _callers(database: Database) -> Iterator[CheckLine]:

@@ -12,12 +12,14 @@ from node.pipeline.delivery import delivery_standing
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.opened import open_database
 from node.pipeline.stopping import misnamed
-from node.store import schema
+from node.store import audit, schema
 from node.store.database import Transaction
 from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.registering import registry
-from node.store.working import operator
+from node.store.tables import Mode
+from node.store.working import analyses, operator
+from node.store.working import queue as queue_jobs
 
 T = TypeVar("T")
 
@@ -100,6 +102,36 @@ def complete(settings: Settings, uid: str, who: str, now: datetime) -> str:
         return f"study {uid} counts as complete: what is not read yet is read first, and then it is reported"
     state = study(settings, uid, now)["state"]
     return f"study {uid} waits for no more images (it is {state}): `pacs-node studies {uid}` says what came of it"
+
+
+def recompose(settings: Settings, uid: str, who: str, now: datetime) -> str:
+    """Let the results of a study be made anew by the configuration as it is now, and say what that means.
+
+    Raises
+    ------
+    OperatorError
+        Where it has none.
+    """
+
+    def wanted(tx: Transaction) -> list[str]:
+        models = [name for name in analyses.want_anew(tx, uid, who) if _runs(tx, name)]
+        queue_jobs.schedule_composes(tx, {(uid, model): now for model in models})
+        if models:
+            audit.add(tx, now, "recompose asked", uid, models=models, by=who)
+        return models
+
+    with open_database(settings) as database:
+        models = database.write(wanted)
+    if not models:
+        raise OperatorError(
+            f"no model that runs has a result of a study {uid}: `pacs-node studies {uid}` says what came"
+        )
+    return f"study {uid} is reported anew by {', '.join(models)}, to every peer that gets its reports"
+
+
+def _runs(tx: Transaction, model: str) -> bool:
+    registration = registry.get(tx, model)
+    return registration is not None and registration.mode is not Mode.OFF
 
 
 def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:

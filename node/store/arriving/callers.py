@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 
 from node.store.database import Transaction
-from node.store.tables import RefusedCaller
+from node.store.operation_tables import RefusedCaller
 from node.store.upsert import insert_into
 
 _MOST_CALLERS = 1000  # a scanner that invents AE titles must not fill the database

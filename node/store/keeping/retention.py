@@ -1,7 +1,8 @@
 """Which studies' files may be removed for their age, and the rows of those that are.
 
-Rows, report bytes and identities stay; only files go, of whole studies. What must stay is one list of reasons here,
-`KEPT_FOR`: each names what is still to be done with a study, or who still needs its images.
+Rows, reports and identities stay; files go, of whole studies, and with them the pictures of their heat maps. What must
+stay is one list of reasons here, `KEPT_FOR`: each names what is still to be done with a study, or who still needs its
+images.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from node.store.label_tables import LabelObject, LabelRow
 from node.store.learning_tables import TrainingExample
 from node.store.operation_tables import BackfillStudy, RejectionNote
 from node.store.tables import Analysis, CopyKind, Delivery, Instance, InstanceCopy, InstanceKind, Job, Study
+from node.store.working import pictures
 
 _UNDONE = (*OPEN_STATES, State.BURIED, State.HELD)
 
@@ -147,10 +149,10 @@ def remove(tx: Transaction, study_uid: str, before: datetime, now: datetime) -> 
     of_study = and_(Instance.study_instance_uid == study_uid, Instance.removed_at.is_(None))
     files = {path for row in tx.execute(select(Instance.path, Instance.newest_path).where(of_study)) for path in row}
     files.update(tx.scalars(select(InstanceCopy.path).join(Instance).where(of_study)))
-    size_bytes = _old(old).size_bytes
+    size_bytes, drawn = _old(old).size_bytes, pictures.remove(tx, study_uid)
     gone = update(Instance).where(of_study).values(removed_at=now)
     tx.execute(gone, execution_options={"synchronize_session": False})
-    audit.add(tx, now, "files removed", study_uid, files=len(files), size_bytes=size_bytes)
+    audit.add(tx, now, "files removed", study_uid, files=len(files), size_bytes=size_bytes, pictures=drawn)
     return Removal(tuple(sorted(files)), size_bytes)
 
 

@@ -229,14 +229,15 @@ def cancel_waiting(
     peer: str,
     now: datetime,
     reason: str = "a newer report takes its place",
+    states: Collection[State] = (State.WAITING, State.HELD),
 ) -> int:
-    """Cancel what waits or is held of a study's and model's reports to a peer; return how many.
+    """Cancel what waits or is held of a study's and model's reports to a peer, or is in other states; return how many.
 
     What is under way is left to its worker, which asks before it sends whether the report is still the current one.
     """
     of_study = select(Analysis.id).where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
     which = and_(Delivery.analysis_id.in_(of_study), Delivery.peer == peer, Delivery.kind.in_(RESULTS))
-    cancelled = work.cancel(tx, Delivery, which, now)
+    cancelled = work.cancel(tx, Delivery, which, now, states)
     for identity in cancelled:
         _note(tx, identity, "delivery cancelled", now, reason=reason)
     return len(cancelled)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import and_, func, insert, select, update
 
 from node.domain.finding import Outcome, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
@@ -14,6 +14,8 @@ from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.tables import Delivery, DeliveryKind, Job, JobKind
 from node.store.upsert import insert_into
+from node.store.working import pictures
+from node.store.working.pictures import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,22 @@ class Analysis(NewAnalysis):
     """An analysis that is stored."""
 
     id: int = 0  #: row number
+    anew_for: str = ""  #: who wants a new one in its place, whatever it would say
 
 
 @dataclass(frozen=True, slots=True)
 class NewRendition:
-    """One form of a report, or what goes beside it, its bytes as they are sent."""
+    """One form of a report, or what goes beside it."""
 
     sop_class_uid: str
     sop_instance_uid: SOPInstanceUID
     series_instance_uid: SeriesInstanceUID
     transfer_syntax_uid: str
-    dataset: bytes
+    dataset: bytes  #: as it is sent
     profile: str = "default"
     language: str = "en"
     kind: DeliveryKind = DeliveryKind.REPORT
+    picture: Packed | None = None  #: what of a heat map's dataset is kept apart
 
     @property
     def identity(self) -> ReportIdentity:
@@ -64,6 +68,7 @@ class Rendition(NewRendition):
 
     id: int = 0  #: row number
     analysis_id: int = 0
+    is_whole: bool = True  #: False: its picture was removed, and `dataset` is what it said of itself
 
 
 def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
@@ -107,6 +112,14 @@ def get(tx: Transaction, analysis_id: int) -> Analysis:
     return _analysis(tx.get_one(tables.Analysis, analysis_id))
 
 
+def want_anew(tx: Transaction, study_uid: str, who: str) -> list[str]:
+    """Let each model's newest result of a study be made anew when it is composed next; return the models."""
+    newest = select(func.max(tables.Analysis.id)).where(tables.Analysis.study_instance_uid == study_uid)
+    these = tables.Analysis.id.in_(newest.group_by(tables.Analysis.model))
+    wanted = update(tables.Analysis).where(these).values(anew_for=who).returning(tables.Analysis.model)
+    return sorted(tx.scalars(wanted, execution_options={"synchronize_session": False}).all())
+
+
 def of_study(tx: Transaction, study_uid: str) -> list[Analysis]:
     """Return every analysis of a study, the oldest first."""
     query = select(tables.Analysis).where(tables.Analysis.study_instance_uid == study_uid).order_by(tables.Analysis.id)
@@ -130,6 +143,10 @@ def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) ->
     The UID follows from what the report says, so the same UID means the same report.
     """
     values = {field.name: getattr(rendition, field.name) for field in fields(NewRendition)}
+    picture = values.pop("picture")
+    if picture is not None:
+        values["dataset"] = rendition.dataset[: picture.begins_at]
+        values["picture_id"] = pictures.put(tx, analysis_id, picture)
     tx.execute(insert_into(tx, tables.Rendition).values(analysis_id=analysis_id, **values).on_conflict_do_nothing())
     same = tables.Rendition.sop_instance_uid == rendition.sop_instance_uid
     return tx.execute(select(tables.Rendition.id).where(same)).scalar_one()
@@ -140,19 +157,19 @@ def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
     rows = tx.scalars(
         select(tables.Rendition).where(tables.Rendition.analysis_id == analysis_id).order_by(tables.Rendition.id)
     )
-    return [_rendition(row) for row in rows]
+    return [_rendition(tx, row) for row in rows]
 
 
 def first_form(tx: Transaction, analysis_id: int) -> Rendition | None:
     """Return the first form of an analysis' report; all say the same of whose it is and what was found."""
     of_report = tables.Rendition.analysis_id == analysis_id, tables.Rendition.kind == DeliveryKind.REPORT
     row = tx.scalar(select(tables.Rendition).where(*of_report).order_by(tables.Rendition.id).limit(1))
-    return None if row is None else _rendition(row)
+    return None if row is None else _rendition(tx, row)
 
 
 def rendition(tx: Transaction, rendition_id: int) -> Rendition:
     """Return one rendition by its number."""
-    return _rendition(tx.get_one(tables.Rendition, rendition_id))
+    return _rendition(tx, tx.get_one(tables.Rendition, rendition_id))
 
 
 def _analysis(row: tables.Analysis) -> Analysis:
@@ -168,10 +185,12 @@ def _analysis(row: tables.Analysis) -> Analysis:
         created_at=row.created_at,
         predecessor_id=row.predecessor_id,
         findings=study_findings_from_json(row.findings),
+        anew_for=row.anew_for,
     )
 
 
-def _rendition(row: tables.Rendition) -> Rendition:
+def _rendition(tx: Transaction, row: tables.Rendition) -> Rendition:
+    picture = b"" if row.picture_id is None else pictures.get(tx, row.picture_id)
     return Rendition(
         id=row.id,
         analysis_id=row.analysis_id,
@@ -182,5 +201,6 @@ def _rendition(row: tables.Rendition) -> Rendition:
         profile=row.profile,
         language=row.language,
         kind=row.kind,
-        dataset=row.dataset,
+        dataset=row.dataset + (picture or b""),
+        is_whole=picture is not None,
     )

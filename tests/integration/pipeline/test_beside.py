@@ -1,8 +1,6 @@
 """What goes beside a report: after it, for the peers that get it, and never in its way."""
 
-import base64
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,9 +11,7 @@ from structlog.testing import capture_logs
 from node.config import PeerSettings, Settings
 from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import Permanent, WorkerLost
-from node.domain.finding import HeatGrid, Reading
 from node.domain.heat_map import SECONDARY_CAPTURE
-from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import BASIC_TEXT_SR
@@ -23,11 +19,10 @@ from node.network.peer import Timeouts
 from node.pipeline.analysis.beside import Extra, write_extra
 from node.pipeline.stopping import control, recall
 from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, negative, positive
+from tests.support.line import PACS, Line, hot, negative
 from tests.support.pacs import Pacs, serving
 from tests.support.rejecting import kinds, note
 
-HEAT = HeatGrid(8, 8, base64.b64encode(bytes(range(64))).decode())
 ALL = ("report", "text", "heatmap")
 
 on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
@@ -46,12 +41,6 @@ def line(house: House, pacs: Pacs) -> Line:
     line = Line(house, [_peer(pacs)], says=hot, timeouts=Timeouts(2.0, 1.0, 0.3))
     house.receive(radiograph())
     return line
-
-
-def hot(uid: SOPInstanceUID) -> Reading:
-    """Return the reading of an image on which something was found at a known place."""
-    reading = positive(uid)
-    return replace(reading, findings=tuple(replace(finding, heat=HEAT) for finding in reading.findings))
 
 
 def _peer(pacs: Pacs, **changes: Any) -> PeerSettings:

@@ -1,0 +1,66 @@
+"""Heat maps that a version kept whole are kept without their pictures after the migration, and read back the same."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from node.store import schema
+from node.store.database import Database
+from node.store.working import analyses, pictures
+from tests.support.postgres import empty_postgres_url, postgres_server
+
+__all__ = ["empty_postgres_url", "postgres_server"]
+
+_TAG = b"\xe0\x7f\x10\x00"  # a value of the header may hold it, too
+_HEAD = b"\x08\x00\x05\x00\x08\x00\x00\x00" + _TAG + b"ISO."
+_PICTURE = _TAG + (3000).to_bytes(4, "little") + bytes(3000)
+_STUDY = """
+INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
+    patient_sex, accession_number, study_date, study_description, first_received_at)
+VALUES ('1.2', '', '', '', '', '', '', '', '', '2026-01-02 12:00:00')
+"""
+_ANALYSIS = """
+INSERT INTO analyses (id, study_instance_uid, model, version, outcome, inputs_digest, conclusion, patient_key,
+    created_at)
+VALUES (1, '1.2', 'm', '1', 'positive', '', '', '', '2026-01-02 12:00:00')
+"""
+_RENDITION = """
+INSERT INTO renditions (id, analysis_id, kind, sop_class_uid, sop_instance_uid, series_instance_uid,
+    transfer_syntax_uid, profile, language, dataset)
+VALUES (:id, 1, :kind, '1', :uid, '1', '1', 'default', 'en', :dataset)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'node.db'}"
+    found: str = request.getfixturevalue("empty_postgres_url")
+    return found
+
+
+def test_pictures_are_taken_out_of_heat_maps_and_put_back(url: str) -> None:
+    """Two that show the same share one; a report stays as it is, whatever bytes stand in it."""
+    made = [(1, "report", _HEAD + _PICTURE), (2, "heatmap", _HEAD + _PICTURE), (3, "heatmap", _HEAD + _PICTURE)]
+    schema.upgrade(url, "0018")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(_STUDY))
+        connection.execute(text(_ANALYSIS))
+        for number, kind, dataset in made:
+            values = {"id": number, "kind": kind, "uid": f"1.2.{number}", "dataset": dataset}
+            connection.execute(text(_RENDITION), values)
+    schema.upgrade(url)
+    database = Database.open(url)
+    found = database.read(lambda tx: [analyses.rendition(tx, number) for number, *_ in made])
+    documents, _ = database.read(pictures.used_bytes)
+    database.close()
+    assert [(one.dataset, one.is_whole) for one in found] == [(dataset, True) for *_, dataset in made]
+    assert documents == 3 * len(_HEAD) + len(_PICTURE)
+    schema.downgrade(url, "0018")
+    with engine.connect() as connection:
+        after = connection.execute(text("SELECT id, kind, dataset FROM renditions ORDER BY id")).all()
+    engine.dispose()
+    assert [(number, kind, bytes(dataset)) for number, kind, dataset in after] == made
