@@ -10,7 +10,7 @@ from node.domain.errors import OperatorError
 from node.network.shared_slots import SharedSlots
 from node.pipeline.intake.ledger import Ledger
 from node.pipeline.steps import Reached, unobserved
-from node.receivers.turns import SharedListener
+from node.receivers.turns import BesideOthers, SharedListener
 from node.receiving import Receiving
 from node.runtime.line import Line
 from node.store.disk.files import InstanceFiles
@@ -68,7 +68,7 @@ def receive_until_told(
             return received.accepts(_ACCEPTS_WITHIN_S)
 
         received = Receiving(settings, files, ledger, lost, reached)
-        received.start(SharedListener(listener), shared_slots(settings))
+        received.start(SharedListener(listener, BesideOthers()), shared_slots(settings))
         line.ready()
         if line.told_to_drain(is_well):
             received.drain(settings.node.drain_timeout_s)

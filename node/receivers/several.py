@@ -16,7 +16,7 @@ from node.pipeline.steps import Reached, unobserved
 from node.receivers.process import HANDS_OVER, WRITES, hand_over, write
 from node.receivers.recording import Recording
 from node.receivers.serving import shared_slots
-from node.receivers.turns import SharedListener, before_others
+from node.receivers.turns import BeforeOthers, SharedListener
 from node.receiving import Callbacks, Receiving
 from node.runtime.kept import Told
 from node.runtime.receivers import Receivers
@@ -98,7 +98,7 @@ class ReceivingProcesses:
         listener = self._listener = listening(node.bind, node.port)
         self._receivers = self._those_that(listener)
         self._receivers.start(_START_S)
-        return self._own.start(SharedListener(listener.dup(), before_others), shared_slots(self._settings))
+        return self._own.start(SharedListener(listener.dup(), BeforeOthers()), shared_slots(self._settings))
 
     def _those_that(self, listener: socket.socket) -> Receivers:
         """Return the processes, which hand over or write."""

@@ -4,7 +4,10 @@ import contextlib
 import socket
 import threading
 
-from node.receivers.turns import SharedListener, before_others, beside_others
+import pytest
+
+from node.receivers import turns
+from node.receivers.turns import BeforeOthers, BesideOthers, SharedListener
 
 _PATIENCE_S = 10.0
 
@@ -13,7 +16,7 @@ def test_of_two_processes_each_comes_by_about_as_many_connections() -> None:
     """The first would take most of those that come at once; here two threads stand for the processes."""
     taken: dict[int, list[socket.socket]] = {1: [], 2: []}
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as peers:
-        shared = {number: SharedListener(listener.dup()) for number in taken}
+        shared = {number: SharedListener(listener.dup(), BesideOthers()) for number in taken}
         threads = [threading.Thread(target=_accept, args=(shared[number], taken[number])) for number in taken]
         for _ in range(8):
             peers.enter_context(socket.create_connection(listener.getsockname(), _PATIENCE_S))
@@ -27,10 +30,55 @@ def test_of_two_processes_each_comes_by_about_as_many_connections() -> None:
     assert min(map(len, taken.values())) >= 2
 
 
-def test_the_first_process_takes_one_connection_before_all_others() -> None:
+def test_the_first_process_takes_one_connection_before_all_others(waits: list[float]) -> None:
     """And no further one before a process that has many: it is the one that writes."""
-    assert before_others(0) < min(map(beside_others, range(100)))
-    assert before_others(1) > max(map(beside_others, range(100)))
+    first, other = BeforeOthers(_Clock()), BesideOthers()
+    for count in range(100):
+        other.wait(lambda count=count: count)
+    beside = list(waits)
+    first.wait(lambda: 0)
+    assert waits == beside
+    first.wait(lambda: 1)
+    assert waits[-1] > max(beside)
+
+
+def test_after_several_at_once_the_first_process_leaves_even_a_lone_connection_to_the_others(
+    waits: list[float],
+) -> None:
+    """Whoever sends over several associations does so again, and the one it took would be the last to end."""
+    clock = _Clock()
+    first = BeforeOthers(clock)
+    first.wait(lambda: 1)
+    first.wait(lambda: 0)
+    assert len(waits) == 2
+    clock.now += 3600.0
+    first.wait(lambda: 0)
+    assert len(waits) == 2
+
+
+def test_a_connection_that_ends_as_the_next_one_of_its_sender_comes_is_no_crowd(waits: list[float]) -> None:
+    """A scanner that opens one association after the other sends alone."""
+    first = BeforeOthers(_Clock())
+    open_here = iter([1, 0, 0])
+    first.wait(lambda: next(open_here))
+    first.wait(lambda: next(open_here))
+    assert len(waits) == 1
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the times that were waited, without waiting."""
+    waited: list[float] = []
+    monkeypatch.setattr(turns.time, "sleep", waited.append)
+    return waited
 
 
 def _accept(listener: SharedListener, taken: list[socket.socket]) -> None:
