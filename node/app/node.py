@@ -35,7 +35,7 @@ from node.store.disk.files import InstanceFiles
 from node.store.keeping import backfills
 from node.store.labelling import label_inbox
 from node.store.learning import retrainings
-from node.store.notices import Listener
+from node.store.notices import Listener, Work
 from node.store.registering.registry import Registration
 from node.store.sending import outbox
 from node.store.stopping import holds, rejections
@@ -43,6 +43,13 @@ from node.store.working import job_claims
 
 _WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch", "label")
 """Beginnings of the names of the loops that what comes in may concern: a look of every loop at each would cost more."""
+
+_LOOPS_OF = {work: (work.value,) for work in Work} | {
+    Work.COMPOSE: ("compose", "count"),
+    Work.DELIVER: ("deliver", "commit"),
+    Work.COMMIT: ("commit", "tell"),
+}
+"""Beginnings of the names of the loops that a signal concerns; all of them where it tells of anything."""
 
 
 class Node:
@@ -77,7 +84,7 @@ class Node:
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
         catalogue = catalogue_of(settings, database, self._registrations)
-        self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._wake)
+        self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._hear)
         parts = Parts(
             settings, database, self._files, catalogue, clock, jitter, self._wake, self._wake_only, self._keeper
         )
@@ -160,6 +167,9 @@ class Node:
         self._keeper.stop()
         self._listener.stop()
         self._receiving.abandon()
+
+    def _hear(self, work: Work) -> None:
+        self._wake_only(_LOOPS_OF[work])
 
     def _wake(self) -> None:
         for loop in self._loops:

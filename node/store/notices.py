@@ -1,7 +1,8 @@
 """Signals that there is work: told with the transaction that makes it, heard by whoever waits for it.
 
 On PostgreSQL `tell` sends a NOTIFY in the transaction itself, so that every node on the database hears of the work at
-the moment of its commit, from whichever process or host, and never before it. On SQLite one process works, and wakes
+the moment of its commit, from whichever process or host, and never before it, and of which kind it is: were everybody
+who waits to look at each of them, the looks would cost more than the work. On SQLite one process works, and wakes
 its own loops; a command that is typed beside it rings at a socket beside the database file (`ring`), where nobody gets
 who may not enter its folder. A signal that is lost costs seconds and no work: whoever waits looks again by itself after
 a while.
@@ -18,11 +19,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.engine import make_url
 
 from node.store.connection import engines
@@ -35,6 +37,19 @@ if TYPE_CHECKING:
 
 CHANNEL = "pacs_node_work"
 
+
+class Work(StrEnum):
+    """What a signal tells of."""
+
+    ANY = ""
+    READ = "read"
+    COMPOSE = "compose"
+    DELIVER = "deliver"
+    COMMIT = "commit"
+    FETCH = "fetch"
+    RETRAIN = "retrain"
+
+
 _BELL = ".bell"  # the ending of the socket's name beside the database file
 _TOLD = "told"  # the key of a session's `info`
 _AGAIN_S = 2.0  # after which a lost connection is tried again
@@ -42,11 +57,12 @@ _SILENCE_S = 30.0  # after which the connection is asked whether it lives
 _log = logger("store.notices")
 
 
-def tell(tx: Transaction) -> None:
-    """Say with this transaction that there is work; told more than once it is said once."""
-    if tx.get_bind().dialect.name == "postgresql" and not tx.info.get(_TOLD):
-        tx.info[_TOLD] = True
-        _NOTIFY.rows(tx, {})
+def tell(tx: Transaction, work: Work) -> None:
+    """Say with this transaction that there is work of a kind; told more than once it is said once."""
+    told = tx.info.setdefault(_TOLD, set())
+    if tx.get_bind().dialect.name == "postgresql" and work not in told:
+        told.add(work)
+        _NOTIFY.rows(tx, {"work": work.value})
 
 
 def ring(url: str) -> None:
@@ -75,10 +91,11 @@ class Listener:
     url
         Of the database.
     wake
-        Called on the thread for each signal, and when a connection was made: some may have been missed before.
+        Called on the thread for each signal, with what it tells of; also when a connection was made, since some may
+        have been missed before.
     """
 
-    def __init__(self, url: str, wake: Callable[[], None]) -> None:
+    def __init__(self, url: str, wake: Callable[[Work], None]) -> None:
         self._url, self._wake = url, wake
         self._ending = threading.Event()
         self._close: Callable[[], None] = _nothing
@@ -97,9 +114,9 @@ class Listener:
         file, said = engines.sqlite_file(self._url), ""
         while not self._ending.is_set():
             try:
-                for _ in self._notices() if file is None else self._rings(file):
+                for work in self._notices() if file is None else self._rings(file):
                     said = ""
-                    self._wake()
+                    self._wake(work)
             except _errors(file) as error:
                 why = _in_words(error)
                 if not self._ending.is_set() and why != said:  # what goes on is said once
@@ -109,27 +126,27 @@ class Listener:
                     )
             self._ending.wait(_AGAIN_S)
 
-    def _notices(self) -> Iterator[None]:
+    def _notices(self) -> Iterator[Work]:
         with _connection(self._url) as connection:
             self._close = connection.close
             connection.execute(f"LISTEN {CHANNEL}")
-            yield
+            yield Work.ANY
             while not self._ending.is_set():
-                for _ in connection.notifies(timeout=_SILENCE_S, stop_after=1):
-                    yield
+                for notice in connection.notifies(timeout=_SILENCE_S, stop_after=1):
+                    yield _of(notice.payload)
                 connection.execute("SELECT 1")  # a server that is gone without a word is noticed here
 
-    def _rings(self, file: Path) -> Iterator[None]:
+    def _rings(self, file: Path) -> Iterator[Work]:
         with _bell() as bell, _address(file) as address:
             with contextlib.suppress(FileNotFoundError):  # of a node that was killed: the lock says that none runs
                 Path(address).unlink()
             bell.bind(address)
             Path(address).chmod(0o600)
             self._close = partial(_ring_at, file)
-            yield
+            yield Work.ANY
             while not self._ending.is_set():
                 bell.recv(1)
-                yield
+                yield Work.ANY
 
 
 def _errors(file: Path | None) -> tuple[type[Exception], ...]:
@@ -139,6 +156,11 @@ def _errors(file: Path | None) -> tuple[type[Exception], ...]:
     import psycopg  # noqa: PLC0415 - a node on SQLite does not load it
 
     return psycopg.Error, OSError
+
+
+def _of(payload: str) -> Work:
+    """Return what a notice tells of; of what another version of the node says, anything."""
+    return _WORKS.get(payload, Work.ANY)
 
 
 def _connection(url: str) -> "psycopg.Connection[tuple[object, ...]]":
@@ -179,4 +201,5 @@ def _nothing() -> None:
     """Close nothing: there is no connection yet."""
 
 
-_NOTIFY = Statement(lambda _: select(func.pg_notify(CHANNEL, "")))
+_WORKS = {work.value: work for work in Work}
+_NOTIFY = Statement(lambda _: select(func.pg_notify(CHANNEL, bindparam("work", type_=Text))))

@@ -72,7 +72,7 @@ def begin(
     ]
     if values:
         tx.execute(insert(BackfillStudy), [fresh | one for one in values])
-        notices.tell(tx)
+        notices.tell(tx, notices.Work.FETCH)
     return row.id
 
 
@@ -208,7 +208,7 @@ def retry(tx: Transaction, backfill_id: int, now: datetime) -> int | None:
     buried = and_(BackfillStudy.backfill_id == backfill_id, BackfillStudy.state == State.BURIED)
     again = work.put_back(tx, BackfillStudy, buried, now)
     row.ended_at = None if again else row.ended_at
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.FETCH)
     return len(again)
 
 

@@ -71,7 +71,7 @@ def request(tx: Transaction, asked: Request, now: datetime) -> int | None:
     number = tx.scalar(new)
     if number is not None:
         audit.add(tx, now, "training requested", model=asked.model, run=number, by=asked.requested_by)
-        notices.tell(tx)
+        notices.tell(tx, notices.Work.RETRAIN)
     return number
 
 
@@ -189,7 +189,7 @@ def cancel(tx: Transaction, number: int, who: str, now: datetime) -> State | Non
             tx, Retraining, Retraining.id == number, now, (State.WAITING,), last_error="cancelled by an operator"
         )
         audit.add(tx, now, "training cancelled", model=row.model, run=number, by=who)
-        notices.tell(tx)
+        notices.tell(tx, notices.Work.RETRAIN)
     return tx.scalar(select(Retraining.state).where(Retraining.id == number))
 
 

@@ -149,7 +149,7 @@ def answer(
         one.delivery.commitment = Commitment.COMMITTED
         _note(tx, "report committed", one, now, transaction_uid=transaction_uid)
     mine = [one for one in asked if one.delivery.commitment_id == row.id and one not in kept]
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.DELIVER)
     lost = [one for one in mine if one.sop_instance_uid in named.failed and _is_sent(one)]
     for one in lost:
         _send_again(tx, one, named.failed[one.sop_instance_uid], now, jitter)

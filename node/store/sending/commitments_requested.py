@@ -56,7 +56,7 @@ def add(
         "instances": [list(instance) for instance in instances],
         "requested_at": now,
     } | work.fresh(now, queue.LIVE)
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.COMMIT)
     adding = insert_into(tx, CommitmentRequested).values(**values).on_conflict_do_nothing()
     return tx.scalar(adding.returning(CommitmentRequested.id)) is not None
 

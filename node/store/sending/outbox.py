@@ -70,7 +70,7 @@ def add(  # noqa: PLR0913 - what a delivery is made of
     what |= {"pinned_at": now if is_pinned else None, "waived": sorted(waived)}
     values = what | work.fresh(now, priority)
     added = insert_into(tx, Delivery).values(**values).on_conflict_do_nothing().returning(Delivery.id)
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.DELIVER)
     return tx.scalar(added) is not None
 
 

@@ -92,7 +92,7 @@ def enqueue_reads(
     fresh = work.fresh(now, priority)
     _ADD.run(tx, [_read(read, fresh) for read in reads])
     if reads:
-        notices.tell(tx)
+        notices.tell(tx, notices.Work.READ)
     for read in reads if again else ():
         this = and_(Job.kind == JobKind.READ, Job.subject_uid == read.sop_instance_uid, Job.model == read.model)
         work.put_back(tx, Job, and_(this, Job.state.not_in(OPEN_STATES)), now)
@@ -121,7 +121,7 @@ def schedule_composes(
     nothing: dict[str, Any] = {"signal": "", "latest_at": None, "ask_at": None}
     # the same order in every process, so that none waits in a circle
     _ADD_OR_PUT_BACK.run(tx, [_compose(*pair, due[pair], priority) | nothing for pair in sorted(due)])
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.COMPOSE)
 
 
 def await_completion(tx: Transaction, waits: Mapping[tuple[str, str], Wait]) -> None:

@@ -41,7 +41,7 @@ def bring_forward(tx: Transaction, study_uid: str, at: datetime, signal: Signal)
     values = {"study": study_uid, "at": at, "signal_given": signal.value}
     _BRING_FORWARD.run(tx, [values])
     _BRING_FORWARD_AGAIN.run(tx, [values])
-    notices.tell(tx)
+    notices.tell(tx, notices.Work.COMPOSE)
 
 
 def waits_for_images(tx: Transaction, study_uid: str, now: datetime) -> bool:

@@ -9,17 +9,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.store.database import Database, Transaction
-from node.store.notices import Listener, ring
+from node.store.notices import Listener, Work, ring
 from node.store.working.queue import NewRead, enqueue_reads
 
-Heard = queue.SimpleQueue[None]
+Heard = queue.SimpleQueue[Work]
 
 
 @pytest.fixture
 def heard(url: str) -> Iterator[Heard]:
     """Yield what a listener hears, once it listens."""
     signals: Heard = queue.SimpleQueue()
-    listener = Listener(url, lambda: signals.put(None))
+    listener = Listener(url, signals.put)
     listener.start()
     signals.get(timeout=10)  # at the connection itself
     yield signals
@@ -49,7 +49,7 @@ def test_work_is_told_of_with_its_commit_and_not_without(
 ) -> None:
     """What is rolled back is never heard; what is committed is, from whichever process wrote it."""
     signals: Heard = queue.SimpleQueue()
-    listener = Listener(postgres_url, lambda: signals.put(None))
+    listener = Listener(postgres_url, signals.put)
     listener.start()
     signals.get(timeout=10)
     writer = Database.open(postgres_url)
@@ -64,7 +64,7 @@ def test_work_is_told_of_with_its_commit_and_not_without(
         writer.write(lambda tx: work(tx, fails=True))
     _silent(signals, postgres_url)
     writer.write(lambda tx: work(tx, fails=False))
-    signals.get(timeout=10)
+    assert signals.get(timeout=10) is Work.READ
 
     writer.close()
     listener.stop()
@@ -73,7 +73,7 @@ def test_work_is_told_of_with_its_commit_and_not_without(
 def test_a_connection_that_breaks_is_made_again_and_tells_of_what_was_missed(postgres_url: str) -> None:
     """A server that restarts, or a proxy that drops what is idle, costs a look and no more."""
     signals: Heard = queue.SimpleQueue()
-    listener = Listener(postgres_url, lambda: signals.put(None))
+    listener = Listener(postgres_url, signals.put)
     listener.start()
     signals.get(timeout=10)
     other = Database.open(postgres_url)
@@ -98,7 +98,7 @@ def test_the_bell_hangs_where_only_the_nodes_user_gets(tmp_path: Path) -> None:
     url, bell = f"sqlite:///{folder / 'node.db'}", folder / "node.db.bell"
     bell.touch()
     signals: Heard = queue.SimpleQueue()
-    listener = Listener(url, lambda: signals.put(None))
+    listener = Listener(url, signals.put)
     listener.start()
     signals.get(timeout=10)
     assert bell.is_socket()
@@ -112,7 +112,7 @@ def test_a_bell_that_cannot_be_hung_is_told_once_with_its_cause(tmp_path: Path) 
     """Which file, and the system's name for what is wrong; a look again is no news."""
     (tmp_path / "node.db.bell").mkdir()
     with capture_logs() as logs:
-        listener = Listener(f"sqlite:///{tmp_path / 'node.db'}", lambda: None)
+        listener = Listener(f"sqlite:///{tmp_path / 'node.db'}", lambda _: None)
         again = listener._ending.wait
         looks = iter((False, False, True))
         ended = threading.Event()
