@@ -39,14 +39,14 @@ def build_forms(
     own = {identity.sop_instance_uid for identity in identities}
     others = tuple(one for one in content.predecessors if one.sop_instance_uid not in own)
     first = build_report(replace(content, predecessors=others), identities[0], sources)
-    others_of_it = [_as(identity, first) for identity in identities[1:]]
-    for form in others_of_it:
-        check_object(form)
-    return [first, *others_of_it]
+    return [first, *(_as(identity, first) for identity in identities[1:])]
 
 
 def _as(identity: ReportIdentity, encoded: bytes) -> bytes:
-    """Return an encoded dataset under other UIDs, which stand among its first elements."""
+    """Return an encoded and checked dataset under other UIDs, which stand among its first elements.
+
+    What follows them is the same bytes, so that only the elements up to them are looked at again.
+    """
     values = {_SOP_CLASS_UID: identity.sop_class_uid, _SOP_INSTANCE_UID: identity.sop_instance_uid}
     pieces, position = list[bytes](), 0
     while values:
@@ -55,7 +55,9 @@ def _as(identity: ReportIdentity, encoded: bytes) -> bytes:
         uid = values.pop((group, number), None)
         pieces.append(encoded[position:end] if uid is None else _uid_element(group, number, uid))
         position = end
-    return b"".join([*pieces, encoded[position:]])
+    first_elements = b"".join(pieces)
+    check_object(first_elements)
+    return first_elements + encoded[position:]
 
 
 def _uid_element(group: int, number: int, uid: str) -> bytes:

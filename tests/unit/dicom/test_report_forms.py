@@ -7,6 +7,8 @@ import pytest
 
 from node.dicom.report import build_report
 from node.dicom.report_forms import build_forms
+from node.domain.errors import Permanent
+from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import DEFAULT
 from node.domain.report import ReportIdentity, report_identity
 from tests.unit.dicom.studies import MODEL, NAMES, Study, study_of
@@ -34,3 +36,13 @@ def test_no_form_names_another_of_its_own_as_predecessor(tmp_path: Path) -> None
     identities = _identities(study)
     again = replace(study.content, predecessors=(identities[1], *study.content.predecessors))
     assert build_forms(again, identities, study.sources) == build_forms(study.content, identities, study.sources)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_form_under_a_uid_that_is_none_is_refused(tmp_path: Path, number: int) -> None:
+    """Whichever of them it is: each is looked at before it may leave."""
+    study = study_of(tmp_path, "positive")
+    identities = _identities(study)
+    identities[number] = replace(identities[number], sop_instance_uid=SOPInstanceUID("2.25.one"))
+    with pytest.raises(Permanent, match="SOPInstanceUID that is no UID"):
+        build_forms(study.content, identities, study.sources)
