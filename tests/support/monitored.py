@@ -1,22 +1,33 @@
 """Rows of studies that a model has read, as monitoring looks at them; no file lies behind them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
+from node.config import Settings
 from node.domain.finding import Admission, Finding, Fingerprint, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
+from node.domain.label import Label, LabelRule, SourceKind
+from node.pipeline.monitoring.watch import Watch
+from node.pipeline.monitoring.windows import compare
 from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
+from node.store.labelling import labels
 from node.store.learning import monitoring
+from node.store.registering import registry
 from node.store.registering.registry import Registration
+from node.store.tables import Mode
 from node.store.working import analyses, findings
 from node.store.working.analyses import NewAnalysis
 from node.store.working.findings import NewReading
-from tests.support.line import LUNG, PNEUMONIA
+from tests.support.house import House
+from tests.support.line import LUNG, PNEUMONIA, Line
 
 _NUMBERS = 6
 
@@ -94,3 +105,49 @@ def _analysis(model: Registration, study: str, score: float | None, at: datetime
     found = StudyFinding("pneumonia", PNEUMONIA, "any", None, 0.5, score >= 0.5, 1, int(score >= 0.5))
     said = (StudyInstanceUID(study), model.name, model.version, outcome, "d", "c", "k", at)
     return NewAnalysis(*said, findings=(found,))
+
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+_MONITOR = {"reference_images": 60, "window_images": 20, "min_images": 10, "silence_hours": 1000.0}
+
+
+class AtSite:
+    """A site of one active model, watched by hand."""
+
+    def __init__(self, house: House, **monitor: Any) -> None:
+        self.house, self.now = house, NOW + timedelta(days=1)
+        Line(house, mode=Mode.ACTIVE)
+        values: dict[str, Any] = {
+            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
+            "database": {"url": house.url},
+            "models": [{"name": "starter"}],
+            "go_live": monitor.pop("go_live", {}),
+            "monitor": _MONITOR | monitor,
+        }
+        self.settings = Settings.model_validate(values)
+        self.rows = Rows(self.model, NOW)
+        self.watch = Watch(house.database, self.settings.monitor, lambda: self.now, compare)
+
+    @property
+    def model(self) -> Registration:
+        """The model's row by now."""
+        found = self.house.database.read(lambda tx: registry.get(tx, "starter"))
+        assert found is not None
+        return found
+
+    def add(self, count: int, **what: Any) -> list[str]:
+        """Store studies that the model has read; return their UIDs."""
+        return self.house.database.write(lambda tx: self.rows.add(tx, count, **what))
+
+    def label(self, studies: Sequence[str], *, present: bool) -> None:
+        """Let a reader label the image of each study, blind."""
+        for study in studies:
+            source = f"2.25.{study.replace('.', '')}{int(present)}"
+            of_image = study, f"{study}.8", f"{study}.9"
+            said = Label(*of_image, "pneumonia", present, "Dr. Doe", NOW, source, SourceKind.CSV, LabelRule.ROW, False)
+            self.house.database.write(lambda tx, s=source, one=said: labels.record(tx, s, [one], PatientName(""), NOW))
+
+    def alarms(self) -> list[tuple[str, str]]:
+        """Return kind and sender of what stands."""
+        stand = self.house.database.read(monitoring.open_alarms)
+        return sorted((alarm.kind.value, alarm.sender) for alarm in stand)

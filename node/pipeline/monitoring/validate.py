@@ -130,8 +130,8 @@ def _require_labels(model: Registration, found: SiteFigures, few: Sequence[str],
     if few and not although_few.strip():
         raise OperatorError(
             f"{model.name} {model.version} is not approved: of the labelled studies that it was not trained on there "
-            f"are, of {'; of '.join(few)}, and [go_live] min_labelled asks for more of each kind. Wait for labels, or say "
-            "why with --although-few REASON, which is recorded"
+            f"are, of {'; of '.join(few)}, and [go_live] min_labelled asks for more of each kind. Wait for labels, or "
+            "say why with --although-few REASON, which is recorded"
         )
 
 
