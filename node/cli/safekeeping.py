@@ -37,6 +37,9 @@ def restore(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A backup.")],
     into: Annotated[Path | None, typer.Option("--into", help="An empty data folder; else the configured one.")] = None,
+    forgotten: Annotated[
+        Path | None, typer.Option("--forgotten", help="forgotten.json of the data folder that is lost.")
+    ] = None,
 ) -> None:
     """Verify a backup and put it back into an empty data folder and database; the node must not run on them."""
-    console.print(restoring.restore(settings_of(context), folder, into), markup=False)
+    console.print(restoring.restore(settings_of(context), folder, utc_now(), into, forgotten), markup=False)

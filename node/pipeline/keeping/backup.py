@@ -26,6 +26,7 @@ from node import __version__
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.manifest import FORMAT, BackupManifest
+from node.pipeline.learning import forgotten
 from node.pipeline.registry import signers
 from node.store import schema
 from node.store.connection import snapshot
@@ -34,7 +35,7 @@ from node.store.connection.snapshot import Snapshot
 MANIFEST, DIGESTS, DATABASE, DATA = "manifest.json", "digests.sha256", "database", "data"
 
 _MOMENTS = 5  # taken at most, where files go away behind each
-_KEPT_BESIDE = (signers.FILE,)  # what lies in the data folder and is no stored file
+_KEPT_BESIDE = (signers.FILE, forgotten.FILE)  # what lies in the data folder and is no stored file
 _LEARNT = ("training/kept", "training/locked", "bundles", "gate")  #: each file written once, under its name when whole
 _ROOM_FACTOR = 1.2
 _CHUNK_BYTES = 1 << 20
@@ -60,6 +61,7 @@ def backup(settings: Settings, folder: Path, now: datetime) -> str:
         part.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir(mode=0o700)  # patients' data, for this user alone
         (part / DATABASE).mkdir(mode=0o700)
+        forgotten.note_backup(settings.node.data_dir, folder)  # before: who is forgotten meanwhile is told beside it
         manifest = _written(settings, part, now)
         os.sync()
         part.rename(folder)

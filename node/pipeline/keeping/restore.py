@@ -7,19 +7,26 @@ could be started.
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.manifest import BackupManifest
 from node.pipeline.keeping.backup import DATA, DATABASE, DIGESTS, digest_of, read_manifest, snapshot_of
+from node.pipeline.learning import forgotten
+from node.pipeline.learning.forget import forget_again
 from node.store import schema
 from node.store.connection import snapshot
+from node.store.database import Database
 
 _NAMED = 5
 
 
-def restore(settings: Settings, folder: Path, into: Path | None = None) -> str:
+def restore(
+    settings: Settings, folder: Path, now: datetime, into: Path | None = None, forgotten_by: Path | None = None
+) -> str:
     """Verify a backup, put it back, and say what was brought.
 
     Parameters
@@ -28,8 +35,12 @@ def restore(settings: Settings, folder: Path, into: Path | None = None) -> str:
         Whose database, and whose data folder where no other is named.
     folder
         The backup.
+    now
+        Aware.
     into
         Another data folder. An SQLite database that lies in the configured one goes there, too.
+    forgotten_by
+        A list of who was forgotten, beside the one that lies beside the backup.
 
     Raises
     ------
@@ -48,7 +59,7 @@ def restore(settings: Settings, folder: Path, into: Path | None = None) -> str:
     data_dir, url = _place(settings, into)
     _require_empty(data_dir)
     snapshot.require_empty(url, manifest.kind)
-    names = _verified(folder, manifest)
+    names, pseudonyms = _verified(folder, manifest), _forgotten(folder, forgotten_by)
     try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         data_dir.mkdir(mode=0o700, exist_ok=True)
@@ -61,7 +72,17 @@ def restore(settings: Settings, folder: Path, into: Path | None = None) -> str:
             f"{data_dir} cannot be written: {error.strerror or error}; empty it and try again"
         ) from error
     gone = f"; {len(manifest.missing)} files were gone already when it was made" if manifest.missing else ""
-    return f"{manifest.files} files and the database of {manifest.made_at} are in {data_dir}{gone}"
+    said = f"{manifest.files} files and the database of {manifest.made_at} are in {data_dir}{gone}"
+    with closing(Database.open(url)) as database:
+        return said + forget_again(database, data_dir, pseudonyms, now)
+
+
+def _forgotten(folder: Path, more: Path | None) -> set[str]:
+    """Return who was forgotten when the backup was made, or since."""
+    if more is not None and not more.is_file():
+        raise OperatorError(f"{more} is no file: --forgotten names the {forgotten.FILE} of a data folder")
+    files = [folder / DATA / forgotten.FILE, folder.resolve().parent / forgotten.FILE, *([more] if more else [])]
+    return {one for file in files for one in forgotten.pseudonyms_in(file)}
 
 
 def _place(settings: Settings, into: Path | None) -> tuple[Path, str]:

@@ -9,12 +9,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.split import Side
+from node.pipeline.learning import forgotten
 from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.naming import names_of, naming
 from node.pipeline.learning.places import Places
@@ -25,6 +27,7 @@ from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.database import Database, Transaction
 from node.store.learning import forgetting, locked_sets, retrainings, splits
+from node.store.learning.forgetting import Whom
 from node.store.registering import registry
 
 FORGOTTEN = "the patient is to be forgotten"
@@ -55,7 +58,6 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
     OperatorError
         Where no study here names the patient and nothing is kept of one.
     """
-    places = Places(settings.node.data_dir)
     with open_database(settings) as database:
         salt = minted(database, now)
         whose = database.read(lambda tx: naming(tx, salt, settings.retrain.issuer))
@@ -65,20 +67,65 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
         _refuse_unknown(database, patient, patients, studies)
         images = database.read(lambda tx: forgetting.images_of(tx, salt, patients, studies))
         called = patients | database.read(lambda tx: forgetting.pseudonyms_of(tx, images))
-        ended, ending = database.write(lambda tx: _ended_runs(tx, called, who, now))
-        frozen = freeze_without(database, places, patients, FORGOTTEN, now, images)
-        _remove_locked(database, places, patients, images, now)
-        gone = database.write(lambda tx: forgetting.forget(tx, patients, studies, FORGOTTEN, now))
-        _remove_files(places, images)
-        for number in ended:
-            shutil.rmtree(places.run(number), ignore_errors=True)
-        said = (
-            f"{gone.images} images and {gone.labels} labels are removed from what is kept for learning; new "
-            f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
-        ) + "".join(f"; training {number} is being ended and registers no version" for number in ending)
-        said += _others(database, patient, names)
-        database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=gone.images))
+        said = _removed(database, Places(settings.node.data_dir), Whom(patients, images, studies), called, who, now)
+        said += _others(database, patient, names) + noted(database, settings.node.data_dir)
         return Forgotten(said, database.read(lambda tx: _versions(tx, called)))
+
+
+def forget_again(database: Database, data_dir: Path, pseudonyms: set[str], now: datetime) -> str:
+    """Remove from a restored node what was forgotten since the backup, and say so.
+
+    Parameters
+    ----------
+    database, data_dir
+        The restored node's.
+    pseudonyms
+        Of patients and images (`node.pipeline.learning.forgotten`).
+    now
+        Aware.
+    """
+    salt, known = database.read(lambda tx: (splits.salt_of(tx), splits.barred(tx, FORGOTTEN)))
+    pseudonyms = pseudonyms - known
+    if salt is None or not pseudonyms:
+        return ""
+    named = database.read(forgetting.studies_by_patient)
+    studies = {
+        uid for uid, patient in named if splits.patient_of(salt, patient.issuer, patient.patient_id) in pseudonyms
+    }
+    images = pseudonyms | database.read(lambda tx: forgetting.images_of(tx, salt, pseudonyms, studies))
+    called = pseudonyms | database.read(lambda tx: forgetting.pseudonyms_of(tx, images))
+    said = _removed(database, Places(data_dir), Whom(pseudonyms, images, studies), called, "restore", now)
+    return f"; who was forgotten since is forgotten again: {said}{noted(database, data_dir)}"
+
+
+def noted(database: Database, data_dir: Path) -> str:
+    """Keep who is forgotten beside the backups, too, and say what they still hold."""
+    reached, missed = forgotten.note(data_dir, database.read(lambda tx: splits.barred(tx, FORGOTTEN)))
+    said = "; exports that were written before still have rows of the patient"
+    if reached:
+        said += (
+            f"; backups in {', '.join(reached)} hold the images until they are removed; a restore forgets them again"
+        )
+    if missed:
+        said += f"; {', '.join(missed)} cannot be written: copy {data_dir / forgotten.FILE} beside the backups there"
+    return said
+
+
+def _removed(database: Database, places: Places, whom: Whom, called: set[str], who: str, now: datetime) -> str:
+    """Remove rows and files, end trainings that have the patient in hand, and say what was removed."""
+    ended, ending = database.write(lambda tx: _ended_runs(tx, called, who, now))
+    patients, images = set(whom.patients), set(whom.images)
+    frozen = freeze_without(database, places, patients, FORGOTTEN, now, images)
+    _remove_locked(database, places, patients, images, now)
+    gone = database.write(lambda tx: forgetting.forget(tx, whom, FORGOTTEN, now))
+    _remove_files(places, images)
+    for number in ended:
+        shutil.rmtree(places.run(number), ignore_errors=True)
+    database.write(lambda tx: audit.add(tx, now, "patient forgotten", by=who, images=gone.images))
+    return (
+        f"{gone.images} images and {gone.labels} labels are removed from what is kept for learning; new "
+        f"versions of locked sets: {', '.join(f'{one.name} {one.version}' for one in frozen) or 'none'}"
+    ) + "".join(f"; training {number} is being ended and registers no version" for number in ending)
 
 
 def _refuse_unknown(database: Database, patient: PatientName, patients: set[str], studies: list[str]) -> None:
@@ -97,7 +144,7 @@ def _others(database: Database, patient: PatientName, names: set[PatientName]) -
 
 def _ended_runs(tx: Transaction, patients: set[str], who: str, now: datetime) -> tuple[list[int], list[int]]:
     """Ask for the end of trainings that know a patient's images; return those, and of them what is still in hand."""
-    numbers = sorted({run.id for patient in patients for run in retrainings.trained_on(tx, patient)})
+    numbers = sorted(run.id for run in retrainings.trained_on(tx, patients))
     states = {number: retrainings.cancel(tx, number, who, now) for number in numbers}
     return numbers, [number for number, state in states.items() if state is State.RUNNING]
 
@@ -127,7 +174,7 @@ def _studies_of(patient: PatientName) -> Callable[[Transaction], list[str]]:
 
 def _versions(tx: Transaction, patients: set[str]) -> list[dict[str, Any]]:
     serving = {(row.name, row.version) for row in registry.all(tx)}
-    runs = {run.id: run for patient in patients for run in retrainings.trained_on(tx, patient) if run.version}
+    runs = [run for run in retrainings.trained_on(tx, patients) if run.version]
     images = retrainings.images_of(tx, patients)
     return [
         {
@@ -139,5 +186,5 @@ def _versions(tx: Transaction, patients: set[str]) -> list[dict[str, Any]]:
             "serves": (run.model, run.version) in serving,
             "verdict": run.verdict,
         }
-        for run in sorted(runs.values(), key=lambda run: -run.id)
+        for run in runs
     ]

@@ -1,17 +1,18 @@
 """The rows of a patient who is to be forgotten by what learns here; those of images, readings and reports stay."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select
 
-from node.domain.split import side_of
+from node.store.arriving.merges import PatientName
+from node.store.chunks import chunks
 from node.store.database import Transaction
 from node.store.label_tables import LabelRow
 from node.store.learning import splits
 from node.store.learning_tables import LabelProblem, LockedImage, TrainingExample
-from node.store.tables import Instance
+from node.store.tables import Instance, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,51 +23,66 @@ class Gone:
     labels: int
 
 
-def forget(tx: Transaction, patients: Collection[str], studies: Sequence[str], reason: str, now: datetime) -> Gone:
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """Everything by which a patient is found."""
+
+    patients: Collection[str]  #: all pseudonyms of the patient
+    images: Collection[str]  #: pseudonyms of all images; known again when their patient gets another number
+    studies: Collection[str]  #: UIDs of those that are here
+
+
+def forget(tx: Transaction, whom: Whom, reason: str, now: datetime) -> Gone:
     """Remove what is kept of a patient to learn from, and keep that nothing of one is to be used again.
 
     Parameters
     ----------
     tx
         The transaction.
-    patients
-        All pseudonyms of the patient.
-    studies
-        All studies of the patient that are here.
+    whom
+        The patient.
     reason
         Why nothing is used.
     now
         Aware.
     """
-    salt = splits.salt_of(tx) or b""
-    pictures = images_of(tx, salt, patients, studies)  # known again when their patient gets another number
-    kept = TrainingExample.name.in_(pictures)
-    shown = select(TrainingExample.sop_instance_uid).where(kept)
-    tx.execute(delete(LabelProblem).where(LabelProblem.sop_instance_uid.in_(shown)))
-    gone = len(tx.scalars(delete(TrainingExample).where(kept).returning(TrainingExample.name)).all())
-    for patient in patients:
-        splits.assign(tx, patient, side_of(salt, patient), patient, now)
-    for name in pictures:
-        splits.assign(tx, name, side_of(salt, name), name, now)
-    splits.leave_out(tx, dict.fromkeys({*patients, *pictures}, reason))
-    return Gone(gone, _forget_labels(tx, studies))
+    gone = 0
+    for some in chunks(whom.images):
+        kept = TrainingExample.name.in_(some)
+        shown = select(TrainingExample.sop_instance_uid).where(kept)
+        tx.execute(delete(LabelProblem).where(LabelProblem.sop_instance_uid.in_(shown)))
+        gone += len(tx.scalars(delete(TrainingExample).where(kept).returning(TrainingExample.name)).all())
+    splits.bar(tx, {*whom.patients, *whom.images}, reason, now)
+    return Gone(gone, sum(_forget_labels(tx, some) for some in chunks(whom.studies)))
 
 
-def images_of(tx: Transaction, salt: bytes, patients: Collection[str], studies: Sequence[str]) -> set[str]:
+def images_of(tx: Transaction, salt: bytes, patients: Iterable[str], studies: Iterable[str]) -> set[str]:
     """Return the names of all images of some studies, and of those kept of some patients."""
-    inside = select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(studies))
-    kept = select(TrainingExample.name).where(TrainingExample.patient.in_(patients))
-    return {splits.image_of(salt, uid) for uid in tx.scalars(inside)} | set(tx.scalars(kept))
+    names = set[str]()
+    for some in chunks(studies):
+        inside = select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(some))
+        names |= {splits.image_of(salt, uid) for uid in tx.scalars(inside)}
+    for some in chunks(patients):
+        names |= set(tx.scalars(select(TrainingExample.name).where(TrainingExample.patient.in_(some))))
+    return names
 
 
-def pseudonyms_of(tx: Transaction, images: Collection[str]) -> set[str]:
+def pseudonyms_of(tx: Transaction, images: Iterable[str]) -> set[str]:
     """Return the patients of whom some images are kept or were frozen, whatever they were called then."""
-    kept = select(TrainingExample.patient).where(TrainingExample.name.in_(images))
-    frozen = select(LockedImage.patient).where(LockedImage.name.in_(images))
-    return set(tx.scalars(kept)) | set(tx.scalars(frozen))
+    found = set[str]()
+    for some in chunks(images):
+        found |= set(tx.scalars(select(TrainingExample.patient).where(TrainingExample.name.in_(some))))
+        found |= set(tx.scalars(select(LockedImage.patient).where(LockedImage.name.in_(some))))
+    return found
 
 
-def _forget_labels(tx: Transaction, studies: Sequence[str]) -> int:
+def studies_by_patient(tx: Transaction) -> list[tuple[str, PatientName]]:
+    """Return whom each study's header names."""
+    query = select(Study.study_instance_uid, Study.patient_id, Study.issuer_of_patient_id)
+    return [(uid, PatientName(patient_id, issuer)) for uid, patient_id, issuer in tx.execute(query)]
+
+
+def _forget_labels(tx: Transaction, studies: list[str]) -> int:
     inside = Instance.study_instance_uid.in_(studies)
     of_patient = or_(
         LabelRow.study_instance_uid.in_(studies),

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 
 from node.store import audit
+from node.store.chunks import chunks
 from node.store.database import Transaction
 from node.store.learning_tables import LockedImage, LockedSet, LockedSetUse
 
@@ -104,8 +105,10 @@ def members(tx: Transaction, sets: Collection[int]) -> dict[int, list[Member]]:
 
 def holding(tx: Transaction, patients: Collection[str], names: Collection[str]) -> list[LockedVersion]:
     """Return the versions that hold images of some patients, or some images, and were not removed."""
-    of_them = or_(LockedImage.patient.in_(patients), LockedImage.name.in_(names))
-    found = set(tx.scalars(select(LockedImage.locked_set_id).where(of_them)))
+    found = set[int]()
+    for column, wanted in ((LockedImage.patient, patients), (LockedImage.name, names)):
+        for some in chunks(wanted):
+            found |= set(tx.scalars(select(LockedImage.locked_set_id).where(column.in_(some))))
     return [one for one in all(tx) if one.id in found and one.removed_at is None]
 
 

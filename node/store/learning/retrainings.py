@@ -14,6 +14,7 @@ from sqlalchemy import func, select, true, update
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices
+from node.store.chunks import chunks
 from node.store.database import Transaction
 from node.store.learning_tables import LabelProblem, LearningPatient, Retraining, TrainingUse
 from node.store.upsert import insert_into
@@ -204,10 +205,10 @@ def labels_learned(tx: Transaction, model: str) -> datetime | None:
     return tx.scalar(done.order_by(Retraining.id.desc()).limit(1))
 
 
-def trained_on(tx: Transaction, patient: str) -> list[Retraining]:
-    """Return the trainings that learned from or chose on a patient's images, the newest first."""
-    of_patient = select(TrainingUse.retraining_id).where(TrainingUse.patient == patient)
-    return list(tx.scalars(select(Retraining).where(Retraining.id.in_(of_patient)).order_by(Retraining.id.desc())))
+def trained_on(tx: Transaction, patients: Collection[str]) -> list[Retraining]:
+    """Return the trainings that knew some patients' images, or began from a version that did, the newest first."""
+    knew = images_of(tx, patients)
+    return [row for row in all(tx) if row.id in knew]
 
 
 def patients_of(tx: Transaction, version: str) -> set[str]:
@@ -218,8 +219,12 @@ def patients_of(tx: Transaction, version: str) -> set[str]:
 
 def images_of(tx: Transaction, patients: Collection[str]) -> dict[int, int]:
     """Return how many images of a patient each training knew, by its number; 0 where another began from it."""
-    used = select(TrainingUse.retraining_id, func.max(TrainingUse.images)).where(TrainingUse.patient.in_(patients))
-    return {number: count for number, count in tx.execute(used.group_by(TrainingUse.retraining_id))}  # noqa: C416
+    found = dict[int, int]()
+    for some in chunks(patients):
+        used = select(TrainingUse.retraining_id, TrainingUse.images).where(TrainingUse.patient.in_(some))
+        for number, count in tx.execute(used):
+            found[number] = max(count, found.get(number, 0))
+    return found
 
 
 def also_of(tx: Transaction, before: str, after: str) -> None:

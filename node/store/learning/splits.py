@@ -105,5 +105,23 @@ def leave_out(tx: Transaction, patients: Mapping[str, str]) -> None:
         tx.execute(still_used.values(left_out=reason), execution_options={"synchronize_session": False})
 
 
+def bar(tx: Transaction, pseudonyms: Collection[str], reason: str, now: datetime) -> None:
+    """Use nothing of some patients or images for ever, whether they were seen here or not; this reason stands."""
+    salt = salt_of(tx) or b""
+    rows = [
+        {"patient": one, "side": side_of(salt, one), "group_name": one, "assigned_at": now, "left_out": reason}
+        for one in sorted(pseudonyms)
+    ]
+    if rows:
+        row = insert_into(tx, LearningPatient)
+        once = row.on_conflict_do_update(index_elements=["patient"], set_={"left_out": reason})
+        tx.execute(once, rows)
+
+
+def barred(tx: Transaction, reason: str) -> set[str]:
+    """Return of whom nothing is used for this reason."""
+    return set(tx.scalars(select(LearningPatient.patient).where(LearningPatient.left_out == reason)))
+
+
 def _placed(row: LearningPatient) -> Placed:
     return Placed(row.patient, row.side, row.group_name, row.assigned_at, row.left_out)

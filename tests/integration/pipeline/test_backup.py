@@ -93,7 +93,7 @@ def test_a_backup_brings_back_every_row_and_every_file(
     before = _rows(house.url)
     backup(here, safe, house.clock())
     there = elsewhere()
-    said = restore(there, safe)
+    said = restore(there, safe, house.clock())
     assert [folder.stat().st_mode & 0o077 for folder in (safe, there.node.data_dir)] == [0, 0]
     assert said.startswith("3 files and the database")
     assert _rows(there.database.url) == before
@@ -129,7 +129,7 @@ def test_a_backup_is_of_one_moment_while_instances_come_in(
         stop.set()
         receiving.join()
     there = elsewhere()
-    restore(there, safe)
+    restore(there, safe, house.clock())
     database = Database.open(there.database.url)
     named = database.read(lambda tx: [one.path for one in paths.in_order(tx)])
     stored = database.read(lambda tx: tx.connection().execute(text("SELECT count(*) FROM instances")).scalar_one())
@@ -154,7 +154,7 @@ def test_a_backup_brings_back_what_was_learnt_and_no_half_done_training(
         (house.folder / name).write_text(name)
     backup(here, safe, house.clock())
     there = elsewhere()
-    restore(there, safe)
+    restore(there, safe, house.clock())
     assert [name for name in learnt if (there.node.data_dir / name).read_text() != name] == []
     assert not (there.node.data_dir / "training/runs").exists()
 
@@ -189,16 +189,16 @@ def test_a_damaged_backup_is_refused_with_what_is_damaged(
     second.unlink()
     there = elsewhere()
     with pytest.raises(OperatorError, match=rf"{first.name} has other bytes, .*{second.name} is missing"):
-        restore(there, safe)
+        restore(there, safe, house.clock())
     assert not there.node.data_dir.exists()
     (safe / DIGESTS).write_text("", encoding="utf-8")
     with pytest.raises(OperatorError, match="is not the list that it was made with"):
-        restore(there, safe)
+        restore(there, safe, house.clock())
     (safe / MANIFEST).write_text("{", encoding="utf-8")
     with pytest.raises(OperatorError, match=r"manifest\.json is damaged"):
-        restore(there, safe)
+        restore(there, safe, house.clock())
     with pytest.raises(OperatorError, match=r"is no backup"):
-        restore(there, house.folder)
+        restore(there, house.folder, house.clock())
 
 
 def _claiming(safe: Path, **changed: Any) -> Path:
@@ -216,20 +216,20 @@ def test_a_backup_goes_into_an_empty_place_of_its_kind_alone(
     _reported(house, 1)
     backup(here, safe, house.clock())
     with pytest.raises(OperatorError, match="is not empty"):
-        restore(here, safe)
+        restore(here, safe, house.clock())
     with pytest.raises(OperatorError, match=r"database .*(is there already|is not empty)"):
-        restore(_settings(safe.parent / "other", house.url), safe)
+        restore(_settings(safe.parent / "other", house.url), safe, house.clock())
     there = elsewhere()
     with pytest.raises(OperatorError, match=r"newer than this program's .* update pacs-node"):
-        restore(there, _claiming(safe, revision="9999"))
+        restore(there, _claiming(safe, revision="9999"), house.clock())
     with pytest.raises(OperatorError, match="backup of a newer pacs-node"):
-        restore(there, _claiming(safe, format=2))
+        restore(there, _claiming(safe, format=2), house.clock())
     other_kind = "postgresql" if house.url.startswith("sqlite") else "sqlite"
     with pytest.raises(OperatorError, match=f"the backup is of a {other_kind} database"):
-        restore(there, _claiming(safe, kind=other_kind))
+        restore(there, _claiming(safe, kind=other_kind), house.clock())
     with pytest.raises(OperatorError, match="is there already: name a new folder"):
         backup(here, safe, house.clock())
-    restore(there, safe)
+    restore(there, safe, house.clock())
 
 
 def test_a_file_that_was_lost_before_is_told_and_the_rest_is_kept(
@@ -242,7 +242,7 @@ def test_a_file_that_was_lost_before_is_told_and_the_rest_is_kept(
     said = backup(here, safe, house.clock())
     assert "backup of 2 files" in said
     assert "1 files that rows name are gone" in said
-    assert "1 files were gone already" in restore(elsewhere(), safe)
+    assert "1 files were gone already" in restore(elsewhere(), safe, house.clock())
 
 
 def test_what_a_kill_has_left_of_a_backup_is_in_nobodys_way(house: House, here: Settings, safe: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_restore_that_was_broken_off_can_be_done_again(
     _reported(house, 1)
     there = elsewhere()
     backup(here, safe, house.clock())
-    restore(there, safe)
+    restore(there, safe, house.clock())
     before = _rows(there.database.url)
     database = Database.open(there.database.url)
     if house.url.startswith("sqlite"):
@@ -273,5 +273,5 @@ def test_a_restore_that_was_broken_off_can_be_done_again(
         database.write(lambda tx: tx.connection().execute(text(f"TRUNCATE {names}")))
         database.close()
     shutil.rmtree(there.node.data_dir)
-    restore(there, safe)
+    restore(there, safe, house.clock())
     assert _rows(there.database.url) == before
