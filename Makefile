@@ -26,7 +26,8 @@ help:
 	@echo "make demo        install into $(VENV), run the node on sample studies, print a table of results"
 	@echo "make run         the node, staying up, with ./config.toml"
 	@echo "make test        all tests that need no root"
-	@echo "make test-peers  install DCMTK, Orthanc, OHIF, validators and PostgreSQL, and run the tests with them"
+	@echo "make test-peers  install DCMTK, Orthanc, OHIF, validators and PostgreSQL, and run the tests with them;"
+	@echo "                 what make test has shown on SQLite alone is shown on PostgreSQL, too"
 	@echo "make learn       train everything from $(DATA), measure it, write docs/model-card.md and its figures"
 	@echo "make card        measure models/starter again and write docs/model-card.md and its figures"
 	@echo "make bench       side-by-side benchmarks, the kill scenario and the fuzz run"
@@ -57,6 +58,7 @@ test: lint
 test-peers: $(VENV)/installed
 	tests/peers/install.sh
 	PACS_NODE_SCREENSHOTS=$(CURDIR)/var/screenshots $(PYTEST) -m peers
+	$(PYTEST) -m "not peers" --database rest
 
 learn: $(VENV)/installed
 	@test -d $(DATA)/chest_kermany || { echo "$(DATA)/chest_kermany is not there: make learn needs the public data sets"; exit 1; }

@@ -24,20 +24,8 @@ from node.store import schema
 from node.store import version_tables as _version_tables  # noqa: F401 - its tables join the metadata
 from node.store.database import Database, DatabaseUnavailable
 from node.store.tables import Base
-from tests.support.postgres import empty_postgres_url, postgres_server
-
-__all__ = ["empty_postgres_url", "postgres_server"]
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database without any table, once for each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'node.db'}"
-    found: str = request.getfixturevalue("empty_postgres_url")
-    return found
 
 
 def _described(connection: Connection) -> dict[str, object]:

@@ -16,6 +16,7 @@ from node.pipeline.intake.missing import missing
 from node.runtime.clock import utc_now
 from node.store.database import Database
 from node.store.listing import views
+from tests.support.databases import MakeFolder
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 
@@ -33,18 +34,14 @@ def _write_studies(folder: Path) -> Path:
     return folder
 
 
-def _opened(home: NodeFolder) -> Database:
-    return Database.open(f"sqlite:///{home.data}/node.db")
-
-
 def _deliveries(home: NodeFolder) -> list[dict[str, Any]]:
-    with closing(_opened(home)) as database:
+    with closing(Database.open(home.url)) as database:
         return database.read(lambda tx: views.deliveries(tx, tuple(State)))
 
 
 def _wait_settled(home: NodeFolder) -> None:
     """Wait until nothing is open, without a command each time."""
-    with closing(_opened(home)) as database:
+    with closing(Database.open(home.url)) as database:
         open_work = (State.WAITING, State.RUNNING)
         wait_until(
             lambda: not database.read(lambda tx: [*views.jobs(tx, open_work), *views.deliveries(tx, open_work)]),
@@ -53,7 +50,9 @@ def _wait_settled(home: NodeFolder) -> None:
         )
 
 
-def test_a_backup_of_a_busy_node_goes_on_where_it_was_and_sends_nothing_new(tmp_path: Path) -> None:
+def test_a_backup_of_a_busy_node_goes_on_where_it_was_and_sends_nothing_new(
+    tmp_path: Path, node_folder: MakeFolder
+) -> None:
     """Every row has its file; every report that arrives is one that the first node has made, or makes the same."""
     got: list[IncomingInstance] = []
     lock = threading.Lock()
@@ -66,8 +65,8 @@ def test_a_backup_of_a_busy_node_goes_on_where_it_was_and_sends_nothing_new(tmp_
     pacs = StorageSCP(ScpSettings("PACS", "127.0.0.1", 0, accept_any_calling_ae=True), gathered(keep), lambda _: None)
     port = pacs.start()
     peers = [Peer("modality", "MODALITY", 104, may_send=True), Peer("pacs", "PACS", port, gets_reports=True)]
-    first = NodeFolder(tmp_path / "first", peers, quiet_period_s=0.2)
-    second = NodeFolder(tmp_path / "second", peers, quiet_period_s=0.2)
+    first = node_folder(tmp_path / "first", peers, quiet_period_s=0.2)
+    second = node_folder(tmp_path / "second", peers, quiet_period_s=0.2)
     files, safe = _write_studies(tmp_path / "files"), tmp_path / "safe"
     try:
         with serving(first) as node:
@@ -85,7 +84,7 @@ def test_a_backup_of_a_busy_node_goes_on_where_it_was_and_sends_nothing_new(tmp_
         sent_before = {row["sop_instance_uid"] for row in _deliveries(second) if row["state"] == "done"}
         with serving(second):
             _wait_settled(second)
-        with closing(_opened(second)) as database:
+        with closing(Database.open(second.url)) as database:
             lost = database.read(lambda tx: list(missing(tx, second.data)))
             studies = database.read(lambda tx: views.studies(tx, None, now=utc_now()))
     finally:

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from tests.support.committing import committing, request_of
+from tests.support.databases import MakeFolder
 from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.nodes import AE_TITLE, Peer, serving
 from tests.support.programs import free_port
 from tests.support.waiting import wait_until
 
 _PATIENCE_S = 60
 
 
-def test_a_result_reaches_the_report_and_a_request_completes_a_study(tmp_path: Path) -> None:
+def test_a_result_reaches_the_report_and_a_request_completes_a_study(tmp_path: Path, node_folder: MakeFolder) -> None:
     """The archive answers on a new association; the modality's request ends the wait of an hour."""
     (path,) = write_as_dx(other_images(("MR_small.dcm",)), tmp_path / "images")
     with committing("PACS") as archive:
@@ -20,7 +21,7 @@ def test_a_result_reaches_the_report_and_a_request_completes_a_study(tmp_path: P
             Peer("pacs", "PACS", archive.port, gets_reports=True, more="storage_commitment = true"),
         ]
         tables = {"study": "max_wait_s = 3600"}
-        home = NodeFolder(tmp_path / "node", peers, quiet_period_s=3600, tables=tables, processes=2)
+        home = node_folder(tmp_path / "node", peers, quiet_period_s=3600, tables=tables, processes=2)
         with serving(home) as node:
             archive.calls_back = (AE_TITLE, node.port)
             assert home.run("send", str(path), "--to", f"{AE_TITLE}@127.0.0.1:{node.port}", "--from", "MODALITY")

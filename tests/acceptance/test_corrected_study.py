@@ -17,8 +17,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from node.dicom.wrap import wrap_as_dx
 from tests.support.archive import Archive, archive
+from tests.support.databases import MakeFolder
 from tests.support.house import PIXELS, SUBJECT
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.nodes import AE_TITLE, Node, Peer, serving
 from tests.support.notes import file_of
 from tests.support.waiting import wait_until
 
@@ -57,14 +58,14 @@ class Hospital:
 
 
 @pytest.fixture
-def hospital(tmp_path: Path) -> Iterator[Hospital]:
+def hospital(tmp_path: Path, node_folder: MakeFolder) -> Iterator[Hospital]:
     """Run a node of several receiving processes, and a PACS that sends one study on an association."""
     with contextlib.ExitStack() as stack:
         pacs = stack.enter_context(archive())
         one_each = "one_study_per_association = true"
         peer = Peer("pacs", "PACS", pacs.port, may_send=True, gets_reports=True, more=one_each)
         tables = {"receive": "processes = 2", "study": "release_grace_s = 0.2"}
-        node = stack.enter_context(serving(NodeFolder(tmp_path, [peer], quiet_period_s=300.0, tables=tables)))
+        node = stack.enter_context(serving(node_folder(tmp_path, [peer], quiet_period_s=300.0, tables=tables)))
         yield Hospital(node, pacs)
 
 

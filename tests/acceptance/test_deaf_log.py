@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import MakeFolder
 from tests.support.nodes import Node, NodeFolder, Peer, start
 from tests.support.raw_dataset import ct
 from tests.support.raw_peer import ASSOCIATE_RJ, RawPeer
@@ -14,9 +15,11 @@ _CALLED_BY_A_STRANGER = b"\1\1\3"  # permanent, of the service user, calling AE 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_node_whose_log_cannot_be_written_serves_as_ever(tmp_path: Path, processes: int) -> None:
+def test_a_node_whose_log_cannot_be_written_serves_as_ever(
+    tmp_path: Path, node_folder: MakeFolder, processes: int
+) -> None:
     """It starts, sends away who speaks something else, rejects a stranger with a reason, stores, and drains."""
-    home = NodeFolder(
+    home = node_folder(
         tmp_path,
         [Peer("modality", "MODALITY", 104, may_send=True)],
         tables={"receive": f"processes = {processes}"},

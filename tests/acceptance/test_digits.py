@@ -20,6 +20,7 @@ from node.domain.identifiers import derived_uid
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from tests.support.databases import MakeFolder
 from tests.support.nodes import NodeFolder, Peer, start
 from tests.support.reports import concept, content_items
 from tests.support.waiting import wait_until
@@ -128,14 +129,14 @@ def test_a_short_training_by_command_knows_most_digits(digits_bundle: Path) -> N
 
 @pytest.mark.data
 def test_digits_sent_to_the_node_come_back_as_reports_that_name_them(
-    digits_bundle: Path, public_data: Path, tmp_path: Path
+    digits_bundle: Path, public_data: Path, tmp_path: Path, node_folder: MakeFolder
 ) -> None:
     """One report a study; never two digits present in one; most of them right."""
     pixels, truth = unseen(public_data)
     outgoing = [wrapped(one, number) for number, one in enumerate(pixels)]
     with receiving() as pacs:
         peers = [Peer("modality", "MODALITY", 104, may_send=True), Peer("pacs", "PACS", pacs.port, gets_reports=True)]
-        home = NodeFolder(tmp_path, peers, models=())
+        home = node_folder(tmp_path, peers, models=())
         home.write()
         with home.configuration.open("a", encoding="utf-8") as file:
             file.write(f'[[models]]\nname = "digits"\nbundle = "{digits_bundle}"\nbody_parts = []\n')

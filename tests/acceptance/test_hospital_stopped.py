@@ -18,6 +18,7 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.store.database import Database, Transaction
 from node.store.listing import views
+from tests.support.databases import MakeFolder
 from tests.support.house import incoming, radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.notes import rejection_file
@@ -93,10 +94,10 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def home(archive: Archive, tmp_path: Path) -> NodeFolder:
+def home(archive: Archive, tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a node for a modality and the archive, which also sends rejection notes."""
     pacs = Peer("pacs", "PACS", archive.port, may_send=True, gets_reports=True)
-    folder = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True), pacs], 0.1, TABLES)
+    folder = node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True), pacs], 0.1, TABLES)
     folder.write()
     return folder
 
@@ -126,7 +127,7 @@ def test_nothing_leaves_under_a_hold_and_all_but_the_rejected_leave_after_it(
 ) -> None:
     """Through a kill and a restart; the timeline of each study says what happened and why."""
     node = start(home)
-    with closing(Database.open(f"sqlite:///{home.data}/node.db")) as database:
+    with closing(Database.open(home.url)) as database:
         rows = Rows(database)
         try:
             _gathered(node, rows)

@@ -3,10 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,11 +12,10 @@ from node.domain.errors import Transient
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
-from node.store import schema
-from node.store.database import Database
-from node.store.listing import views
+from tests.support.databases import SQLITE, MakeFolder
 from tests.support.house import radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
+from tests.support.rows import rows_in
 from tests.support.waiting import wait_until
 
 IN_THE_DATABASE = (Step.RECORDED, Step.COMMITTED)
@@ -27,35 +23,12 @@ BY_ONE_PROCESS = tuple(step for step in Step if step is not Step.HANDED_OVER)  #
 KEPT_FROM = (Step.RENAMED, Step.FOLDER_SYNCED, *IN_THE_DATABASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A folder with a configuration, and its database."""
-
-    folder: NodeFolder
-    url: str
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the stored instances."""
-        with closing(Database.open(self.url)) as database:
-            return database.read(views.instances)
-
-    def files(self, below: str) -> list[Path]:
-        """Return the files below a folder of the data folder."""
-        return sorted(path for path in (self.folder.data / below).rglob("*") if path.is_file())
-
-
 @pytest.fixture
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a node without models: what is received is only kept."""
-    url = f"sqlite:///{tmp_path}/var/node.db"
-    tables = {}
-    if request.param == "postgresql":
-        url = request.getfixturevalue("empty_postgres_url")
-        schema.upgrade(url)
-        tables = {"database": f'url = "{url}"'}
-    folder = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], tables=tables, models=())
+    folder = node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
     folder.write()
-    return Home(folder, url)
+    return folder
 
 
 def _store(node: Node, came: IncomingInstance) -> int:
@@ -69,18 +42,23 @@ def _instance(number: int) -> IncomingInstance:
     return radiograph(sop_instance_uid=f"1.2.3.1.{number}")
 
 
-def _check(home: Home, sent: Sequence[IncomingInstance]) -> None:
+def _files(home: NodeFolder, below: str) -> list[Path]:
+    """Return the files below a folder of the data folder."""
+    return sorted(path for path in (home.data / below).rglob("*") if path.is_file())
+
+
+def _check(home: NodeFolder, sent: Sequence[IncomingInstance]) -> None:
     """See that these are held bit for bit, and that no other file lies about."""
-    rows = {row["sop_instance_uid"]: row["path"] for row in home.rows()}
+    rows = dict(rows_in(home.url, "SELECT sop_instance_uid, path FROM instances"))
     assert rows.keys() == {came.sop_instance_uid for came in sent}
     for came in sent:
-        assert read_part10(home.folder.data / rows[came.sop_instance_uid]).dataset == came.dataset
-    assert home.files("instances") == sorted(home.folder.data / path for path in rows.values())
-    assert not home.files("incoming")
-    assert not home.files("quarantine")
+        assert read_part10(home.data / rows[came.sop_instance_uid]).dataset == came.dataset
+    assert _files(home, "instances") == sorted(home.data / path for path in rows.values())
+    assert not _files(home, "incoming")
+    assert not _files(home, "quarantine")
 
 
-def _starts_after(home: Home, node: Node, sent: Sequence[IncomingInstance], killed_at: Step | None) -> None:
+def _starts_after(home: NodeFolder, node: Node, sent: Sequence[IncomingInstance], killed_at: Step | None) -> None:
     """See what the start after a kill has made of the last instance, and let its peer try a second time.
 
     From the rename on, the whole instance lay there and was adopted, or was committed already.
@@ -91,17 +69,15 @@ def _starts_after(home: Home, node: Node, sent: Sequence[IncomingInstance], kill
     _check(home, sent)
 
 
-@pytest.mark.parametrize(
-    ("home", "steps"), [("sqlite", BY_ONE_PROCESS), ("postgresql", IN_THE_DATABASE)], indirect=["home"]
-)
-def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(home: Home, steps: Sequence[Step]) -> None:
+@pytest.mark.database("each")
+def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(home: NodeFolder, database_kind: str) -> None:
     """What was acknowledged is there, the peer's second try is acknowledged, and nothing is torn or left over.
 
     Each start finds what the kill before it left, serves the second try, and dies at the next step.
     """
     sent, killed_at = [_instance(0)], None
-    for step in steps:
-        node = start(home.folder, [sys.executable, "-m", "tests.support.killed", step, str(home.folder.configuration)])
+    for step in BY_ONE_PROCESS if database_kind == SQLITE else IN_THE_DATABASE:
+        node = start(home, [sys.executable, "-m", "tests.support.killed", step, str(home.configuration)])
         try:
             _starts_after(home, node, sent, killed_at)
             sent.append(_instance(len(sent)))
@@ -112,5 +88,5 @@ def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(home: Home, steps: 
         finally:
             node.process.kill()
         killed_at = step
-    with serving(home.folder) as node:
+    with serving(home) as node:
         _starts_after(home, node, sent, killed_at)

@@ -19,6 +19,8 @@ from tests.support.part10 import dataset_bytes
 from tests.support.programs import standing_still
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.database("sqlite", reason="on PostgreSQL each process writes for itself")
+
 _FIRST, _SECOND = (radiograph(sop_instance_uid=f"1.2.3.1.{number}") for number in (1, 2))
 _REFUSED, _CUT = 0xA700, None
 

@@ -1,7 +1,6 @@
 """The label loop through the node as a process: studies and labels by C-STORE, the rest by its command line."""
 
 import contextlib
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +11,12 @@ from node.dicom.wrap import Subject, wrap_as_dx
 from node.store.database import Database
 from node.store.learning import splits
 from tests.support import labels
+from tests.support.databases import MakeFolder
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import SALT, TINY, chest, sides_of
 from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
 from tests.support.notes import file_of
+from tests.support.rows import rows_in
 from tests.support.waiting import wait_until
 
 PATIENTS = 30
@@ -27,14 +28,16 @@ FORMS: tuple[Callable[[bool, str, str], Dataset], ...] = (
 )
 
 
-def test_what_readers_mark_becomes_a_challenger_with_a_verdict_and_nothing_serves_by_itself(tmp_path: Path) -> None:
+def test_what_readers_mark_becomes_a_challenger_with_a_verdict_and_nothing_serves_by_itself(
+    tmp_path: Path, node_folder: MakeFolder
+) -> None:
     """Key Objects and reports of four viewers are labels; a training is asked for, judged, and waits in shadow."""
     (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
     write_zip(
         tmp_path / "old", {"train": [(n, n % 2) for n in range(200, 248)], "val": [(n, n % 2) for n in range(300, 314)]}
     )
     tables = {"retrain": 'recipe = "./tiny.toml"\nreplay = ["old"]', "gate": "draws = 200"}
-    home = NodeFolder(tmp_path, [Peer("reader", "READER", 104, may_send=True)], tables=tables)
+    home = node_folder(tmp_path, [Peer("reader", "READER", 104, may_send=True)], tables=tables)
     with serving(home) as node:
         _mint(home)
         _send(node, _studies(tmp_path / "studies"))
@@ -57,17 +60,13 @@ def _mint(home: NodeFolder) -> None:
     """Let sides be those of the tests: each has patients of both kinds."""
     sides = sides_of([f"PAT{number}" for number in range(1, PATIENTS + 1)])
     assert all(len({int(patient[3:]) % 2 for patient in some}) == 2 for some in sides.values())
-    database = Database.open(f"sqlite:///{home.data / 'node.db'}")
-    try:
+    with contextlib.closing(Database.open(home.url)) as database:
         database.write(lambda tx: splits.mint(tx, SALT, datetime.now(UTC)))
-    finally:
-        database.close()
 
 
 def _labelled(home: NodeFolder) -> int:
     """Return how many labels there are; the verb would take the processors from the node, again and again."""
-    with contextlib.closing(sqlite3.connect(f"file:{home.data / 'node.db'}?mode=ro", uri=True, timeout=10)) as database:
-        return int(database.execute("SELECT count(*) FROM labels").fetchone()[0])
+    return int(rows_in(home.url, "SELECT count(*) FROM labels")[0][0])
 
 
 def _send(node: Node, folder: Path) -> None:

@@ -18,9 +18,10 @@ from node.domain.errors import OperatorError
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.registry import bundles
+from tests.support.databases import MakeFolder
 from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
 from tests.support.house import SUBJECT, radiograph
-from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving
+from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving_as_written
 from tests.support.reports import read_report
 from tests.test_docs import documented_json_keys
 
@@ -33,9 +34,9 @@ TWO_NUMBERS = {
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> NodeFolder:
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder with a configuration of the starter model."""
-    folder = NodeFolder(tmp_path / "home", PEERS)
+    folder = node_folder(tmp_path / "home", PEERS)
     folder.write()
     return folder
 
@@ -189,18 +190,11 @@ def test_the_node_starts_only_with_a_bundle_that_its_key_signed(home: NodeFolder
     bundles.sign(copy, private)
     assert f"signed by {public}" in home.run("check").stdout
     written = home.configuration.read_text(encoding="utf-8")
-    with serving(_Fixed(home.folder, PEERS)) as node:
+    with serving_as_written(home) as node:
         assert home.configuration.read_text(encoding="utf-8") == written
         assert _store(node.port, radiograph()) == 0x0000
         node.wait_said("report composed")
         assert home.listing("studies")[0]["state"] == "reported"
-
-
-class _Fixed(NodeFolder):
-    """A folder whose configuration stays as it is when the node is started."""
-
-    def write(self) -> None:
-        """Leave it."""
 
 
 def _store(port: int, came: IncomingInstance) -> int:
@@ -211,10 +205,12 @@ def _store(port: int, came: IncomingInstance) -> int:
 
 
 @pytest.mark.parametrize("kind", ["onnx", "litert"])
-def test_a_model_from_elsewhere_is_imported_verified_and_served(tmp_path: Path, kind: str) -> None:
+def test_a_model_from_elsewhere_is_imported_verified_and_served(
+    tmp_path: Path, node_folder: MakeFolder, kind: str
+) -> None:
     """An image goes in over an association, and a report comes back with the model's number and codes."""
     pacs = StandInPacs(tmp_path, "PACS")
-    home = NodeFolder(tmp_path / "home", [*PEERS, Peer("pacs", "PACS", pacs.start(), gets_reports=True)])
+    home = node_folder(tmp_path / "home", [*PEERS, Peer("pacs", "PACS", pacs.start(), gets_reports=True)])
     home.write()
     name = "theirs.onnx" if kind == "onnx" else "theirs.tflite"
     content = patch_finder() if kind == "onnx" else keras_litert()
@@ -228,7 +224,7 @@ def test_a_model_from_elsewhere_is_imported_verified_and_served(tmp_path: Path, 
     bundle = tmp_path / "theirs" / "bundle"
     assert home.run("models", "verify", str(bundle)).returncode == 0
     _configured(home, bundle)
-    with serving(_Fixed(home.folder, home.peers)) as node:
+    with serving_as_written(home) as node:
         assert _store(node.port, radiograph(patches(2)[1])) == 0x0000
         assert pacs.wait_for(bool, 90)
     pacs.stop()

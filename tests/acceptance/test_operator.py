@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import MakeFolder
 from tests.support.images import sample_file
 from tests.support.nodes import NodeFolder, Peer
 from tests.test_docs import documented_json_keys
@@ -13,9 +14,9 @@ PEERS = [Peer("modality", "MODALITY", 104, may_send=True)]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> NodeFolder:
+def home(tmp_path_factory: pytest.TempPathFactory, lasting_node_folder: MakeFolder) -> NodeFolder:
     """Give a migrated database without a running node."""
-    folder = NodeFolder(tmp_path_factory.mktemp("operator"), PEERS)
+    folder = lasting_node_folder(tmp_path_factory.mktemp("operator"), PEERS)
     folder.write()
     assert folder.run("migrate").returncode == 0
     return folder
@@ -54,9 +55,9 @@ def test_a_mode_that_is_none_and_a_model_that_is_none_are_refused(home: NodeFold
     assert "registered: none" in home.run("models", "mode", "other", "off").stderr
 
 
-def test_a_model_without_recorded_validation_does_not_become_active(tmp_path: Path) -> None:
+def test_a_model_without_recorded_validation_does_not_become_active(tmp_path: Path, node_folder: MakeFolder) -> None:
     """The gate of [go_live], and what would open it."""
-    home = NodeFolder(tmp_path, PEERS)
+    home = node_folder(tmp_path, PEERS)
     home.write()
     assert home.run("migrate").returncode == 0
     assert home.run("models", "configure", "starter").returncode == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import MakeFolder
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.part10 import dataset_bytes
 from tests.support.programs import free_port, standing_still
@@ -26,12 +27,10 @@ _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 
 
 @pytest.fixture
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> NodeFolder:
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder for a node with two receiving processes, which lets four associations in, two from an address."""
     tables = {"receive": "processes = 2\nmax_associations = 4\nmax_associations_per_address = 2"}
-    if getattr(request, "param", "sqlite") == "postgresql":
-        tables["database"] = f'url = "{request.getfixturevalue("postgres_url")}"'
-    folder = NodeFolder(tmp_path, [SENDER], tables=tables, models=())
+    folder = node_folder(tmp_path, [SENDER], tables=tables, models=())
     folder.write()
     return folder
 
@@ -51,7 +50,7 @@ def test_every_process_accepts_on_the_one_port(node: Node) -> None:
             assert peer.store(ct(f"1.2.3.{number}")) == 0x0000
 
 
-@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.database("each")
 def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel_library(node: Node) -> None:
     """Forked by a process of one thread, which has imported what all need and nothing that decodes or learns."""
     for pid in _receivers(node).values():
@@ -59,13 +58,13 @@ def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel
         own, shared = (_kilobytes(held, name) for name in ("Private_Dirty", "Shared_Dirty"))
         assert own < shared / 2
         mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
-        assert ("sqlite" in mapped or "psycopg" in mapped) is ("database" in node.home.tables)
+        assert ("sqlite" in mapped or "psycopg" in mapped) is bool(node.home.database)
         assert [name for name in ("numpy", "gdcm", "tensorflow", "litert") if name in mapped] == []
         parent = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
         assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
 
 
-@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.database("each")
 def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_acknowledged(node: Node) -> None:
     """The other one serves on, what was half received is swept, and the next process serves again."""
     kept, lost, after = ct("1.2.3.11"), ct("1.2.3.12"), ct("1.2.3.13")
@@ -129,7 +128,7 @@ def test_a_second_signal_ends_every_process_at_once(home: NodeFolder) -> None:
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), _PATIENCE_S, "the end of all")
 
 
-@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
+@pytest.mark.database("postgresql")
 def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_next_node(home: NodeFolder) -> None:
     """On the same port and data folder; what they acknowledge while it waits for them is not lost either."""
     text = home.configuration.read_text(encoding="utf-8").replace("port = 0", f"port = {free_port()}", 1)
@@ -162,6 +161,7 @@ def test_a_process_that_cannot_start_keeps_the_node_from_starting(home: NodeFold
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.database("sqlite", reason="on PostgreSQL each process writes for itself")
 def test_nothing_is_acknowledged_once_the_process_that_writes_is_gone(home: NodeFolder) -> None:
     """What came whole is refused as something that may pass, and the file of nobody's row does not stay."""
     kept, lost = ct("1.2.3.41"), ct("1.2.3.42")

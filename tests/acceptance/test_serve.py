@@ -1,20 +1,23 @@
 """The node as a process: what it says when it can, and when it cannot, start."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from models.bundle.folder import file_digests, open_bundle, write_bundle
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
+from tests.support.databases import MakeFolder
 from tests.support.house import radiograph
 from tests.support.images import sample_file
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start
@@ -29,9 +32,9 @@ NOBODY_LISTENS = Peer("pacs", "PACS", 1, gets_reports=True)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> NodeFolder:
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder with a configuration: one peer that sends, one that gets reports and is down."""
-    folder = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS])
+    folder = node_folder(tmp_path, [SENDER, NOBODY_LISTENS])
     folder.write()
     return folder
 
@@ -41,6 +44,26 @@ def _refused(home: NodeFolder, *arguments: str) -> subprocess.CompletedProcess[s
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done
+
+
+def _execute(home: NodeFolder, *statements: str) -> None:
+    """Do to its database what no verb does."""
+    with _connection(home) as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def _tables(home: NodeFolder) -> list[str]:
+    with _connection(home) as connection:
+        return inspect(connection).get_table_names()
+
+
+@contextlib.contextmanager
+def _connection(home: NodeFolder) -> Iterator[Connection]:
+    engine = create_engine(home.url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 def _store(port: int, came: IncomingInstance) -> int:
@@ -68,9 +91,9 @@ def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> N
         assert "tensorflow" not in mapped
 
 
-def test_the_log_as_json_is_one_object_a_line(tmp_path: Path) -> None:
+def test_the_log_as_json_is_one_object_a_line(tmp_path: Path, node_folder: MakeFolder) -> None:
     """Also while the model is loaded, whose libraries like to talk."""
-    home = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"log": 'format = "json"'})
+    home = node_folder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"log": 'format = "json"'})
     with serving(home) as node:
         assert _store(node.port, radiograph()) == 0x0000
         node.wait_said("report composed")
@@ -133,21 +156,18 @@ def test_a_store_that_cannot_be_written_is_one_clear_line(home: NodeFolder) -> N
 def test_a_database_of_another_schema_version_names_the_command_that_helps(home: NodeFolder) -> None:
     """An older one is migrated by command, a newer one needs a newer program."""
     assert home.run("migrate").returncode == 0
-    with sqlite3.connect(home.data / "node.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
+    _execute(home, "UPDATE alembic_version SET version_num = 'ffff'")
     assert "newer than this program" in _refused(home).stderr
     assert "newer than this program" in _refused(home, "migrate").stderr
-    with sqlite3.connect(home.data / "node.db") as connection:
-        connection.execute("DELETE FROM alembic_version")
-        connection.execute("CREATE TABLE IF NOT EXISTS unrelated (id INTEGER)")
+    _execute(home, "DELETE FROM alembic_version", "CREATE TABLE unrelated (id INTEGER)")
     done = home.run("check")
     assert "pacs-node" in done.stdout
 
 
-def test_a_database_that_cannot_be_reached_is_one_clear_line(home: NodeFolder) -> None:
+def test_a_database_that_cannot_be_reached_is_one_clear_line(tmp_path: Path) -> None:
     """A PostgreSQL server that is down."""
-    url = f'[database]\nurl = "postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none"\n'
-    home.configuration.write_text(home.configuration.read_text(encoding="utf-8") + url, encoding="utf-8")
+    home = NodeFolder(tmp_path, [SENDER], database=f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none")
+    home.write()
     assert "database" in _refused(home).stderr
 
 
@@ -205,9 +225,11 @@ def test_a_transfer_under_way_is_finished_and_answered_while_the_node_drains(hom
     assert [row["sop_instance_uid"] for row in home.listing("instances")] == ["1.2.3.1"]
 
 
-def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(tmp_path: Path) -> None:
+def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(
+    tmp_path: Path, node_folder: MakeFolder
+) -> None:
     """[node] drain_timeout_s bounds how long a stop takes; nothing of the half instance is left."""
-    home = NodeFolder(tmp_path, [SENDER], tables={"node": "drain_timeout_s = 0.5"}, models=())
+    home = node_folder(tmp_path, [SENDER], tables={"node": "drain_timeout_s = 0.5"}, models=())
     home.write()
     node, instance = start(home), ct("1.2.3.1")
     with RawPeer(node.port).associate() as peer:
@@ -219,13 +241,13 @@ def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(tmp_path
     assert not list((home.data / "incoming").iterdir())
 
 
-def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
+def test_a_second_sigterm_ends_it_at_once(tmp_path: Path, node_folder: MakeFolder) -> None:
     """Even while a peer that says nothing keeps a delivery waiting."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         peer = Peer("pacs", "PACS", silent.getsockname()[1], gets_reports=True)
-        home = NodeFolder(tmp_path, [SENDER, peer])
+        home = node_folder(tmp_path, [SENDER, peer])
         home.write()
         node = start(home)
         assert _store(node.port, radiograph()) == 0x0000
@@ -239,14 +261,14 @@ def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_two_nodes_with_folders_of_their_own_do_not_share_a_database(tmp_path: Path, postgres_url: str) -> None:
     """The second would take over work whose files it does not have."""
-    table = {"database": f'url = "{postgres_url}"'}
-    homes = [NodeFolder(tmp_path / name, [SENDER], tables=table) for name in ("one", "two")]
+    homes = [NodeFolder(tmp_path / name, [SENDER], database=postgres_url) for name in ("one", "two")]
     for home in homes:
         home.write()
     with serving(homes[0]):
         assert "another node works on this database" in _refused(homes[1]).stderr
 
 
+@pytest.mark.database("sqlite", reason="a database of PostgreSQL is no file")
 def test_a_file_that_is_no_database_is_one_clear_line_from_every_verb(home: NodeFolder) -> None:
     """Also from `check`, which goes on with its other lines."""
     home.data.mkdir()
@@ -258,14 +280,14 @@ def test_a_file_that_is_no_database_is_one_clear_line_from_every_verb(home: Node
     assert "peer pacs" in shown
 
 
-def test_another_programs_database_is_left_alone(home: NodeFolder) -> None:
+@pytest.mark.database("any")
+def test_another_programs_database_is_left_alone(tmp_path: Path, empty_url: str) -> None:
     """Twelve tables of ours beside theirs would please nobody."""
-    home.data.mkdir()
-    with sqlite3.connect(home.data / "node.db") as connection:
-        connection.execute("CREATE TABLE theirs (id INTEGER)")
+    home = NodeFolder(tmp_path, [SENDER], database=empty_url)
+    home.write()
+    _execute(home, "CREATE TABLE theirs (id INTEGER)")
     assert "tables of another program (theirs)" in _refused(home).stderr
-    with sqlite3.connect(home.data / "node.db") as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    assert _tables(home) == ["theirs"]
 
 
 def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:
@@ -309,10 +331,10 @@ def test_the_json_of_every_listing_has_the_documented_keys(home: NodeFolder) -> 
         assert set(study) == {*documented_json_keys("studies"), *documented_json_keys("studies UID")}
 
 
-def test_the_node_works_on_postgresql_by_url_alone(home: NodeFolder, empty_postgres_url: str) -> None:
+def test_the_node_works_on_postgresql_by_url_alone(tmp_path: Path, empty_postgres_url: str) -> None:
     """An empty database is migrated by command, and the main job is the same."""
-    text = home.configuration.read_text(encoding="utf-8")
-    home.configuration.write_text(f'{text}\n[database]\nurl = "{empty_postgres_url}"\n', encoding="utf-8")
+    home = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS], database=empty_postgres_url)
+    home.write()
     assert "run `pacs-node migrate`" in _refused(home).stderr
     assert home.run("migrate").returncode == 0
     node = start(home)

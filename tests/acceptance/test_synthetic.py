@@ -7,6 +7,7 @@ from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
 from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
+from tests.support.databases import MakeFolder
 from tests.support.generators import write_generator
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
@@ -28,7 +29,7 @@ class _Pacs:
         return 0x0000
 
 
-def test_synthetic_studies_go_through_the_node_to_the_test_peer_alone(tmp_path: Path) -> None:
+def test_synthetic_studies_go_through_the_node_to_the_test_peer_alone(tmp_path: Path, node_folder: MakeFolder) -> None:
     """With the model active: synthesise, send, and look at what each peer got."""
     clinical, trial = _Pacs("CLINICAL"), _Pacs("TRIAL")
     peers = [
@@ -36,7 +37,7 @@ def test_synthetic_studies_go_through_the_node_to_the_test_peer_alone(tmp_path: 
         Peer("clinical", "CLINICAL", clinical.port, gets_reports=True, test=False),
         Peer("trial", "TRIAL", trial.port, gets_reports=True),
     ]
-    home = NodeFolder(tmp_path / "node", peers, tables={"go_live": "require_validation = false"})
+    home = node_folder(tmp_path / "node", peers, tables={"go_live": "require_validation = false"})
     painted = tmp_path / "painted"
     generator = str(write_generator(tmp_path / "clouds"))
     try:

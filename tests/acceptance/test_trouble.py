@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,16 @@ import pytest
 from node.network.peer import Rejected
 from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from node.store import schema
+from tests.support.databases import MakeFolder
 from tests.support.house import radiograph
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> NodeFolder:
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder with a node that reads nothing."""
-    return NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
+    return node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
 
 
 def _store(node: Node, came: IncomingInstance, times: int = 1) -> list[int]:
@@ -57,13 +56,11 @@ def test_a_node_whose_disk_is_full_serves_again_as_soon_as_there_is_room(home: N
         assert len(home.listing("instances")) == 1
 
 
+@pytest.mark.database("postgresql")
 def test_a_node_whose_database_server_was_killed_serves_again_as_soon_as_it_is_back(
-    home: NodeFolder, postgres_server: PostgresServer, empty_postgres_url: str
+    home: NodeFolder, postgres_server: PostgresServer
 ) -> None:
     """What was acknowledged before and after is there, and what was not is answered with 0xA700."""
-    home = replace(home, tables={"database": f'url = "{empty_postgres_url}"'})
-    home.write()
-    schema.upgrade(empty_postgres_url)
     second = radiograph(sop_instance_uid="1.2.3.1.2")
     with serving(home) as node:
         assert _store(node, radiograph()) == [0x0000]

@@ -25,6 +25,7 @@ from node.pipeline.policy import ReceivePolicy
 from node.pipeline.steps import Reached, unobserved
 from node.store.database import Database
 from node.store.disk.files import Free, InstanceFiles
+from tests.support.rows import rows_in
 
 OUR_DEVICE = "2.25.4242"
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
@@ -63,11 +64,7 @@ class House:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what another connection sees: only what is committed."""
-        other = Database.open(self.url)
-        try:
-            return [tuple(row) for row in other.read(lambda tx: tx.connection().exec_driver_sql(query).all())]
-        finally:
-            other.close()
+        return rows_in(self.url, query)
 
     def execute(self, statement: str) -> None:
         """Change rows as no operation of the node does."""

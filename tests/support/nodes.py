@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
+from node.store.database import Database, Transaction
 from tests.support.part10 import Part10File, part10_files
 from tests.support.programs import LOOPBACK, Program
 from tests.support.waiting import wait_until
@@ -60,6 +62,7 @@ class NodeFolder:
     tables: Mapping[str, str] = field(default_factory=dict)  #: further keys by table, as lines of TOML
     models: Sequence[str] = ("starter",)  #: names of shipped bundles
     processes: int | None = 1  #: that receive, where `tables` says nothing else; None: as many as the machine suits
+    database: str = ""  #: its URL; "" for the file of SQLite that a node makes in its data folder
 
     @property
     def configuration(self) -> Path:
@@ -71,8 +74,13 @@ class NodeFolder:
         """Where the node keeps what it receives."""
         return self.folder / "var"
 
+    @property
+    def url(self) -> str:
+        """Of its database."""
+        return self.database or f"sqlite:///{self.data / 'node.db'}"
+
     def write(self) -> None:
-        """Write config.toml: SQLite, a free port of the loopback address, and these peers."""
+        """Write config.toml: the database, a free port of the loopback address, and these peers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tables = {
             "node": f'ae_title = "{AE_TITLE}"\nbind = "{LOOPBACK}"\nport = 0\ndata_dir = "var"',
@@ -81,6 +89,8 @@ class NodeFolder:
         }
         if self.processes is not None and "processes" not in self.tables.get("receive", ""):
             tables["receive"] = f"processes = {self.processes}"
+        if self.database:
+            tables["database"] = f'url = "{self.database}"'
         for name, lines in self.tables.items():
             tables[name] = "\n".join(filter(None, (tables.get(name), lines)))
         written = [f"[{name}]\n{lines}\n" for name, lines in tables.items()]
@@ -115,13 +125,12 @@ class NodeFolder:
     def wait_settled(self, timeout_s: float) -> None:
         """Wait until no job and no delivery is waiting or running.
 
-        A database of SQLite is looked into first: to ask again and again by command would take the processors from
-        the node.
+        The database is looked into first: to ask again and again by command would take the processors from the node.
         """
-        file, what = self.data / "node.db", "the end of all open work"
-        if file.is_file():
-            with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
-                wait_until(lambda: not database.execute(_OPEN_WORK).fetchall(), timeout_s, what)
+        what = "the end of all open work"
+        if self.database or (self.data / "node.db").is_file():
+            with contextlib.closing(Database.open(self.url)) as database:
+                wait_until(lambda: not database.read(_open_work), timeout_s, what)
         wait_until(lambda: not self.open_work(), timeout_s, what)
 
 
@@ -169,6 +178,13 @@ def serving(home: NodeFolder) -> Iterator[Node]:
         When the node, told to end, did not exit with 0.
     """
     home.write()
+    with serving_as_written(home) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def serving_as_written(home: NodeFolder) -> Iterator[Node]:
+    """Do what `serving` does with the configuration that is there."""
     node = start(home)
     try:
         yield node
@@ -178,6 +194,10 @@ def serving(home: NodeFolder) -> Iterator[Node]:
     status = node.process.terminate()
     if status != 0:
         raise RuntimeError(f"the drained node exited with {status}:\n{node.process.errors()[-2000:]}")
+
+
+def _open_work(tx: Transaction) -> bool:
+    return tx.execute(text(f"{_OPEN_WORK} LIMIT 1")).first() is not None
 
 
 def _next_log(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """A real PostgreSQL server, started by the tests in a temporary folder and reached over its socket alone.
 
-``conftest.py`` files take `postgres_server`, `postgres_database` and `postgres_url` from here.
+tests/conftest.py takes the fixtures from here; tests/support/databases.py gives tests a database of either kind.
 """
 
 import contextlib
@@ -79,6 +79,14 @@ class PostgresServer:
         with psycopg.connect(host=str(self.folder), user="pacs", dbname=database, autocommit=True) as connection:
             connection.execute(statement)
 
+    @contextlib.contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Yield the URL of a new database, the copy of another, which is dropped afterwards."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self.url(name)
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
     def empty(self, database: str) -> None:
         """Remove every row of a database, and whoever is still connected to it, and let its numbers begin at 1.
 
@@ -144,10 +152,17 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres_server: PostgresServer) -> str:
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """Create a database at the newest revision, of which others are copies, and which nobody else opens."""
+    postgres_server.execute("CREATE DATABASE template")
+    schema.upgrade(postgres_server.url("template"))
+    return "template"
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: PostgresServer, postgres_template: str) -> str:
     """Create a database at the newest revision, which the tests use in turn."""
-    postgres_server.execute("CREATE DATABASE tests")
-    schema.upgrade(postgres_server.url("tests"))
+    postgres_server.execute(f"CREATE DATABASE tests TEMPLATE {postgres_template}")
     return "tests"
 
 
@@ -155,7 +170,7 @@ def postgres_database(postgres_server: PostgresServer) -> str:
 def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
     """Return the URL of a database at the newest revision in which there is no row.
 
-    It is emptied before the test: a database of its own for each would cost half a second.
+    It is emptied before the test, in a third of the time that a copy of the template takes to be made and dropped.
     """
     postgres_server.empty(postgres_database)
     return postgres_server.url(postgres_database)
@@ -164,10 +179,8 @@ def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str
 @pytest.fixture
 def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the URL of a database without any table."""
-    name = f"test_{uuid.uuid4().hex}"
-    postgres_server.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.url(name)
-    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_server.database() as url:
+        yield url
 
 
 def _signal(process: int, number: signal.Signals) -> None:

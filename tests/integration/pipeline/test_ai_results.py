@@ -22,6 +22,7 @@ from node.pipeline.registry.catalogue import Catalogue, bundle_path, registratio
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
 from node.store.registering import registry
+from tests.support.databases import MakeDatabase
 from tests.support.house import House, radiograph
 from tests.support.line import Line, positive, refused
 from tests.support.reports import concept, content_items
@@ -45,9 +46,9 @@ class Composed:
 
 
 @pytest.fixture(scope="module")
-def composed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Composed:
+def composed(lasting_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory) -> Composed:
     """Let images come, and come again, and take the reports out of the outbox's database."""
-    line = _line(sqlite_template, tmp_path_factory.mktemp("flagged"), positive)
+    line = _line(lasting_database, tmp_path_factory.mktemp("flagged"), positive)
     line.house.receive(radiograph())
     line.report()
     line.house.receive(radiograph(sop_instance_uid=SECOND))
@@ -56,7 +57,7 @@ def composed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
         line.house.receive(radiograph(sop_instance_uid=uid, patient_name="Roe^Jane"))
     line.report()
     _update(line, tmp_path_factory.mktemp("bundle"))
-    turned_down = _line(sqlite_template, tmp_path_factory.mktemp("refused"), refused)
+    turned_down = _line(lasting_database, tmp_path_factory.mktemp("refused"), refused)
     turned_down.house.receive(radiograph())
     turned_down.report()
     reports = [*line.reports(), *turned_down.reports()]
@@ -65,9 +66,8 @@ def composed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Composed(*reports)
 
 
-def _line(template: Path, folder: Path, says: Callable[[SOPInstanceUID], Reading]) -> Line:
-    shutil.copy(template, folder / "node.db")
-    url = f"sqlite:///{folder}/node.db"
+def _line(made: MakeDatabase, folder: Path, says: Callable[[SOPInstanceUID], Reading]) -> Line:
+    url = made(folder)
     return Line(House(Database.open(url), InstanceFiles(folder), folder, url), says=says)
 
 

@@ -17,7 +17,7 @@ from tests.support.house import PIXELS, SUBJECT, House, incoming
 from tests.support.line import Line, positive, refused
 
 pytestmark = [
-    pytest.mark.parametrize("house", ["sqlite"], indirect=True),
+    pytest.mark.database("any"),
     pytest.mark.filterwarnings("ignore"),  # pydicom's, while such sources are made
 ]
 

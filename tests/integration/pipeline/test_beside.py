@@ -25,8 +25,6 @@ from tests.support.rejecting import kinds, note
 
 ALL = ("report", "text", "heatmap")
 
-on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def pacs() -> Iterator[Pacs]:
@@ -67,7 +65,7 @@ def test_they_follow_their_report_on_the_same_association(line: Line, pacs: Pacs
     assert line.study()["analyses"][0]["sop_instance_uids"] == pacs.came[:1]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_peer_gets_what_it_asks_for(house: House, pacs: Pacs) -> None:
     """Here the one a text in Chinese, the other nothing beside the report; a heat map is made for nobody."""
     with serving(Pacs()) as other:
@@ -81,7 +79,7 @@ def test_a_peer_gets_what_it_asks_for(house: House, pacs: Pacs) -> None:
     assert made == [("text", "zh")]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_none_follows_a_report_that_the_peer_refused(line: Line, pacs: Pacs) -> None:
     """Nor one that is held, or waits."""
     line.report()
@@ -90,7 +88,7 @@ def test_none_follows_a_report_that_the_peer_refused(line: Line, pacs: Pacs) -> 
     assert kinds(line) == [("report", "buried")]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_one_that_the_peer_refuses_leaves_its_report_alone(line: Line, pacs: Pacs) -> None:
     """It is buried by itself, with the reason; what comes after it still leaves."""
     pacs.accepts = frozenset({COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE})
@@ -101,7 +99,7 @@ def test_one_that_the_peer_refuses_leaves_its_report_alone(line: Line, pacs: Pac
     assert "does not accept Basic Text SR Storage" in buried["last_error"]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 @pytest.mark.parametrize("error", [Permanent("its letters cannot be drawn"), WorkerLost("the child process died")])
 def test_one_that_cannot_be_made_keeps_no_report_back(line: Line, error: Exception) -> None:
     """The timeline says why it is missing; after a process was lost, no other is tried."""
@@ -134,7 +132,7 @@ def test_a_newer_result_ends_those_that_wait(line: Line, pacs: Pacs) -> None:
     assert len(pacs.held) == 4
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_what_a_peer_does_not_get_any_more_stays_here(line: Line, pacs: Pacs) -> None:
     """What `gets` says when an extra leaves counts, not what it said when its report was sent."""
     line.report()
@@ -145,7 +143,7 @@ def test_what_a_peer_does_not_get_any_more_stays_here(line: Line, pacs: Pacs) ->
     assert line.deliveries()[-1]["last_error"] == 'gets of pacs does not name "heatmap" any more'
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_the_log_names_what_was_offered(line: Line) -> None:
     """So that whoever counts reports in it counts no heat map."""
     line.report()
@@ -200,7 +198,7 @@ def test_a_rejected_image_takes_them_back_with_their_report(line: Line) -> None:
     assert sorted(kinds(line)) == [("heatmap", "cancelled"), *notes, ("report", "done"), ("text", "done")]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_note_that_names_a_report_ends_what_waits_beside_it(line: Line, pacs: Pacs) -> None:
     """Whoever rejects the report wants no heat map of it."""
     line.report()
@@ -209,7 +207,7 @@ def test_a_note_that_names_a_report_ends_what_waits_beside_it(line: Line, pacs: 
     assert kinds(line) == [("report", "done"), ("text", "cancelled"), ("heatmap", "cancelled")]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_recall_stops_and_takes_back_all_three(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """A note for what the peer has, and the end of what it has not."""
     monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)

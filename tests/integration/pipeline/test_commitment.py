@@ -72,7 +72,7 @@ def test_a_report_that_the_peer_does_not_hold_is_sent_again(site: Site, archive:
     assert site.events() == ["commitment failed", "report committed"]
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # no database decides how long is waited
+@pytest.mark.database("any")  # no database decides how long is waited
 def test_a_peer_that_never_commits_is_sent_the_report_ever_more_seldom(site: Site, archive: Archive) -> None:
     """The pauses grow to a quarter of an hour, and the count of failures with them."""
     archive.reason, waited = 0x0110, []

@@ -24,7 +24,6 @@ from tests.support.rejecting import TAKING, count_as_sent, kinds
 from tests.test_docs import documented_json_keys
 
 STUDIES = ("1.2.3", "1.2.4")
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where only words are asked for
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -
     assert len(control.in_force(_settings(line))) == 1
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 @pytest.mark.parametrize(("model", "reason", "says"), [("x", "why", "no model x"), ("", " ", "needs a reason")])
 def test_a_hold_that_means_nothing_is_refused(line: Line, model: str, reason: str, says: str) -> None:
     """As a fault of the command line."""
@@ -203,7 +202,7 @@ def test_the_listings_have_the_documented_keys(line: Line) -> None:
     assert set(note) == set(documented_json_keys("rejections"))
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_a_version_that_made_nothing_is_refused(line: Line) -> None:
     """With the versions that did."""
     with pytest.raises(OperatorError, match=re.escape(f"its versions with results are {_version(line)}")):

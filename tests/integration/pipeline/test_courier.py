@@ -26,7 +26,6 @@ from tests.support.pacs import Deed, Pacs, serving
 STUDIES = 3
 
 # where a peer's doing is tested, and not what the database makes of it
-on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_all_that_waits_leaves_on_one_association(house: House, pacs: Pacs) -> N
     assert _states(house) == ["done"] * STUDIES
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_an_association_is_kept_for_a_moment_and_then_released(house: House, pacs: Pacs) -> None:
     """What is composed meanwhile leaves on it; a second later it is gone."""
     line = _reported(house, _peer(pacs), 2)
@@ -120,7 +119,7 @@ def test_a_peer_that_fails_half_way_gets_the_report_later(house: House, pacs: Pa
     assert len(pacs.held) == 1
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_peer_that_closes_after_each_instance_gets_all_without_a_failure(house: House, pacs: Pacs) -> None:
     """An association that carried something, and is gone, is opened anew."""
     pacs.deeds = [Deed.LEAVE_AFTERWARDS] * STUDIES
@@ -131,7 +130,7 @@ def test_a_peer_that_closes_after_each_instance_gets_all_without_a_failure(house
     assert [row[0] for row in house.rows("SELECT failures FROM deliveries")] == [0] * STUDIES
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_an_association_on_which_nothing_left_is_released_too(house: House, pacs: Pacs) -> None:
     """Whatever kept the report back."""
     line = _reported(house, _peer(pacs))

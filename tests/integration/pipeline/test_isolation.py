@@ -27,7 +27,6 @@ from tests.support import crashing
 from tests.support.house import House, radiograph
 
 _ATTEMPTS = 2
-_ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # what happens in a child asks no database
 _JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
@@ -119,7 +118,7 @@ def test_images_are_read_in_one_call_and_one_commit(ward: Ward) -> None:
     assert ward.jobs() == [("done", 0, "")] * 5
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 def test_a_crash_with_a_batch_in_hand_costs_an_attempt_of_the_image_that_crashed_alone(ward: Ward) -> None:
     """The members are read one by one after the death; who kills again is found, and buried in the end."""
     ward.read = crashing.read_or_crash
@@ -128,7 +127,7 @@ def test_a_crash_with_a_batch_in_hand_costs_an_attempt_of_the_image_that_crashed
     _third_was_buried(ward, "died of signal SIGSEGV")
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 @pytest.mark.usefixtures("compressed")
 def test_a_decoder_that_crashes_takes_nothing_with_it(ward: Ward) -> None:
     """Compressed pixels are decoded in a process of their own: the one that has the model lives on."""
@@ -137,7 +136,7 @@ def test_a_decoder_that_crashes_takes_nothing_with_it(ward: Ward) -> None:
     _third_was_buried(ward, "died of signal SIGSEGV")
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 @pytest.mark.usefixtures("compressed")
 def test_a_decode_bomb_meets_the_limit_of_memory(ward: Ward) -> None:
     """The allocation fails in the child, and the machine's memory is left to others."""
@@ -146,7 +145,7 @@ def test_a_decode_bomb_meets_the_limit_of_memory(ward: Ward) -> None:
     _third_was_buried(ward, "more than the 1024 MiB of memory")
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 @pytest.mark.usefixtures("compressed")
 def test_a_decoder_that_hangs_is_killed_at_its_deadline(ward: Ward) -> None:
     """And so often as its job may be tried."""
@@ -156,7 +155,7 @@ def test_a_decoder_that_hangs_is_killed_at_its_deadline(ward: Ward) -> None:
     _third_was_buried(ward, "longer than 0.3 s")
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 def test_the_end_of_the_node_is_no_fault_of_the_work_in_hand(ward: Ward) -> None:
     """What was claimed goes back to waiting as it was, and is claimed by whoever starts next."""
     house, settings = ward.house, Settings(node=NodeSettings(ae_title="PACSNODE"))

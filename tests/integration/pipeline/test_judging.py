@@ -34,7 +34,6 @@ from tests.support.versions import another_version
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 ENOUGH = 64
-ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database is beside the point
 
 
 def _settings(house: House, *, required: bool = False, **gate: Any) -> Settings:
@@ -71,7 +70,7 @@ def test_the_declared_keys_are_those_of_the_protocol() -> None:
     assert declared.keys() - protocol.keys() == {"shadow", "keep_refused_days"}
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_a_challenger_is_judged_and_waits_for_approval(house: House, tmp_path: Path) -> None:
     """By what was declared before; with protocol, result and page, and read in shadow beside its champion."""
     settings = _settings(house)
@@ -158,7 +157,7 @@ def test_the_gate_silences_no_active_model(house: House, settled: Callable[..., 
     assert (waiting.state, _serving(house)) == (VersionState.AWAITING, first)
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_a_bundle_that_must_be_signed_first_runs_nowhere(
     house: House, settled: Callable[..., Judged], tmp_path: Path
 ) -> None:
@@ -190,7 +189,7 @@ def test_a_verdict_against_a_champion_that_went_is_made_anew(house: House, settl
         )
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_verdicts_come_from_the_bundles_themselves(house: House, tmp_path: Path) -> None:
     """One that finds nothing any more is refused; too few patients leave it in shadow; no set is no verdict."""
     freeze_drawn(house.database, house.folder, ENOUGH, NOW)
@@ -205,7 +204,7 @@ def test_verdicts_come_from_the_bundles_themselves(house: House, tmp_path: Path)
         verdict_of({}, Asked(bundle_path("starter"), "1"), Asked(bundle_path("starter"), "1"), [])
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_what_cannot_be_judged_says_why(house: House, tmp_path: Path) -> None:
     """No model, no set, the same device, or a bundle that has changed."""
     settings = _settings(house)
@@ -235,7 +234,7 @@ def test_a_data_set_that_lost_much_is_not_trained_on(house: House, tmp_path: Pat
     assert event == "training refused"
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_labels_are_compared_with_what_the_champion_says(house: House) -> None:
     """Of every patient of a data set and of the locked set; here both are labelled by the champion's own order."""
     _settings(house)

@@ -26,12 +26,11 @@ from tests.support.line import Line
 from tests.support.notes import file_of
 from tests.support.rejecting import note
 
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 SECOND = "1.2.3.1.2"
 THERE, NOT_THERE = {(IMAGE, "pneumonia"): True}, {(IMAGE, "pneumonia"): False}
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_what_no_rule_reads_is_listed_with_the_words_and_the_reason(house: House) -> None:
     """A report of a device that nobody verified is only listed where it is asked for."""
     house.receive(radiograph())
@@ -84,7 +83,7 @@ def test_of_one_reader_the_newest_label_counts_and_readers_who_disagree_are_list
     assert said(house) == THERE
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_a_label_for_an_image_that_is_not_here_waits_for_it(house: House) -> None:
     """It is listed as parked, and counts once the image has come."""
     mark(house, weasis("pneumonia"))
@@ -119,7 +118,7 @@ def test_a_report_without_images_labels_those_of_its_study_that_are_read(house: 
     assert said(house) == THERE
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_label_objects_start_delay_and_reopen_nothing(house: House) -> None:
     """The study is reported as if none had come."""
     line = Line(house)
@@ -133,7 +132,7 @@ def test_label_objects_start_delay_and_reopen_nothing(house: House) -> None:
     assert line.report() == 0
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_what_cannot_be_read_is_listed_and_can_be_read_again(house: House) -> None:
     """A content that never ends, an unknown character set, a file that is gone: nothing stops what comes after."""
     house.receive(radiograph())
@@ -161,7 +160,7 @@ def test_an_object_that_comes_again_with_other_words_takes_back_what_it_said(hou
     assert [row["present"] for row in listed(house, "withdrawn")] == [True]
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_titles_and_names_of_a_site_count_where_it_says_so(house: House) -> None:
     """None by default; the text of the object comes before its title."""
     policy = replace(POLICY, vocabulary=vocabulary({"tuberculosis": ("TB", "肺结核")}, {}), titles={"DCM:113005": "TB"})

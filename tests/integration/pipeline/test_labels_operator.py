@@ -20,7 +20,6 @@ from tests.support.labels import ABSENT, IMAGE, PRESENT, coded, ohif, weasis
 from tests.support.line import Line
 from tests.test_docs import documented_json_keys
 
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 SECOND, HEADER = "1.2.3.1.2", "accession,study,series,instance,class,present,reader,time"
 WHEN = "2026-01-02T11:00:00+00:00"
 
@@ -68,7 +67,7 @@ def test_rows_for_what_is_not_here_wait_for_it(house: House, bring_in: Import) -
     assert set(said(house)) == {(IMAGE, "pneumonia"), (SECOND, "pneumonia")}
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_every_wrong_row_is_named_and_nothing_is_imported(house: House, bring_in: Import) -> None:
     """With its line and all that is wrong with it."""
     house.receive(radiograph(accession_number="A1"))
@@ -99,7 +98,7 @@ def test_every_wrong_row_is_named_and_nothing_is_imported(house: House, bring_in
     assert rows_of(house) == []
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 @pytest.mark.parametrize("header", ["study,class,reader", "study,class,reader,time,note", "class,reader,time", ""])
 def test_a_file_with_another_header_is_refused(house: House, bring_in: Import, header: str) -> None:
     """A column that it does not know could hold anything."""
@@ -125,7 +124,7 @@ def test_a_conflict_is_settled_by_an_operator_until_a_reader_disagrees_anew(hous
     assert current(house) == []
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_what_no_rule_reads_is_settled_for_all_images_that_it_names(house: House) -> None:
     """In the name of the reader who made it; or it labels nothing, and is listed no more."""
     house.receive(radiograph())
@@ -142,7 +141,7 @@ def test_what_no_rule_reads_is_settled_for_all_images_that_it_names(house: House
     assert (current(house), len(rows_of(house, "withdrawn"))) == ([], 2)
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_only_what_came_can_be_settled_and_only_for_a_class_that_is_known(house: House) -> None:
     """With the way out."""
     settings = settings_of(house)
@@ -157,7 +156,7 @@ def test_only_what_came_can_be_settled_and_only_for_a_class_that_is_known(house:
         listed.listed(settings, "nonsense", None)
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_objects_are_read_again_when_an_operator_says_so(house: House) -> None:
     """All that gave no label so far, and nothing that was settled."""
     house.receive(radiograph())
@@ -184,7 +183,7 @@ def test_labelled_studies_outlive_their_age(house: House) -> None:
     assert "it is labelled" in why
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_the_listing_has_the_documented_keys_and_the_study_tells_its_labels(house: House, bring_in: Import) -> None:
     """In the manual, and as a person reads a study."""
     house.receive(radiograph())

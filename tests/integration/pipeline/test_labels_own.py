@@ -17,7 +17,6 @@ from tests.support.line import Line, negative, positive, refused
 from tests.support.notes import code, file_of
 from tests.support.rejecting import count_as_sent
 
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
 SECOND = "1.2.3.1.2"
 ACCEPTED, REJECTED = code("A1", "Accepted", "99SITE"), code("122776", "Disagreement with prior findings")
 CHANGED = code("M1", "Modified", "99SITE")
@@ -33,7 +32,7 @@ def _reported(house: House, line: Line) -> str:
     return str(line.deliveries()[0]["sop_instance_uid"])
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_a_report_of_ours_that_a_pacs_sends_back_is_no_label(house: House) -> None:
     """As it was, under another UID, and verified there: by its UID, and by the device that it names."""
     line = Line(house)
@@ -49,7 +48,7 @@ def test_a_report_of_ours_that_a_pacs_sends_back_is_no_label(house: House) -> No
     assert {row["kind"] for row in line.study()["objects"]} == {"image", "own"}
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_a_report_of_a_version_that_served_before_is_no_label(house: House) -> None:
     """Every version that the registry has known is this node's, also one that was replaced since the start."""
     line = Line(house)
@@ -74,7 +73,7 @@ def test_a_report_of_a_version_that_served_before_is_no_label(house: House) -> N
         (refused, ACCEPTED, {}),
     ],
 )
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_a_person_s_word_on_our_report_labels_what_it_was_made_from(
     house: House, says: object, answer: Dataset, expected: dict[str, bool]
 ) -> None:
@@ -87,7 +86,7 @@ def test_a_person_s_word_on_our_report_labels_what_it_was_made_from(
     assert len(listed(house, "unmapped")) == (not expected)
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_our_own_finding_that_a_viewer_saves_again_is_no_label(house: House) -> None:
     """OHIF writes what it has loaded in the name of its user; the tracking UID tells."""
     line = Line(house)
@@ -119,7 +118,7 @@ def test_a_label_of_another_patient_counts_once_a_merge_says_that_both_are_one(h
     assert current(house) == []
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_an_object_with_nonsense_in_it_is_listed_and_stops_nothing(house: House) -> None:
     """Codes without values, items without a type, a time that is none, names of a thousand characters."""
     house.receive(radiograph())

@@ -17,7 +17,6 @@ from tests.support.house import House, radiograph
 from tests.support.line import Line, negative
 
 _IMAGES = 5000
-_ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # what is shown is the code's own, not SQL's
 
 
 def _fill(tx: Transaction, house: House, count: int) -> None:
@@ -49,7 +48,7 @@ def _statements(house: House, count: int) -> int:
     return len(asked)
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 def test_a_claim_asks_as_much_of_a_study_of_thousands_as_of_any(house: House) -> None:
     """Three statements for a batch of 32: who is overdue, what is next, whose they are now."""
     assert _statements(house, _IMAGES) <= 5
@@ -64,7 +63,7 @@ def _read_all(tx: Transaction, house: House, line: Line) -> None:
     findings.put_all(tx, [NewReading("starter", model.version, reading) for reading in readings])
 
 
-@_ON_SQLITE
+@pytest.mark.database("any")
 def test_the_report_of_a_large_study_opens_one_file(house: House) -> None:
     """The files of all images but the newest are not there, and the report names every image."""
     images = 500

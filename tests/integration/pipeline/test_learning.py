@@ -22,16 +22,13 @@ from tests.support.learning_site import LearningSite, chest
 from tests.support.watched_training import OPENED, KilledChild, WatchedChild
 from tests.test_docs import documented_json_keys
 
-ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
-"""For what takes seconds and asks the database nothing that other tests do not ask both."""
-
 
 def _asked(site: LearningSite, fired_by: str = "once") -> int | None:
     model = site.house.database.read(lambda tx: model_to_train(tx, site.settings, ""))
     return ask(site.house.database, site.settings, model, "ada", fired_by, site.house.clock()).run
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) -> None:
     """Killed as it writes, it leaves no bundle; it goes on, is judged, and has opened no locked image."""
     replayed = {"train": [(n, n % 2) for n in range(200, 248)], "val": [(n, n % 2) for n in range(300, 314)]}
@@ -127,7 +124,7 @@ def test_the_schedule_asks_once_and_only_for_enough_new_labels(house: House) -> 
     ],
     ids=["none", "one patient", "one class", "few"],
 )
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_too_little_to_learn_from_is_no_training_and_says_why(
     house: House, labelled: list[tuple[str, bool]], reason: str
 ) -> None:
@@ -140,7 +137,7 @@ def test_too_little_to_learn_from_is_no_training_and_says_why(
     assert operate.listed(site.settings) == []
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_the_end_of_the_node_puts_a_training_back_and_a_cancelled_one_ends(house: House) -> None:
     """The first counts as no failure; the second is not tried again, and its folder goes."""
     site, asked = LearningSite(house), Request("starter", "x", "ada", "tiny", "scratch", 1)
@@ -181,7 +178,7 @@ def test_a_lease_goes_on_with_the_progress_and_ends_with_a_cancellation(house: H
     assert not extended()
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_what_is_labelled_is_kept_every_day(house: House) -> None:
     """Before the files go for their age; a day without new labels starts no process."""
     site = LearningSite(house)

@@ -14,10 +14,8 @@ from tests.support.house import House
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import LearningSite, chest, sides_of
 
-ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database is beside the point
 
-
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_a_data_folder_is_locked_away_without_what_is_trained_on(house: House, tmp_path: Path) -> None:
     """As the starter's own test images: judged by, never learned from; its versions are counted."""
     site, train = LearningSite(house), sides_of(["PAT1", "PAT2", "PAT3", "PAT4", "PAT5"])["train"]
@@ -40,7 +38,7 @@ def test_a_data_folder_is_locked_away_without_what_is_trained_on(house: House, t
         lock_folder(site.settings, "second", data, "none", "", house.clock())
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_pictures_that_are_replayed_are_not_locked(house: House, tmp_path: Path) -> None:
     """Trainings have learned from them; where nothing else is left there is no set."""
     replay = write_zip(tmp_path / "replayed", {"train": [(1, 0), (2, 1)], "val": [(3, 0)]})
@@ -52,7 +50,7 @@ def test_pictures_that_are_replayed_are_not_locked(house: House, tmp_path: Path)
         lock_folder(site.settings, "second", data, "val", "", house.clock())
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_what_a_version_has_learned_from_is_not_locked(house: House, tmp_path: Path) -> None:
     """Also where it is replayed no longer: its digest stands with the version. Its test images may be locked."""
     site = LearningSite(house)

@@ -168,7 +168,7 @@ def test_a_merge_that_was_undone_takes_back_what_names_the_other_patient(house: 
     assert [row["ended_by"] for row in patients.listed(settings)] == ["eve", ""]
 
 
-@pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+@pytest.mark.database("postgresql")
 def test_two_merges_at_once_make_no_circle(house: House) -> None:
     """The second waits for the first, and sees it."""
     house.receive(radiograph())

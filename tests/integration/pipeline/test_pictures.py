@@ -111,7 +111,7 @@ def test_one_that_is_sent_again_without_its_picture_says_what_to_do(line: Line, 
     assert line.deliveries()[1]["state"] == "cancelled"
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+@pytest.mark.database("any")
 def test_a_study_without_a_result_cannot_be_composed_anew(house: House) -> None:
     """It is said which study, and where to look."""
     line = Line(house)

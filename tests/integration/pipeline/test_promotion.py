@@ -33,7 +33,6 @@ from tests.support.versions import MADE, another_version, challenger
 from tests.test_docs import documented_json_keys
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
-ON_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database is beside the point
 
 
 def _settings(house: House, *, required: bool = False, **more: Any) -> Settings:
@@ -100,7 +99,7 @@ def test_a_promoted_version_serves_without_a_restart(house: House, settings: Set
         rollback(settings, "starter", "Dr. Roe", NOW)
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_rollbacks_go_back_step_by_step(house: House, settings: Settings, tmp_path: Path) -> None:
     """Each to the version that served before; what was taken back is not come back to."""
     served = [_serving(house)]
@@ -112,7 +111,7 @@ def test_rollbacks_go_back_step_by_step(house: House, settings: Settings, tmp_pa
         assert _serving(house) == version
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 @pytest.mark.parametrize(
     ("outcome", "state", "words"),
     [
@@ -132,7 +131,7 @@ def test_what_the_gate_did_not_pass_is_not_promoted(
     assert _serving(house) == first
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_a_verdict_against_another_champion_does_not_count(house: House, settings: Settings, tmp_path: Path) -> None:
     """Two passed against the first; once one of them serves, nobody knows whether the other is as good."""
     first = _serving(house)
@@ -144,7 +143,7 @@ def test_a_verdict_against_another_champion_does_not_count(house: House, setting
         promote(settings, "starter", second, "Dr. Roe", NOW)
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_names_that_are_not_known_are_refused_in_words(house: House, settings: Settings) -> None:
     """A model, a version, and nobody's approval."""
     with pytest.raises(OperatorError, match="no model 'other'; registered: starter"):
@@ -156,7 +155,7 @@ def test_names_that_are_not_known_are_refused_in_words(house: House, settings: S
     assert refused.value.exit_code == 2
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_a_bundle_that_has_changed_is_not_promoted(house: House, settings: Settings, tmp_path: Path) -> None:
     """Neither one that does not fit its manifest, nor another version in its folder, nor one that was swept."""
     first, folder = _serving(house), another_version(tmp_path / "2", "2")
@@ -265,7 +264,7 @@ def test_a_challenger_is_no_model_by_itself(house: House, settings: Settings, tm
     assert house.database.read(lambda tx: registry.get(tx, mine.name)) == mine
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_what_config_toml_brings_is_a_version_too(house: House, settings: Settings, tmp_path: Path) -> None:
     """And one command takes it back."""
     first = _serving(house)
@@ -306,7 +305,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
     assert _serving(house) == second
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings, tmp_path: Path) -> None:
     """A challenger that awaits approval or reads beside, and a former version that nobody could come back to."""
 
@@ -330,7 +329,7 @@ def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings
     assert f"the registry serves other, and of its versions {second}" in said()
 
 
-@ON_SQLITE
+@pytest.mark.database("any")
 def test_refused_bundles_are_swept_after_a_while(house: House, settings: Settings, tmp_path: Path) -> None:
     """Only those, only old ones, and only where trainings put theirs; the rows stay and say so."""
     first, home = _serving(house), house.folder / "bundles"

@@ -117,7 +117,7 @@ def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> N
     assert not house.rows("SELECT * FROM instances")
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # PostgreSQL has no lock on the whole database
+@pytest.mark.database("sqlite", reason="PostgreSQL has no lock on the whole database")
 def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again(house: House) -> None:
     """Nothing is acknowledged that is not committed; the peer's retry finds everything as if it were the first."""
     blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)
@@ -306,7 +306,7 @@ def test_the_subject_of_these_tests_is_what_the_rule_reads() -> None:
     assert SUBJECT.patient_age == "003Y"
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+@pytest.mark.database("any")
 def test_memory_stays_flat_however_large_a_dataset_is(house: House) -> None:
     """Neither the first copy, nor an equal one, nor a revision, nor other pixels are ever in memory as a whole."""
     answers = []

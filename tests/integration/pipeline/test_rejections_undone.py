@@ -30,7 +30,7 @@ from tests.support.rejecting import TAKING, apply, count_as_sent, kinds, note
 from tests.test_docs import documented_json_keys
 
 FIRST, SECOND, NOTE = "1.2.3.1.1", "1.2.3.1.2", "1.2.99.1"
-ON_POSTGRESQL = pytest.mark.parametrize("house", ["postgresql"], indirect=True)  # the other has one writer
+ON_POSTGRESQL = pytest.mark.database("postgresql")  # the other has one writer
 
 
 def settings_of(house: House) -> Settings:

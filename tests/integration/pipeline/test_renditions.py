@@ -25,7 +25,6 @@ from tests.support.rejecting import note
 NO_3D = frozenset({COMPREHENSIVE_SR, ENHANCED_SR})
 
 # where a peer's doing is tested, and not what the database makes of it
-on_sqlite = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def _forms(house: House) -> list[tuple[str, str, str]]:
     return [(profile, language, sop_class) for profile, language, sop_class in rows]
 
 
-@on_sqlite
+@pytest.mark.database("any")
 @pytest.mark.parametrize(
     ("accepts", "sent"),
     [
@@ -103,7 +102,7 @@ def test_peers_of_one_profile_and_language_share_their_forms(house: House) -> No
     assert len(line.deliveries()) == len(peers)
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_where_no_peer_gets_reports_one_form_is_kept(house: House) -> None:
     """The operator sees what would have been said."""
     line = Line(house, [PACS.model_copy(update={"gets": ()})])
@@ -124,7 +123,7 @@ def test_a_retry_sends_the_form_that_was_offered_first(line: Line, pacs: Pacs) -
     assert len(pacs.held) == 1
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_form_that_is_accepted_no_longer_is_buried_and_not_exchanged(line: Line, pacs: Pacs) -> None:
     """Its reason names the form and the way out; the peer may hold it, so a retry waits for the same."""
     pacs.accepts, pacs.deeds = NO_3D, [Deed.DROP]
@@ -143,7 +142,7 @@ def test_a_form_that_is_accepted_no_longer_is_buried_and_not_exchanged(line: Lin
     assert (_delivery(line)["state"], len(pacs.held)) == ("done", 1)
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_a_report_that_no_form_of_which_is_accepted_is_offered_anew_by_a_retry(line: Line, pacs: Pacs) -> None:
     """Nothing ever left, so every form is open."""
     pacs.accepts = frozenset()
@@ -201,7 +200,7 @@ def _killed_at(step: DeliveryStep, line: Line) -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-@on_sqlite
+@pytest.mark.database("any")
 def test_while_an_association_stands_the_form_is_settled_by_the_claim(line: Line, pacs: Pacs) -> None:
     """So the next report costs no commit of its own for it."""
     pacs.accepts = NO_3D

@@ -16,7 +16,7 @@ from tests.support.house import House, radiograph, receive
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+pytestmark = pytest.mark.database("postgresql")
 
 _ANSWER_WITHIN_S = 0.5
 _PEER_WAITS_S = 8.0  # for a response; without a deadline it would never come

@@ -46,7 +46,7 @@ def _items(dataset: Dataset) -> list[Dataset]:
     return [dataset, *(found for child in children for found in _items(child))]
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # no database adds up what models say
+@pytest.mark.database("any")  # no database adds up what models say
 @pytest.mark.parametrize(
     ("how", "score", "outcome", "keys"),
     [

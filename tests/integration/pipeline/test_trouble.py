@@ -24,8 +24,8 @@ from node.store.disk.files import Free
 from tests.support.house import PIXELS, House, announced, radiograph, receive
 from tests.support.postgres import PostgresServer
 
-ONLY_SQLITE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
-ONLY_POSTGRESQL = pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+ON_SQLITE = pytest.mark.database("sqlite", reason="PostgreSQL has no lock on the whole database")
+ON_POSTGRESQL = pytest.mark.database("postgresql")
 
 
 def _left(house: House) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_place_that_cannot_be_written_leaves_no_temporary(house: House) -> Non
     _works_again(house, receiver)
 
 
-@ONLY_SQLITE  # PostgreSQL has no lock on the whole database
+@ON_SQLITE
 def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(house: House) -> None:
     """Another program holds the file beyond the time-out."""
     receiver = house.receiver
@@ -130,7 +130,7 @@ def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(h
     _works_again(house, receiver)
 
 
-@ONLY_SQLITE
+@ON_SQLITE
 @pytest.mark.parametrize("changes", [{"patient_name": "Roe^Jane"}, {"pixels": PIXELS[::-1].copy()}])
 def test_a_second_copy_that_cannot_be_recorded_leaves_nothing(house: House, changes: dict[str, Any]) -> None:
     """A revision, and other pixels: the lock comes when the copy is compared already, and its file has its place."""
@@ -156,7 +156,7 @@ def test_a_second_copy_that_cannot_be_recorded_leaves_nothing(house: House, chan
     assert len(house.rows("SELECT * FROM instance_copies")) == 1
 
 
-@ONLY_POSTGRESQL
+@ON_POSTGRESQL
 def test_a_row_that_stays_locked_leaves_no_file_however_often_a_peer_tries(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +176,7 @@ def test_a_row_that_stays_locked_leaves_no_file_however_often_a_peer_tries(
         _works_again(impatient, receiver)
 
 
-@ONLY_POSTGRESQL
+@ON_POSTGRESQL
 def test_a_server_that_is_lost_in_the_commit_leaves_the_file_to_the_next_start(
     house: House, postgres_server: PostgresServer
 ) -> None:
@@ -198,7 +198,7 @@ def test_a_server_that_is_lost_in_the_commit_leaves_the_file_to_the_next_start(
     assert house.recovery.run().adopted == 1
 
 
-@ONLY_POSTGRESQL
+@ON_POSTGRESQL
 def test_a_database_server_that_is_killed_is_answered_with_a700_until_it_is_back(
     house: House, postgres_server: PostgresServer
 ) -> None:
@@ -229,7 +229,7 @@ def test_a_disk_at_its_watermark_refuses_instances_and_associations(house: House
     _works_again(house, house.receiver)
 
 
-@ONLY_SQLITE
+@pytest.mark.database("any")
 def test_a_large_instance_is_refused_when_the_disk_reaches_its_watermark_on_the_way(house: House) -> None:
     """Its length is not known before it is there, so room is asked for again and again while it comes."""
     receiver, came = house.receiver, radiograph()
@@ -244,7 +244,7 @@ def test_a_large_instance_is_refused_when_the_disk_reaches_its_watermark_on_the_
     assert not _left(house)
 
 
-@ONLY_SQLITE
+@pytest.mark.database("any")
 def test_associations_are_rejected_transiently_until_the_store_works_again(house: House) -> None:
     """(2,3,1), over a real association, which also brings the node to look again."""
     receiver = house.receiver

@@ -1,14 +1,11 @@
 """Both databases, each fresh for each test."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from node.domain.instance import InstanceHeader
-from node.store import schema
 from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
@@ -29,22 +26,10 @@ def later() -> Callable[[float], datetime]:
     return lambda seconds: NOW + timedelta(seconds=seconds)
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a SQLite file at the newest revision, from which each test copies its own."""
-    file = tmp_path_factory.mktemp("template") / "node.db"
-    schema.upgrade(f"sqlite:///{file}")
-    return file
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def url(database_url: str) -> str:
     """Return the URL of a fresh database at the newest revision, once for each kind of database."""
-    if request.param == "postgresql":
-        found: str = request.getfixturevalue("postgres_url")
-        return found
-    shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "node.db")
-    return f"sqlite:///{tmp_path / 'node.db'}"
+    return database_url
 
 
 @pytest.fixture

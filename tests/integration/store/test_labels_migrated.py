@@ -1,14 +1,8 @@
 """Objects that were stored by a version that knew no labels wait to be read after the migration."""
 
-from pathlib import Path
-
-import pytest
 from sqlalchemy import create_engine, text
 
 from node.store import schema
-from tests.support.postgres import empty_postgres_url, postgres_server
-
-__all__ = ["empty_postgres_url", "postgres_server"]
 
 _KEY_OBJECT, _DX = "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.5.1.4.1.1.1.1"
 _STUDY = """
@@ -25,19 +19,9 @@ VALUES (:uid, '1.2', '1.2.3', :sop_class, '1.2.840.10008.1.2.1', :kind, '', 'a',
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database, once for each kind."""
-    found: str = (
-        f"sqlite:///{tmp_path / 'node.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("empty_postgres_url")
-    )
-    return found
-
-
-def test_stored_objects_that_may_carry_labels_wait_to_be_read(url: str) -> None:
+def test_stored_objects_that_may_carry_labels_wait_to_be_read(empty_url: str) -> None:
     """Those of other makers whose file is there: neither images, nor our own, nor what was removed."""
+    url = empty_url
     schema.upgrade(url, "0015")
     engine = create_engine(url)
     rows = [
