@@ -3,7 +3,7 @@
 None of it may keep a report back: what cannot be made is left out, and the timeline says why.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,14 +60,14 @@ class Beside:
     content
         What the report says.
     texts_before
-        Earlier texts of which the new one takes the place.
+        By language, earlier texts of which the new one takes the place.
     material
         What the report is made from.
     """
 
     files: InstanceFiles
     content: ReportContent
-    texts_before: tuple[ReportIdentity, ...]
+    texts_before: Mapping[str, tuple[ReportIdentity, ...]]
     material: Material
 
     def extras(self, peers: Sequence[PeerSettings]) -> Iterator[Extra]:
@@ -78,7 +78,9 @@ class Beside:
             yield from (self._heat_map(drawn, language) for drawn in heat_maps(self.content.readings))
 
     def _text(self, language: str) -> Extra:
-        said = replace(self.content, profile=DEFAULT, language=language, predecessors=self.texts_before)
+        said = replace(
+            self.content, profile=DEFAULT, language=language, predecessors=self.texts_before.get(language, ())
+        )
         identity = text_identity(
             said.study_instance_uid, said.model, self.material.inputs, **self._whose, language=language
         )

@@ -4,7 +4,7 @@ A peer is offered a report in the SOP classes of its profile, in its language. W
 made once and takes the UIDs of each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,12 +56,22 @@ def shapes(peers: Iterable[PeerSettings]) -> list[Shape]:
     return list(wanted) or [Shape(replace(DEFAULT, sop_classes=DEFAULT.sop_classes[:1]), ENGLISH)]
 
 
-def orders(content: ReportContent, wanted: Iterable[Shape], identify: Identify) -> list[Order]:
-    """Return what is to be made of a result in these shapes."""
+def orders(
+    content: ReportContent,
+    wanted: Iterable[Shape],
+    identify: Identify,
+    predecessors: Mapping[Shape, tuple[ReportIdentity, ...]],
+) -> list[Order]:
+    """Return what is to be made of a result in these shapes, each naming the predecessors of its own."""
     return [
         Order(
             DeliveryKind.REPORT,
-            replace(content, profile=shape.profile, language=shape.language),
+            replace(
+                content,
+                profile=shape.profile,
+                language=shape.language,
+                predecessors=predecessors.get(shape, ()),
+            ),
             tuple(identify(sop_class, shape) for sop_class in shape.profile.sop_classes),
         )
         for shape in wanted

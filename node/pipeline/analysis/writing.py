@@ -37,11 +37,10 @@ class Result:
             self.analysis.outcome,
             material.readings,
             self.analysis.created_at.astimezone(),  # in the site's zone: the study's own times are local
-            self.before.reports,
-            material.synthetic,
-            self.analysis.findings,
-            material.patient,
-            len(material.unread),
+            synthetic=material.synthetic,
+            findings=self.analysis.findings,
+            patient=material.patient,
+            unread=len(material.unread),
         )
 
     def identity(self, sop_class_uid: str, shape: Shape) -> ReportIdentity:
@@ -98,7 +97,7 @@ class Writer:
         Permanent
             No valid report can be made.
         """
-        ordered = orders(result.content, shapes(peers), result.identity)
+        ordered = orders(result.content, shapes(peers), result.identity, result.before.reports)
         reports = list(renditions(ordered, self.write(ordered, self._sources(result.material))))
         beside = Beside(self.files, result.content, result.before.texts, result.material)
         extras = list(made(beside.extras(list(getting)), self.write_extra))

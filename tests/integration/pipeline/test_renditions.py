@@ -4,9 +4,11 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
+from pydicom.filereader import read_dataset
 
 from node.config import PeerSettings
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, DEFAULT, ENHANCED_SR
@@ -256,3 +258,33 @@ def test_a_report_that_is_rejected_in_one_form_leaves_in_no_other(line: Line, pa
     note(line.house, "113037", [uids[ENHANCED_SR]])
     assert line.deliver() == 0
     assert (_delivery(line)["state"], pacs.came) == ("cancelled", [])
+
+
+def _named(report: bytes) -> set[str]:
+    dataset = read_dataset(BytesIO(report), is_implicit_VR=True, is_little_endian=True)
+    items = dataset.get("PredecessorDocumentsSequence", ())
+    series = (one for item in items for one in item.ReferencedSeriesSequence)
+    return {str(one.ReferencedSOPInstanceUID) for of in series for one in of.ReferencedSOPSequence}
+
+
+def test_a_later_report_and_its_text_name_nothing_that_only_others_got(house: House, pacs: Pacs) -> None:
+    """Peers of another profile or language hold other objects, which an archive would look for in vain."""
+    with serving(Pacs()) as horos, serving(Pacs()) as chinese:
+        gets = ("report", "text")
+        peers = [
+            _peer(pacs, gets=gets),
+            _peer(horos, name="horos", gets=gets, profile="horos"),
+            _peer(chinese, name="zh", gets=gets, language="zh"),
+        ]
+        line = Line(house, peers)
+        house.receive(radiograph())
+        line.report()
+        line.deliver()
+        house.receive(radiograph(patient_name="Roe^Jane"))
+        line.report()
+        line.deliver()
+        of_language = {*pacs.came[1:2], *horos.came[1:2]}  # texts are the same for all peers of a language
+        for archive, texts in ((pacs, of_language), (horos, of_language), (chinese, {chinese.came[1]})):
+            report, _, later, text = archive.came
+            assert _named(archive.held[later]) == {report}
+            assert _named(archive.held[text]) == texts
