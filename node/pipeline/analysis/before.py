@@ -39,8 +39,8 @@ def predecessors(
 
     They are told apart by the shape in which peers get it: what an archive holds is no business of one that gets
     another object. Where a real peer gets a shape, what test peers have does not count; where none gets it, all of that
-    shape are asked. One that waits counts where it stays, because the new report says the same, in the form that is offered
-    first.
+    shape are asked. One that waits counts where it stays, because the new report says the same, in the form that is
+    offered first.
     """
     if material.latest is None:
         return Before()
