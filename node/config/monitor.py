@@ -19,8 +19,9 @@ class MonitorSettings(BaseModel):
     max_flags_per_100: Annotated[float, Field(strict=True, gt=0, le=100)] | None = None
     min_ppv: Annotated[float, Field(strict=True, gt=0, le=1)] | None = None
     min_labels: Count = 20
-    silence_factor: Annotated[float, Field(strict=True, gt=1)] = 3.0
-    silence_hours: Annotated[float, Field(strict=True, gt=0)] = 24.0
+    silence_factor: Annotated[float, Field(strict=True, gt=0, le=100)] = 2.0
+    silence_hours: Annotated[float, Field(strict=True, gt=0, le=168)] = 26.0
+    stop_again_days: Annotated[float, Field(strict=True, ge=0, le=3650)] = 7.0
     stop_on: tuple[Literal["drift", "admission", "flags", "ppv"], ...] = ()
 
     @model_validator(mode="after")

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from node.config import Settings
+from node.config.settings import GoLiveSettings
 from node.domain.finding import Admission, Finding, Fingerprint, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
 from node.domain.label import Label, LabelRule, SourceKind
 from node.pipeline.monitoring.watch import Watch
 from node.pipeline.monitoring.windows import compare
+from node.pipeline.registry import modes
 from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.arriving.merges import PatientName
@@ -108,14 +110,14 @@ def _analysis(model: Registration, study: str, score: float | None, at: datetime
 
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-_MONITOR = {"reference_images": 60, "window_images": 20, "min_images": 10, "silence_hours": 1000.0}
+_MONITOR = {"reference_images": 60, "window_images": 20, "min_images": 10, "silence_hours": 100.0}
 
 
 class AtSite:
     """A site of one active model, watched by hand."""
 
     def __init__(self, house: House, **monitor: Any) -> None:
-        self.house, self.now = house, NOW + timedelta(days=1)
+        self.house, self.now = house, NOW
         Line(house, mode=Mode.ACTIVE)
         values: dict[str, Any] = {
             "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
@@ -126,7 +128,11 @@ class AtSite:
         }
         self.settings = Settings.model_validate(values)
         self.rows = Rows(self.model, NOW)
-        self.watch = Watch(house.database, self.settings.monitor, lambda: self.now, compare)
+        self.watch = self.started()
+
+    def started(self) -> Watch:
+        """Return what watches in a node that has just started."""
+        return Watch(self.house.database, self.settings.monitor, lambda: self.now, compare)
 
     @property
     def model(self) -> Registration:
@@ -137,7 +143,14 @@ class AtSite:
 
     def add(self, count: int, **what: Any) -> list[str]:
         """Store studies that the model has read; return their UIDs."""
-        return self.house.database.write(lambda tx: self.rows.add(tx, count, **what))
+        added = self.house.database.write(lambda tx: self.rows.add(tx, count, **what))
+        self.now = max(self.now, NOW + timedelta(minutes=self.rows.count))
+        return added
+
+    def activate(self) -> None:
+        """Do what an operator does who trusts the model all the same."""
+        trusting = self.settings.model_copy(update={"go_live": GoLiveSettings(require_validation=False)})
+        modes.set_mode(trusting, "starter", "active", self.now)
 
     def label(self, studies: Sequence[str], *, present: bool) -> None:
         """Let a reader label the image of each study, blind."""

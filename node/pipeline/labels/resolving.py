@@ -118,6 +118,8 @@ def _object(tx: Transaction, found: LabelObject, ruling: Ruling) -> str:
 def _conflict(tx: Transaction, uid: str, ruling: Ruling) -> str:
     """Put an operator's label over those of the readers who disagree on an image, or on images of a study."""
     place = _place(tx, uid)
+    if not place.sop_instance_uid and not instances.of_study(tx, uid):
+        raise OperatorError(f"{uid}: no object, image or study of this UID is here: `pacs-node labels` lists them")
     stands = standing.standing(tx, place.study_instance_uid)
     images = {sop_uid for (sop_uid, name) in stands.conflicts if name == ruling.class_name}
     wanted = images & {uid} if place.sop_instance_uid else images

@@ -17,7 +17,7 @@ from node.pipeline.registry import challengers, go_live, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
 from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.learning import locked_sets, model_versions
+from node.store.learning import locked_sets, model_versions, monitoring
 from node.store.learning.model_versions import Change, Version
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
@@ -149,6 +149,7 @@ def change_place(tx: Transaction, settings: Settings, order: Order, reached: Pro
     reached(PromotionStep.REGISTERED)
     model_versions.serve(tx, order.model, order.version, order.change, onwards=order.onwards)
     challengers.end(tx, order.model, order.version)
+    monitoring.carry(tx, challengers.name_of(order.model), order.model, order.version)
     reached(PromotionStep.MOVED)
     said = {"model": order.model, "before": last.version, "after": order.version, "by": order.change.by}
     audit.add(tx, order.change.at, f"model version {order.change.reason}", **said)

@@ -1,12 +1,12 @@
 """Which figures are alarms, and what they say: one sentence each, for an operator."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from node.config import MonitorSettings
-from node.pipeline.monitoring.figures import Budget, Watched, Window
+from node.pipeline.monitoring.figures import BUDGET_STUDIES, CALM_WINDOWS, Budget, Watched, Window
+from node.pipeline.monitoring.silence import Silence
 from node.store.learning.monitoring import Alarm
-from node.store.monitoring_tables import AlarmKind
+from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 
 
 def of(watched: Watched, settings: MonitorSettings) -> Iterator[Alarm]:
@@ -16,11 +16,45 @@ def of(watched: Watched, settings: MonitorSettings) -> Iterator[Alarm]:
     yield from _of_budget(watched, watched.budget, settings)
 
 
-def of_silence(sender: str, pause: timedelta, longest: timedelta) -> Alarm:
+def of_silence(silence: Silence) -> Alarm:
     """Return the alarm that a sender is silent."""
-    hours, before = pause.total_seconds() / 3600, longest.total_seconds() / 3600
-    said = f"{sender} has sent no study for {hours:.0f} h; its longest pause before was {before:.1f} h"
-    return Alarm(AlarmKind.SILENCE, said, sender=sender, figures={"hours": hours, "longest_before_hours": before})
+    hours, usual = silence.pause.total_seconds() / 3600, silence.usual.total_seconds() / 3600
+    said = f"{silence.sender} has sent no study for {hours:.0f} h; from the same hour of other weeks on it paused for "
+    said += f"{usual:.1f} h" if silence.weeks else f"{usual:.1f} h at most"
+    return Alarm(AlarmKind.SILENCE, said, sender=silence.sender, figures={"hours": hours, "usual_hours": usual})
+
+
+def ended(alarm: MonitorAlarm, watched: Watched, settings: MonitorSettings) -> str:
+    """Return why an alarm has ended that the latest figures are not any more, or "" while that may be chance."""
+    if alarm.kind in {AlarmKind.FLAGS, AlarmKind.PPV}:
+        return _budget_kept(alarm, watched.budget, settings)
+    about = alarm.sender, alarm.modality
+    if about not in {(window.sender, window.modality) for window in watched.windows}:
+        return "none of the latest images is of it"
+    since = watched.since(*about)
+    if len(since) < CALM_WINDOWS or not all(_is_calm(alarm, watched, window, settings) for window in since):
+        return ""
+    return f"{CALM_WINDOWS} windows of {settings.window_images} images since then show it no more"
+
+
+def _is_calm(alarm: MonitorAlarm, watched: Watched, window: Window, settings: MonitorSettings) -> bool:
+    found = window.compared
+    is_known = alarm.kind is not AlarmKind.DRIFT or found.classifier is not None or found.anomaly is not None
+    return is_known and alarm.kind not in {one.kind for one in _of_window(watched, window, settings)}
+
+
+def _budget_kept(alarm: MonitorAlarm, budget: Budget, settings: MonitorSettings) -> str:
+    """Return that all of the studies in question came after the alarm, and are enough; else ""."""
+    bound = settings.max_flags_per_100 if alarm.kind is AlarmKind.FLAGS else settings.min_ppv
+    if bound is None:
+        return "no bound is declared any more"
+    is_flags = alarm.kind is AlarmKind.FLAGS
+    count, least = (
+        (budget.assessed, settings.min_images) if is_flags else (budget.labelled_flagged, settings.min_labels)
+    )
+    if budget.since is None or budget.since <= alarm.raised_at or count < least:
+        return ""
+    return f"the latest {BUDGET_STUDIES} studies, all since then, keep to the bound"
 
 
 def _of_window(watched: Watched, window: Window, settings: MonitorSettings) -> Iterator[Alarm]:

@@ -6,15 +6,13 @@ ten others go on as ever.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 from node.config import MonitorSettings
 from node.domain.finding import Outcome
 from node.domain.label import CurrentLabel
 from node.pipeline.monitoring.windows import Bounds, Compared, Image
-from node.store.arriving import sendings
 from node.store.database import Transaction
 from node.store.labelling import labels
 from node.store.learning import exams, monitoring
@@ -25,8 +23,9 @@ Compare = Callable[[Sequence[Image], Sequence[Sequence[Image]], Bounds], list[Co
 """`node.pipeline.monitoring.windows.compare`, run in a child process."""
 
 _LOOKED_THROUGH = 5_000  # of the newest readings: the latest of a sender that sends one image in fifty are among them
-_BUDGET_STUDIES = 100
-_LOOKS_BACK = timedelta(days=60)
+BUDGET_STUDIES = 100
+CALM_WINDOWS = 3
+"""Windows in a row, no image in two of them, that must show nothing before an alarm ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class Budget:
     confirmed: int
     labelled: int
     agreed: int
+    since: datetime | None  #: when the first of these results was made
 
     @property
     def flags_per_100(self) -> float | None:
@@ -76,6 +76,11 @@ class Watched:
     missing: int  #: images that the reference still needs
     windows: tuple[Window, ...]
     budget: Budget
+    before: tuple[tuple[Window, ...], ...] = ()  #: of what an alarm stands of: its windows since then, newest first
+
+    def since(self, sender: str, modality: str) -> tuple[Window, ...]:
+        """Return the windows since an alarm of a sender and modality, the newest first."""
+        return next((some for some in self.before if (some[0].sender, some[0].modality) == (sender, modality)), ())
 
 
 def images_of(tx: Transaction, model: str, version: str, settings: MonitorSettings) -> tuple[Range | None, list[Seen]]:
@@ -86,31 +91,56 @@ def images_of(tx: Transaction, model: str, version: str, settings: MonitorSettin
     return known, monitoring.between(tx, model, version, known)
 
 
-def windows_of(
-    tx: Transaction, model: str, version: str, known: Range, settings: MonitorSettings
-) -> dict[tuple[str, str], list[Seen]]:
-    """Return the latest images after the reference: of all, and of each sender and modality."""
+def missing_of(tx: Transaction, model: str, version: str, settings: MonitorSettings) -> int:
+    """Return how many images a version still needs to have a reference; 0 where it has one."""
+    if monitoring.range_of(tx, model, version) is not None:
+        return 0
+    return settings.reference_images - monitoring.count_admitted(tx, model, version, settings.reference_images)
+
+
+def groups_of(
+    tx: Transaction, model: str, version: str, known: Range
+) -> tuple[dict[tuple[str, str], list[Seen]], dict[tuple[str, str], datetime]]:
+    """Return the latest images after the reference, and of which of them alarms stand since when.
+
+    The images are those of all, and of each sender and modality.
+    """
     latest = monitoring.latest(tx, model, version, known.last, _LOOKED_THROUGH)
     groups: dict[tuple[str, str], list[Seen]] = {}
     for seen in latest:
         groups.setdefault((seen.sender, seen.modality), []).append(seen)
     if len(groups) != 1:  # one sender is all there is; of several each is looked at first, which says more
         groups["", ""] = latest
-    return {about: seen[-settings.window_images :] for about, seen in groups.items()}
+    stand = [alarm for alarm in monitoring.open_alarms(tx) if (alarm.model, alarm.version) == (model, version)]
+    return groups, {(alarm.sender, alarm.modality): alarm.raised_at for alarm in stand}
 
 
 def compared(
-    reference: Sequence[Seen], groups: dict[tuple[str, str], list[Seen]], settings: MonitorSettings, compare: Compare
-) -> tuple[Window, ...]:
-    """Return how each window lies to the reference."""
+    reference: Sequence[Seen],
+    groups: dict[tuple[str, str], list[Seen]],
+    since: dict[tuple[str, str], datetime],
+    settings: MonitorSettings,
+    compare: Compare,
+) -> tuple[tuple[Window, ...], tuple[tuple[Window, ...], ...]]:
+    """Return how the latest window of each group lies to the reference, and those since alarms, newest first."""
+    size = settings.window_images
+    cut = [(about, seen[-size:]) for about, seen in groups.items()]
+    for about in since.keys() & groups.keys():
+        later = [one for one in groups[about] if one.at > since[about]]
+        ends = [len(later) - place * size for place in range(min(len(later) // size, CALM_WINDOWS))]
+        cut += [(about, later[end - size : end]) for end in ends]
     bounds = Bounds(settings.min_images, settings.false_alarms)
-    found = compare(_images(reference), [_images(seen) for seen in groups.values()], bounds)
-    return tuple(Window(*about, one) for about, one in zip(groups, found, strict=True))
+    found = compare(_images(reference), [_images(seen) for _, seen in cut], bounds)
+    windows = [Window(*about, one) for (about, _), one in zip(cut, found, strict=True)]
+    earlier: dict[tuple[str, str], list[Window]] = {}
+    for window in windows[len(groups) :]:
+        earlier.setdefault((window.sender, window.modality), []).append(window)
+    return tuple(windows[: len(groups)]), tuple(tuple(some) for some in earlier.values())
 
 
 def budget_of(tx: Transaction, model: str, version: str) -> Budget:
     """Return how much a version flags among its latest studies, and what readers say of that."""
-    found = list(exams.exams(tx, model, version, _BUDGET_STUDIES))
+    found = list(exams.exams(tx, model, version, BUDGET_STUDIES))
     truth = truth_of_studies(tx)
     flagged = [exam for exam in found if exam.outcome is Outcome.POSITIVE]
     said = [(exam, truth[exam.study_instance_uid]) for exam in found if exam.study_instance_uid in truth]
@@ -126,6 +156,7 @@ def budget_of(tx: Transaction, model: str, version: str) -> Budget:
         confirmed=len(confirmed),
         labelled=len(judged),
         agreed=sum(_agreed(exam, known) for exam, known in judged),
+        since=min((exam.created_at for exam in found), default=None),
     )
 
 
@@ -141,25 +172,6 @@ def truth_of(current: Iterable[CurrentLabel]) -> dict[str, dict[str, bool]]:
         of_study = truth.setdefault(label.study_instance_uid, {})
         of_study[label.class_name] = of_study.get(label.class_name, False) or label.present
     return truth
-
-
-def silent_senders(tx: Transaction, now: datetime, settings: MonitorSettings) -> list[tuple[str, timedelta, timedelta]]:
-    """Return senders that pause for much longer than they ever did, with how long, and the longest pause before.
-
-    A sender is looked at once it has sent studies on ten occasions.
-    """
-    found = []
-    for sender, times in sendings.times_of_studies(tx, now, _LOOKS_BACK).items():
-        pauses = [later - earlier for earlier, later in pairwise(times)]
-        if len(times) < _OCCASIONS:
-            continue
-        longest, pause = max(pauses), now - times[-1]
-        if pause > max(settings.silence_factor * longest, timedelta(hours=settings.silence_hours)):
-            found.append((sender, pause, longest))
-    return found
-
-
-_OCCASIONS = 10
 
 
 def _images(seen: Sequence[Seen]) -> list[Image]:

@@ -15,7 +15,7 @@ from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning import monitoring
 from node.store.learning.monitoring import Range
-from node.store.monitoring_tables import MonitorAlarm
+from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 from node.store.registering import registry
 from node.store.tables import Mode
 
@@ -85,6 +85,9 @@ def _renew(tx: Transaction, settings: Settings, name: str, who: str, now: dateti
             f"{name} {row.version} has read {len(seen)} images; [monitor] reference_images asks for {wanted}"
         )
     monitoring.refer(tx, name, row.version, Range(seen[0].id, seen[-1].id, now, who))
+    for alarm in monitoring.open_alarms(tx):
+        if (alarm.model, alarm.version) == (name, row.version) and alarm.kind in {AlarmKind.DRIFT, AlarmKind.ADMISSION}:
+            monitoring.clear_alarm(tx, alarm, now, f"{who} has chosen a new reference")
     audit.add(tx, now, "monitoring reference renewed", model=name, version=row.version, by=who, images=len(seen))
     return f"{name} is compared with its newest {len(seen)} images from now on"
 
@@ -114,7 +117,7 @@ def _line(watched: Watched, window: Window | None, reference: str, stand: list[d
 def _reference(database: Database, watched: Watched) -> str:
     known = watched.reference
     if known is None:
-        return f"{watched.missing} images missing"
+        return f"not watched yet: {watched.missing} images missing"
     count = len(database.read(lambda tx: monitoring.between(tx, watched.model, watched.version, known)))
     return f"{count} images, {known.made_at:%Y-%m-%d} ({known.made_by})"
 

@@ -1,8 +1,8 @@
 """Looks at each model now and then, raises and clears alarms, and stops a model whose declared bounds are broken.
 
 A stop moves the model to shadow in the transaction that raises the alarm: from the next report on, only test peers
-get any. What was found stays with the alarm; an operator who sets the model active again is not overruled by the same
-alarm.
+get any. What was found stays with the alarm. An operator who sets the model active again is not overruled by the same
+kind of alarm of the same sender, unless that has not stood for a declared time, or another version serves.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,10 @@ from node.pipeline.monitoring.figures import (
     Watched,
     budget_of,
     compared,
+    groups_of,
     images_of,
-    silent_senders,
-    windows_of,
 )
+from node.pipeline.monitoring.silence import Sendings
 from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning import monitoring
@@ -58,6 +58,7 @@ class Watch:
     ) -> None:
         self._database, self._settings, self._clock, self._compare = database, settings, clock, compare
         self._budgets: dict[tuple[str, str], Budget] = {}
+        self._sendings = Sendings(settings, clock())
 
     def look(self, *, at_all: bool = True) -> None:
         """Look at every model that runs; at senders and budgets, for which all labels are read, where that is asked."""
@@ -66,8 +67,9 @@ class Watch:
         rows = [row for row in self._database.read(registry.all) if row.mode is not Mode.OFF]
         for row in rows:
             self.look_at(row)
-        self._database.write(lambda tx: self._end_others(tx, {(row.name, row.version) for row in rows}))
+        self._database.write(lambda tx: self._end_others(tx, {row.name: row.version for row in rows}))
         if at_all:
+            self._database.read(lambda tx: self._sendings.follow(tx, self._clock()))
             self._database.write(self._hear_senders)
 
     def look_at(self, row: Registration) -> Watched:
@@ -87,9 +89,9 @@ class Watch:
         if reference is None:
             return Watched(row.name, row.version, None, settings.reference_images - len(seen), (), budget)
         known = reference
-        groups = self._database.read(lambda tx: windows_of(tx, row.name, row.version, known, settings))
-        windows = compared(seen, groups, settings, self._compare)
-        return Watched(row.name, row.version, reference, 0, windows, budget)
+        groups, since = self._database.read(lambda tx: groups_of(tx, row.name, row.version, known))
+        windows, before = compared(seen, groups, since, settings, self._compare)
+        return Watched(row.name, row.version, reference, 0, windows, budget, before)
 
     def _budget(self, row: Registration) -> Budget:
         about = row.name, row.version
@@ -102,37 +104,46 @@ class Watch:
         stand = [
             alarm for alarm in monitoring.open_alarms(tx) if (alarm.model, alarm.version) == (row.name, row.version)
         ]
-        _clear(tx, stand, found, now)
-        for alarm in _new(stand, found):
-            stopped = self._stops(tx, alarm, now)
-            _raise(tx, alarm, now, stopped=stopped)
+        for alarm in _gone(stand, found):
+            if why := alarms.ended(alarm, watched, self._settings):
+                _end(tx, alarm, now, why)
+        for new in _new(stand, found):
+            self._meet(tx, new, now)
         monitoring.prune(tx, row.name, row.version)
 
-    def _stops(self, tx: Transaction, alarm: Alarm, now: datetime) -> bool:
-        """Move the model to shadow where the operator has declared so, and return whether that was done."""
+    def _meet(self, tx: Transaction, alarm: Alarm, now: datetime) -> None:
+        """Raise an alarm; move the model to shadow where the operator has declared so and not decided otherwise."""
         row = registry.get(tx, alarm.model)
-        if row is None or (row.version, row.mode) != (alarm.version, Mode.ACTIVE):
-            return False
-        if alarm.kind.value not in self._settings.stop_on:
-            return False
-        registry.set_mode(tx, alarm.model, Mode.SHADOW)
-        said = {"before": Mode.ACTIVE.value, "after": Mode.SHADOW.value, "reason": alarm.said}
-        audit.add(tx, now, "model mode changed", model=alarm.model, version=alarm.version, **said)
-        return True
+        serves = row is not None and (row.version, row.mode) == (alarm.version, Mode.ACTIVE)
+        if not serves or alarm.kind.value not in self._settings.stop_on:
+            _raise(tx, alarm, now)
+        elif monitoring.stood_since(tx, alarm, now - timedelta(days=self._settings.stop_again_days)):
+            overruled = "the same alarm stood before, and an operator has set the model active since"
+            _raise(tx, replace(alarm, said=f"{alarm.said}; {overruled}"), now)
+        else:
+            registry.set_mode(tx, alarm.model, Mode.SHADOW)
+            said = {"before": Mode.ACTIVE.value, "after": Mode.SHADOW.value, "reason": alarm.said}
+            audit.add(tx, now, "model mode changed", model=alarm.model, version=alarm.version, **said)
+            _raise(tx, replace(alarm, said=f"{alarm.said}; the model is in shadow now"), now, stopped=True)
 
-    def _end_others(self, tx: Transaction, watched: set[tuple[str, str]]) -> None:
+    def _end_others(self, tx: Transaction, watched: dict[str, str]) -> None:
         """Let the alarms of versions that nobody looks at any more stand no longer."""
         for alarm in monitoring.open_alarms(tx):
-            if alarm.model and (alarm.model, alarm.version) not in watched:
-                monitoring.clear_alarm(tx, alarm.id, self._clock())
+            if not alarm.model or watched.get(alarm.model) == alarm.version:
+                continue
+            serving = watched.get(alarm.model)
+            why = f"version {serving} serves by now" if serving else f"{alarm.model} reads nothing any more"
+            _end(tx, alarm, self._clock(), f"it was about version {alarm.version}, and {why}")
 
     def _hear_senders(self, tx: Transaction) -> None:
         now = self._clock()
-        found = [alarms.of_silence(*one) for one in silent_senders(tx, now, self._settings)]
         stand = [alarm for alarm in monitoring.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
-        _clear(tx, stand, found, now)
-        for alarm in _new(stand, found):
-            _raise(tx, alarm, now, stopped=False)
+        for alarm in stand:
+            heard = self._sendings.last(alarm.sender)
+            if heard is not None and heard > alarm.raised_at:
+                _end(tx, alarm, now, f"it has sent since {heard:%Y-%m-%d %H:%M} UTC")
+        for new in _new(stand, [alarms.of_silence(one) for one in self._sendings.silent(now)]):
+            _raise(tx, new, now)
 
 
 class Turns:
@@ -190,11 +201,15 @@ def _refer(tx: Transaction, row: Registration, reference: Range) -> None:
         monitoring.refer(tx, row.name, row.version, reference)
 
 
-def _clear(tx: Transaction, stand: Sequence[MonitorAlarm], found: Sequence[Alarm], now: datetime) -> None:
+def _gone(stand: Sequence[MonitorAlarm], found: Sequence[Alarm]) -> Iterator[MonitorAlarm]:
     about = {alarm.about for alarm in found}
-    for alarm in stand:
-        if _about(alarm) not in about:
-            monitoring.clear_alarm(tx, alarm.id, now)
+    return (alarm for alarm in stand if _about(alarm) not in about)
+
+
+def _end(tx: Transaction, alarm: MonitorAlarm, now: datetime, why: str) -> None:
+    monitoring.clear_alarm(tx, alarm, now, why)
+    audit.add(tx, now, "monitoring alarm ended", kind=alarm.kind.value, model=alarm.model, reason=why)
+    _log.info("monitoring alarm ended", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, reason=why)
 
 
 def _new(stand: Sequence[MonitorAlarm], found: Sequence[Alarm]) -> Iterator[Alarm]:
@@ -206,9 +221,7 @@ def _about(alarm: MonitorAlarm) -> tuple[str, ...]:
     return alarm.model, alarm.version, alarm.kind.value, alarm.sender, alarm.modality
 
 
-def _raise(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool) -> None:
-    then = "; the model is in shadow now" if stopped else ""
-    told = replace(alarm, said=alarm.said + then)
-    monitoring.raise_alarm(tx, told, now, stopped=stopped)
-    audit.add(tx, now, "monitoring alarm", kind=alarm.kind.value, model=alarm.model, said=told.said)
-    _log.warning("monitoring alarm", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, said=told.said)
+def _raise(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool = False) -> None:
+    monitoring.raise_alarm(tx, alarm, now, stopped=stopped)
+    audit.add(tx, now, "monitoring alarm", kind=alarm.kind.value, model=alarm.model, said=alarm.said)
+    _log.warning("monitoring alarm", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, said=alarm.said)

@@ -70,7 +70,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _registry(settings, database.read(version_checks.models))
             yield from _not_validated(settings, database)
             yield from version_checks.lines(database)
-            yield from monitoring_checks.lines(database)
+            yield from monitoring_checks.lines(database, settings.monitor)
             yield _clock(database, now)
             yield from _held(database)
             yield from _buried(database)

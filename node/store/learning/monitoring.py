@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from node.domain.finding import Reading
 from node.store.database import Transaction
@@ -16,6 +16,9 @@ from node.store.upsert import Insert, insert_for
 
 KEPT = 20_000
 """Readings of one version of one model that are kept beside its reference: what windows are taken from."""
+
+
+_UNSYNCHRONISED = {"synchronize_session": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,12 @@ def first(tx: Transaction, model: str, version: str, after: int, count: int) -> 
     return _seen(tx, wanted, count, newest_first=False)
 
 
+def count_admitted(tx: Transaction, model: str, version: str, limit: int) -> int:
+    """Return how many admitted readings of a version there are, `limit` at most."""
+    admitted = select(MonitoredReading.id).where(_of(model, version), MonitoredReading.admitted).limit(limit)
+    return tx.scalar(select(func.count()).select_from(admitted.subquery())) or 0
+
+
 def range_of(tx: Transaction, model: str, version: str) -> Range | None:
     """Return the newest reference of a version, or None while it has none."""
     row = tx.scalar(
@@ -155,9 +164,28 @@ def raise_alarm(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool) 
     tx.execute(insert(MonitorAlarm).values(**values, **said, cleared_at=None, stopped=stopped))
 
 
-def clear_alarm(tx: Transaction, number: int, now: datetime) -> None:
-    """Let an alarm stand no more."""
-    tx.execute(update(MonitorAlarm).where(MonitorAlarm.id == number).values(cleared_at=now))
+def clear_alarm(tx: Transaction, alarm: MonitorAlarm, now: datetime, why: str) -> None:
+    """Let an alarm stand no more, and keep why."""
+    said = f"{alarm.said}; ended: {why}"
+    tx.execute(update(MonitorAlarm).where(MonitorAlarm.id == alarm.id).values(cleared_at=now, said=said))
+
+
+def stood_since(tx: Transaction, alarm: Alarm, since: datetime) -> bool:
+    """Return whether the same kind of alarm of the same sender, of this version, stands or has stood since a time."""
+    same = and_(
+        *(getattr(MonitorAlarm, name) == getattr(alarm, name) for name in ("model", "version", "kind", "sender"))
+    )
+    stood = or_(MonitorAlarm.cleared_at.is_(None), MonitorAlarm.cleared_at >= since)
+    return tx.scalar(select(MonitorAlarm.id).where(same, stood).limit(1)) is not None
+
+
+def carry(tx: Transaction, source: str, model: str, version: str) -> None:
+    """Let what a version saw under one name count under another, its reference with it."""
+    known = select(MonitoredReading.sop_instance_uid).where(_of(model, version))
+    of_source = and_(_of(source, version), MonitoredReading.sop_instance_uid.not_in(known))
+    tx.execute(update(MonitoredReading).where(of_source).values(model=model), execution_options=_UNSYNCHRONISED)
+    reference = and_(MonitorReference.model == source, MonitorReference.version == version)
+    tx.execute(update(MonitorReference).where(reference).values(model=model), execution_options=_UNSYNCHRONISED)
 
 
 def _of(model: str, version: str) -> Any:

@@ -1,24 +1,19 @@
 """Monitoring on both databases: references, alarms and what they stop, the page of a site, what registries get."""
 
-import csv
-import json
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from node.domain.errors import OperatorError
-from node.domain.split import pseudonym
-from node.pipeline.monitoring import export, listing
+from node.pipeline.monitoring import listing
 from node.pipeline.monitoring.watch import Turns
 from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
-from node.store.learning import monitoring, splits
-from node.store.registering import registry
+from node.store.learning import monitoring
 from node.store.tables import Mode
 from tests.support.house import House
-from tests.support.monitored import NOW, AtSite
+from tests.support.monitored import AtSite
 
 
 @pytest.fixture
@@ -62,24 +57,6 @@ def test_drift_stops_a_model_where_that_is_declared_and_says_why_everywhere(site
     assert "NEWCT" in shown[0]["alarms"][0]
 
 
-def test_an_alarm_stops_a_model_once_and_ends_with_its_cause(site: Callable[..., AtSite]) -> None:
-    """An operator who sets the model active again is not overruled by the alarm that still stands."""
-    here = site(stop_on=["drift"])
-    here.add(60)
-    here.watch.look_at(here.model)
-    here.add(20, shift=4.0)
-    here.watch.look()
-    here.house.database.write(lambda tx: registry.set_mode(tx, "starter", Mode.ACTIVE))
-    here.watch.look()
-    assert (here.model.mode, here.alarms()) == (Mode.ACTIVE, [("drift", "MODALITY")])
-    here.add(20)
-    here.watch.look()
-    assert here.alarms() == []
-    (past,) = listing.alarms(here.settings, 10)
-    assert past["cleared_at"] is not None
-    assert past["stopped"] is True
-
-
 def test_without_a_declared_stop_an_alarm_is_an_alarm(site: Callable[..., AtSite]) -> None:
     """The model goes on as it was set."""
     here = site()
@@ -103,19 +80,6 @@ def test_a_budget_of_flags_and_of_confirmed_flags_is_watched(site: Callable[...,
     assert (watched.budget.flags_per_100, watched.budget.ppv, watched.budget.labelled) == (50.0, 0.25, 24)
     assert watched.budget.agreement == 15 / 24
     assert here.alarms() == [("flags", ""), ("ppv", "")]
-
-
-def test_a_sender_that_falls_silent_is_noticed(site: Callable[..., AtSite]) -> None:
-    """It sent a study a minute; the other one still does."""
-    here = site(silence_hours=1.0)
-    here.add(12, sender="CR1")
-    here.now = NOW + timedelta(hours=2)
-    here.watch.look()
-    assert here.alarms() == [("silence", "CR1")]
-    here.rows.count += 110
-    here.add(1, sender="CR1")
-    here.watch.look()
-    assert here.alarms() == []
 
 
 def test_looks_follow_new_images(site: Callable[..., AtSite]) -> None:
@@ -151,29 +115,6 @@ def test_a_new_reference_is_made_of_the_newest_images(site: Callable[..., AtSite
     assert here.alarms() == []
 
 
-def test_a_registry_gets_a_row_for_each_exam_and_no_identity(site: Callable[..., AtSite], tmp_path: Path) -> None:
-    """Patients, exams and senders by keyed hashes, dates by month, the label beside the flag."""
-    here = site()
-    (flagged,) = here.add(1, score=0.9)
-    here.add(1, admitted=False, age="095Y")
-    here.label([flagged], present=False)
-    rows = export.exams(here.settings, "starter", "", None, here.now)
-    export.write(rows, tmp_path / "exams.csv")
-    (refused, said) = list(csv.DictReader((tmp_path / "exams.csv").open(encoding="utf-8")))
-    assert (said["outcome"], said["flagged"], said["label"], said["agrees"]) == ("positive", "True", "False", "False")
-    assert (refused["outcome"], refused["class"], refused["age_years"]) == ("not_assessed", "", "90")
-    assert (said["month"], said["minutes_to_result"]) == ("2026-05", "2.0")
-    salt = here.house.database.read(splits.salt_of)
-    assert salt is not None
-    assert said["patient"] == pseudonym(salt, "exported patient", "", "P1")[:16]
-    export.write(rows, tmp_path / "exams.json")
-    for text in ((tmp_path / "exams.csv").read_text(), (tmp_path / "exams.json").read_text()):
-        assert not [word for word in ("Doe", "P1,", '"P1"', "1.2.1", "MODALITY", "2026-05-01") if word in text]
-    assert json.loads((tmp_path / "exams.json").read_text())[0]["model"] == "starter"
-    with pytest.raises(OperatorError, match=r"neither \.csv nor \.json"):
-        export.write(rows, tmp_path / "exams.txt")
-
-
 def test_what_is_old_is_forgotten_and_the_reference_is_not(
     site: Callable[..., AtSite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,20 +127,6 @@ def test_what_is_old_is_forgotten_and_the_reference_is_not(
     here.watch.look_at(here.model)
     kept = here.house.database.read(lambda tx: monitoring.latest(tx, "starter", here.model.version, 0, 1000))
     assert len(kept) == 65
-
-
-def test_an_old_versions_alarm_ends_with_it_and_stops_no_newer_one(site: Callable[..., AtSite]) -> None:
-    """What nobody looks at any more does not stand in `check` for ever."""
-    here = site(stop_on=["drift"])
-    here.add(60)
-    here.watch.look_at(here.model)
-    here.add(20, shift=4.0)
-    old = here.model
-    here.house.database.write(lambda tx: registry.set_version(tx, "starter", "9"))
-    here.watch.look_at(old)
-    assert (here.model.mode, here.alarms()) == (Mode.ACTIVE, [("drift", "MODALITY")])
-    here.watch.look()
-    assert here.alarms() == []
 
 
 def test_one_half_of_a_window_that_lies_apart_is_chance(site: Callable[..., AtSite]) -> None:

@@ -2,13 +2,14 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
 from node.config.settings import RetrainSettings
 from node.domain.errors import OperatorError
-from node.runtime.schedule import _NAME, Schedule, trigger_of
+from node.runtime.schedule import _NAME, Schedule, next_times, trigger_of
 
 
 def test_a_schedule_tells_of_the_minute_that_was_planned() -> None:
@@ -66,6 +67,29 @@ def test_a_schedule_is_looked_at_when_the_configuration_is_read(cron: str) -> No
     with pytest.raises(ValidationError, match=r"schedule"):
         RetrainSettings(schedule=cron)
     assert RetrainSettings(schedule="0 2 29 feb 7").schedule == "0 2 29 feb 7"
+
+
+@pytest.mark.parametrize(
+    ("cron", "times"),
+    [
+        ("30 2 * * *", ["25 02:30 +0200", "26 02:30 +0100", "27 02:30 +0100"]),
+        ("*/40 2 * * *", ["25 02:00 +0200", "25 02:40 +0200", "26 02:00 +0100"]),
+    ],
+)
+def test_a_minute_that_comes_twice_is_told_once(cron: str, times: list[str]) -> None:
+    """Summer time ends on 25 October 2026 in Berlin: the hour from two to three comes again."""
+    now = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    found = next_times(cron, now, 3, ZoneInfo("Europe/Berlin"))
+    assert [f"{one:%d %H:%M %z}" for one in found] == times
+
+
+def test_a_schedule_goes_on_after_a_minute_that_came_twice() -> None:
+    """As the scheduler asks, with the time before; the hour that a spring leaves out is no error."""
+    trigger, zone = trigger_of("30 2 * * *", ZoneInfo("Europe/Berlin")), ZoneInfo("Europe/Berlin")
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=zone)
+    assert trigger.get_next_fire_time(first, first) == datetime(2026, 10, 26, 2, 30, tzinfo=zone)
+    spring = next_times("30 2 * * *", datetime(2026, 3, 28, 12, tzinfo=UTC), 2, zone)
+    assert [one.day for one in spring] in ([29, 30], [30, 31])
 
 
 def test_a_schedule_that_never_began_can_be_stopped() -> None:
