@@ -19,6 +19,8 @@ def faults_of(error: ValidationError, raw: dict[str, Any], path: Path) -> list[s
             lines.append(f"  {place}: unknown key{_nearest(fault['loc'])}")
         elif fault["type"] == "missing":
             lines.append(f"  {place}: missing")
+        elif fault["type"] == "tuple_type" and isinstance(fault["input"], str):
+            lines.append(f'  {place} = {fault["input"]!r}: a list is asked for: write ["{fault["input"]}"]')
         else:
             value = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"
             lines.append(f"  {place}{value}: {fault['msg'].removeprefix('Value error, ')}".replace("  : ", "  "))

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from node.config.gate import GateSettings
 from node.config.label_terms import ClassName, Phrases, PlainStatement, SchemeAndValue, TitleCode, known_timezone
 from node.config.monitor import MonitorSettings
-from node.config.terms import CodeString, Language, Modalities, Names, ProfileName
+from node.config.terms import CodeString, Language, Modalities, Names, ProfileName, once_each
 from node.domain.cron import named_weekdays
 from node.domain.profile import PROFILES
 from node.domain.words import ENGLISH
@@ -90,8 +90,8 @@ class PeerSettings(_Table):
     host: Annotated[str, Field(min_length=1)]
     port: PeerPort
     may_send: Flag = False
-    gets: tuple[Literal["report", "text", "heatmap"], ...] = ()
-    outcomes: tuple[OutcomeName, ...] = ("positive", "negative", "not_assessed")
+    gets: Annotated[tuple[Literal["report", "text", "heatmap"], ...], AfterValidator(once_each)] = ()
+    outcomes: Annotated[tuple[OutcomeName, ...], AfterValidator(once_each)] = ("positive", "negative", "not_assessed")
     profile: ProfileName = "default"
     language: Language = ENGLISH
     test: Flag = False

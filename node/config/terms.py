@@ -50,6 +50,14 @@ def _language(value: str) -> str:
     return words_in(value).tag
 
 
+def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return values of which none is given twice."""
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f'"{value}" is given more than once')
+    return values
+
+
 CodeString = Annotated[str, AfterValidator(_code)]
 """What stands in an element of VR CS, in upper case."""
 

@@ -75,6 +75,9 @@ def test_what_goes_beside_a_report_goes_with_one(tmp_path: Path) -> None:
     """A heat map alone would be a result without the words that say what it is."""
     assert 'add "report"' in _faults(tmp_path, MINIMAL + 'gets = ["heatmap"]\n')
     assert "gets" in _faults(tmp_path, MINIMAL + 'gets = ["report", "pdf"]\n')
+    as_text = "[[peers]] #1 gets = 'report': a list is asked for: write [\"report\"]"
+    assert as_text in _faults(tmp_path, MINIMAL + 'gets = "report"\n')
+    assert '"report" is given more than once' in _faults(tmp_path, MINIMAL + 'gets = ["report", "report"]\n')
 
 
 def test_the_quiet_period_of_a_peer_is_a_number_or_learnt(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from node.config import ModelSettings, PeerSettings, Settings
+from node.config import ModelSettings, Settings
 from node.domain.errors import OperatorError, Permanent, Transient
-from node.network.scu import PeerAddress, echo
 from node.pipeline.apart import in_child
 from node.pipeline.check_line import CheckLine
 from node.pipeline.delivery import commitment_checks, delivery_standing
@@ -22,7 +21,7 @@ from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
 from node.pipeline.learning import issuers
 from node.pipeline.opened import open_database
-from node.pipeline.operator import monitoring_checks, rule_checks, version_checks
+from node.pipeline.operator import monitoring_checks, peer_checks, rule_checks, version_checks
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
@@ -37,7 +36,6 @@ from node.store.stopping import holds, rejections
 from node.store.tables import Mode
 from node.store.working import pictures
 
-_ECHO_TIMEOUT_S = 5.0
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
 _MISSING_SHOWN = 5
 _CALLERS_SHOWN = 20
@@ -62,7 +60,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield _schema(settings)
     yield _store(settings)
     yield from _disk(settings)
-    yield from (_peer(settings, peer) for peer in settings.peers)
+    yield from peer_checks.lines(settings)
     yield from (_bundle(settings, model) for model in {model.name: model for model in settings.models}.values())
     yield from (CheckLine(*line) for line in rule_checks.lines(settings))
     try:
@@ -131,15 +129,6 @@ def _disk(settings: Settings) -> Iterator[CheckLine]:
             "ok" if inodes > least.min_free_inodes else "fault",
             f"{inodes} free, the watermark is at {least.min_free_inodes} ([storage] min_free_inodes)",
         )
-
-
-def _peer(settings: Settings, peer: PeerSettings) -> CheckLine:
-    try:
-        echo(PeerAddress(peer.ae_title, peer.host, peer.port), settings.node.ae_title, timeout_s=_ECHO_TIMEOUT_S)
-    except (Transient, Permanent) as error:
-        # a peer that only sends need not answer: many modalities have no acceptor
-        return CheckLine(f"peer {peer.name}", "fault" if peer.gets else "note", str(error))
-    return CheckLine(f"peer {peer.name}", "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answered C-ECHO")
 
 
 def _bundle(settings: Settings, model: ModelSettings) -> CheckLine:

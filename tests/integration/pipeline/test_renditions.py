@@ -267,6 +267,7 @@ def _named(report: bytes) -> set[str]:
     return {str(one.ReferencedSOPInstanceUID) for of in series for one in of.ReferencedSOPSequence}
 
 
+@pytest.mark.database("any")
 def test_a_later_report_and_its_text_name_nothing_that_only_others_got(house: House, pacs: Pacs) -> None:
     """Peers of another profile or language hold other objects, which an archive would look for in vain."""
     with serving(Pacs()) as horos, serving(Pacs()) as chinese:
