@@ -122,9 +122,15 @@ def models_promote(
     version: Annotated[str, typer.Argument(help="Version that the gate passed, as `models versions` lists it.")],
     by: Annotated[str, typer.Option("--by", help="Who approves it.")],
     into_shadow: IntoShadow = False,
+    although_forgotten: Annotated[
+        bool, typer.Option("--although-forgotten", help="Even where it learned from a patient who was forgotten.")
+    ] = False,
 ) -> None:
     """Let a challenger that the gate passed serve; the running node follows without a restart."""
-    said = promotion.promote(settings_of(context), name, version, by, utc_now(), into_shadow=into_shadow)
+    settings, now = settings_of(context), utc_now()
+    said = promotion.promote(
+        settings, name, version, by, now, into_shadow=into_shadow, although_forgotten=although_forgotten
+    )
     console.print(said, markup=False)
 
 

@@ -17,6 +17,7 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.split import Side
 from node.pipeline.learning import forgotten
+from node.pipeline.learning.forgotten import FORGOTTEN
 from node.pipeline.learning.locked import freeze_without
 from node.pipeline.learning.naming import names_of, naming
 from node.pipeline.learning.places import Places
@@ -30,7 +31,6 @@ from node.store.learning import forgetting, locked_sets, retrainings, splits
 from node.store.learning.forgetting import Whom
 from node.store.registering import registry
 
-FORGOTTEN = "the patient is to be forgotten"
 FORGET_COLUMNS = ("model", "version", "run", "trained_at", "images", "serves", "verdict")
 
 

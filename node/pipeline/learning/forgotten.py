@@ -15,6 +15,9 @@ from pathlib import Path
 from node.domain.errors import OperatorError
 
 FILE = "forgotten.json"
+FORGOTTEN = "the patient is to be forgotten"
+"""Why nothing of a patient is used."""
+
 _PSEUDONYMS, _BACKUPS = "pseudonyms", "backups"
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from models.bundle.manifest import Manifest
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.pipeline.learning.forgotten import FORGOTTEN
 from node.pipeline.learning.promotion_steps import PromotionReached, PromotionStep, promotion_unobserved
 from node.pipeline.opened import open_database
 from node.pipeline.registry import challengers, go_live, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
 from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.learning import locked_sets, model_versions, monitoring
+from node.store.learning import locked_sets, model_versions, monitoring, retrainings, splits
 from node.store.learning.model_versions import Change, Version
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
@@ -37,9 +38,10 @@ class Order:
     change: Change
     onwards: bool  #: whether it follows the other one; not where that is taken back
     into_shadow: bool  #: whether an active model may go into shadow, because the version has no validation
+    although_forgotten: int = 0  #: how many forgotten patients the version knew
 
 
-def promote(
+def promote(  # noqa: PLR0913 who promotes what, and in spite of what
     settings: Settings,
     model: str,
     version: str,
@@ -47,6 +49,7 @@ def promote(
     now: datetime,
     *,
     into_shadow: bool = False,
+    although_forgotten: bool = False,
     reached: PromotionReached = promotion_unobserved,
 ) -> str:
     """Let a version that the gate passed serve, and say so.
@@ -63,6 +66,8 @@ def promote(
         Aware.
     into_shadow
         Whether an active model may go into shadow, where the new version has no validation and one is required.
+    although_forgotten
+        Whether it may have learned from patients who were forgotten since.
     reached
         Called at each step; for tests that end the process there.
 
@@ -70,7 +75,7 @@ def promote(
     ------
     OperatorError
         Where there is no such version, the gate did not pass it or judged it against another champion, its bundle
-        cannot be used, another operator was faster, or it may not be active.
+        cannot be used, another operator was faster, it may not be active, or it learned from a forgotten patient.
     """
     if not by.strip():
         raise OperatorError("--by names who approves it: a promotion without a name is none", exit_code=2)
@@ -79,8 +84,10 @@ def promote(
         chosen = database.read(lambda tx: _known(tx, model, version))
         refuse_unpassed(chosen, last)
         database.read(lambda tx: _refuse_outlived(tx, chosen))
+        knew = database.read(lambda tx: _forgotten(tx, chosen, allowed=although_forgotten))
         change = Change(now, by.strip(), "promoted")
-        order = Order(model, version, last.version, change, onwards=True, into_shadow=into_shadow)
+        named = (model, version, last.version, change)
+        order = Order(*named, onwards=True, into_shadow=into_shadow, although_forgotten=knew)
         said = carry_out(database, settings, order, reached)
     return f"model {model}: {last.version} -> {version}, approved by {by.strip()}; {said}"
 
@@ -152,6 +159,8 @@ def change_place(tx: Transaction, settings: Settings, order: Order, reached: Pro
     monitoring.carry(tx, challengers.name_of(order.model), order.model, order.version)
     reached(PromotionStep.MOVED)
     said = {"model": order.model, "before": last.version, "after": order.version, "by": order.change.by}
+    if order.although_forgotten:
+        said["although_forgotten"] = str(order.although_forgotten)
     audit.add(tx, order.change.at, f"model version {order.change.reason}", **said)
     fallen = go_live.enforce(tx, order.change.at, required=settings.go_live.require_validation)
     return any(row.name == order.model for row in fallen)
@@ -192,6 +201,18 @@ def _refuse_outlived(tx: Transaction, chosen: Version) -> None:
             f"version {chosen.version} of model {chosen.model} was judged by {', '.join(gone)}, not the newest "
             "version of that locked set any more: a retraining makes a challenger that is judged by what counts now"
         )
+
+
+def _forgotten(tx: Transaction, chosen: Version, *, allowed: bool) -> int:
+    """Return how many forgotten patients a version knew, or the one that it began from; refuse it unless allowed."""
+    knew = len(retrainings.patients_of(tx, chosen.version) & splits.barred(tx, FORGOTTEN))
+    if knew and not allowed:
+        raise OperatorError(
+            f"version {chosen.version} of model {chosen.model} learned from {knew} patients who were forgotten "
+            "since, or began from a version that did: `pacs-node retrain --now` makes one from what there is now, or "
+            "say --although-forgotten, which is recorded"
+        )
+    return knew
 
 
 def usable(settings: Settings, version: Version) -> Manifest:

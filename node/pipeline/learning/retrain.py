@@ -174,7 +174,7 @@ class Retrainer:
         # the row first: an end that is asked for from now on waits for this transaction and finds the version
         if not retrainings.finish(tx, run, *done):
             raise WorkStopped("the training is another worker's by now")
-        left = retrainings.left_out_of(tx, run)
+        left = retrainings.left_out_in(tx, run)
         if left or retrainings.is_cancelled(tx, run):
             shutil.rmtree(bundle, ignore_errors=True)
         if retrainings.is_cancelled(tx, run):

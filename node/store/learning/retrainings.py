@@ -235,18 +235,11 @@ def also_of(tx: Transaction, before: str, after: str) -> None:
         tx.execute(use.on_conflict_do_nothing())
 
 
-def left_out_of(tx: Transaction, run: ClaimedRun) -> int:
+def left_out_in(tx: Transaction, run: ClaimedRun) -> int:
     """Return of how many patients nothing is used any more whose own images a training learned from or chose on."""
-    uses = (
-        select(func.count())
-        .select_from(TrainingUse)
-        .where(
-            TrainingUse.retraining_id == run.id,
-            TrainingUse.images > 0,
-            TrainingUse.patient.in_(select(LearningPatient.patient).where(LearningPatient.left_out != "")),
-        )
-    )
-    return tx.scalar(uses) or 0
+    left_out = select(LearningPatient.patient).where(LearningPatient.left_out != "")
+    uses = select(func.count()).select_from(TrainingUse).where(TrainingUse.retraining_id == run.id)
+    return tx.scalar(uses.where(TrainingUse.images > 0, TrainingUse.patient.in_(left_out))) or 0
 
 
 def inherits(tx: Transaction, run: ClaimedRun, version: str) -> None:

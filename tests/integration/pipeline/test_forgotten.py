@@ -11,8 +11,8 @@ from node.domain.split import Side
 from node.pipeline.keeping.backup import backup
 from node.pipeline.keeping.restore import restore
 from node.pipeline.learning import dataset
-from node.pipeline.learning.forget import FORGOTTEN, forget
-from node.pipeline.learning.forgotten import FILE, note_backup
+from node.pipeline.learning.forget import forget
+from node.pipeline.learning.forgotten import FILE, FORGOTTEN, note_backup
 from node.pipeline.learning.locked import freeze_site
 from node.pipeline.learning.places import Places
 from node.store.arriving.merges import PatientName
