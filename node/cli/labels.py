@@ -67,6 +67,10 @@ def labels_resolve(
 def labels_read_again(
     context: typer.Context,
     uid: Annotated[str, typer.Argument(help="Of an object; left out, all that gave no label so far.")] = "",
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Also those that gave labels which the rules of today do not give.")
+    ] = False,
 ) -> None:
     """Have objects read once more, such as after the configuration has changed and the node was started again."""
-    console.print(listing_of.read_again(settings_of(context), uid, who(), utc_now()), markup=False)
+    said = listing_of.read_again(settings_of(context), uid, who(), utc_now(), changed=changed)
+    console.print(said, markup=False)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+UNNAMED = "somebody at "
+"""Before the AE title that sent an object which names nobody: what is called its reader."""
+
 
 class SourceKind(StrEnum):
     """What a label came in."""

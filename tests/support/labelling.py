@@ -22,7 +22,9 @@ POLICY = LabelPolicy(vocabulary({}, {}), {}, ZoneInfo("UTC"))
 
 def settings_of(house: House) -> Settings:
     """Return settings with which a verb opens the house's database."""
-    return Settings(node=NodeSettings(ae_title="PACSNODE"), database=DatabaseSettings(url=house.url))
+    return Settings(
+        node=NodeSettings(ae_title="PACSNODE", data_dir=house.folder), database=DatabaseSettings(url=house.url)
+    )
 
 
 def mark(house: House, dataset: Dataset, sender: str = "PACS", policy: LabelPolicy = POLICY) -> None:

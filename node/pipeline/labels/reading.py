@@ -5,12 +5,12 @@ buried with the reason why it cannot be read; a kill in between has it read agai
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from node.dicom.label_object import read_label_object
-from node.domain.label import Label, LabelRule, Verdict
+from node.domain.label import UNNAMED, Label, LabelRule, Verdict
 from node.domain.label_document import LabelDocument
 from node.domain.lifecycle import State
 from node.pipeline.failure import described, is_permanent
@@ -67,7 +67,8 @@ class LabelReader:
             It cannot be read.
         """
         document = read_label_object(self._files.path(claimed.path))
-        known = self._database.read(lambda tx: self._known(tx, claimed, document))
+        own = (self._device_uids, claimed.device_uids)
+        known = self._database.read(lambda tx: known_of(tx, self._policy, *own, document))
         said = understood(document, self._policy.vocabulary, self._policy.titles, known)
         self._database.write(lambda tx: self._record(tx, claimed, document, said))
         _log.info("label object read", sop_instance_uid=claimed.sop_instance_uid, verdict=said.verdict.value)
@@ -86,7 +87,7 @@ class LabelReader:
 
     def _record(self, tx: Transaction, claimed: ClaimedObject, document: LabelDocument, said: Understood) -> None:
         now = self._clock()
-        reader = document.persons[0] if document.persons else f"somebody at {claimed.calling_ae_title}"
+        reader = document.persons[0] if document.persons else f"{UNNAMED}{claimed.calling_ae_title}"
         made_at = self._made_at(document, claimed)
         shown = document.said if said.verdict is not Verdict.IGNORED else ""
         read = ObjectRead(said.verdict, said.reason, shown, reader, made_at, document.images)
@@ -104,21 +105,41 @@ class LabelReader:
             event = "label object not understood" if said.verdict is Verdict.UNMAPPED else "images called unfit"
             audit.add(tx, now, event, *_of(claimed), reason=said.reason, reader=reader)
 
-    def _known(self, tx: Transaction, claimed: ClaimedObject, document: LabelDocument) -> Known:
-        named = {image.sop_instance_uid for image in document.images}
-        studies = {image.study_instance_uid for image in document.images} | {document.study_instance_uid}
-        tracked = {finding.tracking_uid for finding in document.findings} - {""}
-        devices = self._device_uids | own_reports.devices(tx)
-        is_own = not devices.isdisjoint(claimed.device_uids)
-        echoes = own_reports.said_under(tx, studies, tracked)
-        return Known(
-            devices, own_reports.among(tx, named), echoes, is_own=is_own, ai_manufacturers=self._policy.ai_manufacturers
-        )
-
     def _made_at(self, document: LabelDocument, claimed: ClaimedObject) -> datetime:
         """Return when it was made: never after it came, whatever the clock or the zone of its maker."""
         received_at = claimed.received_at
         return received_at if document.made_at is None else min(self._policy.aware(document.made_at), received_at)
+
+
+def known_of(
+    tx: Transaction,
+    policy: LabelPolicy,
+    own_devices: frozenset[str],
+    device_uids: Collection[str],
+    document: LabelDocument,
+) -> Known:
+    """Return what this node knows beside an object.
+
+    Parameters
+    ----------
+    tx
+        The transaction.
+    policy
+        How the site reads labels.
+    own_devices
+        Device UIDs of this node's models, beside those that its registry has known.
+    device_uids
+        Of the equipment that the object's header names.
+    document
+        As it stands.
+    """
+    named = {image.sop_instance_uid for image in document.images}
+    studies = {image.study_instance_uid for image in document.images} | {document.study_instance_uid}
+    tracked = {finding.tracking_uid for finding in document.findings} - {""}
+    devices = own_devices | own_reports.devices(tx)
+    is_own = not devices.isdisjoint(device_uids)
+    echoes = own_reports.said_under(tx, studies, tracked)
+    return Known(devices, own_reports.among(tx, named), echoes, is_own=is_own, ai_manufacturers=policy.ai_manufacturers)
 
 
 def _placed(tx: Transaction, found: Sequence[Label]) -> list[Label]:

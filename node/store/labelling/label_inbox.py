@@ -59,6 +59,15 @@ class ClaimedObject(work.Claim):
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledObject:
+    """An object that gave labels."""
+
+    sop_instance_uid: str
+    path: str  #: relative to the data folder
+    device_uids: tuple[str, ...]  #: of the equipment that its header names
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectRead:
     """What became of an object."""
 
@@ -123,6 +132,14 @@ def read_again(tx: Transaction, now: datetime, sop_uid: str | None = None) -> li
     return sorted(tx.scalars(select(LabelObject.sop_instance_uid).where(LabelObject.id.in_(back))))
 
 
+def labelled(tx: Transaction) -> list[LabelledObject]:
+    """Return the objects that gave labels which no operator has settled, and whose files are here, oldest first."""
+    gave = and_(LabelObject.verdict == Verdict.LABELLED, LabelObject.state == State.DONE, LabelObject.settled_by == "")
+    here = select(Instance).join(LabelObject, LabelObject.sop_instance_uid == Instance.sop_instance_uid)
+    rows = tx.scalars(here.where(gave, Instance.removed_at.is_(None)).order_by(LabelObject.id))
+    return [LabelledObject(row.sop_instance_uid, row.newest_path, _devices(row)) for row in rows]
+
+
 def settle_by_hand(tx: Transaction, sop_uid: str, verdict: Verdict, who: str, now: datetime) -> None:
     """Keep an operator's word on an object; it is not read again by itself."""
     by_hand = {"verdict": verdict, "settled_by": who, "settled_at": now, "state": State.DONE, "last_error": ""}
@@ -164,8 +181,12 @@ def _claimed(tx: Transaction, identity: int) -> ClaimedObject:
         path=instance.newest_path,
         calling_ae_title=instance.calling_ae_title,
         received_at=instance.received_at,
-        device_uids=tuple(instance.header.get("device_uids", ())),
+        device_uids=_devices(instance),
     )
+
+
+def _devices(instance: Instance) -> tuple[str, ...]:
+    return tuple(instance.header.get("device_uids", ()))
 
 
 _ADD = Statement(

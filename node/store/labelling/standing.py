@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select, true
 
-from node.domain.label import CurrentLabel, LabelLevel, LabelRule, LabelState, SourceKind
+from node.domain.label import UNNAMED, CurrentLabel, LabelLevel, LabelRule, LabelState, SourceKind
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
@@ -17,6 +17,7 @@ from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.labelling import label_images
 from node.store.labelling.label_images import Image
 from node.store.operation_tables import Rejection
+from node.store.statement import Lookup
 from node.store.stopping import rejections
 from node.store.tables import Instance, Study
 
@@ -42,6 +43,7 @@ class _Sorted:
     of_subject: dict[Subject, list[LabelRow]] = field(default_factory=lambda: defaultdict(list))
     states: dict[int, LabelState] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
+    series: dict[str, str] = field(default_factory=dict)  #: of objects that name no reader, by their UID
 
 
 def standing(tx: Transaction, study_uid: str | None = None) -> Standing:
@@ -53,7 +55,7 @@ def standing(tx: Transaction, study_uid: str | None = None) -> Standing:
     current, conflicts = list[CurrentLabel](), dict[Subject, tuple[int, ...]]()
     counted, states = defaultdict[int, int](int), dict(found.states)
     for subject, said in sorted(found.of_subject.items()):
-        newest = _newest_by_reader(said)
+        newest = _newest_by_reader(said, found.series)
         agreed = len({row.present for row in newest}) == 1
         for row in said:
             state = (LabelState.CURRENT if agreed else LabelState.CONFLICT) if row in newest else LabelState.SUPERSEDED
@@ -94,7 +96,7 @@ _ORDER = (LabelState.CURRENT, LabelState.CONFLICT, LabelState.SUPERSEDED)
 
 def _sorted(tx: Transaction, rows: Sequence[LabelRow]) -> _Sorted:
     reach, whom, left_out = label_images.reached(tx, rows), _Patients(tx), unfit(tx)
-    found = _Sorted()
+    found = _Sorted(series=_series_of_unnamed(tx, rows))
     for row in rows:
         images = reach.get(row.id, ())
         own = [image for image in images if whom.are_one(row, image)]
@@ -136,17 +138,32 @@ class _Patients:
         return patient
 
 
-def _newest_by_reader(said: Iterable[LabelRow]) -> list[LabelRow]:
-    """Return each reader's newest label; what was recorded before an operator settled it does not count any more."""
+def _series_of_unnamed(tx: Transaction, rows: Iterable[LabelRow]) -> dict[str, str]:
+    unnamed = {row.source_uid for row in rows if row.reader.startswith(UNNAMED)}
+    return dict(_SERIES.rows(tx, sorted(unnamed)))
+
+
+def _newest_by_reader(said: Iterable[LabelRow], series: Mapping[str, str]) -> list[LabelRow]:
+    """Return each reader's newest label; what was recorded before an operator settled it does not count any more.
+
+    Of readers without a name those are one whose objects are of one series.
+    """
     rows = sorted(said, key=lambda row: row.id)
     settled = max((row.id for row in rows if row.source_kind is SourceKind.OPERATOR), default=0)
     of_reader = dict[str, LabelRow]()
     for row in rows:
-        name = _known_as(row.reader)
+        name = f"{_known_as(row.reader)} {series.get(row.source_uid, '')}"
         before = of_reader.get(name)
         if row.id >= settled and (before is None or (row.made_at, row.id) > (before.made_at, before.id)):
             of_reader[name] = row
     return list(of_reader.values())
+
+
+_SERIES = Lookup(
+    lambda among: select(Instance.sop_instance_uid, Instance.series_instance_uid).where(
+        among(Instance.sop_instance_uid)
+    )
+)
 
 
 def _known_as(reader: str) -> str:
