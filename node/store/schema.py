@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 import node
 from node.domain.errors import OperatorError
@@ -53,12 +53,17 @@ def upgrade(url: str, revision: str = "head") -> None:
 
     Raises
     ------
+    OperatorError
+        Where it is at a revision of a newer program, or holds the tables of another one.
     DatabaseUnavailable
         Where the database cannot be reached or stays locked.
     """
     from alembic import command  # noqa: PLC0415 - a start and a listing migrate nothing
 
-    _refuse_newer(current(url))
+    found = current(url)
+    _refuse_newer(found)
+    if found is None:
+        _refuse_foreign(url)
     file = engines.sqlite_file(url)
     if file is not None:
         engines.create_private_file(file)
@@ -89,6 +94,8 @@ def check(url: str) -> None:
     found, needed = current(url), head()
     if found == needed:
         return
+    if found is None:
+        _refuse_foreign(url)
     if found is None or found in _known_revisions():
         at = f"at revision {found}" if found else "empty"
         raise OperatorError(f"database is {at}, this program needs {needed}: run `pacs-node migrate`")
@@ -105,21 +112,20 @@ def _refuse_newer(found: str | None) -> None:
 def prepare(url: str) -> None:
     """Do what `check` does, but create the schema of an empty SQLite file: a first start needs no command."""
     if engines.is_sqlite(url) and current(url) is None:
-        _refuse_foreign(url)
         upgrade(url)
     check(url)
 
 
 def _refuse_foreign(url: str) -> None:
     file = engines.sqlite_file(url)
-    if file is None or not file.exists():
+    if file is not None and not file.exists():
         return
     with _transaction(url, exclusive=False) as connection:
-        tables = inspect(connection).get_table_names()
+        tables = set(inspect(connection).get_table_names()) - {_REVISIONS}
     if tables:
         raise OperatorError(
-            f"the database {file} holds tables of another program ({', '.join(sorted(tables)[:3])}): name another file "
-            "in [database] url"
+            f"the database {make_url(url).database} holds tables of another program ({', '.join(sorted(tables)[:3])}): "
+            "name another one in [database] url"
         )
 
 

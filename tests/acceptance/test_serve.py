@@ -286,7 +286,8 @@ def test_another_programs_database_is_left_alone(tmp_path: Path, empty_url: str)
     home = NodeFolder(tmp_path, [SENDER], database=empty_url)
     home.write()
     _execute(home, "CREATE TABLE theirs (id INTEGER)")
-    assert "tables of another program (theirs)" in _refused(home).stderr
+    for verb in ("serve", "migrate"):
+        assert "tables of another program (theirs)" in _refused(home, verb).stderr
     assert _tables(home) == ["theirs"]
 
 
