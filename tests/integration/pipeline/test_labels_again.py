@@ -12,8 +12,6 @@ from tests.support.labelling import POLICY, current, mark, read, said, settings_
 from tests.support.labelling import listed as rows_of
 from tests.support.labels import IMAGE, at, ohif, standard, weasis
 
-ON_ONE_DATABASE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)  # where the database decides nothing
-
 
 def test_labels_of_older_rules_are_named_and_read_once_more_only_where_that_is_said(house: House) -> None:
     """They stand until then; what today's rules give as well is not named."""
@@ -35,7 +33,7 @@ def test_labels_of_older_rules_are_named_and_read_once_more_only_where_that_is_s
     assert [row["source_uid"] for row in rows_of(house, "unmapped")] == ["1.2.77.20"]
 
 
-@ON_ONE_DATABASE
+@pytest.mark.database("any")
 def test_what_an_operator_settled_and_what_cannot_be_read_is_not_named(house: House) -> None:
     """Nobody knows what a file that is gone would say today."""
     older = replace(POLICY, vocabulary=vocabulary({"pneumonia": ["lung like liver"]}, {}))
