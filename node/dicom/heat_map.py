@@ -12,6 +12,7 @@ C.8.6 (SC modules)
 import base64
 import io
 import itertools
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ from node.dicom.object_check import check_object
 from node.dicom.pixels import PixelsUnreadable, read_frames
 from node.dicom.report_check import elements, fitting_character_set
 from node.dicom.report_lines import anomaly_lines, finding_line
-from node.dicom.result_header import add_equipment, add_instance, add_patient_and_study, contributing_equipment
+from node.dicom.result_header import (
+    add_equipment,
+    add_instance,
+    add_patient_and_study,
+    contributing_equipment,
+    in_zone,
+    number_at,
+)
 from node.dicom.source import Source, of_patient, read_source
 from node.dicom.values import LONG_STRING, cut
 from node.domain.errors import Permanent
@@ -67,8 +75,10 @@ def build_heat_map(content: ReportContent, drawn: HeatMap, identity: ReportIdent
         image = of_patient(image, content.patient)
     if image.header.sop_instance_uid != drawn.image.sop_instance_uid:
         raise Permanent("the heat map is of another image than the file")
-    copied = image_elements(source, image.character_set)
-    picture = heat_picture(_shown(source, drawn, copied), _grid(drawn.heat), drawn.said.region, _legend(content, drawn))
+    copied, made_at = image_elements(source, image.character_set), in_zone(content.created_at, image.timezone_offset)
+    picture = heat_picture(
+        _shown(source, drawn, copied), _grid(drawn.heat), drawn.said.region, _legend(content, drawn, made_at)
+    )
     dataset = Dataset()
     add_patient_and_study(dataset, image)
     dataset.pop("ReferencedRequestSequence", None)  # of the reports' modules
@@ -104,21 +114,22 @@ def _grid(heat: HeatGrid) -> npt.NDArray[np.uint8]:
     return np.frombuffer(cells, np.uint8).reshape(heat.rows, heat.columns)
 
 
-def _legend(content: ReportContent, drawn: HeatMap) -> Legend:
+def _legend(content: ReportContent, drawn: HeatMap, made_at: datetime) -> Legend:
     """Return the legend in the report's language, or, where its letters cannot be drawn, in English."""
-    legend = _worded(content, drawn, words_in(content.language))
+    legend = _worded(content, drawn, made_at, words_in(content.language))
     said = (*legend.lines, legend.scale, legend.lowest, legend.highest)
-    return legend if all(map(drawable, said)) else _worded(content, drawn, words_in(ENGLISH))
+    return legend if all(map(drawable, said)) else _worded(content, drawn, made_at, words_in(ENGLISH))
 
 
-def _worded(content: ReportContent, drawn: HeatMap, words: Words) -> Legend:
+def _worded(content: ReportContent, drawn: HeatMap, made_at: datetime, words: Words) -> Legend:
     model, said = content.model, drawn.said
     of_class = isinstance(said, Finding)
     lines = [finding_line(words, model, said)] if isinstance(said, Finding) else anomaly_lines(words, said)
     derived = words.line("derived_by_ai", model=model.name, version=model.version)
+    made = words.line("made_at", time=words.time(made_at))
     synthetic = words.lines("synthetic") if content.synthetic else []
     scale = words.line("heat_of_finding" if of_class else "heat_of_anomaly")
-    return Legend([*lines, derived, *synthetic], scale, words.line("heat_lowest"), words.line("heat_highest"))
+    return Legend([*lines, derived, made, *synthetic], scale, words.line("heat_lowest"), words.line("heat_highest"))
 
 
 def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdentity, copied: Dataset) -> None:
@@ -142,8 +153,7 @@ def _add_image(
     words, said = words_in(content.language), drawn.said
     finding = words.named(said.finding) if isinstance(said, Finding) else words.line("abnormality")
     add_instance(dataset, content, identity, source)
-    # minutes since 1970: later ones get higher numbers without anyone counting
-    dataset.InstanceNumber = int(content.created_at.timestamp() // 60) * MOST_HEAT_MAPS + drawn.number
+    dataset.InstanceNumber = number_at(content.created_at, MOST_HEAT_MAPS) + drawn.number - 1
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER", "HEATMAP"]
     dataset.DerivationDescription = words.line("heat_derivation", finding=finding)
     dataset.DerivationCodeSequence = [codes.ARTIFICIAL_INTELLIGENCE]

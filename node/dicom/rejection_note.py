@@ -18,6 +18,7 @@ from highdicom.sr.coding import CodedConcept
 from pydicom import Dataset, dcmwrite
 from pydicom.filereader import read_dataset
 
+from node.dicom.result_header import number_at
 from node.domain.errors import Permanent
 from node.domain.profile import DEFAULT
 from node.domain.rejection import KEY_OBJECT_SELECTION, NoteIdentity, RejectionCode, note_identity
@@ -120,4 +121,4 @@ def _add_times(note: Dataset, created_at: datetime) -> None:
     note.InstanceCreationDate = note.ContentDate = local.strftime("%Y%m%d")
     note.InstanceCreationTime = note.ContentTime = local.strftime("%H%M%S")
     note.TimezoneOffsetFromUTC = offset
-    note.InstanceNumber = max(1, int(created_at.timestamp() // 60))
+    note.InstanceNumber = number_at(created_at)

@@ -9,13 +9,17 @@ from itertools import groupby
 
 from pydicom import Dataset
 
-from node.dicom.result_header import add_equipment, add_instance, add_patient_and_study, contributing_equipment
+from node.dicom.result_header import (
+    add_equipment,
+    add_instance,
+    add_patient_and_study,
+    contributing_equipment,
+    number_at,
+)
 from node.dicom.source import Source
 from node.dicom.values import LONG_STRING, cut
 from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import words_in
-
-_FROM = 1_577_836_800  #: seconds from 1970 to 2020: Instance Number ends at 2**31
 
 
 def report_header(content: ReportContent, identity: ReportIdentity, sources: list[Source]) -> Dataset:
@@ -55,8 +59,7 @@ def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdenti
 
 def _add_document(dataset: Dataset, content: ReportContent, identity: ReportIdentity, source: Source) -> None:
     add_instance(dataset, content, identity, source)
-    # seconds since 2020: a later report of the series gets a higher number without anyone counting
-    dataset.InstanceNumber = max(1, int(content.created_at.timestamp() - _FROM))
+    dataset.InstanceNumber = number_at(content.created_at)
     dataset.CompletionFlag = "PARTIAL" if content.unread else "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PerformedProcedureCodeSequence = []

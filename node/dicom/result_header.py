@@ -19,6 +19,8 @@ from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_
 from node.domain.report import ModelIdentity, ReportContent, ReportIdentity
 from node.domain.words import words_in
 
+_SINCE = 1_577_836_800  # seconds from 1970 to 2020: an Instance Number ends at 2**31
+
 
 def add_patient_and_study(dataset: Dataset, source: Source) -> None:
     """Add all that is copied as it is, and after it what the node itself has read of patient and study.
@@ -50,7 +52,7 @@ def add_instance(dataset: Dataset, content: ReportContent, identity: ReportIdent
     Permanent
         The time has no zone.
     """
-    created_at = _in_zone(content.created_at, source.timezone_offset)
+    created_at = in_zone(content.created_at, source.timezone_offset)
     dataset.SOPClassUID = identity.sop_class_uid
     dataset.SOPInstanceUID = identity.sop_instance_uid
     dataset.InstanceCreationDate = dataset.ContentDate = created_at.strftime("%Y%m%d")
@@ -58,6 +60,19 @@ def add_instance(dataset: Dataset, content: ReportContent, identity: ReportIdent
     dataset.TimezoneOffsetFromUTC = created_at.strftime("%z")[:5]
     if content.synthetic:
         dataset.SyntheticData = "YES"
+
+
+def number_at(created_at: datetime, of: int = 1) -> int:
+    """Return an Instance Number: later objects of a series get higher ones, without anyone counting.
+
+    Parameters
+    ----------
+    created_at
+        When the object was made; one of the same second has the same number.
+    of
+        So many numbers are left to the objects of one second. Where it is 4, they begin anew after 17 years.
+    """
+    return max(1, int(created_at.timestamp() - _SINCE) % (2**31 // of - 1) * of)
 
 
 def contributing_equipment(content: ReportContent, dataset: Dataset) -> Dataset:
@@ -105,8 +120,8 @@ def _add_study(dataset: Dataset, source: Source) -> None:
         dataset.StudyDescription = cut(header.study_description, LONG_STRING)
 
 
-def _in_zone(created_at: datetime, offset: str) -> datetime:
-    """Return the time in the source's zone: one offset stands for every time of a dataset (PS3.3 C.12.1.1.8).
+def in_zone(created_at: datetime, offset: str) -> datetime:
+    """Return a time in the source's zone: one offset stands for every time of a dataset (PS3.3 C.12.1.1.8).
 
     A source that names none has local times, so the zone in which the time was handed in is kept.
     """

@@ -31,6 +31,7 @@ from node.dicom.report_lines import anomaly_lines, finding_line, not_assessed_li
 from node.dicom.report_observer import language_of_content, observation_context, separate
 from node.dicom.report_status import reasons_of_study, status_of_study
 from node.dicom.report_summary import image_names, named, summary
+from node.dicom.result_header import in_zone
 from node.dicom.source import Source
 from node.dicom.values import LONG_STRING, cut, date_of
 from node.domain.finding import KeyImage, Reading
@@ -66,9 +67,7 @@ def _document(dataset: Dataset, content: ReportContent, sources: list[Source]) -
     words = words_in(content.language)
     dataset.SeriesNumber = content.profile.series_number + _AFTER_THE_REPORTS
     dataset.SeriesDescription = cut(words.line("series_of_text", model=content.model.name), LONG_STRING)
-    # in the zone of the images, as the header says it
-    made = dataset.ContentDate + dataset.ContentTime + dataset.TimezoneOffsetFromUTC
-    made_at = datetime.strptime(made, "%Y%m%d%H%M%S%z")
+    made_at = in_zone(content.created_at, sources[0].timezone_offset)
     root = ContainerContentItem(codes.RESULT_AS_TEXT)
     root.ContentSequence = ContentSequence(
         [

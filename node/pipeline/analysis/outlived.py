@@ -29,7 +29,9 @@ def take_back(
     peers: Collection[str],
     now: datetime,
 ) -> None:
-    """Order the notes where a newer report is to go, and name the heat maps that stay at peers which take none.
+    """Order the notes where a newer report is to go, and name the heat maps that stay elsewhere.
+
+    They stay at peers that take no notes, and beside their reports at those that are not told of the newer result.
 
     Parameters
     ----------
@@ -46,9 +48,9 @@ def take_back(
     """
     study = analysis.study_instance_uid
     for one in taken_back.outlived(tx, study):
-        if one.model != analysis.model or one.peer not in peers or one.note is not None:
+        if one.model != analysis.model or one.note is not None:
             continue
-        if one.delivery_id in notes:
+        if one.delivery_id in notes and one.peer in peers:
             taken_back.order(tx, one, notes[one.delivery_id], WHY, now)
             continue
         audit.add(tx, now, "heat map of an earlier result stands", study, one.sop_instance_uid, peer=one.peer)

@@ -79,7 +79,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``rejections``: as `node.store.listing.control_views.of_study` lists them
         - ``untrue_reports``: those that rest on rejected images and are at a peer, or may be, as
           `node.store.listing.control_views.delivered` lists them
-        - ``outdated_heat_maps``: those at a peer that has or is to get a newer report, as
+        - ``outdated_heat_maps``: those of which a newer result has taken the place, as
           `node.store.listing.control_views.delivered` lists them
         - ``labels``: as `node.store.listing.label_views.labels` lists those that speak of it or came in it
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened

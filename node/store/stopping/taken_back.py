@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
@@ -69,14 +69,27 @@ def heat_maps(tx: Transaction, study_uid: str, model: str) -> list[Delivered]:
 
 
 def outlived(tx: Transaction, study_uid: str) -> list[Delivered]:
-    """Return the heat maps of a study that are at a peer, or may be, which has or is to get a newer report."""
+    """Return the heat maps of a study that are at a peer, or may be, and of which a newer result has taken the place.
+
+    That is so where the peer has or is to get a newer report, and where the newest result says something else although
+    the peer is not told of it.
+    """
     newer, report = aliased(Analysis), aliased(Delivery)
     of_model = newer.study_instance_uid == Analysis.study_instance_uid, newer.model == Analysis.model
     at_peer = report.analysis_id == newer.id, report.peer == Delivery.peer, report.kind == DeliveryKind.REPORT
     counts = or_(report.state != State.CANCELLED, report.offered_at.is_not(None))
     has_newer = exists().where(*of_model, newer.id > Analysis.id, *at_peer, counts).correlate(Analysis, Delivery)
     is_map = Analysis.study_instance_uid == study_uid, Delivery.kind == DeliveryKind.HEATMAP
-    return _delivered(tx, and_(*is_map, offered.may_be_there(), has_newer))
+    return _delivered(tx, and_(*is_map, offered.may_be_there(), or_(has_newer, _is_no_longer_so())))
+
+
+def _is_no_longer_so() -> ColumnElement[bool]:
+    """Return the condition that the newest result of its study and model says otherwise than an analysis."""
+    newest, later = aliased(Analysis), aliased(Analysis)
+    same_model = later.study_instance_uid == Analysis.study_instance_uid, later.model == Analysis.model
+    last = select(func.max(later.id)).where(*same_model).correlate(Analysis).scalar_subquery()
+    differs = or_(newest.conclusion != Analysis.conclusion, newest.patient_key != Analysis.patient_key)
+    return exists().where(newest.id == last, differs).correlate(Analysis)
 
 
 def order(

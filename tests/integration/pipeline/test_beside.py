@@ -177,6 +177,23 @@ def test_a_newer_result_takes_back_the_heat_map_of_the_one_before(line: Line, pa
     assert rejected == ["waiting"] * 2
 
 
+@pytest.mark.database("any")
+def test_a_heat_map_at_a_peer_that_is_not_told_of_the_newer_result_is_named(line: Line, pacs: Pacs) -> None:
+    """Its `outcomes` leave the newer one out: what it has stays as it is there, and the operator can see it."""
+    line.peers = [_peer(pacs, outcomes=("positive",))]
+    line.report()
+    line.deliver()
+    line.says = negative
+    line.house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
+    line.house.execute("DELETE FROM readings")
+    line.house.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'read'")
+    line.report()
+    assert line.study()["analyses"][-1]["outcome"] == "negative"
+    assert len(pacs.held) == len(line.deliveries()) == 3
+    assert [one["peer"] for one in line.study()["outdated_heat_maps"]] == ["pacs"]
+    assert [one["peer"] for one in _told(line, "heat map of an earlier result stands")] == ["pacs"]
+
+
 def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
     """As the report beside which it goes names its own predecessor."""
     line.report()

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from node.dicom.heat_map import build_heat_map
 from node.domain.derived import result_of_ai
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, HeatGrid
-from node.domain.heat_map import SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
+from node.domain.heat_map import MOST_HEAT_MAPS, SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
 from node.domain.report import ReportContent, ReportIdentity
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, NAMES, Study, study_of
 
@@ -121,6 +122,33 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
     study = study_of(tmp_path, "positive")
 
     assert built(study, hot_at(2, 5)) == built(study, hot_at(2, 5))
+
+
+def test_the_picture_says_when_it_was_made(tmp_path: Path) -> None:
+    """Below the image, to the minute: two that hang side by side are told apart, whatever the viewer shows of them."""
+    study = study_of(tmp_path, "positive")
+    later = study.content.created_at + timedelta(minutes=1)
+    one, two = (picture_of(parsed(built(of, hot_at(2, 5)))) for of in (study, study.saying(created_at=later)))
+    rows = np.flatnonzero((one != two).any((1, 2)))
+
+    assert one.shape == two.shape
+    assert 0 < len(rows) < 30
+    assert rows.min() > 512  # below the image, whose longer side that is
+
+
+def test_a_second_later_its_number_is_higher_than_those_of_all_before(tmp_path: Path) -> None:
+    """Heat maps of one model on one study stand in one series, whichever report they go beside."""
+    study = study_of(tmp_path, "positive")
+    content, drawn, identity = with_heat(study, hot_at(2, 5))
+    numbers = []
+    for seconds in (0, 1, 59):
+        made = replace(content, created_at=content.created_at + timedelta(seconds=seconds))
+        for number in (1, MOST_HEAT_MAPS):
+            encoded = build_heat_map(made, replace(drawn, number=number), identity, study.sources[0])
+            numbers.append(int(parsed(encoded).InstanceNumber))
+
+    assert sorted(set(numbers)) == numbers
+    assert numbers[-1] < 2**31
 
 
 def _rewrite(study: Study, change: Change) -> None:
