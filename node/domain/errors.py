@@ -26,6 +26,10 @@ class WorkerLost(Transient):
     """The process that did the work died, hung or ran out of memory; another one takes its place."""
 
 
+class NoSpace(Transient):
+    """A disk has no room for what the work is to write: it waits for room, and is not at fault."""
+
+
 class WorkStopped(Transient):
     """The node ends while the work is in hand: it was not at fault, and goes on at the next start."""
 

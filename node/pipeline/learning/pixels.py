@@ -10,7 +10,7 @@ from pathlib import Path
 
 from node.dicom.identifiable import identifiable
 from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
-from node.domain.errors import Transient
+from node.pipeline.failure import of_file
 from node.telemetry import native_chatter_dropped
 
 
@@ -54,7 +54,7 @@ def keep_pixels(stored: Path, place: Path) -> KeptPixels:
     except PixelsUnreadable as error:
         return KeptPixels("", "", f"its pixels cannot be decoded: {error}")
     except OSError as error:
-        raise Transient(f"the pixels of an image cannot be kept: {error.strerror}") from error
+        raise of_file(error, "the pixels of an image cannot be kept") from error
     return KeptPixels(hashlib.sha256(content).hexdigest(), perceptual_hash(*image))
 
 

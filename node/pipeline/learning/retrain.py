@@ -8,13 +8,13 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from node.config import Settings
-from node.domain.errors import OperatorError, Permanent, WorkStopped
+from node.domain.errors import NoSpace, OperatorError, Permanent, WorkStopped
 from node.domain.split import Side
-from node.pipeline.failure import described, is_permanent
+from node.pipeline.failure import described, is_permanent, of_file
 from node.pipeline.learning import dataset
 from node.pipeline.learning.collect import Collector
 from node.pipeline.learning.dataset import Built, Known
@@ -36,6 +36,7 @@ from node.store.registering import registry
 from node.telemetry import logger
 
 LEASE_S = 60.0
+_UNTIL_ROOM = timedelta(minutes=10)  # a disk that is full is looked at again
 
 MakeChild = Callable[[], Child]
 """Gives a new child process with the limits that a training has."""
@@ -92,6 +93,8 @@ class Retrainer:
         except WorkStopped as error:  # settled here: a loop that is told to end settles nothing any more
             self.fail(run, error)
             return
+        except OSError as error:
+            raise of_file(error, "what the training needs cannot be written") from error
         finally:
             self._child.stop()
         self._sweep(run)
@@ -107,6 +110,9 @@ class Retrainer:
                 return True
             if isinstance(error, WorkStopped):
                 retrainings.put_back(tx, run, now)
+                return False
+            if isinstance(error, NoSpace):
+                retrainings.wait(tx, run, now + _UNTIL_ROOM, described(error))
                 return False
             permanent = is_permanent(error)
             retrainings.fail(tx, run, now, described(error), permanent=permanent, jitter=jitter)

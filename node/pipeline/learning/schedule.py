@@ -9,7 +9,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from node.domain.errors import OperatorError
 from node.domain.label import CurrentLabel
+from node.pipeline.failure import described
 from node.pipeline.learning.collect import Collector
 from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.request import Asked, model_to_train, new_labels, request
@@ -63,7 +65,8 @@ class Fires:
 
     def fail(self, minute: datetime, error: Exception) -> None:
         """Let a minute go that could not be written down: the next one comes."""
-        _log.error("schedule missed", minute=minute.isoformat(), reason=type(error).__name__)
+        said = str(error) if isinstance(error, OperatorError) else described(error)
+        _log.error("schedule missed", minute=minute.isoformat(), reason=said)
 
     def asked(self, name: str, minute: datetime) -> Asked:
         """Ask for a training of one model."""
@@ -125,4 +128,4 @@ class DailyCollection:
     def fail(self, _: list[CurrentLabel], error: Exception) -> None:
         """Try again later."""
         self._due_at = self._site.clock() + _AFTER_TROUBLE
-        _log.warning("labelled images not kept", reason=type(error).__name__)
+        _log.warning("labelled images not kept", reason=described(error))

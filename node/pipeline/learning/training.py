@@ -13,7 +13,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from node.domain.errors import Permanent, Transient
+from node.domain.errors import Permanent
+from node.pipeline.failure import of_file
 from node.pipeline.registry.train import quieten
 from node.telemetry import native_chatter_dropped
 
@@ -83,7 +84,7 @@ def train_task(task: Task) -> Trained:
     except (DataError, RecipeError) as error:
         raise Permanent(f"no training: {error}") from error
     except OSError as error:
-        raise Transient(f"the training cannot read or write: {error.strerror or error}") from error
+        raise of_file(error, "the training cannot read or write") from error
 
 
 def progress_of(run: Path) -> tuple[str, int, int] | None:

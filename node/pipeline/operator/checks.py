@@ -21,7 +21,7 @@ from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
 from node.pipeline.learning import issuers
 from node.pipeline.opened import open_database
-from node.pipeline.operator import monitoring_checks, peer_checks, rule_checks, version_checks
+from node.pipeline.operator import learning_checks, monitoring_checks, peer_checks, rule_checks, version_checks
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
@@ -63,6 +63,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     yield from peer_checks.lines(settings)
     yield from (_bundle(settings, model) for model in {model.name: model for model in settings.models}.values())
     yield from (CheckLine(*line) for line in rule_checks.lines(settings))
+    yield from learning_checks.lines(settings, now)
     try:
         with open_database(settings) as database:
             yield from _registry(settings, database.read(version_checks.models))
@@ -80,6 +81,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             old = outlook(database, settings.storage, now)
             yield from [CheckLine("retention", "note", old)] if old else []
             yield from label_checks.lines(database)
+            yield from learning_checks.kept(settings, database)
             yield from issuers.lines(settings, database)
             yield from _callers(database)
     except (OperatorError, Transient):  # the database's line has said so

@@ -168,6 +168,11 @@ def put_back(tx: Transaction, run: ClaimedRun, now: datetime) -> None:
     work.release(tx, Retraining, run, now)
 
 
+def wait(tx: Transaction, run: ClaimedRun, until: datetime, reason: str) -> None:
+    """Let a training wait for what is missing; that counts as no failure."""
+    work.release(tx, Retraining, run, until, last_error=reason)
+
+
 def withdraw(tx: Transaction, run: ClaimedRun, now: datetime) -> None:
     """Settle a training whose end an operator asked for."""
     work.withdraw(tx, Retraining, run, now, "cancelled by an operator")

@@ -118,6 +118,8 @@ def test_a_conflict_is_settled_by_an_operator_until_a_reader_disagrees_anew(hous
     assert said(house) == {(IMAGE, "pneumonia"): True}
     (mine,) = rows_of(house, "current")
     assert (mine["reader"], mine["recorded_by"], mine["source_kind"]) == ("operator ada", "ada", "operator")
+    with pytest.raises(OperatorError, match=r"^1\.2\.3\.4: no object, image or study of this UID is here"):
+        resolving.resolve(settings_of(house), "1.2.3.4", "pneumonia", "ada", house.clock(), present=True)
     with pytest.raises(OperatorError, match="readers do not disagree"):
         resolving.resolve(settings_of(house), IMAGE, "pneumonia", "ada", house.clock(), present=True)
     mark(house, coded(ABSENT, uid="1.2.77.9", reader="Wilson^James"))

@@ -138,6 +138,13 @@ def test_too_little_to_learn_from_is_no_training_and_says_why(
 
 
 @pytest.mark.database("any")
+def test_a_model_that_nobody_knows_is_named(house: House) -> None:
+    """With those that there are."""
+    with pytest.raises(OperatorError, match=r"^no model 'zz'; registered: starter$"):
+        operate.retrain_now(LearningSite(house).settings, "zz", "ada", house.clock())
+
+
+@pytest.mark.database("any")
 def test_the_end_of_the_node_puts_a_training_back_and_a_cancelled_one_ends(house: House) -> None:
     """The first counts as no failure; the second is not tried again, and its folder goes."""
     site, asked = LearningSite(house), Request("starter", "x", "ada", "tiny", "scratch", 1)

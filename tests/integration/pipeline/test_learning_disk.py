@@ -1,0 +1,64 @@
+"""A disk that is full while a training set is written, and what `check` says before."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.config import StorageSettings
+from node.pipeline.learning import operate
+from node.pipeline.learning.request import model_to_train, request
+from node.pipeline.operator import learning_checks
+from tests.support.house import House
+from tests.support.learning_site import LearningSite
+
+_ROOT = Path(__file__).resolve().parents[3]
+_ALONE = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+def _may_mount() -> bool:
+    return bool(shutil.which("unshare")) and not subprocess.run([*_ALONE, "true"], check=False).returncode
+
+
+@pytest.mark.database("sqlite")
+@pytest.mark.skipif(not _may_mount(), reason="this system lets nobody but root mount a small file system")
+def test_a_training_waits_for_room_on_a_full_disk(house: House) -> None:
+    """A real file system of 16 KB: the reason is said, no attempt is counted, and with room it goes on."""
+    site = LearningSite(house, {"replay": ["/nowhere"]})
+    site.patients(30)
+    site.collect()
+    model = house.database.read(lambda tx: model_to_train(tx, site.settings, ""))
+    assert request(house.database, site.settings, model, "ada", "once", house.clock()).run is not None
+    runs = site.places.run(1).parent
+    runs.mkdir(parents=True)
+    settings = house.folder / "settings.json"
+    settings.write_text(site.settings.model_dump_json(), encoding="utf-8")
+    program = (sys.executable, "-m", "tests.support.full_disk", str(settings), house.clock().isoformat())
+    mounted = f'mount -t tmpfs -o size=16k none "{runs}" && exec "$@"'
+    done = subprocess.run(
+        [*_ALONE, "sh", "-c", mounted, "sh", *program], cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = operate.listed(site.settings)
+    assert row["state"] == "waiting"
+    assert row["reason"].endswith("be written: no space left on the disk: free space, then it goes on by itself")
+    house.clock.forward(601)
+    run = site.retrainer().claim()
+    assert run is not None
+    assert run.failures == 0
+
+
+@pytest.mark.database("any")
+def test_check_names_models_nobody_knows_and_a_disk_too_small(house: House) -> None:
+    """What is labelled and not kept yet needs room; where all is kept, or nothing is labelled, nothing is said."""
+    site = LearningSite(house, {"models": ["nosuch"]})
+    (line,) = learning_checks.kept(site.settings, house.database)
+    assert (line.verdict, line.text) == ("fault", "[retrain] models: no model 'nosuch'; there are: starter")
+    site.retrain = {}
+    site.patients(3)
+    assert list(learning_checks.kept(site.settings, house.database)) == []
+    narrow = site.settings.model_copy(update={"storage": StorageSettings(min_free_mb=10**9)})
+    (line,) = learning_checks.kept(narrow, house.database)
+    assert "the 3 labelled images that are not kept yet may take 102 MB, and 0 MB are free above" in line.text
