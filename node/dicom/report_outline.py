@@ -23,7 +23,10 @@ from node.dicom.report_samples import sample_headers, samples
 from node.domain.profile import Profile
 from node.domain.report import ModelIdentity, ReportContent, report_identity
 
-_ALSO_COPIED = ("ReferencedRequestSequence",)  # made of the source's Request Attributes Sequence
+_ALSO_COPIED = (
+    "ReferencedRequestSequence",  # made of the source's Request Attributes Sequence
+    "CodingSchemeIdentificationSequence",  # of the schemes of codes that are taken over
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,19 @@ class ItemRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What stands in objects of one kind."""
+
+    elements: tuple[ElementRow, ...]
+    items: tuple[ItemRow, ...]  #: of the content tree; none where they have no tree
+
+
+@dataclass(frozen=True, slots=True)
 class Outline:
     """What stands in the reports of one model in one profile."""
 
-    elements: tuple[ElementRow, ...]
+    contents: Contents
     copied: tuple[ElementRow, ...]  #: also there where the first source image has them, and they are valid
-    items: tuple[ItemRow, ...]
     private_schemes: tuple[str, ...]
 
 
@@ -74,14 +84,19 @@ def outline(
         _built(content, modalities[0]) for language in languages for content in samples(model, profile, language)
     ]
     reports.extend(_built(next(samples(model, profile, languages[0])), modality) for modality in modalities[1:])
-    tops = {element.tag: _row(element.tag, element.VR) for report in reports for element in report}
     used = {str(one.value) for report in reports for one in elements(report) if one.keyword == "CodingSchemeDesignator"}
     return Outline(
-        tuple(row for _, row in sorted(tops.items())),
+        contents_of(reports),
         tuple(_copied()),
-        tuple(_joined(reports)),
         tuple(sorted(scheme for scheme in used if scheme.startswith("99"))),
     )
+
+
+def contents_of(objects: Sequence[Dataset]) -> Contents:
+    """Return what stands in any of these objects, which are of one kind."""
+    tops = {element.tag: _row(element.tag, element.VR) for one in objects for element in one}
+    documents = [one for one in objects if "ContentSequence" in one]
+    return Contents(tuple(row for _, row in sorted(tops.items())), tuple(_joined(documents)) if documents else ())
 
 
 def _built(content: ReportContent, modality: str) -> Dataset:
@@ -104,9 +119,9 @@ def _copied() -> Iterator[ElementRow]:
 
 def _joined(reports: Sequence[Dataset]) -> Iterator[ItemRow]:
     """Yield the kinds of items of all reports, each once at its place."""
-    root = _Node(ItemRow(0, "", "CONTAINER", ""))
+    titles = dict.fromkeys(_code(report.ConceptNameCodeSequence[0]) for report in reports)
+    root = _Node(ItemRow(0, "", "CONTAINER", "; ".join(titles)))
     for report in reports:
-        root.row.concept = _code(report.ConceptNameCodeSequence[0])
         root.take(report)
     yield from root.rows()
 

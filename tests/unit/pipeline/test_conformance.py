@@ -1,14 +1,24 @@
 """The statements say what this configuration does, and those in docs/ what the sample configuration does."""
 
+import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom.filereader import read_dataset
 
 from node import __version__, config
+from node.dicom.rejection_note import build_rejection_note
+from node.dicom.text_companion import build_text
+from node.domain.rejection import RejectionCode
+from node.domain.report import BASIC_TEXT_SR
 from node.network.presentation import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 from node.network.rejection import Rejection
 from node.pipeline.operator.conformance import conformance_statement, integration_statement
+from tests.unit.dicom.rich import enrich
+from tests.unit.dicom.studies import study_of
+from tests.unit.dicom.test_heat_map import built, hot_at
 
 _ROOT = Path(__file__).resolve().parents[3]
 _COMMITMENT = "[commitment]\nserve = true\n"
@@ -69,3 +79,33 @@ def test_what_a_peer_asks_for_is_claimed_and_nothing_else(sample: str, tmp_path:
     assert re.search(commitment.format("no.*", "no.*"), sample)
     key_objects = "1.2.840.10008.5.1.4.1.1.88.59 | Implicit VR Little Endian"
     assert (key_objects in asked, key_objects in sample) == (True, False)
+
+
+def _listed(page: str, begins: str, ends: str) -> set[tuple[str, str]]:
+    part = page.split(begins)[1].split(ends, maxsplit=1)[0]
+    return set(re.findall(r"^\| (\([0-9A-F]{4},[0-9A-F]{4}\)) \| .* \| ([A-Z]{2}) \|$", part, re.MULTILINE))
+
+
+def _elements(encoded: bytes) -> set[tuple[str, str]]:
+    dataset = read_dataset(io.BytesIO(encoded), is_implicit_VR=True, is_little_endian=True)
+    return {(f"({one.tag.group:04X},{one.tag.element:04X})", one.VR) for one in dataset}
+
+
+@pytest.mark.parametrize("case", ["predecessor", "one of two images"])
+def test_whatever_stands_in_what_is_sent_stands_in_the_lists(sample: str, tmp_path: Path, case: str) -> None:
+    """Of one object of each kind, made of a source whose header says all that a hospital's may say."""
+    study = study_of(tmp_path, case, "ISO_IR 192").saying(synthetic=True, unread=1)
+    enrich(study.sources[0])
+    report, heat_map = study.report(), built(study, hot_at(2, 5)) if case == "predecessor" else b""
+    made = {
+        "## 6": report,
+        "### 7.1": build_text(study.content, replace(study.identity, sop_class_uid=BASIC_TEXT_SR), study.sources),
+        "### 7.2": heat_map,
+        "### 7.3": build_rejection_note(report, RejectionCode.WORKLIST, "Why.", study.content.created_at),
+    }
+    copied = _listed(sample, "Also, where", "Content tree")
+    assert len(_elements(report) & copied) > 20
+    for section, encoded in made.items():
+        listed = _listed(sample, f"\n{section}", "\n## " if section == "### 7.3" else "\n###")
+        listed |= _listed(sample, "### 6.1", "Also, where") if section == "## 6" else set()
+        assert _elements(encoded) - listed - copied == set()

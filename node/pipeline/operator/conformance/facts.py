@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from node import __version__
 from node.config import ModelSettings, PeerSettings, Settings
+from node.dicom.companion_outline import Companion, companions
 from node.dicom.report_outline import Outline, outline
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.domain.patient import IDENTITY_KEYS
@@ -49,6 +50,7 @@ class Facts:
 
     settings: Settings
     models: tuple[Model, ...]
+    companions: tuple[Companion, ...]  #: of the first model: those of others differ in its values alone
     version: str = __version__
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
@@ -115,6 +117,12 @@ class Facts:
         """Designators of the private coding schemes that reports declare."""
         return sorted({scheme for model in self.models for scheme in model.outline.private_schemes})
 
+    def getting(self, companion: Companion) -> list[str]:
+        """Return the AE titles of the peers that are sent such objects."""
+        wanted = companion.gets
+        peers = (one for one in self.settings.peers if (wanted in one.gets if wanted else one.takes_rejection_notes))
+        return [peer.ae_title for peer in peers]
+
     def name_of(self, uid: str) -> str:
         """Return the registered name of a UID."""
         return syntax_name(uid)
@@ -145,15 +153,21 @@ def facts_of(settings: Settings) -> Facts:
     OperatorError
         Where a configured bundle cannot be used.
     """
-    return Facts(settings, tuple(_model(settings, model) for model in settings.models))
+    models = tuple(_model(settings, model) for model in settings.models)
+    beside = companions(models[0].identity, *_shape(settings)) if models else ()
+    return Facts(settings, models, beside)
 
 
 def _model(settings: Settings, model: ModelSettings) -> Model:
     identity = identity_of(model.name, opened(model.bundle, model.public_key))
+    return Model(identity, model, outline(identity, *_shape(settings), model.modalities))
+
+
+def _shape(settings: Settings) -> tuple[Profile, tuple[str, ...]]:
+    """Return the profile of the first peer that gets reports, and the languages of all."""
     receivers = [peer for peer in settings.peers if "report" in peer.gets]
     profile = PROFILES[receivers[0].profile if receivers else "default"]
-    languages = tuple(dict.fromkeys(peer.language for peer in receivers)) or (ENGLISH,)
-    return Model(identity, model, outline(identity, profile, languages, model.modalities))
+    return profile, tuple(dict.fromkeys(peer.language for peer in receivers)) or (ENGLISH,)
 
 
 def _registered(uid: str) -> Registered:
