@@ -6,7 +6,6 @@ It reads the node's files and database beside the running node, and trusts nothi
 import contextlib
 import itertools
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.nodes import Node
 from tests.support.part10 import dataset_bytes
 from tests.support.raw_dataset import Instance, ct
 from tests.support.raw_peer import RawPeer
+from tests.support.rows import rows_in
 from tests.support.waiting import wait_until
 
 #: What the allocator may keep of what a case has taken: 3 MB are seen after 20 peers at once, 0.1 MB otherwise.
@@ -52,12 +52,12 @@ class ReceivingNode:
         """
         for loop in _LOOPS_THAT_BEGIN_LATE:
             wait_until(lambda name=loop: self._has_begun(name), _SETTLED_S, f"the beginning of {loop}")
-        self._rest = footprint.footprint(self.pid)
+        self._rest = self.footprint()
         for peer in [self.associate() for _ in range(self.most_together)]:
             assert peer.store(ct(self.uid())) == 0x0000, self.log()
         self.hang_up()
         self.comes_to_rest()
-        self._warm_kb = footprint.footprint(self.pid).memory_kb
+        self._warm_kb = self.footprint().memory_kb
 
     def _has_begun(self, loop: str) -> bool:
         said = self.process.process.errors().splitlines()
@@ -67,6 +67,10 @@ class ReceivingNode:
     def pid(self) -> int:
         """Its process."""
         return self.process.process.pid
+
+    def footprint(self) -> Footprint:
+        """Return what it holds now."""
+        return footprint.footprint(self.pid, has_server=bool(self.process.home.database))
 
     def uid(self) -> str:
         """Return a UID that was not used before."""
@@ -99,7 +103,7 @@ class ReceivingNode:
     @contextlib.contextmanager
     def unharmed(self) -> Iterator["ReceivingNode"]:
         """Run a case, then show that the node serves on and holds nothing more than before it."""
-        before = footprint.footprint(self.pid)
+        before = self.footprint()
         lowest = footprint.forget_peak(self.pid)
         try:
             yield self
@@ -110,31 +114,29 @@ class ReceivingNode:
         self.serves()
         memory_kb = min(before.memory_kb, self._warm_kb + SLACK_OF_ALL_KB - SLACK_KB)
         rest = Footprint(self._rest.threads, self._rest.descriptors, memory_kb)
-        wait_until(
-            lambda: self._is_back_at(rest), _SETTLED_S, f"{rest}, not {footprint.footprint(self.pid)}", _LOOK_AGAIN_S
-        )
+        wait_until(lambda: self._is_back_at(rest), _SETTLED_S, f"{rest}, not {self.footprint()}", _LOOK_AGAIN_S)
 
     def comes_to_rest(self) -> None:
         """Hang up, and wait until all associations are over and what they left has been cleared away."""
         self.hang_up()
-        wait_until(self._is_at_rest, _SETTLED_S, f"{self._rest}, not {footprint.footprint(self.pid)}", _LOOK_AGAIN_S)
+        wait_until(self._is_at_rest, _SETTLED_S, f"{self._rest}, not {self.footprint()}", _LOOK_AGAIN_S)
 
     def _is_at_rest(self) -> bool:
-        now = footprint.footprint(self.pid)
+        now = self.footprint()
         return now.threads <= self._rest.threads and now.descriptors <= self._rest.descriptors and not self.incoming()
 
     def has_connections(self, count: int) -> None:
         """Wait until the node holds so many connections beyond those that it has at rest."""
         expected = self._rest.descriptors + count
         wait_until(
-            lambda: footprint.footprint(self.pid).descriptors == expected,
+            lambda: self.footprint().descriptors == expected,
             _SETTLED_S,
             f"{count} connections",
             _LOOK_AGAIN_S,
         )
 
     def _is_back_at(self, rest: Footprint) -> bool:
-        return self._is_at_rest() and footprint.footprint(self.pid).is_within(rest, SLACK_KB)
+        return self._is_at_rest() and self.footprint().is_within(rest, SLACK_KB)
 
     def incoming(self) -> list[Path]:
         """Return the files of instances that are on their way in."""
@@ -149,13 +151,13 @@ class ReceivingNode:
         below = set(_files(self.process.home.folder)) - self.files()
         return {path for path in below if not path.name.startswith(("node.db", "serve-"))}
 
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Return what stands in its database."""
-        return rows_of(self.process, query, *values)
+        return rows_in(self.process.home.url, query, **values)
 
     def kept(self, sop_instance_uid: str) -> bytes | None:
         """Return the dataset that it keeps under a UID, read from the file that its row names, or None."""
-        rows = self.rows("SELECT path, size_bytes FROM instances WHERE sop_instance_uid = ?", sop_instance_uid)
+        rows = self.rows("SELECT path, size_bytes FROM instances WHERE sop_instance_uid = :uid", uid=sop_instance_uid)
         if not rows:
             return None
         dataset = dataset_bytes((self.process.home.data / rows[0][0]).read_bytes())
@@ -178,13 +180,6 @@ class ReceivingNode:
             status = peer.store(instance)
             peer.release()
         return status
-
-
-def rows_of(node: Node, query: str, *values: object) -> list[tuple[Any, ...]]:
-    """Return what stands in a node's database."""
-    uri = f"file:{node.home.data / 'node.db'}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-        return connection.execute(query, values).fetchall()
 
 
 def _files(folder: Path) -> Iterator[Path]:

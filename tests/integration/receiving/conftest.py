@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import MakeFolder
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.receiving_node import ReceivingNode
 
@@ -19,12 +20,14 @@ def reader(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def home_of(reader: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., NodeFolder]:
+def home_of(
+    reader: str, tmp_path_factory: pytest.TempPathFactory, lasting_node_folder: MakeFolder
+) -> Callable[..., NodeFolder]:
     """Return a function that configures a node with this reader, these lines of [receive] and these tables."""
 
     def make(name: str, receive: str = "", models: Sequence[str] = (), **tables: str) -> NodeFolder:
         folder: Path = tmp_path_factory.mktemp(f"{name}-{reader}-")
-        return NodeFolder(
+        return lasting_node_folder(
             folder,
             [MODALITY],
             tables={"receive": f'reader = "{reader}"\n{receive}', "log": 'level = "debug"', **tables},

@@ -1,5 +1,6 @@
 """Images that no decoder should meet: stored as they came, and the one who reads them says why not."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -31,7 +32,8 @@ from tests.support.raw_dataset import (
     uid,
 )
 from tests.support.raw_peer import RawPeer
-from tests.support.receiving_node import ReceivingNode, rows_of
+from tests.support.receiving_node import ReceivingNode
+from tests.support.rows import rows_in
 from tests.support.waiting import wait_until
 
 _DX = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -47,8 +49,8 @@ _SAMPLES, _PHOTOMETRIC, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
 _READ_S = 60.0
 _CHILDREN = 3  # that read, decode and write reports
 _CHILD_PEAK_KB = 1_500_000
-_SAID = "SELECT json_extract(reading, '$.admission.sentence') FROM readings WHERE sop_instance_uid = ?"
-_JOB = "SELECT state, last_error FROM jobs WHERE kind = 'read' AND subject_uid = ?"
+_SAID = "SELECT CAST(reading AS TEXT) FROM readings WHERE sop_instance_uid = :uid"
+_JOB = "SELECT state, last_error FROM jobs WHERE kind = 'read' AND subject_uid = :uid"
 
 Changes = dict[int, tuple[str, Value] | None]
 
@@ -143,7 +145,7 @@ def _begin_all_children(node: Node) -> None:
 
 def _wait_none(node: Node, which: str) -> None:
     query = f"SELECT id FROM jobs WHERE {which}"  # noqa: S608 - words of this file
-    wait_until(lambda: not rows_of(node, query), _READ_S, f"the end of all jobs with {which}")
+    wait_until(lambda: not rows_in(node.home.url, query), _READ_S, f"the end of all jobs with {which}")
 
 
 @pytest.fixture
@@ -157,8 +159,12 @@ def _settled(node: ReceivingNode, sop_instance_uid: str) -> str:
     """Wait until an image was read, or its job was buried; return the sentence that says why not, or nothing."""
 
     def said() -> list[str]:
-        ((state, error),) = node.rows(_JOB, sop_instance_uid)
-        return [error] if state == "buried" else [sentence for (sentence,) in node.rows(_SAID, sop_instance_uid)]
+        ((state, error),) = node.rows(_JOB, uid=sop_instance_uid)
+        return (
+            [error]
+            if state == "buried"
+            else [json.loads(said)["admission"]["sentence"] for (said,) in node.rows(_SAID, uid=sop_instance_uid)]
+        )
 
     wait_until(said, _READ_S, f"the end of reading {sop_instance_uid}")
     return said()[0]
@@ -221,7 +227,7 @@ def test_a_study_on_which_the_reading_process_dies_is_buried_and_the_rest_go_on(
     child = _child(reading_node)
     os.kill(child, signal.SIGSTOP)
     reading_node.stores(deadly)
-    wait_until(lambda: reading_node.rows(_JOB, deadly.sop_instance_uid) == [("running", "")], _READ_S, "the claim")
+    wait_until(lambda: reading_node.rows(_JOB, uid=deadly.sop_instance_uid) == [("running", "")], _READ_S, "the claim")
     os.kill(child, signal.SIGKILL)
     assert "SIGKILL" in _settled(reading_node, deadly.sop_instance_uid)
     reading_node.stores(next_one)

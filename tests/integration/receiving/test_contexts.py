@@ -68,7 +68,9 @@ def test_an_instance_is_kept_as_it_came_in_every_encoding(syntax: str, node: Rec
     """Byte for byte, under the transfer syntax that was agreed."""
     instance = ct(node.uid(), syntax)
     node.stores(instance)
-    found = node.rows("SELECT transfer_syntax_uid FROM instances WHERE sop_instance_uid = ?", instance.sop_instance_uid)
+    found = node.rows(
+        "SELECT transfer_syntax_uid FROM instances WHERE sop_instance_uid = :uid", uid=instance.sop_instance_uid
+    )
     assert found == [(syntax,)]
 
 

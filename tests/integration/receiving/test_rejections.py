@@ -11,7 +11,7 @@ from tests.support.nodes import NodeFolder, start
 from tests.support.raw_peer import ASSOCIATE_AC, rejection
 from tests.support.receiving_node import ReceivingNode
 
-_CALLERS = "SELECT reason, times FROM refused_callers WHERE calling_ae_title = ? AND called_ae_title = ?"
+_CALLERS = "SELECT reason, times FROM refused_callers WHERE calling_ae_title = :calling AND called_ae_title = :called"
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_each_has_its_codes_and_its_entry(
         peer.shut()
         assert peer.read() is None
     titles = {"calling": b"MODALITY", "called": b"PACSNODE"} | {name: asked[name] for name in asked if name[0] == "c"}
-    printable = [titles[name].decode().replace("\0", "?") for name in ("calling", "called")]
-    entries = [(said, times) for said, times in node.rows(_CALLERS, *printable) if reason in said]
+    printable = {name: titles[name].decode().replace("\0", "?") for name in ("calling", "called")}
+    entries = [(said, times) for said, times in node.rows(_CALLERS, **printable) if reason in said]
     assert len(entries) == 1
     assert entries[0][1] >= 2
 

@@ -22,13 +22,13 @@ from tests.support.raw_dataset import (
 from tests.support.receiving_node import ReceivingNode
 
 _DUPLICATE = 0x0111
-_COPIES = "SELECT kind, path FROM instance_copies WHERE sop_instance_uid = ? ORDER BY id"
-_EVENTS = "SELECT event FROM audit WHERE sop_instance_uid = ? ORDER BY id"
+_COPIES = "SELECT kind, path FROM instance_copies WHERE sop_instance_uid = :uid ORDER BY id"
+_EVENTS = "SELECT event FROM audit WHERE sop_instance_uid = :uid ORDER BY id"
 _OTHER_PIXELS = {PIXELS: ("OW", bytes(reversed(range(256))) * 2)}
 
 
 def _events(node: ReceivingNode, uid: str) -> list[str]:
-    return [event for (event,) in node.rows(_EVENTS, uid)]
+    return [event for (event,) in node.rows(_EVENTS, uid=uid)]
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, JPEG])
@@ -40,7 +40,7 @@ def test_equal_bytes_are_0x0000_and_nothing_new(syntax: str, node: ReceivingNode
     for _ in range(2):
         assert node.status_of(instance) == 0x0000
     assert node.files() == files
-    assert node.rows(_COPIES, instance.sop_instance_uid) == []
+    assert node.rows(_COPIES, uid=instance.sop_instance_uid) == []
     assert _events(node, instance.sop_instance_uid) == ["instance stored"]
 
 
@@ -54,10 +54,10 @@ def test_a_changed_header_is_0x0000_and_a_revision(syntax: str, node: ReceivingN
     node.stores(first)
     assert node.status_of(second) == 0x0000
     assert node.kept(uid) == first.dataset
-    ((kind, path),) = node.rows(_COPIES, uid)
+    ((kind, path),) = node.rows(_COPIES, uid=uid)
     assert kind == "revision"
     assert dataset_bytes((node.process.home.data / path).read_bytes()) == second.dataset
-    assert node.rows("SELECT patient_id FROM studies WHERE study_instance_uid = ?", f"{uid}.1") == [("ID-2",)]
+    assert node.rows("SELECT patient_id FROM studies WHERE study_instance_uid = :uid", uid=f"{uid}.1") == [("ID-2",)]
 
 
 def test_another_transfer_syntax_is_0x0000_and_noted(node: ReceivingNode) -> None:
@@ -82,7 +82,7 @@ def test_other_pixels_are_0x0111_and_quarantined(syntax: str, node: ReceivingNod
     for _ in range(2):
         assert node.status_of(second) == _DUPLICATE
     assert node.kept(uid) == first.dataset
-    ((kind, path),) = node.rows(_COPIES, uid)
+    ((kind, path),) = node.rows(_COPIES, uid=uid)
     assert kind == "quarantined"
     assert path.startswith("quarantine/")
     assert dataset_bytes((node.process.home.data / path).read_bytes()) == second.dataset
@@ -118,4 +118,4 @@ def test_eight_kinds_of_pixels_under_one_uid_at_once_are_one_kept_and_seven_quar
         statuses = list(pool.map(lambda peer, instance: peer.store(instance), peers, instances))
     assert sorted(statuses) == [0x0000, *[_DUPLICATE] * 7]
     assert node.kept(uid) == instances[statuses.index(0x0000)].dataset
-    assert [kind for kind, _ in node.rows(_COPIES, uid)] == ["quarantined"] * 7
+    assert [kind for kind, _ in node.rows(_COPIES, uid=uid)] == ["quarantined"] * 7

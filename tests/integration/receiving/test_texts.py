@@ -116,7 +116,7 @@ def test_it_is_0x0000_and_kept_as_it_came(changes: Changes, node: ReceivingNode)
     before = len(node.log())
     instance = _in_its_own_study(node, changes)
     node.stores(instance)
-    assert node.rows("SELECT count(*) FROM studies WHERE study_instance_uid = ?", _study(instance)) == [(1,)]
+    assert node.rows("SELECT count(*) FROM studies WHERE study_instance_uid = :uid", uid=_study(instance)) == [(1,)]
     _assert_log_is_harmless(node.log()[before:])
 
 

@@ -63,6 +63,7 @@ def test_a_folder_that_cannot_be_written_is_0xa700_until_it_can(name: str, node:
         node.stores(instance, peer)
 
 
+@pytest.mark.database("sqlite", reason="PostgreSQL has no lock on the whole database")
 def test_a_database_that_is_locked_for_too_long_is_0xa700_until_it_is_free(node: ReceivingNode) -> None:
     """Four peers wait for it together; who only asks whether the node is there is answered meanwhile."""
     files, instances = node.files(), [ct(node.uid()) for _ in range(4)]
