@@ -8,9 +8,8 @@ from pathlib import Path
 
 #: The database's pool keeps connections once it has opened them; it has a size of its own, and is no leak.
 _POOLED = re.compile(r"/node\.db(-wal|-shm|-journal)?$")
-_SOCKETS = Path(
-    "/proc/net/unix"
-)  # the tests' PostgreSQL is reached over such; a line each, the seventh word its number
+# the tests' PostgreSQL is reached over these; the seventh word of a line is a socket's inode
+_SOCKETS = Path("/proc/net/unix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,10 @@ class Footprint:
 def footprint(pid: int, *, has_server: bool = False) -> Footprint:
     """Return what a process holds now, whose database has a server or is a file."""
     status = _status(pid)
-    return Footprint(status["Threads"], _descriptors(pid, has_server), status["RssAnon"])
+    return Footprint(status["Threads"], _descriptors(pid, has_server=has_server), status["RssAnon"])
 
 
-def _descriptors(pid: int, has_server: bool) -> int:
+def _descriptors(pid: int, *, has_server: bool) -> int:
     targets = [target for target in _targets(pid) if _POOLED.search(target) is None]
     if has_server:
         local = {f"socket:[{line.split()[6]}]" for line in _SOCKETS.read_text(encoding="utf-8").splitlines()[1:]}

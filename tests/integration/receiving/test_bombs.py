@@ -49,7 +49,7 @@ _SAMPLES, _PHOTOMETRIC, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
 _READ_S = 60.0
 _CHILDREN = 3  # that read, decode and write reports
 _CHILD_PEAK_KB = 1_500_000
-_SAID = "SELECT CAST(reading AS TEXT) FROM readings WHERE sop_instance_uid = :uid"
+_READING = "SELECT CAST(reading AS TEXT) FROM readings WHERE sop_instance_uid = :uid"
 _JOB = "SELECT state, last_error FROM jobs WHERE kind = 'read' AND subject_uid = :uid"
 
 Changes = dict[int, tuple[str, Value] | None]
@@ -160,11 +160,10 @@ def _settled(node: ReceivingNode, sop_instance_uid: str) -> str:
 
     def said() -> list[str]:
         ((state, error),) = node.rows(_JOB, uid=sop_instance_uid)
-        return (
-            [error]
-            if state == "buried"
-            else [json.loads(said)["admission"]["sentence"] for (said,) in node.rows(_SAID, uid=sop_instance_uid)]
-        )
+        if state == "buried":
+            return [error]
+        readings = (json.loads(reading) for (reading,) in node.rows(_READING, uid=sop_instance_uid))
+        return [reading["admission"]["sentence"] for reading in readings]
 
     wait_until(said, _READ_S, f"the end of reading {sop_instance_uid}")
     return said()[0]
