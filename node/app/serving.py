@@ -49,7 +49,7 @@ def opened_node(
     with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url, _give_way):
         wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
-        with closing(Database.open(settings.database.url)) as database:
+        with closing(Database.open(settings.database.url, data_dir=settings.node.data_dir)) as database:
             node = Node(settings, database, utc_now, random.Random(), lost or _end, reached)
             try:
                 yield node

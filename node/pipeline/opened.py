@@ -26,7 +26,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
             "the database is empty: start the node once with `pacs-node serve`, or run `pacs-node migrate`"
         )
     schema.check(url)
-    with closing(Database.open(url, answer_within_s=_ANSWER_WITHIN_S)) as database:
+    with closing(Database.open(url, answer_within_s=_ANSWER_WITHIN_S, data_dir=settings.node.data_dir)) as database:
         try:
             yield database
         finally:

@@ -16,7 +16,7 @@ from node.store.disk.files import InstanceFiles
 
 def write_until_told(line: Line, listener: socket.socket, settings: Settings, reached: Reached, served: Served) -> None:
     """Receive, with the parameters of `node.receivers.process.write`."""
-    with closing(Database.open(settings.database.url)) as database:
+    with closing(Database.open(settings.database.url, data_dir=settings.node.data_dir)) as database:
         files = InstanceFiles(settings.node.data_dir)
         books = opened_books(settings, database, files, served, utc_now, line.wake, reached)
         receive_until_told(line, listener, settings, files, books, reached)

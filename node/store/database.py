@@ -34,6 +34,9 @@ Transaction = Session
 T = TypeVar("T")
 Item = TypeVar("Item")
 
+DATA_DIR = "pacs_node_data_dir"
+"""Option of an engine: the node's data folder, with a slash at its end."""
+
 _WRITES_NOTHING = "DELETE FROM audit WHERE 1 = 0"  # refused all the same where nothing may be written
 
 _RUNS = 5  # how often a work is run that keeps losing races
@@ -67,6 +70,7 @@ class Database:
         *,
         busy_timeout_s: float = engines.LONGEST_WAIT_S,
         answer_within_s: float = engines.ANSWER_WITHIN_S,
+        data_dir: Path | None = None,
     ) -> Self:
         """Open a database. Whether its schema fits is `node.store.schema.check`'s business.
 
@@ -78,6 +82,8 @@ class Database:
             SQLite only: how long to wait for another process that writes.
         answer_within_s
             PostgreSQL only: how long one statement may take, and how long the server may say nothing.
+        data_dir
+            The node's data folder: some rows keep places in it (`node.store.registering.bundle_places`).
 
         Raises
         ------
@@ -88,12 +94,13 @@ class Database:
         """
         file = engines.sqlite_file(url)
         if file is None:
-            engine = engines.postgresql_engine(url, answer_within_s=answer_within_s)
+            engine = _of(data_dir, engines.postgresql_engine(url, answer_within_s=answer_within_s))
             # a listing is several queries, and only this isolation shows them all the same moment
             snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             return cls(snapshot, _PerCallWriter(engine), (engine,))
         _create(file)
-        reader, writer = engines.sqlite_reader(url, busy_timeout_s), engines.sqlite_writer(url, busy_timeout_s)
+        reader = _of(data_dir, engines.sqlite_reader(url, busy_timeout_s))
+        writer = _of(data_dir, engines.sqlite_writer(url, busy_timeout_s))
         _connect(writer)  # the file turns to write-ahead logging here, while no reader can be in the way
         return cls(reader, GroupCommitWriter(writer, keeps_connection=True), (reader, writer))
 
@@ -184,6 +191,13 @@ class Database:
         self._writer.close()
         for engine in self._engines:
             engine.dispose()
+
+
+def _of(data_dir: Path | None, engine: Engine) -> Engine:
+    """Let every transaction of an engine know the data folder."""
+    if data_dir is not None:
+        engine.update_execution_options(**{DATA_DIR: f"{data_dir}/"})
+    return engine
 
 
 class _PerCallWriter:

@@ -73,7 +73,7 @@ def restore(
         ) from error
     gone = f"; {len(manifest.missing)} files were gone already when it was made" if manifest.missing else ""
     said = f"{manifest.files} files and the database of {manifest.made_at} are in {data_dir}{gone}"
-    with closing(Database.open(url)) as database:
+    with closing(Database.open(url, data_dir=data_dir)) as database:
         return said + forget_again(database, data_dir, pseudonyms, now)
 
 

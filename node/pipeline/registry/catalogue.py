@@ -26,7 +26,7 @@ from node.pipeline.served import Served
 from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning.model_versions import Change
-from node.store.registering import registry
+from node.store.registering import bundle_places, registry
 from node.store.registering.registry import Registration
 from node.store.tables import Mode
 
@@ -239,6 +239,7 @@ def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]
         Where a bundle cannot be used, or one that had to be signed has lost the table that says so.
     """
     signers.remember(settings)  # before anything is refused: the demand stands, whatever becomes of the table
+    database.write(bundle_places.keep_all)
     require_validation = settings.go_live.require_validation
     configured = [registration_of(model, require_validation=require_validation) for model in settings.models]
     for registration in configured:

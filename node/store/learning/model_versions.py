@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 
 from node.domain.errors import OperatorError
 from node.store.database import Transaction
+from node.store.registering.bundle_places import found, kept
 from node.store.tables import RegisteredModel
 from node.store.upsert import insert_into
 from node.store.version_tables import ModelVersion, VersionState
@@ -57,7 +58,7 @@ _FIELDS = tuple(Version.__slots__)
 
 def register(tx: Transaction, version: Version) -> None:
     """Add a version, or let what is known of one that does not serve be all of this; when it was made stays."""
-    values = asdict(version) | {"parents": list(version.parents)}
+    values = _values(tx, version)
     known = {name: value for name, value in values.items() if name not in {"model", "version", "made_at", "before"}}
     added = insert_into(tx, ModelVersion).values(**values)
     kept = ModelVersion.state.not_in([VersionState.SERVING, VersionState.FORMER])
@@ -78,8 +79,8 @@ def serving(tx: Transaction, model: str) -> Version | None:
 def all(tx: Transaction, model: str | None = None) -> list[Version]:  # noqa: A001 - read as model_versions.all
     """Return all versions of a model, or of every one, the newest first."""
     query = select(ModelVersion).order_by(ModelVersion.model, ModelVersion.id.desc())
-    found = query if model is None else query.where(ModelVersion.model == model)
-    return [_version(row) for row in tx.scalars(found)]
+    chosen = query if model is None else query.where(ModelVersion.model == model)
+    return [_version(tx, row) for row in tx.scalars(chosen)]
 
 
 def lock(tx: Transaction, model: str) -> None:
@@ -127,14 +128,15 @@ def move(tx: Transaction, version: Version, state: VersionState, change: Change)
 
 def describe(tx: Transaction, version: Version) -> None:
     """Let a known version's row say what its bundle is; its state stays."""
-    values = {name: getattr(version, name) for name in ("device_uid", "bundle", "manifest_digest")}
-    values |= {"data_digests": dict(version.data_digests), "figures": dict(version.figures)}
+    said = _values(tx, version)
+    names = ("device_uid", "bundle", "manifest_digest", "data_digests", "figures")
+    values = {name: said[name] for name in names}
     tx.execute(update(ModelVersion).where(_is(version.model, version.version)).values(**values))
 
 
 def add(tx: Transaction, version: Version) -> None:
     """Add a version that is not known yet."""
-    tx.execute(insert(ModelVersion).values(**asdict(version) | {"parents": list(version.parents)}))
+    tx.execute(insert(ModelVersion).values(**_values(tx, version)))
 
 
 def swept(tx: Transaction, version: Version, now: datetime) -> None:
@@ -153,8 +155,12 @@ def _is(model: str, version: str) -> Any:
 def _one(tx: Transaction, model: str, which: Any) -> Version | None:
     query = select(ModelVersion).where(ModelVersion.model == model, which).execution_options(populate_existing=True)
     row = tx.scalar(query)
-    return None if row is None else _version(row)
+    return None if row is None else _version(tx, row)
 
 
-def _version(row: ModelVersion) -> Version:
-    return Version(**{name: getattr(row, name) for name in _FIELDS})
+def _values(tx: Transaction, version: Version) -> dict[str, Any]:
+    return asdict(version) | {"parents": list(version.parents), "bundle": kept(tx, version.bundle)}
+
+
+def _version(tx: Transaction, row: ModelVersion) -> Version:
+    return Version(**{name: getattr(row, name) for name in _FIELDS} | {"bundle": found(tx, row.bundle)})

@@ -13,6 +13,7 @@ from node.domain.errors import OperatorError
 from node.domain.rule import Rule
 from node.store.codec import rule_from_json, rule_to_json
 from node.store.database import Transaction
+from node.store.registering.bundle_places import found, kept
 from node.store.statement import Statement
 from node.store.tables import Mode, RegisteredModel
 from node.store.upsert import insert_into
@@ -34,7 +35,7 @@ def seed(tx: Transaction, model: Registration) -> bool:
     values = {
         "name": model.name,
         "version": model.version,
-        "bundle": model.bundle,
+        "bundle": kept(tx, model.bundle),
         "mode": model.mode,
         "rule": rule_to_json(model.rule),
     }
@@ -45,7 +46,7 @@ def seed(tx: Transaction, model: Registration) -> bool:
 def get(tx: Transaction, name: str) -> Registration | None:
     """Return one registered model, or None."""
     row = tx.get(RegisteredModel, name, populate_existing=True)
-    return None if row is None else _registration(row)
+    return None if row is None else _registration(tx, row)
 
 
 def max_frames(tx: Transaction, name: str) -> int:
@@ -57,7 +58,7 @@ def max_frames(tx: Transaction, name: str) -> int:
 def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry.all
     """Return all registered models by name."""
     return [
-        Registration(name, version, bundle, mode, _rule(rule))
+        Registration(name, version, found(tx, bundle), mode, _rule(rule))
         for name, version, bundle, mode, rule in _ALL.rows(tx, {})
     ]
 
@@ -85,8 +86,8 @@ def set_version(tx: Transaction, name: str, version: str) -> None:
 
 def put(tx: Transaction, model: Registration) -> None:
     """Let a registered model's row say all of this."""
-    values = {"version": model.version, "bundle": model.bundle, "mode": model.mode, "rule": rule_to_json(model.rule)}
-    tx.execute(update(RegisteredModel).where(RegisteredModel.name == model.name).values(**values))
+    values = {"version": model.version, "bundle": kept(tx, model.bundle), "rule": rule_to_json(model.rule)}
+    tx.execute(update(RegisteredModel).where(RegisteredModel.name == model.name).values(mode=model.mode, **values))
 
 
 def set_rule(tx: Transaction, name: str, rule: Rule) -> None:
@@ -107,5 +108,5 @@ def _all(_dialect: str) -> ClauseElement:
 _ALL = Statement(_all)
 
 
-def _registration(row: RegisteredModel) -> Registration:
-    return Registration(row.name, row.version, row.bundle, row.mode, rule_from_json(row.rule))
+def _registration(tx: Transaction, row: RegisteredModel) -> Registration:
+    return Registration(row.name, row.version, found(tx, row.bundle), row.mode, rule_from_json(row.rule))

@@ -13,6 +13,6 @@ from tests.support.house import House
 @pytest.fixture
 def house(database_url: str, tmp_path: Path) -> Iterator[House]:
     """Give an empty database at the newest schema and an empty store, once for each kind of database."""
-    database = Database.open(database_url, busy_timeout_s=0.5)
+    database = Database.open(database_url, busy_timeout_s=0.5, data_dir=tmp_path)
     yield House(database, InstanceFiles(tmp_path), tmp_path, database_url)
     database.close()
