@@ -45,6 +45,7 @@ class Layout:
         self.forbidden_groups = frozenset(self.swapped(group << 16) for group in FORBIDDEN_GROUPS)
         noticed = WANTED | PIXEL_DATA | {DEVICE_UID, CONTRIBUTING_EQUIPMENT_SEQUENCE}
         self.noticed = {self.swapped(tag): tag for tag in noticed}
+        self.simple = {self.swapped(tag): tag for tag in WANTED}  #: of which no more than the value is wanted
         self.noticed_in_equipment = {self.swapped(tag): tag for tag in (DEVICE_UID, MANUFACTURER)}
 
     def swapped(self, number: int) -> int:

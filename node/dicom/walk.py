@@ -9,11 +9,10 @@ It knows no transfer syntax, no database, no network and no patient.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from operator import length_hint
 
-from node.dicom.encoding import IMPLICIT_LITTLE, Encoding, NotParsable
+from node.dicom.encoding import Encoding, NotParsable
 from node.dicom.layout import (
     FORBIDDEN_GROUPS,
     FRAGMENT_VRS,
@@ -30,6 +29,7 @@ from node.dicom.layout import (
     misplaced,
     named,
 )
+from node.dicom.nesting import NOTHING, Open, equipment, within
 from node.dicom.tags import CODES, CONTRIBUTING_EQUIPMENT_SEQUENCE, DEVICE_UID, PIXEL_DATA
 
 MAXIMUM_DEPTH = 128  #: open sequences and items together; real content trees stay below 60
@@ -39,20 +39,6 @@ about a second of walking at most. An enhanced image of 10,000 frames needs 40 t
 have no length, and one in all where they have one; a cine with a fragment a frame needs as many as it has frames."""
 MAXIMUM_VALUE_BYTES = 1024  #: of each value that is kept; the longest that a header needs has 64 characters three times
 MAXIMUM_DEVICE_UIDS = 64  #: different values that are kept; whoever handles an instance adds one
-
-_NOTHING: dict[int, int] = {}
-
-
-@dataclass(slots=True)
-class _Open:
-    """One thing that is open: the dataset, a sequence or an item."""
-
-    layout: Layout
-    end: int  #: where it ends, or where the nearest one that has a length ends
-    delimited: bool  #: it ends at its delimiter
-    noticed: dict[int, int]  #: tags by key, of elements to look at
-    equipment: bool = False  #: it is Contributing Equipment, whose items are all looked into
-    inner: "_Open | None" = None  #: what opens inside without a length: it ends where this ends, so one serves for all
 
 
 class Walk:
@@ -73,7 +59,7 @@ class Walk:
         self._data = data
         self._maximum_steps = maximum_steps
         self._steps: Iterator[None] = repeat(None, maximum_steps)  # the cheapest counter that there is
-        self._open = [_Open(layout, self._size_bytes, delimited=False, noticed=layout.noticed)]
+        self._open = [Open(layout, self._size_bytes, delimited=False, noticed=layout.noticed)]
 
     @property
     def steps(self) -> int:
@@ -104,9 +90,10 @@ class Walk:
         """Go on over elements with a VR, as long as they are encoded so."""
         data, unpack, unpack_length = self._data, layout.explicit.unpack_from, layout.long_length.unpack_from
         short_vrs, long_vrs, forbidden = layout.short_vrs, layout.long_vrs, layout.forbidden_groups
-        group_mask = layout.group_mask
+        group_mask, values, most, at_hand = layout.group_mask, self.values, MAXIMUM_VALUE_BYTES, len(data)
         while self._open and (here := self._open[-1]).layout is layout:
             end, noticed = here.end, here.noticed
+            simple = layout.simple if noticed is layout.noticed else NOTHING
             for _ in self._steps:
                 value = position + 8
                 if value > end:
@@ -117,11 +104,13 @@ class Walk:
                         break
                     (length,) = unpack_length(data, value)
                     value += 4
-                if length > end - value or key & group_mask in forbidden:
+                if (after := value + length) > end:
                     break
-                if key in noticed and not self._kept(noticed[key], value, length):
+                if key in simple and length <= most and after <= at_hand:
+                    values[simple[key]] = bytes(data[value:after])  # as `_kept`, which takes longer to be called
+                elif key & group_mask in forbidden or (key in noticed and not self._kept(noticed[key], value, length)):
                     break
-                position = value + length
+                position = after
             else:
                 raise self._too_much()
             position = self._look(here, position)
@@ -130,25 +119,28 @@ class Walk:
     def _implicit(self, layout: Layout, position: int) -> int:
         """Go on over elements without a VR, as long as they are encoded so."""
         data, unpack, group_mask = self._data, layout.plain.unpack_from, layout.group_mask
-        forbidden = layout.forbidden_groups
+        forbidden, values, most, at_hand = layout.forbidden_groups, self.values, MAXIMUM_VALUE_BYTES, len(data)
         while self._open and (here := self._open[-1]).layout is layout:
             end, noticed = here.end, here.noticed
+            simple = layout.simple if noticed is layout.noticed else NOTHING
             for _ in self._steps:
                 value = position + 8
                 if value > end:
                     break
                 key, length = unpack(data, position)
-                if length > end - value or key & group_mask in forbidden:
+                if (after := value + length) > end:
                     break
-                if key in noticed and not self._kept(noticed[key], value, length):
+                if key in simple and length <= most and after <= at_hand:
+                    values[simple[key]] = bytes(data[value:after])  # as `_kept`, which takes longer to be called
+                elif key & group_mask in forbidden or (key in noticed and not self._kept(noticed[key], value, length)):
                     break
-                position = value + length
+                position = after
             else:
                 raise self._too_much()
             position = self._look(here, position)
         return position
 
-    def _look(self, here: _Open, position: int) -> int:
+    def _look(self, here: Open, position: int) -> int:
         """Look at what the loops leave: an end, an element that closes or opens something, or a fault."""
         layout = here.layout
         if position + 8 > here.end:
@@ -168,9 +160,9 @@ class Walk:
         check_room(tag, length, here.end - value)
         # what fits is left by the loops for one reason alone: it is Contributing Equipment
         end = value + length
-        return self._items(self._opened(_equipment(here, vr, end)), value) if vr in ITEM_VRS else end
+        return self._items(self._opened(equipment(here, vr, end)), value) if vr in ITEM_VRS else end
 
-    def _ended(self, here: _Open, position: int) -> int:
+    def _ended(self, here: Open, position: int) -> int:
         if position < here.end:
             raise NotParsable(f"it ends inside the element at offset {position}")
         if here.delimited:
@@ -178,7 +170,7 @@ class Walk:
         self._open.pop()
         return self._items(self._open[-1], position) if self._open else position
 
-    def _vr(self, here: _Open, tag: int, position: int) -> tuple[bytes, int, int]:
+    def _vr(self, here: Open, tag: int, position: int) -> tuple[bytes, int, int]:
         """Return VR and length of an element, and where its value begins."""
         vr, value = bytes(self._data[position + 4 : position + 6]), position + 8
         if vr in SHORT_VRS:
@@ -189,7 +181,7 @@ class Walk:
             raise NotParsable(f"it ends inside the element at offset {position}")
         return vr, here.layout.long_length.unpack_from(self._data, value)[0], value + 4
 
-    def _undefined(self, here: _Open, tag: int, vr: bytes, value: int) -> int:
+    def _undefined(self, here: Open, tag: int, vr: bytes, value: int) -> int:
         """Walk into what ends at a delimiter, or over it; return where to go on."""
         if vr not in UNDEFINED_LENGTH_VRS:
             raise NotParsable(f"{named(tag)} has no length, which its VR does not allow")
@@ -198,10 +190,10 @@ class Walk:
         if vr in FRAGMENT_VRS or tag in PIXEL_DATA:
             return self._fragments(here, value, pixels=top_level and tag in PIXEL_DATA)
         if top_level and tag == CONTRIBUTING_EQUIPMENT_SEQUENCE:
-            return self._items(self._opened(_equipment(here, vr, None)), value)
-        return self._items(self._opened(_within(here, vr)), value)
+            return self._items(self._opened(equipment(here, vr, None)), value)
+        return self._items(self._opened(within(here, vr)), value)
 
-    def _items(self, sequence: _Open, position: int) -> int:
+    def _items(self, sequence: Open, position: int) -> int:
         """Step over items of defined length; return where to go on, in an item to look into or behind them all."""
         data, end = self._data, sequence.end
         unpack, item, skips = sequence.layout.plain.unpack_from, sequence.layout.item, not sequence.equipment
@@ -215,34 +207,34 @@ class Walk:
             position = content + length
         raise self._too_much()
 
-    def _items_ended(self, sequence: _Open, position: int) -> int:
+    def _items_ended(self, sequence: Open, position: int) -> int:
         if position < sequence.end or sequence.delimited:
             raise NotParsable(f"a sequence that begins before offset {position} is not closed")
         self._open.pop()
         return position
 
-    def _item(self, sequence: _Open, key: int, content: int, length: int) -> int:
+    def _item(self, sequence: Open, key: int, content: int, length: int) -> int:
         """Open an item, or end the items at their delimiter."""
         tag = sequence.layout.swapped(key)
         if tag == ITEM and length == UNDEFINED_LENGTH:
-            self._opened(_within(sequence, b""))
+            self._opened(within(sequence, b""))
         elif tag == ITEM:
             check_room(tag, length, sequence.end - content)
             noticed = sequence.layout.noticed_in_equipment
-            self._opened(_Open(sequence.layout, content + length, delimited=False, noticed=noticed))
+            self._opened(Open(sequence.layout, content + length, delimited=False, noticed=noticed))
         elif tag == SEQUENCE_DELIMITER and sequence.delimited and length == 0:
             self._open.pop()
         else:
             raise misplaced(tag, content - 8)
         return content
 
-    def _opened(self, inner: _Open) -> _Open:
+    def _opened(self, inner: Open) -> Open:
         if len(self._open) > MAXIMUM_DEPTH:
             raise NotParsable(f"it is nested deeper than {MAXIMUM_DEPTH} sequences and items")
         self._open.append(inner)
         return inner
 
-    def _fragments(self, here: _Open, start: int, *, pixels: bool) -> int:
+    def _fragments(self, here: Open, start: int, *, pixels: bool) -> int:
         """Step over the fragments of encapsulated pixel data (PS3.5 A.4); return where to go on."""
         data, end, position, fragment_bytes = self._data, here.end, start, 0
         unpack, item = here.layout.plain.unpack_from, here.layout.item
@@ -280,19 +272,3 @@ class Walk:
 
     def _too_much(self) -> NotParsable:
         return NotParsable(f"it has more than {self._maximum_steps} elements, items and fragments")
-
-
-def _within(here: _Open, vr: bytes) -> _Open:
-    """Return what opens inside without a length."""
-    if vr == b"UN" and not here.layout.implicit:  # what is inside is Implicit VR Little Endian (PS3.5 6.2.2)
-        return _Open(LAYOUTS[IMPLICIT_LITTLE], here.end, delimited=True, noticed=_NOTHING)
-    if here.inner is None:
-        noticed = here.layout.noticed_in_equipment if here.equipment else _NOTHING
-        here.inner = _Open(here.layout, here.end, delimited=True, noticed=noticed)
-    return here.inner
-
-
-def _equipment(here: _Open, vr: bytes, end: int | None) -> _Open:
-    """Return Contributing Equipment, opened; `end` is None where it ends at its delimiter."""
-    layout = LAYOUTS[IMPLICIT_LITTLE] if vr == b"UN" else here.layout
-    return _Open(layout, here.end if end is None else end, delimited=end is None, noticed=_NOTHING, equipment=True)

@@ -87,7 +87,7 @@ class Command:
         value = self.elements.get(element, b"")
         if len(value) != 2:
             raise MalformedCommand(f"(0000,{element:04X}) is absent or not a 16-bit value")
-        return int.from_bytes(value, "little")
+        return value[0] | value[1] << 8
 
     @property
     def field(self) -> int:
@@ -135,7 +135,7 @@ def encode_command(values: Mapping[Element, int | str]) -> bytes:
 
     Numbers are 16-bit; text is padded to an even length; an Error Comment is cut to the 64 characters of its VR.
     """
-    body = b"".join(_encode_element(element, values[element]) for element in sorted(values))
+    body = b"".join([_encode_element(element, values[element]) for element in sorted(values)])
     return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
 
 
@@ -151,7 +151,7 @@ def _encode_element(element: Element, value: int | str) -> bytes:
 
 def _padded(text: str, padding: bytes) -> bytes:
     encoded = text.encode("ascii", "replace")
-    return encoded + padding * (len(encoded) % 2)
+    return encoded + padding if len(encoded) % 2 else encoded
 
 
 def response_to(request: Command, status: int, comment: str = "", echoed: tuple[Element, ...] = ()) -> bytes:

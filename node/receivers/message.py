@@ -17,7 +17,8 @@ from node.network.reception import Announced
 from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
-from node.store.arriving.header_text import HeaderText, header_of_text, text_of_header
+from node.store.arriving.header_text import header_of_text, text_of_header
+from node.store.json_text import JSONText
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 _PING, _CALLER, _RELEASED, _ARRIVAL, _REQUEST, _RESULT = b"p", b"c", b"r", b"a", b"q", b"s"
@@ -75,7 +76,7 @@ def understood(question: bytes) -> Entry:
         raise ValueError("an unknown question")
     said, _, header = rest.partition(b"\n")
     path, size_bytes, *announced = json.loads(said)
-    text = HeaderText(header.decode())
+    text = JSONText(header.decode())
     return Arrival(Announced(*announced), header_of_text(text), path, size_bytes, text)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from node.store.database import Transaction
+from node.store.json_text import JSONText
 from node.store.statement import Statement
 from node.store.tables import AuditEntry
 from node.store.upsert import insert_for
@@ -19,7 +20,8 @@ class Entry:
     event: str  #: a few plain words
     study_uid: str = ""  #: what it concerns; "" where nothing is known
     sop_uid: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)  #: what explains it; JSON values without patient data
+    detail: Mapping[str, Any] | JSONText = field(default_factory=dict)
+    """What explains it; JSON values without patient data."""
 
 
 def add(tx: Transaction, at: datetime, event: str, study_uid: str = "", sop_uid: str = "", **detail: Any) -> None:
@@ -48,7 +50,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "event": entry.event,
         "study_instance_uid": entry.study_uid,
         "sop_instance_uid": entry.sop_uid,
-        "detail": dict(entry.detail),
+        "detail": entry.detail if isinstance(entry.detail, JSONText) else dict(entry.detail),
     }
 
 

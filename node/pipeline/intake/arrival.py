@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from node.domain.instance import InstanceHeader
 from node.network.reception import Announced
-from node.store.arriving.header_text import HeaderText
+from node.store.json_text import JSONText
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Arrival:
     header: InstanceHeader
     path: str  #: relative to the data folder
     size_bytes: int  #: of the dataset
-    header_text: HeaderText | None = None  #: the header as its row will hold it, where somebody has encoded it already
+    header_text: JSONText | None = None  #: the header as its row will hold it, where somebody has encoded it already
 
     @property
     def sop_instance_uid(self) -> str:

@@ -7,6 +7,7 @@ store's.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from node.dicom.image_class import is_image
 from node.domain.derived import result_of_ai
@@ -25,6 +26,7 @@ from node.store.arriving.instances import NewInstance
 from node.store.audit import Entry
 from node.store.choices import Origin
 from node.store.database import Transaction
+from node.store.json_text import JSONText, json_text
 from node.store.keeping import backfills
 from node.store.labelling import label_inbox, own_reports
 from node.store.stopping import rejections
@@ -216,10 +218,16 @@ class _Decision:
 
     def entry(self, event: str) -> Entry:
         header, new = self.new.header, self.new
-        detail = noted(self.came) | {"kind": new.kind, "turned_away": new.turned_away}
+        how = noted(self.came) | {"kind": new.kind}
         if header.synthetic and not self.reading:
-            detail["synthetic"] = _NOT_COUNTED
+            how["synthetic"] = _NOT_COUNTED
+        detail = _told(tuple(how.items()), tuple(new.turned_away.items()))
         return Entry(new.received_at, event, header.study_instance_uid, header.sop_instance_uid, detail)
+
+
+@lru_cache(maxsize=64)  # the same for most of what one association brings
+def _told(how: tuple[tuple[str, object], ...], turned_away: tuple[tuple[str, str], ...]) -> JSONText:
+    return json_text(dict(how) | {"turned_away": dict(turned_away)})
 
 
 def _sorted_out(rules: Mapping[str, Rule | None], came: Arrival) -> tuple[dict[str, str], frozenset[str]]:

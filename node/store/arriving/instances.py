@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import and_, exists, func, insert, select, update
 
 from node.domain.instance import InstanceHeader
 from node.store.arriving import studies
-from node.store.arriving.header_text import HeaderText, text_of_header
+from node.store.arriving.header_text import text_of_header
 from node.store.choices import Origin
 from node.store.codec import header_from_json, header_to_json
 from node.store.database import Transaction
+from node.store.json_text import JSONText, json_text
 from node.store.statement import Lookup
 from node.store.stopping.rejections import not_wrong
 from node.store.tables import (
@@ -40,7 +42,7 @@ class NewInstance:
     received_at: datetime
     kind: InstanceKind = InstanceKind.IMAGE
     turned_away: dict[str, str] = field(default_factory=dict)  #: model -> the rule's reason
-    header_text: HeaderText | None = None  #: `header` as the row will hold it, where somebody has encoded it already
+    header_text: JSONText | None = None  #: `header` as the row will hold it, where somebody has encoded it already
     origin: Origin = Origin.LIVE  #: how its study came here, where this is its first image
 
 
@@ -156,8 +158,13 @@ def as_row(new: NewInstance) -> dict[str, Any]:
         "modality": new.header.modality,
         "newest_path": new.path,
         "synthetic": new.header.synthetic,
-        "turned_away": dict(new.turned_away),
+        "turned_away": _reasons(tuple(new.turned_away.items())),
     }
+
+
+@lru_cache(maxsize=64)  # the same for most of what one sender brings
+def _reasons(turned_away: tuple[tuple[str, str], ...]) -> JSONText:
+    return json_text(dict(turned_away))
 
 
 def add_revision(tx: Transaction, copy: NewCopy) -> None:

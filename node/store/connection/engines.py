@@ -1,6 +1,5 @@
 """How a database is reached: one place for URLs, pragmas and time limits."""
 
-import json
 import math
 import os
 import sqlite3
@@ -12,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import LRUCache
 
 from node.domain.errors import OperatorError
-from node.store.arriving.header_text import HeaderText
+from node.store.json_text import stored_text
 from node.store.statement import execute
 
 LONGEST_WAIT_S = 5.0
@@ -27,12 +26,6 @@ wait 30 s and more for the response to a C-STORE."""
 _SPOKEN_FIRST = 1.2  # this side waits longer by so much than the server may take: a server that lives says why
 
 _STATEMENTS = 2000  # more than this program has
-
-_encoded = json.JSONEncoder(allow_nan=False, ensure_ascii=True).encode  # PostgreSQL refuses NaN and lone surrogates
-
-
-def _dumps(value: Any) -> str:
-    return str(value) if isinstance(value, HeaderText) else _encoded(value)
 
 
 class _Statements(LRUCache[Any, Any]):
@@ -56,7 +49,7 @@ def _by_kind(key: tuple[Any, ...]) -> tuple[Any, ...]:
 
 _ALIKE: dict[str, Any] = {
     "hide_parameters": True,  # they hold patient data
-    "json_serializer": _dumps,
+    "json_serializer": stored_text,
     "execution_options": {"compiled_cache": _Statements(_STATEMENTS)},
     "pool_size": 8,
     "max_overflow": 24,
