@@ -16,7 +16,7 @@ from node.domain.patient import IDENTITY_KEYS
 from node.domain.profile import PROFILES, Profile
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import ModelIdentity
-from node.domain.words import ENGLISH
+from node.domain.words import ENGLISH, languages
 from node.network import presentation
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.presentation import syntax_name
@@ -96,6 +96,11 @@ class Facts:
     def queried(self) -> list[PeerSettings]:
         """Peers whose studies are asked for by C-FIND of the node's own accord."""
         return [peer for peer in self.settings.peers if peer.query]
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages that ship, by their tags."""
+        return languages()
 
     @property
     def query_keys(self) -> list[str]:
