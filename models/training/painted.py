@@ -6,6 +6,7 @@ It knows a generator and labelled images; what is compared, `models.training.syn
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from models.data.joint import SOURCE, UNKNOWN, together
 from models.data.labelled import InMemory, LabelledImages
 from models.inference.generator import Generator
 from models.training.checkpoints import replace_file
-from models.training.synthetic_arm import compare
+from models.training.recipe import ClassifierRecipe
+from models.training.synthetic_arm import SHORT, compare
 
 KEPT = "painted.json"
 SEEDS, SHARE = 2, 4
@@ -28,7 +30,9 @@ class Tried:
     said: str
 
 
-def with_painted(generator: Generator, data: InMemory, present: str, seed: int, folder: Path) -> Tried:
+def with_painted(
+    generator: Generator, data: InMemory, present: str, seed: int, folder: Path, plan: ClassifierRecipe = SHORT
+) -> Tried:
     """Return the data with painted images where they help on hard validation images with every seed, else as they are.
 
     Parameters
@@ -43,12 +47,14 @@ def with_painted(generator: Generator, data: InMemory, present: str, seed: int, 
         Of the trainings and of what is painted.
     folder
         Where the finding is remembered.
+    plan
+        The training of either arm.
     """
     if len(generator.labels) != 2 or generator.labels[1] != present:
         return Tried(data, f"painted images not tried: the generator paints {', '.join(generator.labels)}")
     train, val = data.images("train"), data.images("val")
     count = max(len(train) // SHARE, 1)
-    gain, helped = _found(generator, train, val, count, seed, folder)
+    gain, helped = _remembered(train, seed, folder) or _found(generator, train, val, seed, folder, plan)
     said = f"{count} painted images of each label changed the AUC on hard validation images by {gain:+.4f}"
     if not helped:
         return Tried(data, f"{said}: left out")
@@ -56,19 +62,31 @@ def with_painted(generator: Generator, data: InMemory, present: str, seed: int, 
     return Tried(InMemory(splits), f"{said}: learned from")
 
 
-def _found(
-    generator: Generator, train: LabelledImages, val: LabelledImages, count: int, seed: int, folder: Path
-) -> tuple[float, bool]:
-    key = {"train": train.image_digests()[:1], "images": len(train), "seed": seed}
+def _remembered(train: LabelledImages, seed: int, folder: Path) -> tuple[float, bool] | None:
     try:
         kept = json.loads((folder / KEPT).read_bytes())
-        if kept["key"] == json.loads(json.dumps(key)):
-            return float(kept["gain"]), bool(kept["helped"])
+        return (float(kept["gain"]), bool(kept["helped"])) if kept["key"] == _key(train, seed) else None
     except (OSError, ValueError, KeyError):
-        pass
-    arm = compare(generator, train, val, count, tuple(range(seed, seed + SEEDS)), lambda *_: None)
+        return None
+
+
+def _key(train: LabelledImages, seed: int) -> dict[str, Any]:
+    return {"train": list(train.image_digests()[:1]), "images": len(train), "seed": seed}
+
+
+def _found(
+    generator: Generator,
+    train: LabelledImages,
+    val: LabelledImages,
+    seed: int,
+    folder: Path,
+    plan: ClassifierRecipe,
+) -> tuple[float, bool]:
+    count = max(len(train) // SHARE, 1)
+    arm = compare(generator, train, val, count, tuple(range(seed, seed + SEEDS)), lambda *_: None, plan)
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / KEPT, json.dumps({"key": key, "gain": arm.gain, "helped": arm.helped}).encode())
+    finding = {"key": _key(train, seed), "gain": arm.gain, "helped": arm.helped}
+    replace_file(folder / KEPT, json.dumps(finding).encode())
     return arm.gain, arm.helped
 
 
