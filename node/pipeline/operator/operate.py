@@ -18,7 +18,7 @@ from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.registering import registry
 from node.store.tables import Mode
-from node.store.working import analyses, operator
+from node.store.working import analyses, findings, operator
 from node.store.working import queue as queue_jobs
 
 T = TypeVar("T")
@@ -110,28 +110,30 @@ def recompose(settings: Settings, uid: str, who: str, now: datetime) -> str:
     Raises
     ------
     OperatorError
-        Where it has none.
+        Where it has none, or the version that serves now cannot read its images any more.
     """
-
-    def wanted(tx: Transaction) -> list[str]:
-        models = [name for name in analyses.want_anew(tx, uid, who) if _runs(tx, name)]
-        queue_jobs.schedule_composes(tx, {(uid, model): now for model in models})
-        if models:
-            audit.add(tx, now, "recompose asked", uid, models=models, by=who)
-        return models
-
     with open_database(settings) as database:
-        models = database.write(wanted)
-    if not models:
-        raise OperatorError(
-            f"no model that runs has a result of a study {uid}: `pacs-node studies {uid}` says what came"
-        )
+        models = database.write(lambda tx: _recompose(tx, uid, who, now))
     return f"study {uid} is reported anew by {', '.join(models)}, to every peer that gets its reports"
 
 
-def _runs(tx: Transaction, model: str) -> bool:
-    registration = registry.get(tx, model)
-    return registration is not None and registration.mode is not Mode.OFF
+def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> list[str]:
+    known = {one.model: registry.get(tx, one.model) for one in analyses.of_study(tx, uid)}
+    running = [one for one in known.values() if one is not None and one.mode is not Mode.OFF]
+    if not running:
+        text = f"no model that runs has a result of a study {uid}: `pacs-node studies {uid}` says what came"
+        raise OperatorError(text)
+    for model in running:
+        if gone := findings.removed_unread(tx, uid, model.name, model.version):
+            raise OperatorError(
+                f"the files of {len(gone)} images were removed for their age before {model.name} {model.version} could "
+                "read them, so that it would say less than before: send them again first"
+            )
+    models = sorted(model.name for model in running)
+    analyses.want_anew(tx, uid, models, who)
+    queue_jobs.schedule_composes(tx, {(uid, model): now for model in models})
+    audit.add(tx, now, "recompose asked", uid, models=models, by=who)
+    return models
 
 
 def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:

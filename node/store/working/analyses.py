@@ -1,5 +1,6 @@
 """Composed results and the reports made of them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -112,12 +113,12 @@ def get(tx: Transaction, analysis_id: int) -> Analysis:
     return _analysis(tx.get_one(tables.Analysis, analysis_id))
 
 
-def want_anew(tx: Transaction, study_uid: str, who: str) -> list[str]:
-    """Let each model's newest result of a study be made anew when it is composed next; return the models."""
-    newest = select(func.max(tables.Analysis.id)).where(tables.Analysis.study_instance_uid == study_uid)
-    these = tables.Analysis.id.in_(newest.group_by(tables.Analysis.model))
-    wanted = update(tables.Analysis).where(these).values(anew_for=who).returning(tables.Analysis.model)
-    return sorted(tx.scalars(wanted, execution_options={"synchronize_session": False}).all())
+def want_anew(tx: Transaction, study_uid: str, models: Collection[str], who: str) -> None:
+    """Let the newest result of a study by each of these models be made anew when it is composed next."""
+    of_models = tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model.in_(models)
+    newest = select(func.max(tables.Analysis.id)).where(*of_models).group_by(tables.Analysis.model)
+    wanted = update(tables.Analysis).where(tables.Analysis.id.in_(newest)).values(anew_for=who)
+    tx.execute(wanted, execution_options={"synchronize_session": False})
 
 
 def of_study(tx: Transaction, study_uid: str) -> list[Analysis]:

@@ -119,6 +119,16 @@ def test_a_study_without_a_result_cannot_be_composed_anew(house: House) -> None:
         _recompose(line)
 
 
+@pytest.mark.database("any")
+def test_nothing_is_composed_anew_that_would_say_less(line: Line) -> None:
+    """A version that came since cannot read images whose files are gone: the report would say "not assessed"."""
+    line.house.execute("UPDATE models SET version = 'newer'")
+    _grow_old(line)
+    with pytest.raises(operate.OperatorError, match="1 images were removed for their age before starter newer could"):
+        _recompose(line)
+    assert line.house.rows("SELECT anew_for FROM analyses") == [("",)]
+
+
 def test_what_was_made_in_one_form_alone_is_made_anew_in_those_of_the_profile(house: House, pacs: Pacs) -> None:
     """As after an upgrade: until then a report had one form, which was settled when it was made."""
     line = Line(house, [_peer(pacs, gets=("report",))])
