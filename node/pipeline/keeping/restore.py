@@ -65,6 +65,9 @@ def restore(
         data_dir.mkdir(mode=0o700, exist_ok=True)
         for name in names:
             _put(folder, name, data_dir)
+        forgotten.note(
+            data_dir, pseudonyms
+        )  # first: what a kill leaves is forgotten before anything is learned from it
         os.sync()
         snapshot.put_back(url, folder / DATABASE, snapshot_of(manifest))
     except OSError as error:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
+from node.pipeline.learning import forgotten
+from node.pipeline.learning.forget import forget_again
 from node.pipeline.learning.grouping import Link, Standing, linked
 from node.pipeline.learning.merged import settle_merges
 from node.pipeline.learning.naming import Naming, names_of, naming
@@ -69,6 +71,8 @@ class Collector:
             Where a file cannot be read or written, or the child process died: the next time goes on.
         """
         salt = minted(self._database, self._clock())
+        told = forgotten.pseudonyms_in(self._data_dir / forgotten.FILE)
+        forget_again(self._database, self._data_dir, told, self._clock())  # where a restore was cut off
         settle_merges(self._database, self._places, salt, self._issuer, self._clock())
         whose = self._database.read(lambda tx: naming(tx, salt, self._issuer))
         held = {one.sop_instance_uid for one in self._database.read(training_set.all)}

@@ -12,7 +12,7 @@ from node.pipeline.keeping.backup import backup
 from node.pipeline.keeping.restore import restore
 from node.pipeline.learning import dataset
 from node.pipeline.learning.forget import forget
-from node.pipeline.learning.forgotten import FILE, FORGOTTEN, note_backup
+from node.pipeline.learning.forgotten import FILE, FORGOTTEN, note, note_backup
 from node.pipeline.learning.locked import freeze_site
 from node.pipeline.learning.places import Places
 from node.store.arriving.merges import PatientName
@@ -82,6 +82,19 @@ def test_a_restore_does_not_undo_what_was_forgotten_since_the_backup(
     root = Places(there.node.data_dir).root
     assert [path for path in files_under(root) if any(one.encode() in path.read_bytes() for one in gone)] == []
     assert [path for path in files_under(root) if path.stem in gone] == []
+
+
+def test_a_restore_that_was_cut_off_before_it_forgot_is_made_good_before_anything_is_learned(house: House) -> None:
+    """The list lies in the data folder before the database is there; whatever keeps images looks at it first."""
+    site = _site(house)
+    kept = {one.sop_instance_uid: one for one in house.database.read(training_set.all)}
+    gone = next(one for one in kept.values() if one.side is Side.TRAIN)
+    note(house.folder, {gone.patient, gone.name})
+    assert site.collect().added == 0
+    assert {one.name for one in house.database.read(training_set.all)} == {one.name for one in kept.values()} - {
+        gone.name
+    }
+    assert not site.places.pixels(gone.side, gone.name).exists()
 
 
 def test_where_a_list_beside_backups_cannot_be_written_that_is_said(house: House, tmp_path: Path) -> None:
