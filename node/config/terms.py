@@ -14,7 +14,8 @@ _DEFINED = (
     "RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA "
     "XA XAPROTOCOL XC AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF"
 )
-_MODALITIES = frozenset(_DEFINED.split())
+MODALITIES = frozenset(_DEFINED.split())
+"""Every Modality (0008,0060) that the Standard defines."""
 
 
 def _code(value: str) -> str:
@@ -26,7 +27,7 @@ def _code(value: str) -> str:
 
 def _modality(value: str) -> str:
     code = value.strip().upper()
-    if code not in _MODALITIES:
+    if code not in MODALITIES:
         raise ValueError(
             "no Modality (0008,0060) of DICOM PS3.3 C.7.3.1.1.1; radiographs are CR or DX, mammograms MG, ultrasound US"
         )

@@ -21,8 +21,11 @@ from node.domain.errors import OperatorError
 from node.domain.instance import age_of
 from node.domain.split import pseudonym
 from node.pipeline.learning.salt import minted
+from node.pipeline.monitoring import coded
 from node.pipeline.monitoring.figures import truth_of_studies
 from node.pipeline.opened import open_database
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
 from node.store.learning import exams as kept
 from node.store.learning.exams import Exam
@@ -36,6 +39,7 @@ COLUMNS = (
 )
 
 _OLDEST = 90
+_FORMULA = frozenset("=+-@\t\r")
 
 
 def exams(settings: Settings, model: str, version: str, limit: int | None, now: datetime) -> list[dict[str, Any]]:
@@ -44,11 +48,12 @@ def exams(settings: Settings, model: str, version: str, limit: int | None, now: 
     Returns
     -------
     list of dict
-        ``exam``, ``patient``, ``sender`` (pseudonyms), ``month``, ``model``, ``version``, ``modality``, ``body_part``,
-        ``view``, ``manufacturer``, ``age_years`` (90 stands for all above 89), ``sex``, ``images``, ``outcome``,
-        ``class`` ("" where nothing was assessed), ``score`` (null where no one figure stands for the exam),
-        ``threshold``, ``flagged``, ``label`` (what readers say; null where they say nothing), ``agrees``,
-        ``minutes_to_result`` (from the first image), ``minutes_to_delivery`` (null where nobody got it).
+        ``exam``, ``patient`` (of merged patients one), ``sender`` (pseudonyms), ``month``, ``model``, ``version``,
+        ``modality``, ``body_part``, ``view``, ``manufacturer``, ``sex`` (known words, other, or unknown),
+        ``age_years`` (90 stands for all above 89), ``images``, ``outcome``, ``class`` ("" where nothing was assessed),
+        ``score`` (null where no one figure stands for the exam), ``threshold``, ``flagged``, ``label`` (what readers
+        say; null where they say nothing), ``agrees``, ``minutes_to_result`` (from the first image),
+        ``minutes_to_delivery`` (null where nobody got it).
 
     Raises
     ------
@@ -82,8 +87,13 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
 
 
 def _registered(tx: Transaction, name: str) -> Registration:
@@ -97,27 +107,31 @@ def _registered(tx: Transaction, name: str) -> Registration:
 def _rows(
     tx: Transaction, salt: bytes, model: Registration, version: str, limit: int | None
 ) -> Iterator[dict[str, Any]]:
-    truth = truth_of_studies(tx)
+    truth, survivors = truth_of_studies(tx), merges.survivors(tx)
     for exam in kept.exams(tx, model.name, version or model.version, limit):
-        row = _of_exam(exam, salt) | {"model": model.name, "version": version or model.version}
+        named = PatientName(exam.header.patient_id, exam.header.issuer_of_patient_id)
+        row = _of_exam(exam, salt, survivors.get(named, named)) | {
+            "model": model.name,
+            "version": version or model.version,
+        }
         said = truth.get(exam.study_instance_uid, {})
         for finding in exam.findings or ({},):
             yield {column: (row | _of_finding(finding, said))[column] for column in COLUMNS}
 
 
-def _of_exam(exam: Exam, salt: bytes) -> dict[str, Any]:
+def _of_exam(exam: Exam, salt: bytes, patient: PatientName) -> dict[str, Any]:
     header, age = exam.header, age_of(exam.header)
     return {
         "exam": pseudonym(salt, "exported exam", exam.study_instance_uid)[:16],
-        "patient": pseudonym(salt, "exported patient", header.issuer_of_patient_id, header.patient_id)[:16],
+        "patient": pseudonym(salt, "exported patient", patient.issuer, patient.patient_id)[:16],
         "sender": pseudonym(salt, "exported sender", exam.sender)[:16],
         "month": f"{exam.received_at:%Y-%m}",
-        "modality": header.modality,
-        "body_part": header.body_part_examined,
-        "view": header.view_position,
-        "manufacturer": header.manufacturer,
+        "modality": coded.modality(header.modality),
+        "body_part": coded.body_part(header.body_part_examined),
+        "view": coded.view(header.view_position),
+        "manufacturer": coded.maker(header.manufacturer),
         "age_years": None if age is None else min(int(age), _OLDEST),
-        "sex": header.patient_sex,
+        "sex": coded.sex(header.patient_sex),
         "images": exam.images,
         "outcome": exam.outcome.value,
         "minutes_to_result": _minutes(exam.received_at, exam.created_at),

@@ -2,13 +2,16 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from node.domain.errors import OperatorError
 from node.domain.split import pseudonym
-from node.pipeline.monitoring import export
+from node.pipeline.monitoring import coded, export
+from node.store.arriving import merges
+from node.store.arriving.merges import PatientName
 from node.store.learning import splits
 from tests.support.house import House
 from tests.support.monitored import AtSite
@@ -35,3 +38,46 @@ def test_a_registry_gets_a_row_for_each_exam_and_no_identity(house: House, tmp_p
     assert json.loads((tmp_path / "exams.json").read_text())[0]["model"] == "starter"
     with pytest.raises(OperatorError, match=r"neither \.csv nor \.json"):
         export.write(rows, tmp_path / "exams.txt")
+
+
+def test_merged_patients_are_one_and_headers_leave_as_known_words(house: House) -> None:
+    """What a header says beside the known words may be a name."""
+    here = AtSite(house)
+    here.add(1)
+    here.add(1, view="Miller, Ann")
+    here.house.database.write(lambda tx: merges.add(tx, PatientName("P1"), PatientName("P2"), "ada", here.now))
+    odd, usual = export.exams(here.settings, "starter", "", None, here.now)
+    assert odd["patient"] == usual["patient"]
+    assert (usual["view"], odd["view"]) == ("PA", "other")
+    assert (usual["modality"], usual["body_part"], usual["sex"], usual["manufacturer"]) == (
+        "DX",
+        "unknown",
+        "F",
+        "unknown",
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "word"),
+    [
+        (coded.body_part, "t-spine", "TSPINE"),
+        (coded.body_part, "SMITH", "other"),
+        (coded.modality, "cr", "CR"),
+        (coded.sex, "W", "other"),
+        (coded.maker, "GE Healthcare", "GE"),
+        (coded.maker, "FUJIFILM Corporation", "FUJI"),
+        (coded.maker, "Gerhard's cupboard", "other"),
+        (coded.maker, " ", "unknown"),
+    ],
+)
+def test_words_are_those_of_a_list(read: Callable[[str], str], text: str, word: str) -> None:
+    """Whatever the case and the dashes."""
+    assert read(text) == word
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    """A spreadsheet runs what begins with an equals sign; numbers stay numbers."""
+    row = dict.fromkeys(export.COLUMNS, "") | {"version": "=HYPERLINK(1)", "class": "-x", "score": -0.5, "sex": "F"}
+    export.write([row], tmp_path / "exams.csv")
+    (said,) = csv.DictReader((tmp_path / "exams.csv").open(encoding="utf-8"))
+    assert (said["version"], said["class"], said["score"], said["sex"]) == ("'=HYPERLINK(1)", "'-x", "-0.5", "F")
