@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from node.domain.errors import OperatorError, Permanent
 from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
 from node.pipeline.learning import forgotten
@@ -67,12 +68,13 @@ class Collector:
 
         Raises
         ------
+        Permanent
+            Where the list of who is forgotten cannot be read: nothing is learned without it.
         Transient
             Where a file cannot be read or written, or the child process died: the next time goes on.
         """
         salt = minted(self._database, self._clock())
-        told = forgotten.pseudonyms_in(self._data_dir / forgotten.FILE)
-        forget_again(self._database, self._data_dir, told, self._clock())  # where a restore was cut off
+        self._forget_again()
         settle_merges(self._database, self._places, salt, self._issuer, self._clock())
         whose = self._database.read(lambda tx: naming(tx, salt, self._issuer))
         held = {one.sop_instance_uid for one in self._database.read(training_set.all)}
@@ -86,6 +88,14 @@ class Collector:
             added += self._add(label, files[label.sop_instance_uid], whose, standing)
         tell("keeping pixels", len(here), len(here))
         return Collected(added, len(here) - added, len(new) - len(here))
+
+    def _forget_again(self) -> None:
+        """Look at who is forgotten by the data folder's list: a restore may have been cut off before it did."""
+        try:
+            told = forgotten.pseudonyms_in(self._data_dir / forgotten.FILE)
+        except OperatorError as error:
+            raise Permanent(str(error)) from error
+        forget_again(self._database, self._data_dir, told, self._clock())
 
     def _add(self, label: CurrentLabel, file: LabelledFile, whose: Naming, standing: list[Standing]) -> bool:
         """Keep one image, and return whether it is used."""
