@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from node.domain.lifecycle import State
 from node.pipeline.learning import operate
 from node.store.learning import retrainings
@@ -15,6 +17,7 @@ from tests.support.nodes import CHECKOUT
 NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 
 
+@pytest.mark.database("postgresql")  # on SQLite test_learning.py kills the training, and goes on to its verdict
 def test_a_node_killed_while_it_trains_leaves_no_bundle_and_the_training_waits_for_its_next_start(house: House) -> None:
     """Nothing is registered; the second attempt is of the same training, and its end leaves nothing half done."""
     splits = {"train": [(n, n % 2) for n in range(200, 204)], "val": [(n, n % 2) for n in range(300, 304)]}
