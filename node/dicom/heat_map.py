@@ -127,9 +127,12 @@ def _worded(content: ReportContent, drawn: HeatMap, made_at: datetime, words: Wo
     lines = [finding_line(words, model, said)] if isinstance(said, Finding) else anomaly_lines(words, said)
     derived = words.line("derived_by_ai", model=model.name, version=model.version)
     made = words.line("made_at", time=words.time(made_at))
+    more = words.lines("heat_left_out", count=drawn.left_out) if drawn.left_out else []
     synthetic = words.lines("synthetic") if content.synthetic else []
     scale = words.line("heat_of_finding" if of_class else "heat_of_anomaly")
-    return Legend([*lines, derived, made, *synthetic], scale, words.line("heat_lowest"), words.line("heat_highest"))
+    return Legend(
+        [*lines, *more, derived, made, *synthetic], scale, words.line("heat_lowest"), words.line("heat_highest")
+    )
 
 
 def _add_series(dataset: Dataset, content: ReportContent, identity: ReportIdentity, copied: Dataset) -> None:

@@ -31,6 +31,7 @@ class HeatMap:
     image: KeyImage
     said: Finding | Anomaly
     heat: HeatGrid
+    left_out: int = 0  #: how much more of the report is flagged or unusual and has no map
 
     @property
     def key(self) -> str:
@@ -40,9 +41,11 @@ class HeatMap:
 
 def heat_maps(readings: Iterable[Reading]) -> tuple[HeatMap, ...]:
     """Return the heat maps that go with a report of these readings: the highest scores first, then what is unusual."""
-    found = [(image, said, said.heat) for image, said in _said(readings) if said.heat is not None]
+    shown = list(_said(readings))
+    found = [(image, said, said.heat) for image, said in shown if said.heat is not None]
     found.sort(key=lambda one: _rank(one[1]))
-    return tuple(HeatMap(number, *one) for number, one in enumerate(found[:MOST_HEAT_MAPS], start=1))
+    drawn = found[:MOST_HEAT_MAPS]
+    return tuple(HeatMap(number, *one, len(shown) - len(drawn)) for number, one in enumerate(drawn, start=1))
 
 
 def with_grids_to_draw(reading: Reading) -> Reading:

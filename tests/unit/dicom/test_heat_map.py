@@ -136,6 +136,17 @@ def test_the_picture_says_when_it_was_made(tmp_path: Path) -> None:
     assert rows.min() > 512  # below the image, whose longer side that is
 
 
+def test_the_picture_says_that_more_has_no_map(tmp_path: Path) -> None:
+    """In a line of its own, where that is so."""
+    study = study_of(tmp_path, "positive")
+    content, drawn, identity = with_heat(study, hot_at(2, 5))
+    plain, more = (
+        build_heat_map(content, replace(drawn, left_out=count), identity, study.sources[0]) for count in (0, 2)
+    )
+
+    assert parsed(more).Rows > parsed(plain).Rows
+
+
 def test_a_second_later_its_number_is_higher_than_those_of_all_before(tmp_path: Path) -> None:
     """Heat maps of one model on one study stand in one series, whichever report they go beside."""
     study = study_of(tmp_path, "positive")

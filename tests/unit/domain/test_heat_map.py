@@ -35,6 +35,15 @@ def test_what_was_flagged_comes_first_and_then_what_is_unusual() -> None:
     assert _drawn(readings) == [("2", None, "a"), ("1", None, "a"), ("1", None, "anomaly")]
 
 
+def test_each_says_how_much_more_has_none() -> None:
+    """A reader must not take a flagged image without a map for one on which nothing stands out."""
+    readings = [_reading(str(number), _finding(0.6 + number / 100)) for number in range(6)]
+
+    assert [one.left_out for one in heat_maps(readings)] == [2] * MOST_HEAT_MAPS
+    assert [one.left_out for one in heat_maps(readings[:2])] == [0, 0]
+    assert [one.left_out for one in heat_maps([_reading("1", _finding(0.9), _finding(0.8, heat=None))])] == [1]
+
+
 def test_frames_have_their_own() -> None:
     """The image as a whole repeats what its highest frame says, and has none beside it."""
     frames = (FrameReading(1, True, (_finding(0.6),)), FrameReading(2, True, (_finding(0.8),)))
