@@ -19,8 +19,8 @@ def of(watched: Watched, settings: MonitorSettings) -> Iterator[Alarm]:
 def of_silence(silence: Silence) -> Alarm:
     """Return the alarm that a sender is silent."""
     hours, usual = silence.pause.total_seconds() / 3600, silence.usual.total_seconds() / 3600
-    said = f"{silence.sender} has sent no study for {hours:.0f} h; from the same hour of other weeks on it paused for "
-    said += f"{usual:.1f} h" if silence.weeks else f"{usual:.1f} h at most"
+    before = "from the same hour of other weeks on it paused for" if silence.weeks else "its longest pause before was"
+    said = f"{silence.sender} has sent no study for {hours:.0f} h; {before} {usual:.1f} h"
     return Alarm(AlarmKind.SILENCE, said, sender=silence.sender, figures={"hours": hours, "usual_hours": usual})
 
 

@@ -110,8 +110,15 @@ def _line(watched: Watched, window: Window | None, reference: str, stand: list[d
         "anomaly": _distance(window.compared.anomaly) if window else None,
         "refused": window.compared.refused if window else None,
         **_budget(watched.budget),
-        "alarms": [alarm["said"] for alarm in stand if all(alarm[key] == mine[key] for key in mine)],
+        "alarms": [alarm["said"] for alarm in stand if _is_of(alarm, mine)],
     }
+
+
+def _is_of(alarm: dict[str, Any], line: dict[str, str]) -> bool:
+    """Return whether an alarm is of a line; a silent sender is silent to every model."""
+    if alarm["kind"] == AlarmKind.SILENCE.value:
+        return line["sender"] in {"", alarm["sender"]}
+    return all(alarm[key] == line[key] for key in line)
 
 
 def _reference(database: Database, watched: Watched) -> str:

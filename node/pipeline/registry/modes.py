@@ -59,10 +59,15 @@ def models(settings: Settings) -> list[dict[str, Any]]:
     list of dict
         ``name``, ``version``, ``mode``, ``bundle``, ``reads`` (the rule, as far as it differs from asking nothing),
         ``classes``, ``test_auc``, ``device_uid``, ``measures``, ``stopped`` (why monitoring has moved it to shadow, as
-        long as the alarm stands; "" where it has not).
+        long as it is there; "" where it has not).
     """
-    stopped = {alarm.model: alarm.said for alarm in _asked(settings, monitoring.open_alarms) if alarm.stopped}
-    return [_model(row) | {"stopped": stopped.get(row.name, "")} for row in _asked(settings, registry.all)]
+    return _asked(settings, lambda tx: [_model(row) | {"stopped": _stopped(tx, row)} for row in registry.all(tx)])
+
+
+def _stopped(tx: Transaction, row: Registration) -> str:
+    """Return why monitoring has moved a model to shadow, as long as it is there; an alarm that ended stops it still."""
+    alarm = None if row.mode is not Mode.SHADOW else monitoring.stop_of(tx, row.name, row.version)
+    return "" if alarm is None else alarm.said
 
 
 def _model(row: Registration) -> dict[str, Any]:

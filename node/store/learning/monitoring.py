@@ -157,6 +157,12 @@ def alarms(tx: Transaction, limit: int) -> list[MonitorAlarm]:
     return list(tx.scalars(select(MonitorAlarm).order_by(MonitorAlarm.id.desc()).limit(limit)))
 
 
+def stop_of(tx: Transaction, model: str, version: str) -> MonitorAlarm | None:
+    """Return the newest alarm that moved a version to shadow, whether it stands or not; None where none did."""
+    mine = MonitorAlarm.model == model, MonitorAlarm.version == version, MonitorAlarm.stopped
+    return tx.scalar(select(MonitorAlarm).where(*mine).order_by(MonitorAlarm.id.desc()).limit(1))
+
+
 def raise_alarm(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool) -> None:
     """Keep an alarm."""
     values = {"model": alarm.model, "version": alarm.version, "kind": alarm.kind, "sender": alarm.sender}

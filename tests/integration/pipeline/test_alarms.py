@@ -44,6 +44,10 @@ def test_an_alarm_ends_after_three_windows_without_it(house: House) -> None:
     assert here.alarms() == []
     (said,) = _said(here)
     assert "in shadow now; ended: 3 windows of 20 images since then show it no more" in said
+    assert f"{said} (" in _notes(here)[0]
+    assert modes.models(here.settings)[0]["stopped"] == said
+    here.activate()
+    assert (_notes(here), modes.models(here.settings)[0]["stopped"]) == ([], "")
 
 
 def test_what_an_operator_overruled_stops_no_more_until_it_was_clear_for_long(house: House) -> None:
@@ -164,7 +168,10 @@ def test_a_sender_that_falls_silent_is_noticed_until_it_sends(house: House) -> N
     here.now = NOW + timedelta(days=5)
     here.watch.look()
     assert here.alarms() == [("silence", "CR1"), ("silence", "CT")]
-    assert "CR1 has sent no study for 108 h" in " ".join(_said(here))
+    (said,) = [one for one in _said(here) if one.startswith("CR1 ")]
+    assert said == "CR1 has sent no study for 108 h; its longest pause before was 1.0 h"
+    lines = listing.monitor(here.settings, lambda: here.now)
+    assert {one["sender"] for one in lines if said in one["alarms"]} == {"", "CR1"}
     here.rows.count = 5 * 24 * 60
     here.add(1, sender="CR1")
     here.watch.look()

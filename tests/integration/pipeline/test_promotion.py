@@ -21,13 +21,14 @@ from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
 from node.pipeline.operator.version_checks import lines
 from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import catalogue_of, seeded
-from node.store.learning import model_versions
+from node.store.learning import model_versions, monitoring
 from node.store.learning.model_versions import Version
 from node.store.registering import registry, validations
 from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode
 from node.store.version_tables import VersionState
 from tests.support.house import House
+from tests.support.monitored import Rows
 from tests.support.nodes import CHECKOUT
 from tests.support.versions import MADE, another_version, challenger
 from tests.test_docs import documented_json_keys
@@ -231,8 +232,8 @@ def test_an_active_model_is_not_silenced_by_a_promotion(house: House, settings: 
     assert (_serving(house), _mode(house)) == (second, Mode.SHADOW)
 
 
-def test_a_validation_from_its_time_in_shadow_counts(house: House, settings: Settings, tmp_path: Path) -> None:
-    """It is of the very device; the challenger reads no longer beside the champion that it became."""
+def test_what_came_of_its_time_in_shadow_counts(house: House, settings: Settings, tmp_path: Path) -> None:
+    """Validation and what it saw are of the very device, which reads no longer beside the champion that it became."""
     first, asking = _serving(house), _active(house)
     folder = another_version(tmp_path / "2", "2")
     second = challenger(house.database, folder, first)
@@ -242,8 +243,12 @@ def test_a_validation_from_its_time_in_shadow_counts(house: House, settings: Set
     name = challengers.name_of("starter")
     assert _mode(house, name) is Mode.SHADOW
     _validate(house, name, second)
+    reader = house.database.read(lambda tx: registry.get(tx, name))
+    assert reader is not None
+    house.database.write(lambda tx: Rows(reader, NOW).add(tx, 3))
     assert "shadow" not in promote(asking, "starter", second, "Dr. Doe", NOW)
     assert (_serving(house), _mode(house), _mode(house, name)) == (second, Mode.ACTIVE, Mode.OFF)
+    assert house.database.read(lambda tx: monitoring.count_admitted(tx, "starter", second, 10)) == 3
 
 
 def test_a_challenger_is_no_model_by_itself(house: House, settings: Settings, tmp_path: Path) -> None:
