@@ -15,6 +15,8 @@ FORMAT = 3
 ATTRIBUTION = "ATTRIBUTION.txt"
 ADMISSION = "admission.npz"
 OWN_DIGEST = "manifest_digest"
+NONE = "none of them"
+"""Name of the label after the last class, of bundles that leave out what is no finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,18 @@ class Manifest:
     weights_digest: str  #: `weights_digest` of the manifest
     files: dict[str, str]  #: SHA-256 of every file beside the manifest, hexadecimal
     manifest_digest: str  #: `manifest_digest` of all the above
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """What each label stands for, by its index.
+
+        Of a single class: its absence, its presence. Of several: each class and, where the bundle leaves numbers of the
+        model's output out (such as one for "normal"), last the label of images in which no class is to be called.
+        """
+        names = tuple(known.name for known in self.classes)
+        if len(names) == 1:
+            return (f"no {names[0]}", names[0])
+        return (*names, NONE) if self.classifier.places else names
 
 
 def sealed(manifest: Manifest) -> Manifest:

@@ -36,9 +36,6 @@ ANOMALY = (
     "anomaly_normals_above_95",
 )
 
-NONE = "none of them"
-"""Name of the label after the last class, of bundles that leave out what is no finding."""
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -161,20 +158,8 @@ def refuse_unfit(manifest: Manifest, images: LabelledImages, split: str) -> None
     DataError
         Naming the images.
     """
-    refuse_unknown_labels(images, split, label_names(manifest))
+    refuse_unknown_labels(images, split, manifest.label_names)
     refuse_single_class(images, split)
-
-
-def label_names(manifest: Manifest) -> tuple[str, ...]:
-    """Return what each label stands for, by its index.
-
-    Of a single class: its absence, its presence. Of several: each class and, where the bundle leaves numbers of the
-    model's output out (such as one for "normal"), last the label of images in which no class is to be called.
-    """
-    names = tuple(known.name for known in manifest.classes)
-    if len(names) == 1:
-        return (f"no {names[0]}", names[0])
-    return (*names, NONE) if manifest.classifier.places else names
 
 
 def drawn(manifest: Manifest, labels: Labels, said: Answers) -> dict[str, Any]:

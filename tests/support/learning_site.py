@@ -37,10 +37,10 @@ finding = ["233604007", "SCT", "Pneumonia"]
 site = ["39607008", "SCT", "Lung"]
 
 [classifier]
-network = "compact_resnet"
+network = "textbook"
 augmentation = "shift"
 size = 32
-epochs = 3
+epochs = 1
 batch = 16
 rate = 3e-3
 averaging = 0.5

@@ -13,7 +13,6 @@ import numpy as np
 from models.bundle.folder import read_manifest
 from models.data.kept import Example, packed
 from models.data.labelled import LabelledImages
-from models.evaluation.measures import label_names
 from models.inference.reader import load
 from node.pipeline.learning.frozen import SPLIT, Facts
 from node.pipeline.learning.locked import SITE, Labelled, freeze, site_set
@@ -51,5 +50,5 @@ def freeze_drawn(
         for one, label in rows
     ]
     labelled = [Labelled(example, example.group, "") for example in examples]
-    names = label_names(read_manifest(bundle_path("starter")))
+    names = read_manifest(bundle_path("starter")).label_names
     freeze(database, Places(data_dir), Facts(name, 0, SITE, names), labelled, contents, "a test's", now)

@@ -21,9 +21,7 @@ def judged_sets(database: Database, settings: Settings, model: str, bundle: str)
     bundle
         The champion's, as the registry names it.
     """
-    from models.evaluation.measures import label_names  # noqa: PLC0415 - for learning alone
-
-    names, target = label_names(opened(bundle)), site_set(model)
+    names, target = opened(bundle).label_names, site_set(model)
     found = database.read(lambda tx: folders(tx, Places(settings.node.data_dir), names))
     return [(one.row.id, _folder(one, target=one.row.name == target)) for one in found]
 

@@ -128,9 +128,7 @@ def _evaluated(task: _Task) -> dict[str, Any]:
 
 def _warnings(task: _Task, evaluation: "Evaluation", images: "DataSet") -> list[str]:
     """Return what does not go without saying: other data than the bundle's, what its labels mean, or its own data."""
-    from models.evaluation.measures import label_names  # noqa: PLC0415
-
-    known, trained = label_names(evaluation.manifest), evaluation.manifest.data
+    known, trained = evaluation.manifest.label_names, evaluation.manifest.data
     names = ", ".join(f"{number} {name}" for number, name in enumerate(known))
     lines = []
     if trained is not None and trained.name != task.name:

@@ -172,14 +172,12 @@ def test_labels_that_the_bundle_does_not_know_are_refused(
 
 def test_a_bundle_that_leaves_normal_out_knows_a_label_for_it(tiny_bundle: Path) -> None:
     """The one after the last class; a bundle that leaves nothing out has none."""
-    from models.evaluation.measures import label_names  # noqa: PLC0415 only tests that need a bundle pay for it
-
     one = open_bundle(tiny_bundle).manifest
-    assert label_names(one) == ("no pneumonia", "pneumonia")
+    assert one.label_names == ("no pneumonia", "pneumonia")
     two = replace(one, classes=one.classes * 2)
-    assert label_names(two) == ("pneumonia", "pneumonia")
+    assert two.label_names == ("pneumonia", "pneumonia")
     chosen = replace(two, classifier=replace(two.classifier, places=(1, 2)))
-    assert label_names(chosen) == ("pneumonia", "pneumonia", "none of them")
+    assert chosen.label_names == ("pneumonia", "pneumonia", "none of them")
 
 
 def test_grad_cam_is_the_closed_form_where_there_is_one() -> None:
