@@ -117,6 +117,8 @@ def rollback(
         change = Change(now, by, "rolled back")
         order = Order(model, last.before, last.version, change, onwards=False, into_shadow=into_shadow)
         said = carry_out(database, settings, order, reached)
+        if knew := database.read(lambda tx: _forgotten(tx, _known(tx, model, last.before), allowed=True)):
+            said += f"; it learned from {knew} patients who were forgotten since"
     return f"model {model}: {last.version} -> {last.before}, rolled back by {by}; {said}"
 
 

@@ -7,7 +7,7 @@ import pytest
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.learning.forgotten import FORGOTTEN
-from node.pipeline.learning.promotion import promote
+from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.registry.catalogue import seeded
 from node.store.learning import retrainings, splits
 from node.store.learning.retrainings import Request
@@ -39,3 +39,6 @@ def test_a_version_that_knew_a_forgotten_patient_is_promoted_only_by_name(
     assert f"-> {version}" in promote(settings, "starter", version, "ada", now, although_forgotten=True)
     (entry,) = house.rows("SELECT detail FROM audit WHERE event = 'model version promoted'")
     assert "although_forgotten" in str(entry)
+    third = challenger(house.database, another_version(tmp_path / "3", "3"), version)
+    assert f"-> {third}" in promote(settings, "starter", third, "ada", now)
+    assert "learned from 1 patients who were forgotten since" in rollback(settings, "starter", "ada", now)
