@@ -7,22 +7,22 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.accepting import FIRST, accepted_by, accepting, receivers, still
 from tests.support.databases import MakeFolder
 from tests.support.nodes import Node, NodeFolder, Peer, serving, start
 from tests.support.part10 import dataset_bytes
-from tests.support.programs import free_port, standing_still
+from tests.support.programs import free_port
 from tests.support.raw_dataset import Instance, ct
 from tests.support.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
 from tests.support.waiting import wait_until
 
 SENDER = Peer("modality", "MODALITY", 104, may_send=True)
 _PATIENCE_S = 30.0
-_FIRST = 0
 _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 
 
@@ -44,8 +44,8 @@ def node(home: NodeFolder) -> Iterator[Node]:
 
 def test_every_process_accepts_on_the_one_port(node: Node) -> None:
     """Whichever is free takes the next connection."""
-    for number in _accepting(node):
-        with _accepted_by(node, number) as peer:
+    for number in accepting(node):
+        with accepted_by(node, number) as peer:
             assert peer.echo() == 0x0000
             assert peer.store(ct(f"1.2.3.{number}")) == 0x0000
 
@@ -53,7 +53,7 @@ def test_every_process_accepts_on_the_one_port(node: Node) -> None:
 @pytest.mark.database("each")
 def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel_library(node: Node) -> None:
     """Forked by a process of one thread, which has imported what all need and nothing that decodes or learns."""
-    for pid in _receivers(node).values():
+    for pid in receivers(node).values():
         held = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         own, shared = (_kilobytes(held, name) for name in ("Private_Dirty", "Shared_Dirty"))
         assert own < shared / 2
@@ -68,17 +68,17 @@ def test_a_process_has_most_of_its_memory_in_common_with_the_others_and_no_pixel
 def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_acknowledged(node: Node) -> None:
     """The other one serves on, what was half received is swept, and the next process serves again."""
     kept, lost, after = ct("1.2.3.11"), ct("1.2.3.12"), ct("1.2.3.13")
-    first = _receivers(node)[1]
-    with _accepted_by(node, 1) as its_peer, _accepted_by(node, 2) as other_peer:
+    first = receivers(node)[1]
+    with accepted_by(node, 1) as its_peer, accepted_by(node, 2) as other_peer:
         assert its_peer.store(kept) == 0x0000
         _send_half(its_peer, lost)
         wait_until(lambda: _incoming(node), _PATIENCE_S, "the half that came")
         os.kill(first, signal.SIGKILL)
         assert its_peer.read() is None
         assert other_peer.store(after) == 0x0000
-    wait_until(lambda: _receivers(node)[1] != first, _PATIENCE_S, "the next process")
+    wait_until(lambda: receivers(node)[1] != first, _PATIENCE_S, "the next process")
     assert _incoming(node) == []
-    with _accepted_by(node, 1) as peer:
+    with accepted_by(node, 1) as peer:
         assert peer.store(lost) == 0x0000
     assert _kept(node.home) == {one.sop_instance_uid: one.dataset for one in (kept, lost, after)}
     assert "signal SIGKILL" in node.process.errors()
@@ -86,14 +86,14 @@ def test_a_killed_process_takes_its_own_associations_along_and_nothing_that_was_
 
 def test_limits_hold_over_all_processes_and_a_killed_one_gives_its_part_back(node: Node) -> None:
     """In all and for an address, whichever process accepts."""
-    with _accepted_by(node, _FIRST, "127.0.0.4"), _accepted_by(node, 1), _accepted_by(node, 2):
+    with accepted_by(node, FIRST, "127.0.0.4"), accepted_by(node, 1), accepted_by(node, 2):
         for number in (1, 2):
             assert _rejection(node, number, "127.0.0.1") == _LOCAL_LIMIT
-        with _accepted_by(node, 1, "127.0.0.2"):
+        with accepted_by(node, 1, "127.0.0.2"):
             assert _rejection(node, 2, "127.0.0.3") == _LOCAL_LIMIT
-            os.kill(_receivers(node)[1], signal.SIGKILL)
+            os.kill(receivers(node)[1], signal.SIGKILL)
             wait_until(lambda: "signal SIGKILL" in node.process.errors(), _PATIENCE_S, "the end of a process")
-            with _accepted_by(node, 2, "127.0.0.3"), _accepted_by(node, 2) as peer:
+            with accepted_by(node, 2, "127.0.0.3"), accepted_by(node, 2) as peer:
                 assert peer.echo() == 0x0000
     assert "from this address" in node.process.errors()
 
@@ -101,8 +101,8 @@ def test_limits_hold_over_all_processes_and_a_killed_one_gives_its_part_back(nod
 def test_draining_lets_the_associations_of_every_process_finish(home: NodeFolder) -> None:
     """New ones are rejected transiently meanwhile, by whichever process accepts them; then the node exits with 0."""
     instances = [ct("1.2.3.21"), ct("1.2.3.22"), ct("1.2.3.23")]
-    with _started(home) as node, _accepted_by(node, _FIRST, "127.0.0.4") as first, contextlib.ExitStack() as others:
-        peers = [first, *(others.enter_context(_accepted_by(node, number)) for number in (1, 2))]
+    with _started(home) as node, accepted_by(node, FIRST, "127.0.0.4") as first, contextlib.ExitStack() as others:
+        peers = [first, *(others.enter_context(accepted_by(node, number)) for number in (1, 2))]
         for peer, instance in zip(peers, instances, strict=True):
             _send_half(peer, instance)
         os.kill(node.process.pid, signal.SIGTERM)
@@ -119,8 +119,8 @@ def test_draining_lets_the_associations_of_every_process_finish(home: NodeFolder
 
 def test_a_second_signal_ends_every_process_at_once(home: NodeFolder) -> None:
     """Even while a peer keeps its association open."""
-    with _started(home) as node, _accepted_by(node, 1):
-        left = _receivers(node).values()
+    with _started(home) as node, accepted_by(node, 1):
+        left = receivers(node).values()
         os.kill(node.process.pid, signal.SIGTERM)
         wait_until(lambda: "draining" in node.process.errors(), _PATIENCE_S, "the drain")
         os.kill(node.process.pid, signal.SIGTERM)
@@ -135,8 +135,8 @@ def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_nex
     home.configuration.write_text(text, encoding="utf-8")
     instance = ct("1.2.3.31")
     with _started(home) as node:
-        left = _receivers(node).values()
-        with _accepted_by(node, 1) as peer:
+        left = receivers(node).values()
+        with accepted_by(node, 1) as peer:
             _send_half(peer, instance)
             os.kill(node.process.pid, signal.SIGKILL)
             node.process.process.wait(_PATIENCE_S)
@@ -146,7 +146,7 @@ def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_nex
         with _started(home) as following:
             assert not any(Path(f"/proc/{pid}").exists() for pid in left)
             assert following.port == node.port
-            with _accepted_by(following, 2) as another:
+            with accepted_by(following, 2) as another:
                 assert another.store(ct("1.2.3.32")) == 0x0000
     assert _kept(home).keys() == {"1.2.3.31", "1.2.3.32"}
 
@@ -165,7 +165,7 @@ def test_a_process_that_cannot_start_keeps_the_node_from_starting(home: NodeFold
 def test_nothing_is_acknowledged_once_the_process_that_writes_is_gone(home: NodeFolder) -> None:
     """What came whole is refused as something that may pass, and the file of nobody's row does not stay."""
     kept, lost = ct("1.2.3.41"), ct("1.2.3.42")
-    with _started(home) as node, _accepted_by(node, 1) as peer:
+    with _started(home) as node, accepted_by(node, 1) as peer:
         assert peer.store(kept) == 0x0000
         _send_half(peer, lost)
         os.kill(node.process.pid, signal.SIGKILL)
@@ -176,7 +176,7 @@ def test_nothing_is_acknowledged_once_the_process_that_writes_is_gone(home: Node
         with _started(home) as following:
             assert _kept(home) == {kept.sop_instance_uid: kept.dataset}
             assert len(list((home.data / "instances").rglob("*.dcm"))) == 1
-            with _accepted_by(following, 2) as again:
+            with accepted_by(following, 2) as again:
                 assert again.store(lost) == 0x0000
     assert _kept(home) == {one.sop_instance_uid: one.dataset for one in (kept, lost)}
 
@@ -184,7 +184,7 @@ def test_nothing_is_acknowledged_once_the_process_that_writes_is_gone(home: Node
 def test_what_comes_again_under_its_uid_is_answered_the_same_by_every_process(node: Node) -> None:
     """Equal bytes are held already; a changed header is a revision; both compared by the process that writes."""
     first = ct("1.2.3.51")
-    with _accepted_by(node, 1) as one, _accepted_by(node, 2) as two:
+    with accepted_by(node, 1) as one, accepted_by(node, 2) as two:
         assert [peer.store(first) for peer in (one, two, one)] == [0x0000] * 3
     assert _kept(node.home) == {first.sop_instance_uid: first.dataset}
     assert len(list((node.home.data / "instances").rglob("*.dcm"))) == 1
@@ -200,45 +200,16 @@ def _started(home: NodeFolder) -> Iterator[Node]:
         node.process.kill()
 
 
-def _receivers(node: Node) -> dict[int, int]:
-    """Return the process identifier of each receiving process, by its number, as the log says last."""
-    ready = re.findall(r"receiving process ready .*\bprocess=(\d+) pid=(\d+)", node.process.errors())
-    found = {int(number): int(pid) for number, pid in ready}
-    assert found.keys() == {1, 2}
-    return found
-
-
-def _accepting(node: Node) -> dict[int, int]:
-    """Return all processes that accept connections: the first one as number 0."""
-    return {_FIRST: node.process.pid} | _receivers(node)
-
-
-@contextlib.contextmanager
-def _accepted_by(node: Node, number: int, address: str = "127.0.0.1") -> Iterator[RawPeer]:
-    """Give an association with one process: the others stand still until it is open."""
-    with _still(node, [other for other in _accepting(node) if other != number]):
-        peer = RawPeer(node.port, address).associate()
-    with peer:
-        yield peer
-
-
 def _rejection(node: Node, number: int, address: str) -> tuple[int, int, int] | None:
     """Return the codes with which an association is rejected, None where it is accepted.
 
     By the one receiving process that does not stand still, where the first process has an association; that one writes
     down who was rejected.
     """
-    with _still(node, [other for other in _receivers(node) if other != number]), RawPeer(node.port, address) as peer:
+    with still(node, [other for other in receivers(node) if other != number]), RawPeer(node.port, address) as peer:
         answer = peer.request()
         assert answer is not None
         return answer.codes if answer.kind == 3 else None
-
-
-@contextlib.contextmanager
-def _still(node: Node, numbers: Sequence[int]) -> Iterator[None]:
-    """Let some processes stand still, those of them that live."""
-    with standing_still([pid for number, pid in _accepting(node).items() if number in numbers]):
-        yield
 
 
 def _kilobytes(held: str, name: str) -> int:
