@@ -66,6 +66,7 @@ def _is_whole(heat_map: Dataset) -> bool:
     return len(heat_map.PixelData) == heat_map.Rows * heat_map.Columns * 3 + heat_map.Rows * heat_map.Columns % 2
 
 
+@pytest.mark.database("any")
 def test_languages_whose_legend_is_the_same_share_a_picture(house: House, pacs: Pacs) -> None:
     """Each heat map is an object of its own all the same, with a header in its language; the bytes are compressed."""
     with serving(Pacs()) as other:
@@ -94,6 +95,7 @@ def test_pictures_go_with_the_files_of_their_study_and_what_they_were_stays(line
     assert [row["rejection_note"] for row in line.study()["untrue_reports"]] == ["waiting"] * 2
 
 
+@pytest.mark.database("any")
 def test_one_that_is_sent_again_without_its_picture_says_what_to_do(line: Line, pacs: Pacs) -> None:
     """Nothing that is no image leaves; the images sent again and a word of the operator bring a whole one."""
     _grow_old(line)
@@ -148,6 +150,7 @@ def test_what_was_made_in_one_form_alone_is_made_anew_in_those_of_the_profile(ho
     assert not hasattr(line.reports()[-1], "PredecessorDocumentsSequence")
 
 
+@pytest.mark.database("any")
 def test_one_composed_anew_goes_to_those_who_have_the_same_and_names_it(line: Line, pacs: Pacs) -> None:
     """Once: what comes afterwards and changes nothing is no news again."""
     before = pacs.came[0]
