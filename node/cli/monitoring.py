@@ -20,6 +20,9 @@ def monitor(
     new_reference: Annotated[
         str | None, typer.Option("--new-reference", metavar="MODEL", help="Compare with the newest images from now on.")
     ] = None,
+    silent: Annotated[
+        str | None, typer.Option("--may-be-silent", metavar="SENDER", help="Expect nothing of it until it sends again.")
+    ] = None,
     limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
@@ -27,6 +30,8 @@ def monitor(
     settings = settings_of(context)
     if new_reference is not None:
         console.print(monitored.renew(settings, new_reference, who(), utc_now()), markup=False)
+    elif silent is not None:
+        console.print(monitored.dismiss_silence(settings, silent, who(), utc_now()), markup=False)
     elif alarms:
         listing(monitored.alarms(settings, limit or 10**9), as_json, monitored.ALARM_COLUMNS)
     else:

@@ -73,6 +73,29 @@ def renew(settings: Settings, name: str, who: str, now: datetime) -> str:
         return database.write(lambda tx: _renew(tx, settings, name, who, now))
 
 
+def dismiss_silence(settings: Settings, sender: str, who: str, now: datetime) -> str:
+    """Expect nothing of a silent sender until it sends again, and say so.
+
+    Raises
+    ------
+    OperatorError
+        Where no such alarm stands.
+    """
+
+    def work(tx: Transaction) -> str:
+        stand = [alarm for alarm in monitoring.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
+        mine = next((alarm for alarm in stand if alarm.sender == sender), None)
+        if mine is None:
+            known = ", ".join(alarm.sender for alarm in stand) or "none"
+            raise OperatorError(f"no alarm stands that {sender!r} is silent; silent: {known}")
+        monitoring.clear_alarm(tx, mine, now, f"{who} expects nothing of it")
+        audit.add(tx, now, "monitoring alarm ended", kind=mine.kind.value, sender=sender, by=who)
+        return f"{sender} may be silent until it sends again"
+
+    with open_database(settings) as database:
+        return database.write(work)
+
+
 def _renew(tx: Transaction, settings: Settings, name: str, who: str, now: datetime) -> str:
     row = registry.get(tx, name)
     if row is None:

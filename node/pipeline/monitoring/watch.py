@@ -142,8 +142,10 @@ class Watch:
             heard = self._sendings.last(alarm.sender)
             if heard is not None and heard > alarm.raised_at:
                 _end(tx, alarm, now, f"it has sent since {heard:%Y-%m-%d %H:%M} UTC")
-        for new in _new(stand, [alarms.of_silence(one) for one in self._sendings.silent(now)]):
-            _raise(tx, new, now)
+        for silence in self._sendings.silent(now):
+            new = alarms.of_silence(silence)
+            if not monitoring.stood_since(tx, new, now - silence.pause):  # nor where an operator has ended it
+                _raise(tx, new, now)
 
 
 class Turns:

@@ -48,7 +48,7 @@ def kept(settings: Settings, database: Database) -> Iterator[CheckLine]:
         text = f"[retrain] schedule: {len(rows)} models are registered: say in [retrain] models which are trained"
         yield CheckLine("retrain", "fault", text)
     images = database.read(lambda tx: {one.sop_instance_uid for one in labels.current(tx)})
-    if images:
+    if images and settings.node.data_dir.exists():
         new = images - {one.sop_instance_uid for one in database.read(training_set.all)}
         yield from _room(settings, len(new))
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from node.domain.errors import OperatorError
 from node.pipeline.monitoring import listing
 from node.pipeline.operator import monitoring_checks
 from node.pipeline.registry import modes
@@ -183,3 +184,23 @@ def test_a_sender_that_falls_silent_is_noticed_until_it_sends(house: House) -> N
     here.now += timedelta(hours=2)
     restarted.look()
     assert here.alarms() == [("silence", "CT")]
+
+
+def test_a_sender_that_was_taken_away_may_be_silent(house: House) -> None:
+    """Until it sends again, and falls silent anew."""
+    here = AtSite(house)
+    for days in (6, 30):
+        for _ in range(6):
+            here.rows.count += 59
+            here.add(1, sender="CR1")
+        here.now += timedelta(days=days)
+        here.watch.look()
+        assert here.alarms() == [("silence", "CR1")]
+        assert "may be silent" in listing.dismiss_silence(here.settings, "CR1", "ada", here.now)
+        here.now += timedelta(hours=1)
+        here.watch.look()
+        assert here.alarms() == []
+        here.rows.count += 7 * 24 * 60
+    assert _said(here)[0].endswith("ended: ada expects nothing of it")
+    with pytest.raises(OperatorError, match="no alarm stands that 'CR1' is silent; silent: none"):
+        listing.dismiss_silence(here.settings, "CR1", "ada", here.now)
