@@ -2,10 +2,12 @@
 
 It imports no database: a process that only hands its instances over to another needs none. Each instance that comes is
 encoded once and, where one process hands over to another, decoded once: the library needs a third of the time of the
-standard one (3 us instead of 9, and 5 instead of 15). It takes no half of a surrogate pair, and `inspect` leaves none.
+standard one (3 us instead of 9, and 5 instead of 15). The text is ASCII, so that every encoding of a database takes it:
+where it would not be, or holds half of a surrogate pair, the standard one writes it.
 """
 
 import json
+from contextlib import suppress
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -18,10 +20,11 @@ _HEADER = TypeAdapter(InstanceHeader)
 
 def text_of_header(header: InstanceHeader) -> JSONText:
     """Return the header as the text of a JSON object."""
-    try:
-        return JSONText(_HEADER.dump_json(header).decode())
-    except PydanticSerializationError:
-        return json_text(_HEADER.dump_python(header, mode="json"))
+    with suppress(PydanticSerializationError):
+        text = _HEADER.dump_json(header).decode()
+        if text.isascii():
+            return JSONText(text)
+    return json_text(_HEADER.dump_python(header, mode="json"))
 
 
 def header_of_text(text: str) -> InstanceHeader:

@@ -1,6 +1,7 @@
 """What processes say to each other arrives as it was meant, and an error ends as what it was."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from node.network.rejection import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 from node.receivers.message import RecordingFailed, asked, ended, outcome, understood
-from node.store.arriving.header_text import text_of_header
+from node.store.arriving.header_text import header_of_text, text_of_header
 from node.store.codec import header_to_json
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
@@ -40,9 +41,14 @@ def test_an_arrival_is_understood_as_it_was_asked() -> None:
     assert (heard.announced, heard.header, heard.path, heard.size_bytes) == (_SAID, _HEADER, came.path, 42)
 
 
-def test_the_text_of_a_header_is_what_a_row_always_held() -> None:
-    """Whichever way an instance took."""
-    assert json.loads(text_of_header(_HEADER)) == header_to_json(_HEADER)
+@pytest.mark.parametrize("name", [_HEADER.patient_name, "Yamada^Tarou=山田^太郎", "Doe^Jane", ""])
+def test_the_text_of_a_header_is_what_a_row_always_held(name: str) -> None:
+    """Whichever way an instance took; in ASCII, which every database stores, and read back as it was."""
+    header = replace(_HEADER, patient_name=name)
+    text = text_of_header(header)
+    assert text.isascii()
+    assert json.loads(text) == header_to_json(header)
+    assert header_of_text(text) == header
 
 
 def test_a_caller_a_release_and_a_sign_of_life_are_understood() -> None:
