@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from node import config
+from node.cli import tables
 from node.pipeline.check_line import CheckLine
 from node.pipeline.progress import Reporter
 
@@ -20,8 +20,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
 SECONDS_A_LINE = 30.0
 """Between two lines of progress in a file or a pipe."""
 
-_PIPE_WIDTH = 400  # a listing that goes to a file or another program is not folded
-console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+console = Console(soft_wrap=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="List the newest so many; 0: all.")]
 
@@ -36,10 +35,19 @@ def listing(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...])
     if as_json:
         print_json(rows)
         return
-    table = Table(*columns, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*(escape(cell(row.get(column))) for column in columns))
-    console.print(table if rows else "(none)")
+    table([{column: cell(row.get(column)) for column in columns} for row in rows])
+
+
+def table(rows: tables.Rows) -> None:
+    """Print rows of text under their keys: whole on a terminal of any width, one line a row in a file or a pipe."""
+    if not rows:
+        console.print("(none)")
+        return
+    one_line_each = [{name: " ".join(text.split("\n")) for name, text in row.items()} for row in rows]
+    laid_out = tables.lines(one_line_each, console.width if console.is_terminal else None)
+    for line in laid_out.heading:
+        console.print(line, style="bold", markup=False)
+    console.print("\n".join(laid_out.body), markup=False)
 
 
 def say_limit(count: int, limit: int, what: str, as_json: bool) -> None:
