@@ -21,6 +21,7 @@ from node.app.retraining import Retraining
 from node.config import Settings
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.intake.misdated import Misdated, longest_wait_s
+from node.pipeline.registry import recalled
 from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.pipeline.steps import Reached, unobserved
 from node.receivers.bookkeeping import recover
@@ -111,9 +112,9 @@ class Node:
         return self._registrations
 
     @property
-    def holds(self) -> list[str]:
-        """What is held back by an operator's word, a sentence each."""
-        return [hold.said for hold in self._database.read(holds.in_force)]
+    def kept_back(self) -> list[str]:
+        """What is kept back by an operator's word, a sentence each, without what the operator typed."""
+        return self._database.read(lambda tx: [hold.in_short for hold in holds.in_force(tx)] + recalled.notes(tx))
 
     def start(self) -> str:
         """Take back what a killed process held, accept associations, begin to work; return the ready line."""

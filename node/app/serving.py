@@ -80,7 +80,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
         signals = StopSignals(again=partial(_end_at_once, node))
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for
-        for line in [*shadow_notes(settings, node.registrations), *node.holds]:
+        for line in [*shadow_notes(settings, node.registrations), *node.kept_back]:
             log.warning("results kept back", note=line)
         while not signals.wait(_LOOK_S):
             _see_to_clock(node)

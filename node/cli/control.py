@@ -74,7 +74,7 @@ def recall_(
 
 @application.command()
 def holds(context: typer.Context, as_json: Json = False) -> None:
-    """List the holds that were placed, and who ended them."""
+    """List the holds that were placed, who ended them, and the versions that were recalled."""
     listing(control.holds_placed(settings_of(context)), as_json, control.HOLDS_COLUMNS)
 
 
@@ -108,9 +108,9 @@ def rejections_retry(context: typer.Context, note_uid: NoteUID) -> None:
 
 
 def say_holds(settings: Settings, as_json: bool) -> None:
-    """Print the holds that are in force, before a listing for a person."""
-    for placed in [] if as_json else control.in_force(settings):
-        console.print(f"hold: {placed.said}", markup=False)
+    """Print what an operator's word keeps back, before a listing for a person."""
+    for line in [] if as_json else control.kept_back(settings):
+        console.print(line, markup=False)
 
 
 def who() -> str:

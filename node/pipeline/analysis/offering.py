@@ -64,6 +64,8 @@ def offer(
     if offered and (hold := holds.holding(tx, analysis.model)) is not None:
         said = {"model": analysis.model, "by": hold.held_by, "reason": hold.reason}
         audit.add(tx, now, "delivery held back", analysis.study_instance_uid, peers=offered, **said)
+    if not getting and (why := recalls.why(tx, analysis.model, analysis.version)):
+        audit.add(tx, now, "result not sent: version recalled", analysis.study_instance_uid, reason=why)
     return offered
 
 

@@ -14,7 +14,7 @@ from node.domain.errors import OperatorError
 from node.pipeline.learning.forgotten import FORGOTTEN
 from node.pipeline.learning.promotion_steps import PromotionReached, PromotionStep, promotion_unobserved
 from node.pipeline.opened import open_database
-from node.pipeline.registry import challengers, go_live, signers
+from node.pipeline.registry import challengers, go_live, recalled, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
 from node.store import audit
 from node.store.database import Database, Transaction
@@ -75,7 +75,8 @@ def promote(  # noqa: PLR0913 who promotes what, and in spite of what
     ------
     OperatorError
         Where there is no such version, the gate did not pass it or judged it against another champion, its bundle
-        cannot be used, another operator was faster, it may not be active, or it learned from a forgotten patient.
+        cannot be used, another operator was faster, it may not be active, it was
+        recalled, or it learned from a forgotten patient.
     """
     if not by.strip():
         raise OperatorError("--by names who approves it: a promotion without a name is none", exit_code=2)
@@ -106,7 +107,8 @@ def rollback(
     Raises
     ------
     OperatorError
-        Where none served before, its bundle cannot be used, another operator was faster, or it may not be active.
+        Where none served before, its bundle cannot be used, another operator was faster, it was recalled, or
+        it may not be active.
     """
     with open_database(settings) as database:
         last = database.read(lambda tx: _serving(tx, model))
@@ -152,6 +154,7 @@ def change_place(tx: Transaction, settings: Settings, order: Order, reached: Pro
             "`pacs-node models versions` again"
         )
     row = _registered(tx, order.model)
+    recalled.refuse(tx, order.model, order.version)
     _carry_validation(tx, chosen)
     _refuse_silence(tx, settings, replace(row, version=chosen.version), order)
     registry.put(tx, replace(row, version=chosen.version, bundle=chosen.bundle))

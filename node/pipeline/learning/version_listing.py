@@ -9,9 +9,20 @@ from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import bundle_path
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
+from node.store.stopping import recalls
 from node.store.version_tables import VersionState
 
-VERSIONS_COLUMNS = ("model", "version", "state", "outcome", "judged_against", "changed_at", "changed_by", "reason")
+VERSIONS_COLUMNS = (
+    "model",
+    "version",
+    "state",
+    "outcome",
+    "judged_against",
+    "changed_at",
+    "changed_by",
+    "reason",
+    "recalled",
+)
 
 STATES = {VersionState.AWAITING: "awaiting approval"}
 """Words for states that a listing says in full."""
@@ -28,10 +39,16 @@ def versions(settings: Settings, model: str | None = None) -> list[dict[str, Any
         the last change), ``changed_at``, ``changed_by``, ``made_at``, ``device_uid``, ``bundle``, ``bundle_there``
         (true or false), ``swept_at`` (when the bundle was removed, or null), ``manifest_digest``, ``data_digests`` (by
         what it was trained on or judged by), ``parents`` (versions), ``figures``, ``before`` (the version that served
-        before it), ``run``, ``verdict`` (folder with protocol, result and page, or null).
+        before it), ``run``, ``verdict`` (folder with protocol, result and page, or null), ``recalled`` (by
+        whom and why, so that none of its results leave; "" where it was not).
     """
     with open_database(settings) as database:
-        return [_row(settings, one) for one in database.read(lambda tx: model_versions.all(tx, model))]
+        return database.read(
+            lambda tx: [
+                _row(settings, one) | {"recalled": recalls.why(tx, one.model, one.version)}
+                for one in model_versions.all(tx, model)
+            ]
+        )
 
 
 def _row(settings: Settings, one: Version) -> dict[str, Any]:

@@ -21,7 +21,14 @@ from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
 from node.pipeline.learning import issuers
 from node.pipeline.opened import open_database
-from node.pipeline.operator import learning_checks, monitoring_checks, peer_checks, rule_checks, version_checks
+from node.pipeline.operator import (
+    learning_checks,
+    monitoring_checks,
+    peer_checks,
+    rule_checks,
+    stop_checks,
+    version_checks,
+)
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
@@ -29,10 +36,9 @@ from node.pipeline.registry.signers import refusal, unasked
 from node.store import schema
 from node.store.arriving import callers, instances
 from node.store.database import Database
-from node.store.listing import control_views, views
+from node.store.listing import views
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.stopping import holds, rejections
 from node.store.tables import Mode
 from node.store.working import pictures
 
@@ -71,7 +77,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from version_checks.lines(database)
             yield from monitoring_checks.lines(database, settings.monitor)
             yield _clock(database, now)
-            yield from _held(database)
+            yield from stop_checks.lines(database)
             yield from _buried(database)
             yield from _destinations(settings, database, now)
             yield from (CheckLine(*line) for line in commitment_checks.lines(settings, database, now))
@@ -226,24 +232,6 @@ def _destinations(settings: Settings, database: Database, now: datetime) -> Iter
     """Say which peers are left alone because they do not answer, for which reports wait too long, what is held."""
     for name, fault, text in delivery_standing.troubles(settings, database, now):
         yield CheckLine(f"deliveries to {name}", "fault" if fault else "note", text)
-
-
-def _held(database: Database) -> Iterator[CheckLine]:
-    for hold in database.read(holds.in_force):
-        way_out = f"`pacs-node release{f' --model {hold.model}' if hold.model else ''}` ends that"
-        yield CheckLine("hold", "note", f"{hold.said}; {way_out}")
-    refused = database.read(rejections.count_refused)
-    if refused:
-        text = (
-            f"{refused} rejection notes could not be read and move nothing: `pacs-node rejections` says why, "
-            "`rejections retry UID` reads one again and `rejections undo UID` dismisses it"
-        )
-        yield CheckLine("rejections", "note", text)
-    for peer, count in sorted(database.read(control_views.count_untrue).items()):
-        text = (
-            f"{count} reports there rest on rejected images and are not taken back: `pacs-node rejections` lists them"
-        )
-        yield CheckLine(f"deliveries to {peer}", "note", text)
 
 
 def _quarantined(database: Database) -> Iterator[CheckLine]:

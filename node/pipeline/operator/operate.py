@@ -17,6 +17,7 @@ from node.store.database import Transaction
 from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.registering import registry
+from node.store.stopping import recalls
 from node.store.tables import Mode
 from node.store.working import analyses, findings, operator
 from node.store.working import queue as queue_jobs
@@ -110,19 +111,24 @@ def recompose(settings: Settings, uid: str, who: str, now: datetime) -> str:
     Raises
     ------
     OperatorError
-        Where it has none, or the version that serves now cannot read its images any more.
+        Where it has none, or the version that serves now was recalled, or cannot read its images any more.
     """
     with open_database(settings) as database:
-        models = database.write(lambda tx: _recompose(tx, uid, who, now))
-    return f"study {uid} is reported anew by {', '.join(models)}, to every peer that gets its reports"
+        models, kept = database.write(lambda tx: _recompose(tx, uid, who, now))
+    said = f"study {uid} is reported anew by {', '.join(models)}, to every peer that gets its reports"
+    return ". ".join([said, *(f"Not by {model}: {why}" for model, why in kept.items())])
 
 
-def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> list[str]:
+def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> tuple[list[str], dict[str, str]]:
     known = {one.model: registry.get(tx, one.model) for one in analyses.of_study(tx, uid)}
     running = [one for one in known.values() if one is not None and one.mode is not Mode.OFF]
     if not running:
         text = f"no model that runs has a result of a study {uid}: `pacs-node studies {uid}` says what came"
         raise OperatorError(text)
+    kept = {one.name: why for one in running if (why := recalls.why(tx, one.name, one.version))}
+    if len(kept) == len(running):
+        raise OperatorError(f"nothing would leave: {'; '.join(kept.values())}")
+    running = [one for one in running if one.name not in kept]
     for model in running:
         if gone := findings.removed_unread(tx, uid, model.name, model.version):
             raise OperatorError(
@@ -133,7 +139,7 @@ def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> list[str]:
     analyses.want_anew(tx, uid, models, who)
     queue_jobs.schedule_composes(tx, {(uid, model): now for model in models})
     audit.add(tx, now, "recompose asked", uid, models=models, by=who)
-    return models
+    return models, kept
 
 
 def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str, Any] | None:

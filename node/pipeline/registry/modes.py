@@ -18,7 +18,7 @@ from node.domain.errors import OperatorError
 from node.domain.finding import Outcome
 from node.domain.rule import Rule
 from node.pipeline.opened import open_database
-from node.pipeline.registry import go_live, signers, versions
+from node.pipeline.registry import go_live, recalled, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
 from node.store import audit
 from node.store.database import Transaction
@@ -27,18 +27,20 @@ from node.store.learning.model_versions import Change
 from node.store.registering import agreement, registry
 from node.store.registering.agreement import Pair
 from node.store.registering.registry import Registration
+from node.store.stopping import recalls
 from node.store.tables import Mode
 from node.store.working import turned_away
 
 T = TypeVar("T")
 
-MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid", "stopped")
+MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid", "stopped", "recalled")
 AGREEMENT_COLUMNS = (
     *("one", "other", "modes", "studies", "agree", "both_positive", "both_negative", "disagree"),
     *("both_not_assessed", "not_comparable", "disagreeing"),
 )
 
 _DISAGREEING_SHOWN = 100
+_COUNTS = "counts at once, for every report that has not left"
 
 
 class Verdict(StrEnum):
@@ -59,9 +61,14 @@ def models(settings: Settings) -> list[dict[str, Any]]:
     list of dict
         ``name``, ``version``, ``mode``, ``bundle``, ``reads`` (the rule, as far as it differs from asking nothing),
         ``classes``, ``test_auc``, ``device_uid``, ``measures``, ``stopped`` (why monitoring has moved it to shadow, as
-        long as it is there; "" where it has not).
+        long as it is there; "" where it has not), ``recalled`` (by whom and why its version was recalled, so that none
+        of its results leave; "" where it was not).
     """
-    return _asked(settings, lambda tx: [_model(row) | {"stopped": _stopped(tx, row)} for row in registry.all(tx)])
+    return _asked(settings, lambda tx: [_model(row) | _kept_back(tx, row) for row in registry.all(tx)])
+
+
+def _kept_back(tx: Transaction, row: Registration) -> dict[str, str]:
+    return {"stopped": _stopped(tx, row), "recalled": recalls.why(tx, row.name, row.version)}
 
 
 def _stopped(tx: Transaction, row: Registration) -> str:
@@ -101,20 +108,24 @@ def set_mode(settings: Settings, name: str, mode: str, now: datetime) -> str:
     Raises
     ------
     OperatorError
-        Where there is no such model or mode, or the model may not become active yet.
+        Where there is no such model or mode, or the model may not become active: yet, or in a version that was
+        recalled.
     """
     if mode not in {known.value for known in Mode}:
         raise OperatorError(f"no mode {mode!r}: it is shadow, active or off", exit_code=2)
 
-    def change(tx: Transaction) -> tuple[Mode, int]:
+    def change(tx: Transaction) -> tuple[Mode, int, list[str]]:
+        if mode == Mode.ACTIVE and (row := registry.get(tx, name)) is not None:
+            recalled.refuse(tx, name, row.version)
         if mode == Mode.ACTIVE and settings.go_live.require_validation:
             _require_validation(tx, name)
         before = registry.set_mode(tx, name, Mode(mode))
         audit.add(tx, now, "model mode changed", model=name, before=before, after=mode)
-        return before, turned_away.studies_while_off(tx, name) if before is Mode.OFF else 0
+        kept = [recalled.note(one) for one in recalls.serving(tx) if one.model == name]
+        return before, turned_away.studies_while_off(tx, name) if before is Mode.OFF else 0, kept
 
-    before, missed = _changed(settings, change)
-    said = f"model {name}: {before} -> {mode}; counts at once, for every report that has not left"
+    before, missed, kept = _changed(settings, change)
+    said = f"model {name}: {before} -> {mode}; {kept[0] if kept else _COUNTS}"
     if before is Mode.OFF and mode != Mode.OFF:
         said += f"; {missed} studies came while it was off and stay unread by it (`pacs-node studies` says which)"
     return said

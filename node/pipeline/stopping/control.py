@@ -15,16 +15,17 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
 from node.pipeline.opened import open_database
+from node.pipeline.registry import recalled
 from node.store import audit
 from node.store.choices import RESULTS
 from node.store.database import Database, Transaction
 from node.store.listing import control_views
 from node.store.registering import registry
 from node.store.stopping import holds, releasing
-from node.store.stopping.holds import ALL_MODELS, HoldInForce
+from node.store.stopping.holds import ALL_MODELS
 from node.store.stopping.releasing import Gathered
 
-HOLDS_COLUMNS = ("model", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
+HOLDS_COLUMNS = ("model", "version", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")
 
 REJECTIONS_COLUMNS = (
@@ -155,7 +156,7 @@ def release_deliveries(
 
 
 def holds_placed(settings: Settings) -> list[dict[str, Any]]:
-    """Return every hold, as `node.store.listing.control_views.holds` lists them."""
+    """Return every hold and recall, as `node.store.listing.control_views.holds` lists them."""
     with open_database(settings) as database:
         return database.read(control_views.holds)
 
@@ -184,10 +185,10 @@ def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def in_force(settings: Settings) -> list[HoldInForce]:
-    """Return the holds that are in force, the oldest first."""
+def kept_back(settings: Settings) -> list[str]:
+    """Return what an operator's word keeps back, a sentence each: holds, and recalled versions that still serve."""
     with open_database(settings) as database:
-        return database.read(holds.in_force)
+        return database.read(lambda tx: [f"hold: {hold.said}" for hold in holds.in_force(tx)] + recalled.notes(tx))
 
 
 def stopped(database: Database, count: Callable[[Transaction], T]) -> T:

@@ -15,14 +15,13 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
 from node.pipeline.opened import open_database
+from node.pipeline.registry import recalled
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.store import audit
 from node.store.database import Transaction
 from node.store.listing import control_views
-from node.store.registering import registry
 from node.store.stopping import recalls, releasing, taken_back
-from node.store.tables import Mode
 from node.store.working import analyses
 
 COLUMNS = ("study_instance_uid", "peer", "sop_instance_uid", "state", "sent_at", "commitment", "rejection_note")
@@ -81,12 +80,13 @@ def send(settings: Settings, model: str, version: str, who: str, now: datetime, 
         notes = NoteWriter(database, settings.peers, lambda: now)
         ordered = notes.take_back(there, _CODE, _WHY, by=who, despite_holds=True)
         database.write(lambda tx: _note(tx, model, version, who, now, len(there), ordered))
-        serving = database.read(lambda tx: _still_serves(tx, model, version))
+        serving = [
+            recalled.note(one) for one in database.read(recalls.serving) if (one.model, one.version) == (model, version)
+        ]
     left = sorted({report.peer for report in there if not notes.takes(report)})
     said = [f"{held_back} deliveries stopped, {ordered} rejection notes ordered for {len(there)} reports"]
     said += [f"{', '.join(left)} takes no rejection notes: have the reports removed there"] if left else []
-    said += [serving] if serving else []
-    return ". ".join(said)
+    return ". ".join([*said, *serving])
 
 
 def _recall(tx: Transaction, model: str, version: str, reason: str, who: str, now: datetime) -> int:
@@ -106,16 +106,6 @@ def _stop(tx: Transaction, model: str, version: str, who: str, now: datetime, st
 
 def _note(tx: Transaction, model: str, version: str, who: str, now: datetime, reports: int, notes: int) -> None:
     audit.add(tx, now, "version recalled", model=model, version=version, by=who, reports=reports, notes=notes)
-
-
-def _still_serves(tx: Transaction, model: str, version: str) -> str:
-    row = registry.get(tx, model)
-    if row is None or row.mode is Mode.OFF or row.version != version:
-        return ""
-    return (
-        f"Model {model} still serves version {version}: it goes on reading, and none of its results leave; "
-        f"`pacs-node models mode {model} off` ends that, or another version takes its place"
-    )
 
 
 def _listed(tx: Transaction, settings: Settings, model: str, version: str) -> list[dict[str, Any]]:

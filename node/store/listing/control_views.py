@@ -12,8 +12,8 @@ from node.domain.rejection import RejectionCode
 from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
 from node.store.operation_tables import Hold, Rejection, RejectionNote
+from node.store.stopping import recalls, taken_back
 from node.store.stopping import rejections as rejections_of
-from node.store.stopping import taken_back
 from node.store.stopping.taken_back import Delivered
 from node.store.tables import Instance
 
@@ -22,15 +22,17 @@ _STATES = {State.DONE: "applied", State.BURIED: "refused", State.CANCELLED: "und
 
 
 def holds(tx: Transaction) -> list[Listed]:
-    """List the holds, the oldest first, those that were released too.
+    """List the holds, the oldest first, those that were released too; then the versions that were recalled.
 
     Returns
     -------
     list of dict
-        ``model`` ("" for all), ``reason``, ``held_by``, ``held_at``; ``released_by``, ``released_how`` ("sent" or
-        "discarded", both "" while it holds) and ``released_at`` (null while it holds).
+        ``model`` ("" for all), ``version`` (of a recall, which is never released; "" of a hold), ``reason``,
+        ``held_by``, ``held_at``; ``released_by``, ``released_how`` ("sent" or "discarded", both "" while it holds) and
+        ``released_at`` (null while it holds).
     """
-    return [_hold(row) for row in tx.scalars(select(Hold).order_by(Hold.id))]
+    placed = [_hold(row) for row in tx.scalars(select(Hold).order_by(Hold.id))]
+    return placed + [_recall(recalled) for recalled in recalls.in_force(tx)]
 
 
 def rejections(tx: Transaction) -> list[Listed]:
@@ -121,12 +123,26 @@ def delivered(report: Delivered) -> Listed:
 def _hold(row: Hold) -> Listed:
     return {
         "model": row.model,
+        "version": "",
         "reason": row.reason,
         "held_by": row.held_by,
         "held_at": iso(row.held_at),
         "released_by": row.released_by,
         "released_how": row.released_how,
         "released_at": iso(row.released_at),
+    }
+
+
+def _recall(recalled: recalls.Recalled) -> Listed:
+    return {
+        "model": recalled.model,
+        "version": recalled.version,
+        "reason": recalled.reason,
+        "held_by": recalled.recalled_by,
+        "held_at": iso(recalled.recalled_at),
+        "released_by": "",
+        "released_how": "",
+        "released_at": None,
     }
 
 

@@ -35,9 +35,14 @@ class HoldInForce:
 
     @property
     def said(self) -> str:
-        """One sentence for a listing, a log line or a delivery that waits for it."""
+        """One sentence for a listing, or a delivery that waits for it."""
+        return f"{self.in_short}: {self.reason}"
+
+    @property
+    def in_short(self) -> str:
+        """One for the log: without the reason, because what an operator types may name a patient."""
         what = f"model {self.model}" if self.model else "everything that leaves"
-        return f"{what} is held since {self.held_at:%Y-%m-%d %H:%M:%S} UTC by {self.held_by}: {self.reason}"
+        return f"{what} is held since {self.held_at:%Y-%m-%d %H:%M:%S} UTC by {self.held_by}"
 
     def covers(self, model: str, delivery: Delivery) -> bool:
         """Return whether it keeps back what has not left of a model's deliveries; `not_held` of a row at hand."""

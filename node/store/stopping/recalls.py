@@ -4,6 +4,7 @@ A recall is a row, so that it binds what comes after it, too: what waits, what i
 reason, and what is composed. It is for good: what replaces a recalled version is a new version.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
@@ -11,8 +12,37 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 from node.store.choices import DeliveryKind
 from node.store.database import Transaction
 from node.store.operation_tables import Recall
-from node.store.tables import Analysis, Delivery
+from node.store.tables import Analysis, Delivery, Mode, RegisteredModel
 from node.store.upsert import insert_into
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A version that was recalled."""
+
+    model: str
+    version: str
+    reason: str  #: may be empty
+    recalled_by: str  #: user of the operating system
+    recalled_at: datetime
+
+    @property
+    def said(self) -> str:
+        """One sentence for a listing, a timeline or a refusal."""
+        why = f": {self.reason}" if self.reason else ""
+        return f"version {self.version} of model {self.model} was recalled by {self.recalled_by}{why}"
+
+
+def in_force(tx: Transaction) -> list[Recalled]:
+    """Return every recall, the oldest first: none ever ends."""
+    return [_recalled(row) for row in tx.scalars(select(Recall).order_by(Recall.id))]
+
+
+def serving(tx: Transaction) -> list[Recalled]:
+    """Return the recalled versions that a model which is not off still serves: all that they make stays here."""
+    serves = and_(Recall.model == RegisteredModel.name, Recall.version == RegisteredModel.version)
+    found = select(Recall).join(RegisteredModel, serves).where(RegisteredModel.mode != Mode.OFF).order_by(Recall.id)
+    return [_recalled(row) for row in tx.scalars(found)]
 
 
 def add(tx: Transaction, model: str, version: str, reason: str, who: str, now: datetime) -> bool:
@@ -27,8 +57,7 @@ def why(tx: Transaction, model: str, version: str) -> str:
     found = tx.execute(_RECALLED, {"model": model, "version": version}).one_or_none()
     if found is None:
         return ""
-    reason, who = found
-    return f"version {version} of model {model} was recalled by {who}{f': {reason}' if reason else ''}"
+    return Recalled(model, version, *found).said
 
 
 def not_recalled() -> ColumnElement[bool]:
@@ -43,11 +72,15 @@ def of_recalled_version() -> ColumnElement[bool]:
     return exists().where(_of_analysis()).correlate(Analysis)
 
 
+def _recalled(row: Recall) -> Recalled:
+    return Recalled(row.model, row.version, row.reason, row.recalled_by, row.recalled_at)
+
+
 def _of_analysis() -> ColumnElement[bool]:
     return and_(Recall.model == Analysis.model, Recall.version == Analysis.version)
 
 
 # asked for each report that leaves: building the statement takes longer than running it
-_RECALLED = select(Recall.reason, Recall.recalled_by).where(
+_RECALLED = select(Recall.reason, Recall.recalled_by, Recall.recalled_at).where(
     Recall.model == bindparam("model"), Recall.version == bindparam("version")
 )

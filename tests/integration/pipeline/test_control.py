@@ -77,8 +77,8 @@ def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: st
     """Who, why and what became of it stands in the timeline; the listings name it while it lasts."""
     assert "2 deliveries wait, nothing is under way" in _hold(line, model)
     assert line.claim_delivery() is None
-    (hold,) = control.in_force(_settings(line))
-    assert line.deliveries()[0]["hold"] == line.study()["hold"] == hold.said
+    (hold,) = control.kept_back(_settings(line))
+    assert f"hold: {line.deliveries()[0]['hold']}" == f"hold: {line.study()['hold']}" == hold
     assert "2 deliveries let go" in _release(line, model)
     count_as_sent(line.house, line)
     assert kinds(line) == [("report", "done")]
@@ -131,7 +131,7 @@ def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -
     _hold(line, "starter")
     with pytest.raises(OperatorError, match=r"model starter is held .*`pacs-node release --model starter`"):
         _release(line)
-    assert len(control.in_force(_settings(line))) == 1
+    assert len(control.kept_back(_settings(line))) == 1
 
 
 @pytest.mark.database("any")

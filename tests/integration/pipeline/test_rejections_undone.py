@@ -14,7 +14,7 @@ from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
 from node.domain.rejection import Named, RejectionCode
 from node.pipeline.delivery import delivery_standing, leaving
-from node.pipeline.operator import checks
+from node.pipeline.operator import stop_checks
 from node.pipeline.operator.explain import explain
 from node.pipeline.operator.operate import study
 from node.pipeline.stopping import control, undoing
@@ -218,7 +218,7 @@ def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -
     assert house.database.read(outgoing.peers_awaited) == {"gone"}
     house.receive(incoming(rejection_file("113037", [FIRST]), "PACS"))
     house.database.write(lambda tx: rejections.put(tx, NOTE, RejectionCode.QUALITY, NAMED, "PACS", house.clock()))
-    said = [line for line in checks._held(house.database) if line.subject == "deliveries to pacs"]
+    said = [line for line in stop_checks.lines(house.database) if line.subject == "deliveries to pacs"]
     assert ["1 reports there rest on rejected images" in line.text for line in said] == [True]
 
 
