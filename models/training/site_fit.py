@@ -68,7 +68,9 @@ def fitted_to_site(
     shutil.rmtree(place, ignore_errors=True)
     reason = _too_few(own, len(load(bundle).manifest.classes)) if calibrates else "the site's expert is placed by them"
     if reason:
-        shutil.copytree(bundle, place)
+        place.mkdir(parents=True)
+        for path in bundle.iterdir():
+            shutil.copyfile(path, place / path.name)
         said.append(f"calibration and operating point stay: {reason}")
     else:
         threshold = _calibrated(bundle, champion, own, val, place)

@@ -126,6 +126,7 @@ def test_an_alarm_ends_where_the_model_reads_nothing_any_more(house: House) -> N
     assert _said(here)[0].endswith("and starter reads nothing any more")
 
 
+@ANY
 def test_a_version_without_a_reference_is_said_to_be_unwatched(house: House) -> None:
     """With how many images are missing, by `check` and `monitor`; nothing is said once it is watched."""
     here = AtSite(house)
@@ -186,6 +187,7 @@ def test_a_sender_that_falls_silent_is_noticed_until_it_sends(house: House) -> N
     assert here.alarms() == [("silence", "CT")]
 
 
+@ANY
 def test_a_sender_that_was_taken_away_may_be_silent(house: House) -> None:
     """Until it sends again, and falls silent anew."""
     here = AtSite(house)
