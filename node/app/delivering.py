@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from node.app.parts import Parts
+from node.app.parts import Parts, about
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.intake.asking import test_peers
 from node.runtime.loop import WorkLoop
@@ -29,6 +29,6 @@ def deliver_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
         if peer.gets or peer.takes_rejection_notes or peer.name in awaited:
             name = f"deliver-{peer.name}"
             courier = Courier(given, peer, parts.worker(name))
-            loop = WorkLoop(name, courier.claim, courier.handle, courier.fail, courier.next_due, parts.clock)
+            loop = WorkLoop(name, courier.claim, courier.handle, courier.fail, courier.next_due, parts.clock, about)
             loop.at_end(courier.close)
             yield loop

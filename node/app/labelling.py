@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from node.app.parts import Parts
+from node.app.parts import Parts, about
 from node.pipeline.labels.policy import policy_of
 from node.pipeline.labels.reading import LabelReader
 from node.runtime.loop import WorkLoop
@@ -22,4 +22,5 @@ def labelling_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
         reader.fail,
         lambda: database.read(label_inbox.next_due),
         clock,
+        about,
     )

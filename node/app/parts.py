@@ -3,12 +3,14 @@
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from node.config import Settings
 from node.domain.errors import WorkStopped
+from node.domain.lifecycle import State
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue
 from node.runtime.clock import Clock
@@ -19,11 +21,31 @@ from node.store.disk.files import InstanceFiles
 from node.store.tables import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
+from node.telemetry import logger
+
+_log = logger("app")
 
 LEASE_S = 60.0
 """How long a job is held without a word of its worker, who says that it is at it every `EXTEND_EVERY_S`."""
 
 EXTEND_EVERY_S = 15.0
+
+
+class OfStudy(Protocol):
+    """Work on one study."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Which."""
+
+
+def about(claimed: OfStudy) -> dict[str, str]:
+    """Return what a log line says of work that failed."""
+    return {"study_instance_uid": claimed.study_instance_uid}
+
+
+def _about_jobs(jobs: Sequence[ClaimedJob]) -> dict[str, str]:
+    return {"study_instance_uid": ", ".join(dict.fromkeys(job.study_instance_uid for job in jobs))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class Parts:
             self.fail_jobs,
             lambda: self.database.read(lambda tx: job_claims.next_due(tx, [kind], self.clock())),
             self.clock,
+            _about_jobs,
         )
 
     def _claimed(self, kind: JobKind, worker: str, limit: int) -> list[ClaimedJob] | None:
@@ -83,13 +106,15 @@ class Parts:
     def fail_job(self, job: ClaimedJob, error: Exception) -> None:
         """Settle a job as failed; one that the end of the node interrupts goes back, and that counts as no failure."""
 
-        def settle(tx: Transaction) -> None:
+        def settle(tx: Transaction) -> State | None:
             now = self.clock()
             if isinstance(error, WorkStopped):
                 job_claims.release(tx, job, now)
-                return
-            reason, permanent = described(error), is_permanent(error)
-            job_claims.fail(tx, job, now, reason, permanent=permanent, jitter=self.jitter)
+                return None
+            permanent = is_permanent(error)
+            return job_claims.fail(tx, job, now, described(error), permanent=permanent, jitter=self.jitter)
 
-        self.database.write(settle)
+        if self.database.write(settle) is State.BURIED:
+            what = {"kind": job.kind.value, "model": job.model, "study_instance_uid": job.study_instance_uid}
+            _log.error("job given up", **what, sop_instance_uid=job.sop_instance_uid, reason=described(error))
         self.wake_only(("read", "compose"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from node.app.parts import Parts
+from node.app.parts import Parts, about
 from node.pipeline.stopping.rejections import RejectionReader
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.loop import WorkLoop
@@ -22,4 +22,5 @@ def rejecting_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
         reader.fail,
         lambda: database.read(rejections.next_due),
         clock,
+        about,
     )

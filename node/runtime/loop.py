@@ -5,7 +5,7 @@ It knows how work is waited for and what an unexpected error does, and nothing o
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -36,6 +36,8 @@ class WorkLoop(Generic[Claimed]):
         When there may be work again; None where nothing waits.
     clock
         The time now, aware.
+    about
+        What a log line says of work that failed, such as its study; without patient data.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class WorkLoop(Generic[Claimed]):
         fail: Callable[[Claimed, Exception], None],
         next_due: Callable[[], datetime | None],
         clock: Callable[[], datetime],
+        about: Callable[[Claimed], Mapping[str, str]] = lambda _: {},
     ) -> None:
-        self._claim, self._handle, self._fail = claim, handle, fail
+        self._claim, self._handle, self._fail, self._about = claim, handle, fail, about
         self._next_due, self._clock = next_due, clock
         self._wake, self._ending = threading.Event(), threading.Event()
         self._has_begun = self._stopping = False
@@ -140,7 +143,9 @@ class WorkLoop(Generic[Claimed]):
         """Keep a failure until it is settled, which a database that is away may delay; return how long to wait."""
         # the words of a foreign exception may quote a dataset; the house's own do not
         own = isinstance(error, (Permanent, Transient))
-        self._log.warning("work failed", error=type(error).__name__, reason=str(error) if own else place_of(error))
+        about = {} if self._claimed is None else self._about(self._claimed)
+        reason = str(error) if own else place_of(error)
+        self._log.warning("work failed", error=type(error).__name__, reason=reason, **about)
         if self._claimed is None:
             return _TROUBLE_WAIT_S
         self._failed, self._claimed = (self._claimed, error), None

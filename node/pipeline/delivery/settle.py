@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from node.config import PeerSettings
-from node.domain.lifecycle import HeldFor
+from node.domain.lifecycle import HeldFor, State
 from node.network.scu import StoreAnswer, worded
 from node.network.status import Answer, sort_status, status_meaning
 from node.pipeline.delivery.standing import tell_standing
@@ -62,7 +62,7 @@ class Settling:
 
         Where it was not the first offer under this claim, the peer may hold what it refuses.
         """
-        self._database.write(lambda tx: self._by_answer(tx, delivery, answer, is_first=is_first))
+        state = self._database.write(lambda tx: self._by_answer(tx, delivery, answer, is_first=is_first))
         _log.info(
             "report offered" if delivery.kind is DeliveryKind.REPORT else "companion offered",
             kind=_NAMED[delivery.kind],
@@ -72,6 +72,8 @@ class Settling:
             peer=delivery.peer,
             status=f"0x{answer.status:04X}",
         )
+        # the words of the peer may name a patient: they stand in listings alone
+        self._tell_if_buried(delivery, state, f"the peer answered 0x{answer.status:04X}")
 
     def by_failure(
         self,
@@ -84,16 +86,16 @@ class Settling:
     ) -> None:
         """Settle as failed; with `patience` it was the peer that was not reached, or fell silent."""
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> State | None:
             now, how = self._clock(), dict[str, Any](permanent=permanent, jitter=self._jitter)
             how["may_have_left"] = may_have_left
             if patience is not None:
                 # while a peer is away, one delivery after another is tried there: their studies need not tell of it
                 how["is_told"] = destinations.get(tx, delivery.peer).open_until is None
                 how["not_before"] = destinations.failed(tx, delivery.peer, now, error, patience, self._jitter)
-            outbox.fail(tx, delivery, now, error, **how)
+            return outbox.fail(tx, delivery, now, error, **how)
 
-        self._database.write(work)
+        self._tell_if_buried(delivery, self._database.write(work), error)
 
     def withdraw(self, delivery: ClaimedDelivery, reason: str) -> None:
         """Settle as cancelled, because it is no longer wanted."""
@@ -109,7 +111,9 @@ class Settling:
         self._database.write(lambda tx: outbox.release(tx, delivery, self._clock(), may_have_left=may_have_left))
         _log.info("delivery stopped", study_instance_uid=delivery.study_instance_uid, peer=delivery.peer)
 
-    def _by_answer(self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer, *, is_first: bool) -> None:
+    def _by_answer(
+        self, tx: Transaction, delivery: ClaimedDelivery, answer: StoreAnswer, *, is_first: bool
+    ) -> State | None:
         now, sorted_as = self._clock(), sort_status(answer.status)
         before = destinations.get(tx, delivery.peer)
         destinations.answered(tx, delivery.peer, now)
@@ -120,10 +124,16 @@ class Settling:
                 self._note(tx, now, delivery, answer, before)
                 extras.offer(tx, delivery, self._peer.gets, now)
                 self._tell_if_synthetic(tx, now, delivery)
-            return
+            return None
         permanent, error = sorted_as is Answer.BURIED, f"the peer answered {worded(answer)}"
         said |= {"permanent": permanent, "jitter": self._jitter, "may_have_left": not is_first}
-        outbox.fail(tx, delivery, now, error, **said)
+        return outbox.fail(tx, delivery, now, error, **said)
+
+    def _tell_if_buried(self, delivery: ClaimedDelivery, state: State | None, reason: str) -> None:
+        if state is State.BURIED:
+            what = {"kind": _NAMED[delivery.kind], "model": delivery.model, "peer": delivery.peer}
+            study = delivery.study_instance_uid
+            _log.error("delivery given up", **what, study_instance_uid=study, delivery=delivery.id, reason=reason)
 
     def _tell_if_synthetic(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery) -> None:
         """Tell of a report that was under way while its study turned synthetic."""

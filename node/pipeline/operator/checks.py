@@ -28,6 +28,7 @@ from node.pipeline.operator import (
     rule_checks,
     stop_checks,
     version_checks,
+    work_checks,
 )
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
@@ -36,7 +37,6 @@ from node.pipeline.registry.signers import refusal, unasked
 from node.store import schema
 from node.store.arriving import callers, instances
 from node.store.database import Database
-from node.store.listing import views
 from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.tables import Mode
@@ -78,7 +78,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from monitoring_checks.lines(database, settings.monitor)
             yield _clock(database, now)
             yield from stop_checks.lines(database)
-            yield from _buried(database)
+            yield from work_checks.lines(settings, database)
             yield from _destinations(settings, database, now)
             yield from (CheckLine(*line) for line in commitment_checks.lines(settings, database, now))
             yield from _quarantined(database)
@@ -215,17 +215,6 @@ def _clock(database: Database, now: datetime) -> CheckLine:
     if now < _EARLIEST or (newest is not None and newest > now + _CLOCK_TOLERANCE):
         return CheckLine("clock", "fault", f"it says {now:%Y-%m-%d %H:%M:%S} UTC, and instances were stored after that")
     return CheckLine("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _buried(database: Database) -> Iterator[CheckLine]:
-    for subject, verb, rows in (
-        ("queue", "queue", database.read(views.jobs)),
-        ("deliveries", "deliveries", database.read(views.deliveries)),
-    ):
-        buried = sum(row["state"] == "buried" for row in rows)
-        if buried:
-            text = f"{buried} buried: `pacs-node {verb}` says why, `pacs-node retry --all` puts them back"
-            yield CheckLine(subject, "note", text)
 
 
 def _destinations(settings: Settings, database: Database, now: datetime) -> Iterator[CheckLine]:

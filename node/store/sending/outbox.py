@@ -145,8 +145,8 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     comment: str = "",
     is_told: bool = True,
     may_have_left: bool = True,
-) -> bool:
-    """Settle a delivery as failed: tried again after a backoff, or buried; False where the lease was lost.
+) -> State | None:
+    """Settle a delivery as failed: tried again after a backoff, or buried; return which, None where the lease was lost.
 
     Parameters
     ----------
@@ -172,11 +172,11 @@ def fail(  # noqa: PLR0913 - how it failed is exactly this
     values |= {"permanent": permanent, "jitter": jitter, "not_before": not_before}
     state = work.fail(tx, Delivery, claimed, now, error, **values)
     if state is None:
-        return False
+        return None
     # a peer that is down for days fails each delivery hundreds of times in the same words: one entry tells it
     if state is State.BURIED or (is_told and error != claimed.last_error):
         _note(tx, claimed.id, "delivery failed", now, attempt=claimed.attempt, state=state, error=error, status=status)
-    return True
+    return state
 
 
 def hold(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str, held_for: HeldFor) -> bool:

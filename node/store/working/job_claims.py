@@ -132,8 +132,8 @@ def finish_all(tx: Transaction, claimed: Collection[ClaimedJob], now: datetime) 
 
 def fail(
     tx: Transaction, claimed: ClaimedJob, now: datetime, error: str, *, permanent: bool, jitter: random.Random
-) -> bool:
-    """Settle a job as failed: tried again after a backoff, or buried; False where the lease was lost.
+) -> State | None:
+    """Settle a job as failed: tried again after a backoff, or buried; return which, or None where the lease was lost.
 
     Parameters
     ----------
@@ -148,11 +148,11 @@ def fail(
     """
     state = work.fail(tx, Job, claimed, now, error, permanent=permanent, jitter=jitter)
     if state is None:
-        return False
+        return None
     if state is State.BURIED or error != claimed.last_error:
         _note(tx, claimed.id, "job failed", state, now, attempt=claimed.attempt, error=error)
     _run_again(tx, [claimed.id])
-    return True
+    return state
 
 
 def release(tx: Transaction, claimed: ClaimedJob, now: datetime) -> bool:

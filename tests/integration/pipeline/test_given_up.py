@@ -1,0 +1,123 @@
+"""Work that was given up is told: a fault in `check`, and a line in the log that leads to its study."""
+
+import queue
+import random
+from datetime import UTC, datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from node.app.parts import Parts, about
+from node.config import Settings
+from node.domain.errors import Permanent
+from node.pipeline.check_line import CheckLine
+from node.pipeline.operator import work_checks
+from node.runtime.keeping import Keeper
+from node.runtime.loop import WorkLoop
+from node.store.registering import registry
+from node.store.tables import JobKind, Mode
+from node.store.working import job_claims
+from tests.support.house import House, radiograph
+from tests.support.line import PACS, Line
+
+
+@pytest.fixture
+def settings(house: House) -> Settings:
+    """Give a site with one peer."""
+    node = {"ae_title": "PACSNODE", "data_dir": house.folder}
+    return Settings.model_validate({"node": node, "database": {"url": house.url}, "peers": [PACS]})
+
+
+@pytest.fixture
+def line(house: House) -> Line:
+    """Give a node with a report that waits."""
+    line = Line(house)
+    house.receive(radiograph())
+    line.report()
+    return line
+
+
+@pytest.fixture
+def parts(line: Line, settings: Settings) -> Parts:
+    """Give what the loops of a node are joined from."""
+    house, jitter = line.house, random.Random(1)
+    given = (settings, house.database, house.files, line.catalogue, house.clock, jitter)
+    return Parts(*given, house.wake, lambda _: None, Keeper(60.0))
+
+
+def _told(line: Line, settings: Settings) -> list[CheckLine]:
+    return list(work_checks.lines(settings, line.house.database))
+
+
+def test_check_calls_it_a_fault_and_says_how_to_see_and_to_retry_it(line: Line, settings: Settings) -> None:
+    """With its study; somebody waits for that result."""
+    assert _told(line, settings) == []
+    line.house.execute("UPDATE jobs SET state = 'buried' WHERE kind = 'compose'")
+    line.house.execute("UPDATE deliveries SET state = 'buried'")
+    assert _told(line, settings) == [
+        CheckLine(
+            verb,
+            "fault",
+            f"1 were given up, so that results are missing, of study 1.2.3: `pacs-node {verb}` says why, "
+            "`pacs-node retry --all` tries them again",
+        )
+        for verb in ("queue", "deliveries")
+    ]
+
+
+@pytest.mark.database("any")
+def test_what_the_mode_keeps_here_is_no_fault(line: Line, settings: Settings) -> None:
+    """An operator has put the model into shadow, so nobody waits for it."""
+    line.house.execute("UPDATE deliveries SET state = 'buried'")
+    line.house.database.write(lambda tx: registry.set_mode(tx, "starter", Mode.SHADOW))
+    (told,) = _told(line, settings)
+    assert (told.subject, told.verdict) == ("deliveries", "note")
+
+
+@pytest.mark.database("any")
+def test_the_log_names_the_study_of_a_delivery_that_was_given_up(line: Line) -> None:
+    """Beside the reason, so that an alarm leads somewhere."""
+    delivery = line.claim_delivery()
+    assert delivery is not None
+    with capture_logs() as logged:
+        line.courier(PACS).fail(delivery, Permanent("the peer takes no reports"))
+    (told,) = [entry for entry in logged if entry["event"] == "delivery given up"]
+    assert (told["study_instance_uid"], told["peer"], told["log_level"]) == ("1.2.3", "pacs", "error")
+    assert told["reason"] == "the peer takes no reports"
+
+
+@pytest.mark.database("any")
+def test_the_log_names_the_study_of_a_job_that_was_given_up(line: Line, parts: Parts) -> None:
+    """Of a reading, too, of which the loop itself says nothing."""
+    line.house.receive(radiograph(sop_instance_uid="1.2.3.1.9"))
+    now = line.house.clock()
+    job = line.house.database.write(lambda tx: job_claims.claim(tx, [JobKind.READ], now, 60, "test"))
+    assert job is not None
+    with capture_logs() as logged:
+        parts.fail_job(job, Permanent("pixels unreadable"))
+    (told,) = logged
+    assert (told["event"], told["study_instance_uid"], told["kind"]) == ("job given up", "1.2.3", "read")
+    assert (told["sop_instance_uid"], told["reason"]) == ("1.2.3.1.9", "pixels unreadable")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.mark.database("any")
+def test_the_log_names_the_study_of_work_that_failed(line: Line) -> None:
+    """Whether or not it is tried again."""
+    delivery = line.claim_delivery()
+    claims, failed = iter([delivery]), queue.SimpleQueue[str]()
+
+    def handle(_: object) -> None:
+        raise Permanent("no")
+
+    loop = WorkLoop("deliver", lambda: next(claims, None), handle, lambda *_: failed.put("failed"), _now, _now, about)
+    with capture_logs() as logged:
+        loop.start()
+        assert failed.get(timeout=10) == "failed"
+        loop.finish()
+        assert loop.ended(10)
+    (told,) = [entry for entry in logged if entry["event"] == "work failed"]
+    assert (told["study_instance_uid"], told["reason"]) == ("1.2.3", "no")
