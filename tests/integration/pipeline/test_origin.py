@@ -1,11 +1,10 @@
 """Whether somebody sent a study or the node fetched it: what its first image says, until somebody sends another."""
 
-from dataclasses import replace
-
 from node.store.database import Transaction
 from node.store.keeping import backfills
 from node.store.keeping.backfills import ClaimedStudy, FoundStudy
 from tests.support.house import House, radiograph
+from tests.support.presentation_state import presentation_state
 
 STUDY = "1.2.3"
 
@@ -53,11 +52,9 @@ def test_a_live_study_stays_live_when_it_is_fetched_again(house: House) -> None:
     assert _state(house)[0] == [("live",)]
 
 
-def test_an_object_without_pixels_does_not_say_how_the_images_came(house: House) -> None:
-    """A note that was sent before the study was fetched."""
-    note = radiograph(sop_instance_uid="1.2.3.9.1")
-    end = note.dataset.index(b"\xe0\x7f\x10\x00")
-    house.receive(replace(note, dataset=note.dataset[:end]))
+def test_an_object_that_is_no_image_does_not_say_how_the_images_came(house: House) -> None:
+    """A presentation state that was sent before the study was fetched."""
+    house.receive(presentation_state(radiograph(sop_instance_uid="1.2.3.9.1")))
     _fetching(house)
     house.receive(radiograph())
     assert _state(house)[0] == [("backfill",)]

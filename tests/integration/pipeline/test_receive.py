@@ -19,8 +19,8 @@ from node.network.reception import IncomingInstance
 from node.store.disk.files import Free
 from node.store.listing import views
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, announced, radiograph, receive
+from tests.support.presentation_state import presentation_state
 
-_DX, _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.11.1"
 LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 
@@ -261,7 +261,7 @@ def test_a_model_that_is_off_reads_nothing(house: House) -> None:
 @pytest.mark.parametrize("ours", [True, False])
 def test_objects_of_ours_and_objects_that_are_no_images_start_nothing(house: House, ours: bool) -> None:  # noqa: FBT001
     """A PACS that forwards our results back must not make a loop."""
-    came = _presentation_state(radiograph(), device_uid=OUR_DEVICE if ours else "")
+    came = presentation_state(radiograph(), device_uid=OUR_DEVICE if ours else "")
     assert house.receive(came) == 0x0000
     assert not house.rows("SELECT * FROM jobs")
     assert house.rows("SELECT kind FROM instances") == [("own" if ours else "other",)]
@@ -273,7 +273,7 @@ def test_an_object_that_is_no_image_does_not_extend_the_quiet_period(house: Hous
     house.receive(radiograph())
     due = _due(house)
     house.clock.forward(30)
-    house.receive(_presentation_state(radiograph(sop_instance_uid="1.2.3.1.9")))
+    house.receive(presentation_state(radiograph(sop_instance_uid="1.2.3.1.9")))
     assert _due(house) == due
 
 
@@ -285,19 +285,6 @@ def test_each_image_starts_the_quiet_period_again_up_to_the_longest_wait(house: 
         waited = (_due(house) - started).total_seconds()
         assert waited == min(number * 30 + 60, 900)
         house.clock.forward(30)
-
-
-def _presentation_state(came: IncomingInstance, device_uid: str = "") -> IncomingInstance:
-    """Return the instance cut off before its pixels as another object, with a Device UID where one is given."""
-    end = came.dataset.index(b"\xe0\x7f\x10\x00")
-    dataset = came.dataset[:end].replace(_DX.encode() + b"\0", _PRESENTATION_STATE.encode())
-    if device_uid:
-        value = device_uid.encode() + b"\0" * (len(device_uid) % 2)
-        element = b"\x18\x00\x02\x10UI" + len(value).to_bytes(2, "little") + value
-        at = dataset.index(b"\x18\x00\x15\x00CS")
-        after = at + 8 + int.from_bytes(dataset[at + 6 : at + 8], "little")
-        dataset = dataset[:after] + element + dataset[after:]
-    return replace(came, dataset=dataset, sop_class_uid=_PRESENTATION_STATE, context_sop_class_uid=_PRESENTATION_STATE)
 
 
 def test_the_subject_of_these_tests_is_what_the_rule_reads() -> None:
