@@ -27,7 +27,7 @@ class AlarmKind(StrEnum):
     """Readers confirm fewer of the flagged studies than the alert budget asks for."""
 
     SILENCE = "silence"
-    """A sender that used to send has sent nothing for much longer than it ever paused."""
+    """A sender has sent nothing for longer than from the same hour of other weeks on."""
 
 
 class MonitoredReading(Base):

@@ -18,7 +18,10 @@ from node.store.learning import training_set
 
 _FIRINGS = 3
 _IMAGE_MB, _RUN_MB = 0.5, 100  # of one image at the largest size that is kept; of what a training writes beside them
-_LOOSER_ABOVE, _LOOSER_BELOW = "_margin", ("confidence", "min_patients", "min_positives", "min_negatives")
+_LOOSER_ABOVE, _LOOSER_BELOW = (
+    ("_margin", "subgroup_min"),
+    ("confidence", "min_patients", "min_positives", "min_negatives"),
+)
 
 
 def lines(settings: Settings, now: datetime) -> Iterator[CheckLine]:

@@ -59,9 +59,17 @@ def test_recipes_and_folders_that_are_not_there_are_faults(tmp_path: Path) -> No
 
 def test_a_gate_looser_than_the_shipped_one_is_noted_by_its_keys(tmp_path: Path) -> None:
     """A stricter one is not."""
-    gate = {"auc_margin": 1.0, "min_patients": 2, "min_negatives": 60, "ece_margin": 0.0, "confidence": 0.9}
+    gate = {
+        "auc_margin": 1.0,
+        "min_patients": 2,
+        "min_negatives": 60,
+        "ece_margin": 0.0,
+        "confidence": 0.9,
+        "subgroup_min": 50,
+    }
     assert _said(tmp_path, gate=gate) == [
         ("note", "[gate] confidence 0.9 is looser than 0.95, as shipped"),
         ("note", "[gate] auc_margin 1 is looser than 0.01, as shipped"),
         ("note", "[gate] min_patients 2 is looser than 50, as shipped"),
+        ("note", "[gate] subgroup_min 50 is looser than 30, as shipped"),
     ]
