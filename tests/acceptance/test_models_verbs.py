@@ -15,13 +15,12 @@ from models.bundle.folder import file_digests, read_manifest, write_bundle
 from node.demo.pacs import StandInPacs
 from node.dicom.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
-from node.network.reception import IncomingInstance
-from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.registry import bundles
 from tests.support.databases import MakeFolder
 from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
 from tests.support.house import SUBJECT, radiograph
 from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving_as_written
+from tests.support.refusing import stored
 from tests.support.reports import read_report
 from tests.test_docs import documented_json_keys
 
@@ -192,16 +191,9 @@ def test_the_node_starts_only_with_a_bundle_that_its_key_signed(home: NodeFolder
     written = home.configuration.read_text(encoding="utf-8")
     with serving_as_written(home) as node:
         assert home.configuration.read_text(encoding="utf-8") == written
-        assert _store(node.port, radiograph()) == 0x0000
+        assert stored(node.port, radiograph()) == 0x0000
         node.wait_said("report composed")
         assert home.listing("studies")[0]["state"] == "reported"
-
-
-def _store(port: int, came: IncomingInstance) -> int:
-    context = (came.sop_class_uid, came.transfer_syntax_uid)
-    with open_association(PeerAddress("PACSNODE", "127.0.0.1", port), "MODALITY", [context]) as association:
-        outgoing = OutgoingInstance(came.sop_class_uid, came.sop_instance_uid, came.transfer_syntax_uid, came.dataset)
-        return association.store(outgoing).status
 
 
 @pytest.mark.parametrize("kind", ["onnx", "litert"])
@@ -225,7 +217,7 @@ def test_a_model_from_elsewhere_is_imported_verified_and_served(
     assert home.run("models", "verify", str(bundle)).returncode == 0
     _configured(home, bundle)
     with serving_as_written(home) as node:
-        assert _store(node.port, radiograph(patches(2)[1])) == 0x0000
+        assert stored(node.port, radiograph(patches(2)[1])) == 0x0000
         assert pacs.wait_for(bool, 90)
     pacs.stop()
     ((path,),) = pacs.reports.values()

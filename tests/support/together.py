@@ -7,7 +7,7 @@ _ONE_NODE_FOR_ALL = "tests/integration/receiving/"
 _READERS = ("fast", "pynetdicom")
 #: Files whose tests use the bundle that is trained once for all of them; one that is not listed trains another.
 ONE_BUNDLE_FOR_ALL = frozenset(
-    f"tests/unit/models/test_{name}.py" for name in ("anomaly_stage", "bundle", "evaluation", "expert", "training")
+    f"tests/unit/models/test_{name}.py" for name in ("anomaly_stage", "evaluation", "expert", "training")
 )
 
 

@@ -1,15 +1,22 @@
 """Both databases, each fresh for each test."""
 
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from node.domain.instance import InstanceHeader
+from node.store import audit, schema
 from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
 from node.store.tables import InstanceKind
+from node.store.working import job_claims, queue
+from node.store.working.job_claims import ClaimedJob
+from node.store.working.queue import NewRead
+from tests.support.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -86,3 +93,72 @@ def add_instance(header: Callable[..., InstanceHeader]) -> Callable[..., NewInst
         return new
 
     return add
+
+
+@pytest.fixture
+def jitter() -> random.Random:
+    """Return a seeded random source."""
+    return random.Random(7)
+
+
+@pytest.fixture
+def claim(database: Database, now: datetime) -> Claim:
+    """Return a function that claims in a transaction of its own."""
+
+    def one(
+        kinds: tuple[str, ...] = (READ, COMPOSE), at: datetime = now, worker: str = "w1", max_attempts: int = 5
+    ) -> ClaimedJob | None:
+        return database.write(lambda tx: job_claims.claim(tx, kinds, at, LEASE_S, worker, max_attempts=max_attempts))
+
+    return one
+
+
+@pytest.fixture
+def image(database: Database, add_instance: Callable[..., object], now: datetime) -> None:
+    """Store one image with its read job."""
+
+    def work(tx: Transaction) -> None:
+        add_instance(tx)
+        queue.enqueue_reads(tx, [NewRead(IMAGE, STUDY, MODEL)], now)
+
+    database.write(work)
+
+
+@pytest.fixture
+def compose(database: Database, add_instance: Callable[..., object], now: datetime) -> None:
+    """Store one image of a study that is due to be composed."""
+
+    def work(tx: Transaction) -> None:
+        add_instance(tx)
+        queue.schedule_composes(tx, {(STUDY, MODEL): now})
+
+    database.write(work)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a SQLite file at the newest revision."""
+    schema.upgrade(f"sqlite:///{tmp_path / 'node.db'}")
+    return tmp_path / "node.db"
+
+
+@pytest.fixture
+def embedded(file: Path) -> Iterator[Database]:
+    """Open a SQLite database that waits a tenth of a second for others."""
+    opened = Database.open(f"sqlite:///{file}", busy_timeout_s=0.1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def note(now: datetime) -> Callable[[str], Callable[[Transaction], str]]:
+    """Return a function that makes works which add one audit entry and return its event."""
+
+    def make(event: str) -> Callable[[Transaction], str]:
+        def work(tx: Transaction) -> str:
+            audit.add(tx, now, event)
+            return event
+
+        return work
+
+    return make

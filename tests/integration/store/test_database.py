@@ -4,23 +4,22 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from node.domain.errors import OperatorError, Transient
-from node.store import audit, schema
+from node.store import audit
 from node.store.arriving import instances
 from node.store.database import Database, DatabaseUnavailable, Transaction
-from node.store.tables import AuditEntry
 from tests.support.postgres import PostgresServer
-from tests.support.waiting import wait_until
+from tests.support.stored import UnexpectedError, events_by_name, seen_from_outside
 
 _WRITE_FOR_EVER = """
 import itertools, os, sys, threading
@@ -41,83 +40,13 @@ for thread in range(4):
 """
 
 
-class UnexpectedError(Exception):
-    """What a work may raise that no room knows."""
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Return a SQLite file at the newest revision."""
-    schema.upgrade(f"sqlite:///{tmp_path / 'node.db'}")
-    return tmp_path / "node.db"
-
-
-@pytest.fixture
-def embedded(file: Path) -> Iterator[Database]:
-    """Open a SQLite database that waits a tenth of a second for others."""
-    opened = Database.open(f"sqlite:///{file}", busy_timeout_s=0.1)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def note(now: datetime) -> Callable[[str], Callable[[Transaction], str]]:
-    """Return a function that makes works which add one audit entry and return its event."""
-
-    def make(event: str) -> Callable[[Transaction], str]:
-        def work(tx: Transaction) -> str:
-            audit.add(tx, now, event)
-            return event
-
-        return work
-
-    return make
-
-
-def _events(database: Database) -> list[str]:
-    return database.read(lambda tx: list(tx.scalars(text("SELECT event FROM audit ORDER BY event"))))
-
-
-def _seen_from_outside(file: Path) -> list[str]:
-    with sqlite3.connect(file) as connection:
-        return [event for (event,) in connection.execute("SELECT event FROM audit ORDER BY event")]
-
-
-class Gathered:
-    """Works that are sure to be committed in one group: they queue up behind one that waits."""
-
-    def __init__(self, database: Database, pool: ThreadPoolExecutor) -> None:
-        self._database, self._pool = database, pool
-
-    def run(self, *works: Callable[[Transaction], object]) -> list[Future[object]]:
-        """Start the works so that they form one group, in this order."""
-        entered, go = threading.Event(), threading.Event()
-        first = self._pool.submit(self._database.write, lambda _tx: (entered.set(), go.wait(10)))
-        assert entered.wait(10)
-        waiting = self._database._writer._waiting  # type: ignore[attr-defined]
-        futures = []
-        for number, work in enumerate(works, start=1):
-            futures.append(self._pool.submit(self._database.write, work))
-            wait_until(lambda number=number: len(waiting) == number, 10, "the work is queued")
-        go.set()
-        first.result(10)
-        return futures
-
-
-@pytest.fixture
-def gathered(embedded: Database) -> Iterator[Gathered]:
-    """Run works as one group."""
-    with ThreadPoolExecutor(8) as pool:
-        yield Gathered(embedded, pool)
-
-
 def test_a_write_returns_what_its_work_returns_and_is_kept(
     database: Database, note: Callable[[str], Callable[[Transaction], str]]
 ) -> None:
     """And what it wrote is seen by the next read."""
     assert database.write(note("kept")) == "kept"
 
-    assert _events(database) == ["kept"]
+    assert events_by_name(database) == ["kept"]
 
 
 def test_what_a_work_raises_undoes_it_and_reaches_its_caller(
@@ -132,7 +61,7 @@ def test_what_a_work_raises_undoes_it_and_reaches_its_caller(
     with pytest.raises(UnexpectedError):
         database.write(fails)
 
-    assert _events(database) == []
+    assert events_by_name(database) == []
 
 
 def test_a_read_cannot_write(database: Database, note: Callable[[str], Callable[[Transaction], str]]) -> None:
@@ -140,7 +69,7 @@ def test_a_read_cannot_write(database: Database, note: Callable[[str], Callable[
     with pytest.raises((DatabaseUnavailable, SQLAlchemyError)):
         database.read(note("sneaked in"))
 
-    assert _events(database) == []
+    assert events_by_name(database) == []
 
 
 def test_a_read_sees_one_moment(database: Database, note: Callable[[str], Callable[[Transaction], str]]) -> None:
@@ -153,7 +82,7 @@ def test_a_read_sees_one_moment(database: Database, note: Callable[[str], Callab
         return before, tx.execute(count).scalar_one()
 
     assert database.read(twice) == (0, 0)
-    assert _events(database) == ["meanwhile"]
+    assert events_by_name(database) == ["meanwhile"]
 
 
 def test_the_same_instance_from_many_threads_is_added_once(
@@ -204,108 +133,10 @@ def test_what_was_acknowledged_survives_a_kill(file: Path) -> None:
     acknowledged = [line.decode().strip() for line in first + process.stdout.readlines() if line.endswith(b"\n")]
     process.wait(10)
 
-    kept = set(_seen_from_outside(file))
+    kept = set(seen_from_outside(file))
 
     assert len(acknowledged) >= 100
     assert set(acknowledged) <= kept
-
-
-def test_writes_from_many_threads_share_commits(
-    database: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """All are kept; on SQLite with fewer commits than works, which is where the speed comes from."""
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda number: database.write(note(f"{number:03}")), range(200)))
-
-    assert _events(database) == [f"{number:03}" for number in range(200)]
-    if database._engines[0].dialect.name == "sqlite":
-        assert database.commits < 100
-
-
-def test_a_failing_work_fails_only_its_caller(
-    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """Its neighbours in the group are kept, before and after it."""
-
-    def fails(tx: Transaction) -> None:
-        note("half")(tx)
-        raise UnexpectedError
-
-    commits = embedded.commits
-    before, failing, after = gathered.run(note("before"), fails, note("after"))
-
-    assert before.result(10) == "before"
-    assert after.result(10) == "after"
-    assert isinstance(failing.exception(10), UnexpectedError)
-    assert _events(embedded) == ["after", "before"]
-    assert embedded.commits == commits + 2  # the one that held the door, and the group
-
-
-def test_a_broken_statement_fails_only_its_caller(
-    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """A row that a constraint refuses undoes its own savepoint."""
-    statement = "INSERT INTO models (name, version, bundle, mode, rule) VALUES ('m', '1', 'b', 'loud', '{}')"
-
-    refused, kept = gathered.run(lambda tx: tx.execute(text(statement)), note("kept"))
-
-    assert isinstance(refused.exception(10), IntegrityError)
-    assert kept.result(10) == "kept"
-    assert _events(embedded) == ["kept"]
-
-
-def test_an_object_that_cannot_be_written_fails_only_its_caller(
-    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """What a work leaves to be written at its end is written in its own savepoint."""
-
-    def leaves_half_an_entry(tx: Transaction) -> None:
-        note("half")(tx)
-        tx.add(AuditEntry(event="without a time"))
-
-    before, refused, kept = gathered.run(note("before"), leaves_half_an_entry, note("kept"))
-
-    assert isinstance(refused.exception(10), IntegrityError)
-    assert (before.result(10), kept.result(10)) == ("before", "kept")
-    assert _events(embedded) == ["before", "kept"]
-
-
-def test_nothing_returns_before_the_commit(
-    gathered: Gathered, file: Path, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """While the group is open its first caller waits and no other connection sees the row; then both."""
-    inside, go = threading.Event(), threading.Event()
-
-    first, second = gathered.run(note("first"), lambda _tx: (inside.set(), go.wait(10)))
-    assert inside.wait(10)
-    seen, returned = _seen_from_outside(file), first.done()
-    go.set()
-    first.result(10)
-    second.result(10)
-
-    assert (seen, returned) == ([], False)
-    assert _seen_from_outside(file) == ["first"]
-
-
-def test_a_commit_that_fails_fails_for_all_and_keeps_nothing(
-    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """A reference that is checked only at the commit breaks it: nobody of the group is told that it worked."""
-    orphan = text(
-        "INSERT INTO instance_copies (sop_instance_uid, kind, transfer_syntax_uid, path, size_bytes, header, reason,"
-        " calling_ae_title, called_ae_title, address, received_at)"
-        " VALUES ('9.9', 'revision', '1.2', 'p', 1, '{}', '', 'A', 'B', '127.0.0.1', '2026-03-01 12:00:00.000000')"
-    )
-
-    def breaks_the_commit(tx: Transaction) -> None:
-        tx.execute(text("PRAGMA defer_foreign_keys = ON"))
-        tx.execute(orphan)
-
-    futures = gathered.run(note("first"), breaks_the_commit, note("last"))
-
-    assert all(isinstance(future.exception(10), IntegrityError) for future in futures)
-    assert _events(embedded) == []
-    assert embedded.write(note("afterwards")) == "afterwards"
 
 
 def test_a_full_disk_is_transient_and_passes(
@@ -320,7 +151,7 @@ def test_a_full_disk_is_transient_and_passes(
 
     embedded.write(lambda tx: tx.execute(text("PRAGMA max_page_count = 1000000")))
     embedded.write(note("afterwards"))
-    assert _events(embedded) == ["afterwards"]
+    assert events_by_name(embedded) == ["afterwards"]
 
 
 def test_a_locked_database_is_transient_and_passes(
@@ -337,7 +168,7 @@ def test_a_locked_database_is_transient_and_passes(
     other.close()
     embedded.write(note("in time"))
     assert isinstance(raised.value, Transient)
-    assert _events(embedded) == ["in time"]
+    assert events_by_name(embedded) == ["in time"]
 
 
 def test_two_processes_take_turns(file: Path, note: Callable[[str], Callable[[Transaction], str]]) -> None:
@@ -350,22 +181,7 @@ def test_two_processes_take_turns(file: Path, note: Callable[[str], Callable[[Tr
     node.close()
     command.close()
 
-    assert len(_seen_from_outside(file)) == 100
-
-
-def test_a_reader_does_not_wait_for_the_writer(
-    gathered: Gathered, embedded: Database, note: Callable[[str], Callable[[Transaction], str]]
-) -> None:
-    """A listing is answered while a group is being written."""
-    inside, go = threading.Event(), threading.Event()
-
-    (writing,) = gathered.run(lambda _tx: (inside.set(), go.wait(10)))
-    assert inside.wait(10)
-    seen = _events(embedded)
-    go.set()
-    writing.result(10)
-
-    assert seen == []
+    assert len(seen_from_outside(file)) == 100
 
 
 @pytest.mark.parametrize(
@@ -447,3 +263,21 @@ def test_a_row_that_another_transaction_holds_is_waited_for_and_then_given_up(
         with pytest.raises(DatabaseUnavailable, match="lock timeout"):
             database.write(lambda tx: tx.execute(text("UPDATE studies SET patient_name = ''")))
     database.close()
+
+
+def test_a_work_cannot_close_what_it_writes_to(database: Database) -> None:
+    """It would wait for itself."""
+
+    def close(_tx: Transaction, _items: Sequence[None]) -> Sequence[None]:
+        database.close()
+        return _items
+
+    with pytest.raises(RuntimeError, match="its own transaction"):
+        database.write_together(close, None)
+
+
+def test_a_ping_says_that_writes_are_taken(database: Database) -> None:
+    """And writes nothing."""
+    database.ping()
+
+    assert events_by_name(database) == []

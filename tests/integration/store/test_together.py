@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from node.store import audit
@@ -16,11 +15,8 @@ from node.store.audit import Entry
 from node.store.connection.group_commit import GroupCommitWriter
 from node.store.connection.pieces import Piece
 from node.store.database import Database, DatabaseUnavailable, Transaction
+from tests.support.stored import UnexpectedError, events_by_name
 from tests.support.waiting import wait_until
-
-
-class UnexpectedError(Exception):
-    """What a work may raise that no room knows."""
 
 
 class Recorded:
@@ -52,10 +48,6 @@ def _writer(database: Database) -> GroupCommitWriter:
     found = writer if isinstance(writer, GroupCommitWriter) else writer._together  # type: ignore[attr-defined]
     assert isinstance(found, GroupCommitWriter)
     return found
-
-
-def _events(database: Database) -> list[str]:
-    return database.read(lambda tx: list(tx.scalars(text("SELECT event FROM audit ORDER BY event"))))
 
 
 class Held:
@@ -117,7 +109,7 @@ def test_items_that_gathered_are_recorded_in_one_call(held: Held, database: Data
 
     assert [future.result(10) for future in futures] == ["A", "B", "C"]
     assert recorded.calls == [["a", "b", "c"]]
-    assert _events(database) == ["a", "b", "c"]
+    assert events_by_name(database) == ["a", "b", "c"]
     assert database.commits == commits + 2  # the one that held the lead, and the group
 
 
@@ -129,7 +121,7 @@ def test_a_bad_item_fails_alone(held: Held, database: Database, recorded: Record
     assert (futures[0].result(10), futures[2].result(10)) == ("A", "C")
     assert isinstance(futures[1].exception(10), UnexpectedError)
     assert recorded.calls == [["a", "bad", "c"], ["a"], ["bad"], ["c"]]
-    assert _events(database) == ["a", "c"]
+    assert events_by_name(database) == ["a", "c"]
 
 
 def test_a_row_that_is_refused_fails_its_item_alone(
@@ -202,7 +194,9 @@ def test_many_threads_share_commits(database: Database, recorded: Recorded, pool
 
     told = [event for events in pool.map(write, range(16)) for event in events]
 
-    assert told == _events(database) == [f"{thread:02}-{number:02}" for thread in range(16) for number in range(50)]
+    assert (
+        told == events_by_name(database) == [f"{thread:02}-{number:02}" for thread in range(16) for number in range(50)]
+    )
     assert database.commits < 400
     assert sum(map(len, recorded.calls)) == 800
 
@@ -245,7 +239,7 @@ def test_an_interrupted_leader_tells_the_others(held: Held, database: Database, 
     assert isinstance(leader.exception(10), KeyboardInterrupt)
     assert isinstance(other.exception(10), DatabaseUnavailable)
     assert database.write_together(recorded, "third") == "THIRD"
-    assert _events(database) == ["third"]
+    assert events_by_name(database) == ["third"]
 
 
 def test_an_interrupted_waiter_holds_up_nobody(
@@ -266,7 +260,7 @@ def test_an_interrupted_waiter_holds_up_nobody(
 
     assert isinstance(gone.exception(10), KeyboardInterrupt)
     assert next_one.result(10) == "NEXT"
-    assert _events(database) == ["next"]
+    assert events_by_name(database) == ["next"]
 
 
 def test_closing_waits_for_what_is_queued(
@@ -284,21 +278,3 @@ def test_closing_waits_for_what_is_queued(
     held.let_go()
     closing.result(10)
     assert queued.result(10) == "QUEUED"
-
-
-def test_a_work_cannot_close_what_it_writes_to(database: Database) -> None:
-    """It would wait for itself."""
-
-    def close(_tx: Transaction, _items: Sequence[None]) -> Sequence[None]:
-        database.close()
-        return _items
-
-    with pytest.raises(RuntimeError, match="its own transaction"):
-        database.write_together(close, None)
-
-
-def test_a_ping_says_that_writes_are_taken(database: Database) -> None:
-    """And writes nothing."""
-    database.ping()
-
-    assert _events(database) == []

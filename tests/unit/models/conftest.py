@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models import STARTER
+
 TINY_RECIPE = """
 [recipe]
 name = "tiny"
@@ -172,3 +174,15 @@ def public_data() -> Path:
 def draw_chest() -> Callable[..., NDArray[np.uint8]]:
     """Return the function that draws a chest: `draw_chest(random, ill=...)`."""
     return drawn_chest
+
+
+@pytest.fixture
+def shipped() -> Path:
+    """Return the bundle that ships; read only."""
+    return STARTER
+
+
+@pytest.fixture
+def shipped_copy(tmp_path: Path) -> Path:
+    """Return a copy of the bundle that ships, for the test to spoil."""
+    return Path(shutil.copytree(STARTER, tmp_path / "copy"))

@@ -1,22 +1,16 @@
 """A model from elsewhere is tried against its description, refused in words where it does not fit, and served."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from models.bundle.description import Description, parsed_description
 from models.bundle.folder import open_bundle
 from models.inference.explain import explain
-from models.inference.foreign import refuse_foreign
-from models.inference.importing import ImportRefused, SampleImage, Tried, tried, write_imported
-from models.inference.network import NetworkError
+from models.inference.importing import ImportRefused, SampleImage, tried, write_imported
 from models.inference.reader import Reader, load
-from models.inference.runtimes import load_network
 from models.strict import FormError
 from tests.support.foreign import (
     CLASS,
@@ -25,39 +19,20 @@ from tests.support.foreign import (
     SIZE,
     description,
     keras_litert,
-    litert_with_determinant,
     node,
     onnx_file,
     patch_finder,
-    patches,
-    quantised_litert,
 )
+from tests.unit.models.imported import MEAN, PLAIN, SAMPLE, described, said_of, tried_on
 
-SAMPLE = [SampleImage(values) for values in patches(6)]
-MEAN = node("ReduceMean", "image", "mean", axes=[1, 2, 3], keepdims=0)
-ONE = {"said": ("images", 1)}
-PLAIN = '[output]\nvalues = "logits"\n'
 LIKELY = '[output]\nvalues = "probabilities"\n'
 NORMAL = CLASS.replace("opacity", "clear").replace("Abscess", "Normal")
 
 
-def _tried(content: bytes, text: str = "", sample: Sequence[SampleImage] = SAMPLE, name: str = "m.onnx") -> Tried:
-    return tried(name, content, _described(text or description()), sample)
-
-
-def _described(text: str) -> Description:
-    return parsed_description(text.encode())
-
-
 def _served(folder: Path, content: bytes, text: str, name: str = "classifier.onnx") -> Reader:
-    found = tried(name, content, _described(text), SAMPLE)
-    write_imported(folder, name, content, text.encode(), _described(text), found, "2026-01-02T03:04:05+00:00")
+    found = tried(name, content, described(text), SAMPLE)
+    write_imported(folder, name, content, text.encode(), described(text), found, "2026-01-02T03:04:05+00:00")
     return load(folder)
-
-
-def _said(*nodes: onnx.NodeProto, width: int = 1, **rest: object) -> bytes:
-    """Return a network that makes something of the mean of its input, called "said"."""
-    return onnx_file([MEAN, *nodes], {"said": ("images", width)}, **rest)
 
 
 def test_an_imported_onnx_model_is_served_like_our_own(tmp_path: Path) -> None:
@@ -110,7 +85,8 @@ def test_the_input_is_made_as_described(tmp_path: Path) -> None:
 
 def test_of_exclusive_numbers_the_chosen_ones_are_told(tmp_path: Path) -> None:
     """A model that says normal or ill: only ill is a finding, and its probability is the softmax's."""
-    content = _said(node("Unsqueeze", "mean one", "column"), node("Mul", "column slopes", "said"), width=2, constants={
+    content = said_of(
+        node("Unsqueeze", "mean one", "column"), node("Mul", "column slopes", "said"), width=2, constants={
         "one": np.array([1], np.int64), "slopes": np.array([[1.0, -3.0]], np.float32)
     })  # fmt: skip
     both = description(output='[output]\nvalues = "logits"\nexclusive = true\n', classes=NORMAL + CLASS)
@@ -142,14 +118,14 @@ def test_admission_is_fitted_where_the_sample_is_large_enough(tmp_path: Path) ->
     """On 200 different images; a picture of another kind is then refused."""
     random = np.random.default_rng(3)
     sample = [SampleImage(_striped(random)) for _ in range(200)]
-    found = _tried(patch_finder(), sample=sample)
+    found = tried_on(patch_finder(), sample=sample)
     assert found.admission is not None
-    write_imported(tmp_path, "m.onnx", patch_finder(), b"", _described(description()), found, "2026-01-02T03:04:05Z")
+    write_imported(tmp_path, "m.onnx", patch_finder(), b"", described(description()), found, "2026-01-02T03:04:05Z")
     reader = load(tmp_path)
     kept = [reader.read(_striped(random)).admitted for _ in range(20)]
     assert sum(kept) >= 19
     assert not reader.read(random.normal(0, 1, (60, 50))).admitted
-    twice = _tried(patch_finder(), sample=sample[:100] * 2)
+    twice = tried_on(patch_finder(), sample=sample[:100] * 2)
     assert (twice.images, twice.admission) == (100, None)
 
 
@@ -166,26 +142,30 @@ def _striped(random: np.random.Generator) -> np.ndarray:
             description(output=PLAIN),
             r"'said' of shape \(1, 32\).*described: an input of shape \(1, 1, 32, 32\), and 1 class in logits",
         ),
-        (_said(node("Log", "mean", "said")), description(output=PLAIN), "finite"),
-        (_said(node("Add", "mean mean", "said")), description(output=LIKELY), r"'said' is described as probabilities"),
+        (said_of(node("Log", "mean", "said")), description(output=PLAIN), "finite"),
         (
-            _said(node("Neg", "mean", "said")),
+            said_of(node("Add", "mean mean", "said")),
+            description(output=LIKELY),
+            r"'said' is described as probabilities",
+        ),
+        (
+            said_of(node("Neg", "mean", "said")),
             description(output=PLAIN, read="[input]\nsize = 48\nlayout = 'NCHW'\n"),
             r"described: an input of shape \(1, 1, 48, 48\)",
         ),
         (
-            _said(node("RandomNormalLike", "mean", "noise"), node("Add", "mean noise", "said")),
+            said_of(node("RandomNormalLike", "mean", "noise"), node("Add", "mean noise", "said")),
             description(output=PLAIN),
             "'said' differs between two runs on image 1 of the sample",
         ),
-        (_said(node("Neg", "mean", "said")), description(), "has no output 'logits'; it has said"),
+        (said_of(node("Neg", "mean", "said")), description(), "has no output 'logits'; it has said"),
         (
-            _said(node("Neg", "mean", "said")),
+            said_of(node("Neg", "mean", "said")),
             description(output=PLAIN, read=INPUT + 'name = "pixels"\n'),
             "has no input 'pixels'; it has image",
         ),
         (
-            _said(node("Cast", "mean", "said", to=TensorProto.DOUBLE), kind=TensorProto.DOUBLE),
+            said_of(node("Cast", "mean", "said", to=TensorProto.DOUBLE), kind=TensorProto.DOUBLE),
             description(output=PLAIN),
             "'said' holds float64, where float32 is needed",
         ),
@@ -194,7 +174,7 @@ def _striped(random: np.random.Generator) -> np.ndarray:
 def test_a_model_that_does_not_do_as_described_is_refused(content: bytes, text: str, message: str) -> None:
     """Naming the output, its shape, and what was described."""
     with pytest.raises(ImportRefused, match=message):
-        _tried(content, text)
+        tried_on(content, text)
 
 
 def test_exclusive_probabilities_must_add_up_to_one() -> None:
@@ -206,8 +186,8 @@ def test_exclusive_probabilities_must_add_up_to_one() -> None:
     classes = "".join(CLASS.replace("opacity", f"part{number}") for number in range(17))
     text = description(output=LIKELY + "exclusive = true\n", classes=classes)
     with pytest.raises(ImportRefused, match=r"adds up to .* for image 1 of the sample, not to 1"):
-        _tried(content, text)
-    assert _tried(content, description(output=LIKELY, classes=classes)).probabilities.shape == (6, 17)
+        tried_on(content, text)
+    assert tried_on(content, description(output=LIKELY, classes=classes)).probabilities.shape == (6, 17)
 
 
 def test_a_map_that_does_not_add_up_to_the_logits_explains_nothing() -> None:
@@ -216,22 +196,22 @@ def test_a_map_that_does_not_add_up_to_the_logits_explains_nothing() -> None:
     doubled = [MEAN, node("Add", "mean mean", "logits"), shown]
     content = onnx_file(doubled, {"logits": ("images",), "map": ("images", 32, 32, 1)})
     with pytest.raises(ImportRefused, match="does not add up to them"):
-        _tried(content)
+        tried_on(content)
     with pytest.raises(ImportRefused, match=r"gives the map 'logits' of shape \(1,\)"):
-        _tried(content, description(output=LOGITS.replace('map = "map"', 'map = "logits"')))
+        tried_on(content, description(output=LOGITS.replace('map = "map"', 'map = "logits"')))
 
 
 def test_an_output_without_an_axis_for_images_is_refused() -> None:
     """One number for a whole batch is nobody's."""
     content = onnx_file([node("ReduceMean", "image", "said", keepdims=0)], {"said": ()})
     with pytest.raises(ImportRefused, match="'said' is a single number"):
-        _tried(content, description(output=PLAIN))
+        tried_on(content, description(output=PLAIN))
 
 
 def test_a_sample_without_an_image_tries_nothing() -> None:
     """And so imports nothing."""
     with pytest.raises(ImportRefused, match="no image in the sample"):
-        _tried(patch_finder(), sample=[])
+        tried_on(patch_finder(), sample=[])
 
 
 @pytest.mark.parametrize(
@@ -252,96 +232,7 @@ def test_a_description_that_is_none_is_refused_by_key(old: str, new: str, messag
     """Before the model is looked at."""
     assert old in description()
     with pytest.raises(FormError, match=message):
-        _described(description().replace(old, new))
-
-
-def test_operators_that_are_not_in_the_standard_are_refused_by_name() -> None:
-    """Also inside a function of the file's own, and inside a branch."""
-    foreign = node("Magic", "image", "said", domain="org.example")
-    then = helper.make_graph([node("Magic", "image", "inner", domain="org.example")], "then", [], [
-        helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
-    ])  # fmt: skip
-    branch = node("If", "flag", "said", then_branch=then, else_branch=then)
-    for nodes in ([foreign], [branch]):
-        content = onnx_file(nodes, ONE, domains=["org.example"], constants={"flag": np.array(True)})
-        with pytest.raises(NetworkError, match=r"operator Magic of org\.example.*ONNX standard"):
-            load_network("m.onnx", content)
-
-
-def test_functions_that_the_file_defines_itself_are_its_own() -> None:
-    """They are made of standard operators, and are run."""
-    model = onnx.load_model_from_string(
-        _said(node("Double", "mean", "said", domain="org.example"), domains=["org.example"])
-    )
-    sets = [helper.make_opsetid("", 17)]
-    model.functions.append(helper.make_function("org.example", "Double", ["a"], ["b"], [node("Add", "a a", "b")], sets))
-    network = load_network("m.onnx", model.SerializeToString())
-    image = np.ones((1, 1, SIZE, SIZE), np.float32)
-    assert network(image)["said"] == pytest.approx([2.0])
-
-
-@pytest.mark.parametrize("domain", ["com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", ""])
-def test_functions_under_a_runtimes_names_are_refused(domain: str) -> None:
-    """The runtime would run what it knows by that name, and not what the file says."""
-    content = _said(node("Gelu", "mean", "said", domain="org.example"), domains=["org.example"])
-    model = onnx.load_model_from_string(content)
-    sets = [helper.make_opsetid("", 17)]
-    model.functions.append(helper.make_function(domain, "Gelu", ["a"], ["b"], [node("Add", "a a", "b")], sets))
-    with pytest.raises(NetworkError, match=r"defines the function Gelu in .*of their own"):
-        refuse_foreign("m.onnx", model.SerializeToString())
-
-
-def test_what_a_function_holds_by_default_is_looked_through() -> None:
-    """Values in another file and operators of elsewhere, in the attributes that a function brings."""
-    constant = numpy_helper.from_array(np.zeros(64, np.float32), "inline")
-    onnx.external_data_helper.set_external_data(constant, "../weights.bin")
-    foreign = helper.make_graph([node("Magic", "", "a", domain="org.elsewhere")], "inner", [], [])
-    sets, body = [helper.make_opsetid("", 17)], [node("Add", "a a", "b")]
-    content = _said(node("Double", "mean", "said", domain="org.example"), domains=["org.example"])
-    for held, message in ((constant, "values of inline in another file"), (foreign, "operator Magic")):
-        model, defaults = onnx.load_model_from_string(content), [helper.make_attribute("held", held)]
-        model.functions.append(
-            helper.make_function("org.example", "Double", ["a"], ["b"], body, sets, attribute_protos=defaults)
-        )
-        with pytest.raises(NetworkError, match=message):
-            refuse_foreign("m.onnx", model.SerializeToString())
-
-
-def test_values_that_lie_in_another_file_are_refused_by_name() -> None:
-    """Whatever that file is: an ONNX file is one file here."""
-    constants = {"slope": np.full(64, 2.0, np.float32)}
-    model = onnx.load_model_from_string(_said(node("Mul", "mean slope", "said"), constants=constants))
-    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "../weights.bin")
-    with pytest.raises(NetworkError, match="values of slope in another file"):
-        load_network("m.onnx", model.SerializeToString())
-    constant = numpy_helper.from_array(np.zeros(64, np.float32), "inline")
-    onnx.external_data_helper.set_external_data(constant, "../weights.bin")
-    hidden = _said(node("Constant", "", "slope", value=constant), node("Mul", "mean slope", "said"))
-    with pytest.raises(NetworkError, match="in another file"):
-        load_network("m.onnx", hidden)
-
-
-@pytest.mark.parametrize("flex", [True, False])
-def test_operators_that_litert_does_not_have_are_refused_by_name(*, flex: bool) -> None:
-    """TensorFlow's with the way out, a program's own as such."""
-    expected = "needs TensorFlow for the operator MatrixDeterminant.*TFLITE_BUILTINS" if flex else "custom operator"
-    with pytest.raises(NetworkError, match=expected):
-        refuse_foreign("m.tflite", litert_with_determinant(flex=flex))
-
-
-@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")  # of the converter that makes the model
-def test_a_quantised_input_is_refused_with_the_way_out() -> None:
-    """What a byte would stand for, no description says."""
-    with pytest.raises(ImportRefused, match="its input holds uint8, where float32 is needed"):
-        _tried(quantised_litert(), description(output=PLAIN, read=f"[input]\nsize = {SIZE}\n"), name="m.tflite")
-
-
-@pytest.mark.parametrize("name", ["m.onnx", "m.tflite"])
-@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"\x1c\0\0\0TFL3" + b"\xff" * 40, b"PK\x03\x04 no model at all"])
-def test_a_file_that_is_no_model_is_refused(name: str, content: bytes) -> None:
-    """In words, whatever its bytes."""
-    with pytest.raises(ImportRefused, match=r"no (ONNX|LiteRT) file"):
-        _tried(content, name=name)
+        described(description().replace(old, new))
 
 
 def test_a_region_is_outlined_where_the_imported_map_points(tmp_path: Path) -> None:
@@ -381,5 +272,5 @@ def test_the_example_of_the_manual_works_as_it_stands(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "the manual's example", "exec"), {})  # noqa: S102 - our own manual
     content = (tmp_path / "theirs.onnx").read_bytes()
-    assert _tried(content, text).probabilities == pytest.approx(_tried(patch_finder()).probabilities)
-    assert _described(text) == _described(description())
+    assert tried_on(content, text).probabilities == pytest.approx(tried_on(patch_finder()).probabilities)
+    assert described(text) == described(description())

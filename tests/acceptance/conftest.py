@@ -1,0 +1,17 @@
+"""What the tests of a node as a process have where they say nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import MakeFolder
+from tests.support.nodes import NodeFolder
+from tests.support.refusing import NOBODY_LISTENS, SENDER
+
+
+@pytest.fixture
+def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
+    """Give a folder with a configuration: one peer that sends, one that gets reports and is down."""
+    folder = node_folder(tmp_path, [SENDER, NOBODY_LISTENS])
+    folder.write()
+    return folder
