@@ -1,6 +1,7 @@
 """The shape of the house: layers, late imports, import names, broad excepts, lengths."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -98,3 +99,12 @@ def test_tests_that_use_one_trained_bundle_run_in_one_process() -> None:
         if re.search(r"\b(tiny_bundle|bundle_copy)\b", file.read_text(encoding="utf-8"))
     }
     assert using == ONE_BUNDLE_FOR_ALL
+
+
+def test_linear_algebra_runs_in_the_threads_that_the_tests_say() -> None:
+    """Whatever loads numpy before tests/conftest.py has said so lets some tests take twenty times as long."""
+    import numpy as np  # noqa: F401, PLC0415 - whoever loaded it first
+    from threadpoolctl import threadpool_info  # noqa: PLC0415 - it looks at what is loaded by now
+
+    wanted = int(os.environ["OMP_NUM_THREADS"])
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {wanted}

@@ -1,4 +1,4 @@
-"""On which kind of database a test runs, and databases of that kind: ``pytest --database`` chooses.
+"""A plugin of pytest: on which kind of database a test runs, and databases of that kind, as ``--database`` chooses.
 
 ================  ======================================================================================================
 ``each``          Both kinds, one after the other, where the database can decide what a test shows; SQLite where it
@@ -91,6 +91,27 @@ def is_of(run: Run, test: pytest.Item) -> bool:
 def run_of(config: pytest.Config) -> Run:
     """Return what the command line chose."""
     return Run(config.getoption(OPTION))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line choose."""
+    help_ = "which databases tests run on; tests/support/databases.py says what each choice is"
+    parser.addoption(OPTION, choices=[run.value for run in Run], default=Run.EACH.value, help=help_)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what makes a database once for each kind that the test and the run want."""
+    if "database_kind" in metafunc.fixturenames:
+        need = need_of(metafunc.definition, set(metafunc.fixturenames))
+        metafunc.parametrize("database_kind", kinds(run_of(metafunc.config), need), indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not of this run."""
+    run = run_of(config)
+    if others := [item for item in items if not is_of(run, item)]:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if is_of(run, item)]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A real PostgreSQL server, started by the tests in a temporary folder and reached over its socket alone.
 
-tests/conftest.py takes the fixtures from here; tests/support/databases.py gives tests a database of either kind.
+A plugin of pytest; tests/support/databases.py gives tests a database of either kind.
 """
 
 import contextlib
