@@ -20,7 +20,8 @@ from tests.support.line import Line
 from tests.support.notes import file_of
 
 STUDY = "1.2.3"
-_REPORT, _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.11.1"
+_REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.34", "Modality": "SR"}
+_PRESENTATION_STATE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1", "Modality": "PR"}
 _OURS = {"DeviceUID": OUR_DEVICE}
 
 
@@ -103,9 +104,9 @@ def test_what_others_say_of_its_images_is_not_asked_of_the_sender(house: House) 
     with archive() as pacs:
         line, counter = Line(house), _counter(house, pacs.port, [])
         house.receive(_image(1))
-        for number, sop_class, changes in ((2, _REPORT, _OURS), (3, _PRESENTATION_STATE, {})):
+        for number, what in ((2, _REPORT | _OURS), (3, _PRESENTATION_STATE)):
             uids = {"SOPInstanceUID": f"1.2.3.{number}.1", "SeriesInstanceUID": f"1.2.3.{number}"}
-            house.receive(_object(**uids, SOPClassUID=sop_class, **changes))
+            house.receive(_object(**uids, **what))
         line.read()
         house.clock.forward(30)
         _holds(pacs, 1)
