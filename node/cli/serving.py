@@ -7,7 +7,7 @@ import typer
 
 from node import app
 from node.cli.main import application
-from node.cli.output import settings_of
+from node.cli.output import settings_of, table
 
 
 @application.command()
@@ -25,5 +25,5 @@ def demo(
     """Run the whole main job on sample studies, on this machine alone."""
     from node import demo as demonstration  # noqa: PLC0415 - the only verb that needs it
 
-    if not demonstration.run(out):
+    if not demonstration.run(out, table):
         raise typer.Exit(1)

@@ -46,9 +46,9 @@ def lines(rows: Rows, width: int | None) -> Lines:
     beside = [name for name in columns if name not in shared]
     below = []
     while beside and _width(beside, rows) > width:
-        widest = max(beside, key=lambda name: _column_width(name, rows))
-        beside.remove(widest)
-        below.append(widest)
+        leaves = _widest(beside, rows)
+        beside.remove(leaves)
+        below.append(leaves)
     return _laid_out(beside, sorted(below, key=columns.index), rows, shared, width)
 
 
@@ -57,6 +57,13 @@ def _shared(rows: Rows) -> dict[str, str]:
     first, *others = rows
     same = {name: text for name, text in first.items() if all(row[name] == text for row in others)}
     return same if others else {name: text for name, text in same.items() if not text}
+
+
+def _widest(columns: list[str], rows: Rows) -> str:
+    """Return the widest column; the first, which says what the row is about, only where it is a UID or alone."""
+    first, *others = columns
+    movable = columns if first.endswith("_uid") or not others else others
+    return max(movable, key=lambda name: _column_width(name, rows))
 
 
 def _laid_out(beside: list[str], below: list[str], rows: Rows, shared: dict[str, str], width: int) -> Lines:

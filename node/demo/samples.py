@@ -27,12 +27,13 @@ _WRAPPED = ("693_J2KI.dcm", "examples_overlay.dcm", "image_dfl.dcm", "MR_small.d
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One study of one image; `expected` is None where no report may come."""
+    """One study of one image."""
 
     title: str
     study_instance_uid: str
     part10: bytes
-    expected: tuple[str, ...] | None  #: outcomes that are right
+    expected: tuple[str, ...] | None  #: outcomes that show that the node works; None: no report may come
+    truth: str | None = None  #: the outcome that a model that never errs would give, where it is known
 
 
 def samples() -> list[Sample]:
@@ -49,17 +50,18 @@ def samples() -> list[Sample]:
 
 def _painted(label: str) -> list[Sample]:
     studies = synthesise.studies(label, _PER_LABEL, _SEED)
-    return [_chest(f"synthetic chest, {label} {number}", study) for number, study in enumerate(studies, 1)]
+    truth = "negative" if label == "normal" else "positive"
+    return [_chest(f"synthetic chest, {label} {number}", study, truth) for number, study in enumerate(studies, 1)]
 
 
-def _chest(title: str, study: bytes) -> Sample:
+def _chest(title: str, study: bytes, truth: str) -> Sample:
     # the outcome of a single image is the model's to say; that it is an assessment is what the demo expects
-    return Sample(title, _study_uid(study), study, ("positive", "negative"))
+    return Sample(title, _study_uid(study), study, ("positive", "negative"), truth)
 
 
 def _wrapped(name: str) -> Sample:
     values = read_pixels(test_file(name)).values[0]
-    return _dx(f"{name} posing as a chest", name, _as_unsigned(values), ("not_assessed",))
+    return _dx(f"{name} as a chest", name, _as_unsigned(values), ("not_assessed",))
 
 
 def _as_unsigned(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -64,6 +64,11 @@ def test_only_what_is_empty_is_left_out_of_a_single_row() -> None:
     assert _lines([row], 64)[-1] == f"    {UID}"
 
 
+def test_what_a_row_is_about_stays_beside_unless_it_is_a_uid() -> None:
+    """Else the rest says nothing of what it is about."""
+    assert _lines([{"name": "n" * 30, "reason": "r" * 20}], 40) == ["name", "n" * 30, f"    reason: {'r' * 20}"]
+
+
 def test_a_cell_of_wide_letters_takes_two_cells_a_letter() -> None:
     """Chinese lines up."""
     rows = [{"name": "肺炎", "n": "1"}, {"name": "ab", "n": "2"}]
