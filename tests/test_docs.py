@@ -1,6 +1,7 @@
 """The manual says what the program does: keys, verbs, JSON keys."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -48,6 +49,18 @@ def test_every_verb_is_documented_and_no_other() -> None:
     assert documented == set(typer.main.get_group(application).list_commands(None))
 
 
+def _listings(command: typer.core.TyperCommand, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if any("--json" in option.opts for option in command.params):
+        yield " ".join(path)
+    for name in getattr(command, "list_commands", lambda _: [])(None):
+        yield from _listings(command.get_command(None, name), (*path, name))
+
+
+def test_every_verb_that_prints_json_has_its_keys_in_the_manual() -> None:
+    """Also those below another verb."""
+    assert [verb for verb in _listings(typer.main.get_group(application)) if not documented_json_keys(verb)] == []
+
+
 def test_the_json_keys_of_every_listing_are_the_documented_ones(tmp_path: Path) -> None:
     """Of listings that have rows in a fresh node; the others are compared where there are studies."""
     home = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)])
@@ -62,5 +75,5 @@ def documented_json_keys(verb: str) -> list[str]:
     """Return the keys that the manual gives for a verb; values in parentheses are left out."""
     text = MANUAL.split("### JSON")[1].split("## Configuration")[0]
     entry = re.search(rf"^- `{verb}`: (.*?)(?=^- `|\Z)", text, flags=re.MULTILINE | re.DOTALL)
-    assert entry is not None, f"{verb} has no line in the manual"
+    assert entry is not None, f"{verb} has no line in the manual, under JSON"
     return re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", entry.group(1)))

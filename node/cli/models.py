@@ -39,7 +39,7 @@ def models_mode(
 @models_application.command("configure")
 def models_configure(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the model's [[models]] table.")],
+    name: Annotated[str, typer.Argument(help="Name of the model in the configuration.")],
 ) -> None:
     """Let the registry take over bundle and rule of config.toml; the running node follows without a restart."""
     console.print(modes.configure(settings_of(context), name, utc_now()), markup=False)

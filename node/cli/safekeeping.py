@@ -19,7 +19,7 @@ def retain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove the files of studies that are old enough, as [storage] says; a node does it once a day by itself."""
+    """Remove the files of studies that are old enough for the configuration; a node does it once a day by itself."""
     rows = list(retaining.retain(settings_of(context), utc_now, dry_run=dry_run))
     listing(rows, as_json, retaining.RETAIN_COLUMNS)
 

@@ -60,8 +60,11 @@ def rows_of(file: Path, policy: LabelPolicy, now: datetime) -> tuple[list[Row], 
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{file}: not readable as UTF-8: {error}") from error
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise OperatorError(f"{file} is not UTF-8 (line {line}): save it as CSV UTF-8") from error
     header = text.partition("\n")[0]
     separator = next((mark for mark in ("\t", ";") if mark in header), ",")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restkey="", strict=True)

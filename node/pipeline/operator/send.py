@@ -67,7 +67,7 @@ def send(settings: Settings | None, paths: Sequence[Path], to: str, report: Repo
     report
         Told of the progress.
     calling
-        The calling AE title; the node's own where it is empty.
+        The calling AE title; where it is empty the node's own, or PACSNODE without a configuration.
 
     Raises
     ------
@@ -93,15 +93,22 @@ def peer_address(settings: Settings | None, to: str) -> PeerAddress:
     OperatorError
         Naming the configured peers.
     """
-    ae_title, at, rest = to.partition("@")
-    host, colon, port = rest.rpartition(":")
-    if at and colon and host and port.isdigit():
-        return PeerAddress(ae_title, host, int(port))
+    if (address := address_of(to)) is not None:
+        return address
     peer = settings.peer(to) if settings else None
     if peer is None:
         known = ", ".join(peer.name for peer in settings.peers) if settings else "none: there is no configuration"
         raise OperatorError(f"no peer {to!r} (configured: {known}); name one of these, or AE@host:port", exit_code=2)
     return PeerAddress(peer.ae_title, peer.host, peer.port)
+
+
+def address_of(to: str) -> PeerAddress | None:
+    """Return what ``AE@host:port`` names; None where `to` is not of this form."""
+    ae_title, at, rest = to.partition("@")
+    host, colon, port = rest.rpartition(":")
+    if not (at and colon and host and port.isdigit()):
+        return None
+    return PeerAddress(ae_title, host, int(port))
 
 
 def _sources(path: Path) -> Iterator[_Source]:

@@ -60,6 +60,7 @@ def test_a_number_with_and_without_an_issuer_on_two_sides_is_listed_until_a_merg
     merging.merge(site.settings, PatientName(patient, issuer), PatientName(into, into_issuer), "ada", house.clock())
     site.collect()
     assert {one["reason"] for one in left_out(site.settings)} == {TORN}
+    assert set(left_out(site.settings)[0]) == set(documented_json_keys("learning left-out"))
     assert issuers.listed(site.settings) == []
 
 

@@ -114,6 +114,7 @@ def test_patients_of_two_sides_who_are_merged_leave_and_the_locked_set_gets_a_ne
         (site_set("starter"), 2, 2),
     ]
     assert rows[1]["reason"] == "the patient was merged with one of another side"
+    assert set(rows[1]) == set(documented_json_keys("learning locked"))
     assert len(KeptFolder(Path(rows[0]["folder"])).images("test")) == 3
     assert set(_reasons(site).values()) == {"the patient was merged with one of another side"}
     known = _known(site)

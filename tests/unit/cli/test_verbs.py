@@ -1,10 +1,13 @@
 """Each verb is read from its own file, and that file alone."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from typer.testing import CliRunner
 
 from node.cli import main
 from node.cli.main import application
@@ -21,6 +24,23 @@ def test_every_verb_is_found_where_the_command_line_looks_first() -> None:
         callback = group.commands[verb].callback
         assert callback is not None
         assert callback.__module__ == f"node.cli.{file}"
+
+
+def _every(command: typer.core.TyperCommand, context: typer.Context) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    yield context.command_path, command
+    for name in getattr(command, "list_commands", lambda _: [])(context):
+        verb = command.get_command(context, name)
+        yield from _every(verb, typer.Context(verb, info_name=name, parent=context))
+
+
+def test_the_help_of_every_verb_says_all_that_stands_in_its_text() -> None:
+    """And of its options; a word in brackets would be taken for a colour, and left out."""
+    group = typer.main.get_group(application)
+    for path, verb in _every(group, typer.Context(group, info_name="pacs-node")):
+        done = CliRunner().invoke(application, [*path.split()[1:], "--help"])
+        shown = re.sub(r"[\s\u2500-\u257f]+", "", done.output)
+        texts = [verb.help or "", *(option.help or "" for option in verb.params if hasattr(option, "help"))]
+        assert [text for text in texts if re.sub(r"\s+", "", text) not in shown] == [], path
 
 
 def test_a_listing_reads_no_library_of_dicom_of_numbers_and_of_servers() -> None:
