@@ -141,7 +141,8 @@ def compared(
 def budget_of(tx: Transaction, model: str, version: str) -> Budget:
     """Return how much a version flags among its latest studies, and what readers say of that."""
     found = list(exams.exams(tx, model, version, BUDGET_STUDIES))
-    truth = truth_of_studies(tx)
+    # of these studies alone: looked at again and again, while all labels ever grow without end
+    truth = truth_of(labels.current(tx, [exam.study_instance_uid for exam in found]))
     flagged = [exam for exam in found if exam.outcome is Outcome.POSITIVE]
     said = [(exam, truth[exam.study_instance_uid]) for exam in found if exam.study_instance_uid in truth]
     judged = [

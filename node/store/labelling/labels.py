@@ -32,15 +32,17 @@ class Recorded:
     withdrawn: int
 
 
-def current(tx: Transaction) -> list[CurrentLabel]:
+def current(tx: Transaction, among: Collection[str] | None = None) -> list[CurrentLabel]:
     """Return what counts for each image that is here and each class, in the order of images and classes.
+
+    With `among`, Study Instance UIDs, only labels that speak of these studies are looked at.
 
     A label for a series or a study counts for those of its images that a model's rule lets be read. Of one reader the
     newest label counts; where readers disagree, none does. Images that were rejected, or that a reader called unfit,
     have no labels, and a label whose source names another patient than the study counts for nothing. An image whose
     file was removed for its age keeps its labels: what was kept of it to learn from may need them.
     """
-    return standing.standing(tx).current
+    return standing.standing(tx, among=among).current
 
 
 def excluded(tx: Transaction) -> set[str]:

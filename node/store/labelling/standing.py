@@ -4,7 +4,7 @@ Nothing of it is kept. It follows from the labels, the images that are here, wha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select, true
@@ -46,10 +46,11 @@ class _Sorted:
     series: dict[str, str] = field(default_factory=dict)  #: of objects that name no reader, by their UID
 
 
-def standing(tx: Transaction, study_uid: str | None = None) -> Standing:
-    """Return what stands of all labels, or of those that speak of one study."""
-    of_study = true() if study_uid is None else speaks_of(study_uid)
-    counts = and_(LabelRow.withdrawn_at.is_(None), of_study)
+def standing(tx: Transaction, study_uid: str | None = None, *, among: Collection[str] | None = None) -> Standing:
+    """Return what stands of all labels, or of those that speak of one study, or of one among several."""
+    studies = among if study_uid is None else [study_uid]
+    of_studies = true() if studies is None else speaks_of(*studies)
+    counts = and_(LabelRow.withdrawn_at.is_(None), of_studies)
     rows = tx.scalars(select(LabelRow).where(counts).order_by(LabelRow.id)).all()
     found = _sorted(tx, rows)
     current, conflicts = list[CurrentLabel](), dict[Subject, tuple[int, ...]]()
@@ -77,13 +78,14 @@ def unfit(tx: Transaction) -> set[str]:
     return left_out | set(tx.scalars(rejected.where(rejections.counts())))
 
 
-def speaks_of(study_uid: str) -> ColumnElement[bool]:
-    """Return the condition for a label to speak of a study, or of something in it."""
-    inside = select(Instance.sop_instance_uid).where(Instance.study_instance_uid == study_uid)
-    series = select(Instance.series_instance_uid).where(Instance.study_instance_uid == study_uid)
-    number = select(Study.accession_number).where(Study.study_instance_uid == study_uid, Study.accession_number != "")
+def speaks_of(*study_uids: str) -> ColumnElement[bool]:
+    """Return the condition for a label to speak of one of these studies, or of something in it."""
+    inside = select(Instance.sop_instance_uid).where(Instance.study_instance_uid.in_(study_uids))
+    series = select(Instance.series_instance_uid).where(Instance.study_instance_uid.in_(study_uids))
+    mine = Study.study_instance_uid.in_(study_uids), Study.accession_number != ""
+    number = select(Study.accession_number).where(*mine)
     return or_(
-        LabelRow.study_instance_uid == study_uid,
+        LabelRow.study_instance_uid.in_(study_uids),
         and_(LabelRow.sop_instance_uid != "", LabelRow.sop_instance_uid.in_(inside)),
         and_(LabelRow.series_instance_uid != "", LabelRow.series_instance_uid.in_(series)),
         and_(LabelRow.accession_number != "", LabelRow.accession_number.in_(number)),

@@ -10,6 +10,7 @@ from node.pipeline.monitoring import listing
 from node.pipeline.monitoring.watch import Turns
 from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
+from node.store.labelling import labels
 from node.store.learning import monitoring
 from node.store.tables import Mode
 from tests.support.house import House
@@ -79,6 +80,8 @@ def test_a_budget_of_flags_and_of_confirmed_flags_is_watched(site: Callable[...,
     watched = here.watch.look_at(here.model)
     assert (watched.budget.flags_per_100, watched.budget.ppv, watched.budget.labelled) == (50.0, 0.25, 24)
     assert watched.budget.agreement == 15 / 24
+    among = here.house.database.read(lambda tx: labels.current(tx, flagged[:5]))
+    assert [one.study_instance_uid for one in among] == sorted(flagged[:5])
     assert here.alarms() == [("flags", ""), ("ppv", "")]
 
 
