@@ -128,6 +128,7 @@ def test_a_short_training_by_command_knows_most_digits(digits_bundle: Path) -> N
 
 
 @pytest.mark.data
+@pytest.mark.database("sqlite", reason="what is shown is the network's, whose training takes long")
 def test_digits_sent_to_the_node_come_back_as_reports_that_name_them(
     digits_bundle: Path, public_data: Path, tmp_path: Path, node_folder: MakeFolder
 ) -> None:
