@@ -8,6 +8,7 @@ import pytest
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
 from tests.support.house import House
+from tests.support.pacs import Pacs, serving
 
 
 @pytest.fixture
@@ -16,3 +17,10 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
     database = Database.open(database_url, busy_timeout_s=0.5, data_dir=tmp_path)
     yield House(database, InstanceFiles(tmp_path), tmp_path, database_url)
     database.close()
+
+
+@pytest.fixture
+def pacs() -> Iterator[Pacs]:
+    """Run a PACS that a test tells what to accept, and how to misbehave."""
+    with serving(Pacs()) as running:
+        yield running

@@ -1,6 +1,5 @@
 """What goes beside a report: after it, for the peers that get it, and never in its way."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -24,13 +23,6 @@ from tests.support.pacs import Pacs, serving
 from tests.support.rejecting import kinds, note
 
 ALL = ("report", "text", "heatmap")
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    """Run a PACS that a test tells what to accept."""
-    with serving(Pacs()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -21,18 +20,9 @@ from node.store.tables import Commitment
 from node.store.working import operator
 from tests.support.house import House, radiograph
 from tests.support.line import PACS, Line
-from tests.support.pacs import Deed, Pacs, serving
+from tests.support.pacs import Deed, Pacs
 
 STUDIES = 3
-
-# where a peer's doing is tested, and not what the database makes of it
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    """Run a PACS that a test tells how to misbehave."""
-    with serving(Pacs()) as running:
-        yield running
 
 
 def _peer(pacs: Pacs, **changes: Any) -> PeerSettings:

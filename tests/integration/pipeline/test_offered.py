@@ -1,6 +1,6 @@
 """What a peer may hold although its answer was never booked: taken back, listed and told like what it holds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -17,18 +17,11 @@ from node.store.tables import Delivery
 from node.store.working import work
 from tests.support.house import House, radiograph
 from tests.support.line import Line
-from tests.support.pacs import Deed, Pacs, serving
+from tests.support.pacs import Deed, Pacs
 from tests.support.rejecting import TAKING, count_as_sent, kinds, note
 
 IMAGE = "1.2.3.1.1"
 TAKEN_BACK = [("report", "cancelled"), ("rejection_note", "waiting")]
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    """Run a PACS that a test tells how to misbehave, and that takes rejection notes."""
-    with serving(Pacs()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The pictures of heat maps: kept once, as long as the files of their study, and drawn again where somebody asks."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -21,13 +20,6 @@ from tests.support.rejecting import note
 
 _DAY_S = 86_400
 _BOTH = ("report", "heatmap")
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    """Run a PACS that a test tells what to accept."""
-    with serving(Pacs()) as running:
-        yield running
 
 
 @pytest.fixture

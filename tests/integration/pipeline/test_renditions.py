@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -27,13 +26,6 @@ from tests.support.rejecting import note
 NO_3D = frozenset({COMPREHENSIVE_SR, ENHANCED_SR})
 
 # where a peer's doing is tested, and not what the database makes of it
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    """Run a PACS that a test tells what to accept."""
-    with serving(Pacs()) as running:
-        yield running
 
 
 @pytest.fixture
