@@ -70,6 +70,8 @@ class Node:
         Called where it receives nothing any more, by a defect: it is to be drained and its process to end.
     reached
         Called at each step of an instance that comes in; for tests that end the process there.
+    listens
+        Called with the port once associations are accepted.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Node:
         jitter: random.Random,
         lost: Callable[[], None],
         reached: Reached = unobserved,
+        listens: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._settings, self._database, self._clock = settings, database, clock
+        self._settings, self._database, self._clock, self._listens = settings, database, clock, listens
         self._files = InstanceFiles(settings.node.data_dir)
         self._registrations = seeded(settings, database, clock)
         catalogue = catalogue_of(settings, database, self._registrations)
@@ -137,6 +140,7 @@ class Node:
         for loop in self._others:
             loop.start()
         self._readers.start()
+        self._listens(port)
         models = ",".join(f"{row.name}:{row.mode}" for row in self._registrations) or "none"
         return f"ready ae={self._settings.node.ae_title} port={port} web=off models={models}"
 

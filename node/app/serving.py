@@ -11,6 +11,7 @@ from node import telemetry
 from node.app.node import Node
 from node.config import Settings
 from node.domain.errors import OperatorError, Transient
+from node.pipeline import running
 from node.pipeline.registry.catalogue import shadow_notes
 from node.pipeline.steps import Reached, unobserved
 from node.runtime.clock import utc_now
@@ -46,11 +47,14 @@ def opened_node(
         Where another node works on the folder, it cannot be written, the database is at another schema version or
         cannot be reached, or a bundle cannot be used.
     """
-    with DataFolderLock(settings.node.data_dir), database_lock(settings.database.url, _give_way):
+    lock, since = DataFolderLock(settings.node.data_dir), utc_now()
+    with lock, database_lock(settings.database.url, _give_way):
+        running.tell(lock, settings, since)
         wait_for_receivers(settings.node.data_dir, _LEFTOVER_S)
         schema.prepare(settings.database.url)
         with closing(Database.open(settings.database.url, data_dir=settings.node.data_dir)) as database:
-            node = Node(settings, database, utc_now, random.Random(), lost or _end, reached)
+            listens = partial(running.tell, lock, settings, since)
+            node = Node(settings, database, utc_now, random.Random(), lost or _end, reached, listens)
             try:
                 yield node
             finally:

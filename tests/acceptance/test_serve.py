@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.bundle.folder import file_digests, open_bundle, write_bundle
+from node.store.disk.folder_lock import holder
 from tests.support.databases import MakeFolder
 from tests.support.house import radiograph
 from tests.support.images import sample_file
@@ -22,11 +23,15 @@ from tests.test_docs import documented_json_keys
 
 
 def test_ready_is_one_line_on_stdout_and_sigterm_ends_it_with_success(home: NodeFolder) -> None:
-    """Scripts wait for that line; logs go to stderr."""
+    """Scripts wait for that line; logs go to stderr. Its lock tells `check` that it runs, and where."""
     with serving(home) as node:
         lines = node.process.output().splitlines()
         assert lines == [f"ready ae=PACSNODE port={node.port} web=off models=starter:shadow"]
         node.wait_said("starter is in shadow")
+        told = holder(home.data)
+        assert told is not None
+        assert (told.process, told.facts["port"]) == (node.process.pid, node.port)
+    assert holder(home.data) is None
 
 
 def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> None:

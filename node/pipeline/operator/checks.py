@@ -15,7 +15,6 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.apart import in_child
 from node.pipeline.check_line import CheckLine
 from node.pipeline.delivery import commitment_checks, delivery_standing
-from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.retain import outlook
 from node.pipeline.labels import label_checks
@@ -24,6 +23,7 @@ from node.pipeline.opened import open_database
 from node.pipeline.operator import (
     learning_checks,
     monitoring_checks,
+    node_checks,
     peer_checks,
     rule_checks,
     stop_checks,
@@ -35,7 +35,7 @@ from node.pipeline.registry.bundle_work import answers
 from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
 from node.pipeline.registry.signers import refusal, unasked
 from node.store import schema
-from node.store.arriving import callers, instances
+from node.store.arriving import instances
 from node.store.database import Database
 from node.store.registering import registry
 from node.store.registering.registry import Registration
@@ -44,9 +44,7 @@ from node.store.working import pictures
 
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong
 _MISSING_SHOWN = 5
-_CALLERS_SHOWN = 20
 _STUDIES_SHOWN = 5
-_NO_TITLE = "(no AE title)"
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -63,6 +61,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
         The time now, aware.
     """
     yield CheckLine("config", "ok", f"{path}: {len(settings.peers)} peers, {len(settings.models)} models")
+    yield from node_checks.lines(settings)
     yield _schema(settings)
     yield _store(settings)
     yield from _disk(settings)
@@ -89,7 +88,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from label_checks.lines(database)
             yield from learning_checks.kept(settings, database)
             yield from issuers.lines(settings, database)
-            yield from _callers(database)
+            yield from node_checks.turned_away(settings, database)
     except (OperatorError, Transient):  # the database's line has said so
         yield from _registry(settings, [])
 
@@ -247,20 +246,3 @@ def _results(database: Database) -> CheckLine:
     documents_mb, pictures_mb = (size / 1e6 for size in database.read(pictures.used_bytes))
     text = f"they take {documents_mb:.1f} MB of the database, and pictures of heat maps {pictures_mb:.1f} MB more"
     return CheckLine("results", "ok", text)
-
-
-def _callers(database: Database) -> Iterator[CheckLine]:
-    refused = database.read(callers.all)
-    yield from map(_caller, refused[:_CALLERS_SHOWN])
-    if len(refused) > _CALLERS_SHOWN:
-        text = f"{len(refused) - _CALLERS_SHOWN} more were rejected before these; the log has them"
-        yield CheckLine("refused callers", "note", text)
-
-
-def _caller(caller: callers.Caller) -> CheckLine:
-    way_in = let_in_with(caller.reason, caller.calling_ae_title, caller.address)
-    text = (
-        f"{caller.calling_ae_title or _NO_TITLE} at {caller.address} called {caller.called_ae_title or _NO_TITLE} "
-        f"{caller.times} times, last {caller.last_at:%Y-%m-%d %H:%M:%S} UTC, and was rejected: {caller.reason}"
-    )
-    return CheckLine("refused caller", "note", text + (f"; let it in with\n{way_in}" if way_in else ""))

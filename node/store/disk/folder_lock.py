@@ -4,18 +4,47 @@ The locks are the system's: it lets go of them when a process ends, however it e
 """
 
 import fcntl
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from node.domain.errors import OperatorError
 
 _RECEIVERS = "receivers.lock"
 _LOOK_AGAIN_S = 0.05  # the system's call for such a lock has no time limit
+_LOOKED_AT_S = 0.5  # who looks whether it is held takes it for a moment
+_LONGEST = 1000  # bytes of a lock file
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    process: int
+    facts: dict[str, Any]  #: as it told last; empty where it told nothing
+
+
+def holder(data_dir: Path, name: str = "node.lock") -> Holder | None:
+    """Return who holds a lock of a data folder, or None where nobody does; nothing is made or changed."""
+    try:
+        descriptor = os.open(data_dir / name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if _is_free(descriptor):
+            return None
+        process, *facts = _lines(descriptor)
+        return Holder(int(process), json.loads(facts[0]) if facts else {})
+    except ValueError:  # it is about to write it
+        return None
+    finally:
+        os.close(descriptor)
 
 
 class DataFolderLock:
@@ -42,18 +71,27 @@ class DataFolderLock:
             Where another process holds it, or the folder cannot be written.
         """
         descriptor = _opened(self._data_dir, self._name)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise OperatorError(
-                f"another node (process {holder or 'unknown'}) works on the data folder {self._data_dir}: "
-                "stop it, or give this node a [node] data_dir of its own"
-            ) from error
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        deadline = time.monotonic() + _LOOKED_AT_S
+        while not _is_free(descriptor):
+            if time.monotonic() > deadline:
+                process, *_ = _lines(descriptor) or ["unknown"]
+                os.close(descriptor)
+                raise OperatorError(
+                    f"another node (process {process}) works on the data folder {self._data_dir}: "
+                    "stop it, or give this node a [node] data_dir of its own"
+                )
+            time.sleep(_LOOK_AGAIN_S)
         self._descriptor = descriptor
+        self._write([str(os.getpid())])
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Say something of its holder, for `holder` to read; nothing where it is not held."""
+        self._write([str(os.getpid()), json.dumps(facts)])
+
+    def _write(self, lines: list[str]) -> None:
+        if self._descriptor is not None:
+            os.truncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"), 0)
 
     def release(self) -> None:
         """Let go; harmless where it is not held."""
@@ -112,6 +150,10 @@ def _is_free(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _lines(descriptor: int) -> list[str]:
+    return os.pread(descriptor, _LONGEST, 0).decode("ascii", "replace").splitlines()
 
 
 def _opened(data_dir: Path, name: str) -> int:
