@@ -36,6 +36,16 @@ def test_receiving_starts_without_the_learned_part() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_only_the_verbs_that_serve_load_the_whole_node() -> None:
+    """The others would spend half of their time on it."""
+    files = sorted(
+        path.stem for path in (ROOT / "node" / "cli").glob("*.py") if path.stem not in {"__init__", "serving"}
+    )
+    code = f"import sys; import {', '.join(f'node.cli.{file}' for file in files)}; print('node.app' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_no_other_distribution_holds_our_import_names() -> None:
     """The check that every start makes."""
     require_own_import_names(sys.path)

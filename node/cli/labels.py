@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, Limit, console, listing, say_limit, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline.labels import importing, resolving
 from node.pipeline.labels import listed as listing_of
+from node.runtime.clock import utc_now
 
 labels_application = typer.Typer(
     help="What is labelled, by whom, from which object, and what of it counts.", invoke_without_command=True

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from node.app import utc_now
 from node.cli.control import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline.learning import forget as forgetting
 from node.pipeline.learning import issuers, lock, operate
+from node.runtime.clock import utc_now
 from node.store.arriving.merges import PatientName
 
 Model = Annotated[str, typer.Option("--model", help="Name of the model; else the only one.")]
