@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from node.domain.errors import OperatorError, Transient
+from node.domain.masking import masked
 
 
 def require_own_import_names(path: list[str]) -> None:
@@ -47,11 +48,15 @@ def main() -> None:
 
         application()
     except OperatorError as error:
-        print(f"pacs-node: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        _say(error)
         sys.exit(error.exit_code)
     except Transient as error:
-        print(f"pacs-node: {error}", file=sys.stderr)  # noqa: T201
+        _say(error)
         sys.exit(1)
+
+
+def _say(error: Exception) -> None:
+    print(f"pacs-node: {masked(str(error))}", file=sys.stderr)  # noqa: T201 - the command line's own voice
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from node.config.settings import Settings
+from node.domain.masking import masked
 
 
 def faults_of(error: ValidationError, raw: dict[str, Any], path: Path) -> list[str]:
@@ -22,7 +23,7 @@ def faults_of(error: ValidationError, raw: dict[str, Any], path: Path) -> list[s
         elif fault["type"] == "tuple_type" and isinstance(fault["input"], str):
             lines.append(f'  {place} = {fault["input"]!r}: a list is asked for: write ["{fault["input"]}"]')
         else:
-            value = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"
+            value = "" if isinstance(fault["input"], dict) else f" = {masked(repr(fault['input']))}"
             lines.append(f"  {place}{value}: {fault['msg'].removeprefix('Value error, ')}".replace("  : ", "  "))
     return lines
 

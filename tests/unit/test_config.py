@@ -1,5 +1,6 @@
 """config.toml: what is let in, and what every fault says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,23 @@ def test_faults_between_tables_are_reported_beside_all_others(tmp_path: Path) ->
     assert "the youngest age comes first" in faults
     assert "quiet_period_s = 60 is longer than max_wait_s = 1" in faults
     assert "'mysql://x': sqlite:///PATH and postgresql+psycopg" in faults
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://node:hunter2@db/n",
+        "postgres://node:hun/t@er2@db:5432/n",
+        "node:hunter2@db/n",
+        "postgresql://db/n?user=node&password=hunter2",
+    ],
+)
+def test_no_fault_repeats_a_password(tmp_path: Path, url: str) -> None:
+    """Standard error is a journal in many places."""
+    fault = _faults(tmp_path, f'{MINIMAL}[database]\nurl = "{url}"\n')
+    assert "db" in fault
+    assert "***" in fault
+    assert not re.search("hun|er2", fault)
 
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:

@@ -69,11 +69,19 @@ def parse(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise OperatorError(f"[database] url is not a database URL; {_FORMS}", exit_code=2) from error
+    except ValueError:  # its words may hold a part of the password, so they are not told
+        raise OperatorError(f"[database] url: its port is no number{_OR_NOT_ENCODED}", exit_code=2) from None
+    if "@" in (parsed.host or ""):
+        raise OperatorError(f"[database] url: its host holds an @{_OR_NOT_ENCODED}", exit_code=2)
+    if not 0 < (parsed.port or 1) <= _LAST_PORT:
+        raise OperatorError(f"[database] url: port {parsed.port} is none: 1 to {_LAST_PORT} are", exit_code=2)
     if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
         raise OperatorError(f"[database] url: {parsed.drivername!r} is not supported; {_FORMS}", exit_code=2)
     return parsed
 
 
+_LAST_PORT = 65535
+_OR_NOT_ENCODED = ", or its password holds a sign (@ : / ? #) that is to be written as %40 %3A %2F %3F %23"
 _FORMS = "use sqlite:///var/node.db or postgresql+psycopg://user@host/database"
 
 
@@ -151,6 +159,7 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
     """
     from node.store.connection.patience import ImpatientConnection  # noqa: PLC0415 - it loads the driver of a server
 
+    _require_known_options(url)
     engine = create_engine(parse(url), pool_pre_ping=True, connect_args=reaching(answer_within_s), **_ALIKE)
 
     def connect(_dialect: Any, _record: Any, arguments: Any, named: dict[str, Any]) -> ImpatientConnection:
@@ -160,6 +169,15 @@ def postgresql_engine(url: str, *, answer_within_s: float | None = ANSWER_WITHIN
 
     event.listen(engine, "do_connect", connect)
     return engine
+
+
+def _require_known_options(url: str) -> None:
+    from psycopg import ProgrammingError, conninfo  # noqa: PLC0415 - as its caller
+
+    try:
+        conninfo.make_conninfo("", **dict.fromkeys(parse(url).query, ""))
+    except ProgrammingError as error:
+        raise OperatorError(f"[database] url: {error}", exit_code=2) from error
 
 
 def reaching(answer_within_s: float | None) -> dict[str, Any]:

@@ -221,6 +221,24 @@ def test_a_url_of_another_database_is_a_configuration_fault(url: str) -> None:
     assert raised.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("node:hunter2@db:54x2/n", "its port is no number"),
+        ("node:hunter2@db:70000/n", "port 70000 is none"),
+        ("node:hunt@er2@db/n", r"its host holds an @, or its password .* is to be written as %40"),
+        ("node:hunter2@db/n?sslmod=require", 'invalid connection option "sslmod"'),
+    ],
+)
+def test_a_url_that_no_server_has_is_a_configuration_fault_and_tells_no_password(rest: str, words: str) -> None:
+    """One sentence, nothing of what stands between user and host."""
+    with pytest.raises(OperatorError, match=words) as raised:
+        Database.open(f"postgresql+psycopg://{rest}")
+    assert raised.value.exit_code == 2
+    assert "hunt" not in str(raised.value)
+    assert "er2" not in str(raised.value)
+
+
 def test_a_server_that_is_not_there_is_transient(tmp_path: Path) -> None:
     """Reading and writing say so alike, and no password is in the message."""
     nowhere = Database.open(f"postgresql+psycopg://pacs:secret@/node?host={tmp_path}")
