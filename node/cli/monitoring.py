@@ -12,6 +12,8 @@ from node.pipeline.monitoring import export as exporting
 from node.pipeline.monitoring import listing as monitored
 from node.runtime.clock import utc_now
 
+_TITLES = {"images": "images in window"}  # as few as 0 while the reference is still gathered
+
 
 @application.command()
 def monitor(
@@ -35,7 +37,7 @@ def monitor(
     elif alarms:
         listing(monitored.alarms(settings, limit or 10**9), as_json, monitored.ALARM_COLUMNS)
     else:
-        listing(monitored.monitor(settings, utc_now), as_json, monitored.MONITOR_COLUMNS)
+        listing(monitored.monitor(settings, utc_now), as_json, monitored.MONITOR_COLUMNS, _TITLES)
 
 
 @application.command()

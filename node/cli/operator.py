@@ -98,5 +98,8 @@ def retry(
     """Put buried work back to waiting with fresh attempts."""
     if not (job or delivery or everything):
         raise OperatorError("say what to put back: --job ID, --delivery ID, or --all", exit_code=2)
-    count = operate.retry(settings_of(context), job or [], delivery or [], utc_now(), everything=everything)
+    settings, now = settings_of(context), utc_now()
+    count = operate.retry(settings, job or [], delivery or [], now, everything=everything)
     console.print(f"{count} put back to waiting")
+    for line in operate.paused(settings, now):
+        console.print(line, markup=False)

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -30,12 +30,15 @@ def settings_of(context: typer.Context) -> config.Settings:
     return config.load(config.find(context.obj))
 
 
-def listing(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
-    """Print rows as a table of some columns, or as JSON with all keys."""
+def listing(
+    rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...], titles: Mapping[str, str] | None = None
+) -> None:
+    """Print rows as a table of some columns, or as JSON with all keys; `titles` of keys that say too little."""
     if as_json:
         print_json(rows)
         return
-    table([{column: cell(row.get(column)) for column in columns} for row in rows])
+    shown = {column: (titles or {}).get(column, column) for column in columns}
+    table([{title: cell(row.get(column)) for column, title in shown.items()} for row in rows])
 
 
 def table(rows: tables.Rows) -> None:

@@ -46,6 +46,14 @@ _NOT_A_DATASET = frozenset(
 )
 
 
+#: Names of SOP classes that pydicom's registry does not know yet (PS3.6 Annex A).
+_YOUNGER = {
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+}
+
 #: Uncompressed, in the order of preference: Explicit VR keeps the VR of private elements, which Implicit VR loses.
 _UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian))
 
@@ -87,7 +95,7 @@ def preferred_transfer_syntax(proposed: Sequence[str]) -> str | None:
 
 def syntax_name(uid: str) -> str:
     """Return the registered name of a SOP class or transfer syntax, or the UID itself where there is none."""
-    return str(UID(uid).name)
+    return _YOUNGER.get(uid) or str(UID(uid).name)
 
 
 @cache

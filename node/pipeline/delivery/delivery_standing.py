@@ -36,11 +36,9 @@ def told_of(tx: Transaction, rows: list[Listed], now: datetime, age_alarm_s: flo
     return [row | _standing(row, pauses.get(row["peer"]), now, age_alarm_s) for row in rows]
 
 
-def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[Trouble]:
-    """Yield, by peer, that nothing is tried there, that something waits for too long, or for ever, or is held."""
-    rows = database.read(views.deliveries)
-    waiting = Counter(row["peer"] for row in rows if row["state"] in OPEN_STATES)
-    held = Counter(row["peer"] for row in rows if row["state"] == State.HELD)
+def behind_pauses(database: Database, now: datetime) -> Iterator[Trouble]:
+    """Yield, by peer that is left alone because it does not answer, how much waits and until when."""
+    waiting = Counter(row["peer"] for row in database.read(views.deliveries) if row["state"] in OPEN_STATES)
     for destination in database.read(destinations.all):
         paused_until = destination.paused_at(now)
         if paused_until is not None:
@@ -48,6 +46,14 @@ def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[
                 f"{waiting[destination.peer]} wait; nothing is tried before {paused_until:%Y-%m-%d %H:%M:%S} UTC, after"
             )
             yield Trouble(destination.peer, False, f"{text} {destination.failures} failures: {destination.last_error}")
+
+
+def troubles(settings: Settings, database: Database, now: datetime) -> Iterator[Trouble]:
+    """Yield, by peer, that nothing is tried there, that something waits for too long, or for ever, or is held."""
+    rows = database.read(views.deliveries)
+    waiting = Counter(row["peer"] for row in rows if row["state"] in OPEN_STATES)
+    held = Counter(row["peer"] for row in rows if row["state"] == State.HELD)
+    yield from behind_pauses(database, now)
     for peer in sorted(waiting):
         yield from _overdue(settings, database, peer, now)
     for peer in sorted(waiting.keys() - {peer.name for peer in settings.peers}):

@@ -62,7 +62,8 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
     """
     yield CheckLine("config", "ok", f"{path}: {len(settings.peers)} peers, {len(settings.models)} models")
     yield from node_checks.lines(settings)
-    yield _schema(settings)
+    known = _schema(settings)
+    yield known
     yield _store(settings)
     yield from _disk(settings)
     yield from peer_checks.lines(settings)
@@ -90,7 +91,8 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from issuers.lines(settings, database)
             yield from node_checks.turned_away(settings, database)
     except (OperatorError, Transient):  # the database's line has said so
-        yield from _registry(settings, [])
+        # an empty one has no model; what one of an older schema has is not known
+        yield from _registry(settings, []) if known.verdict != "fault" else ()
 
 
 def _schema(settings: Settings) -> CheckLine:

@@ -209,6 +209,12 @@ def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *
     return count
 
 
+def paused(settings: Settings, now: datetime) -> list[str]:
+    """Return a line for each peer that is left alone for now; no retry ends that, its reports leave by themselves."""
+    with open_database(settings) as database:
+        return [f"deliveries to {one.peer}: {one.text}" for one in delivery_standing.behind_pauses(database, now)]
+
+
 def _modes(settings: Settings) -> dict[str, str]:
     return {row.name: row.mode.value for row in _asked(settings, registry.all)}
 

@@ -181,16 +181,17 @@ def opened(bundle: str, public_key: Path | None = None) -> Manifest:
     try:
         return intact_manifest(path, verified(path, public_key) if public_key else None)
     except BundleError as error:
-        raise OperatorError(f"the bundle {path} cannot be used: {error}; {_way_out(path, error)}") from error
+        raise OperatorError(f"the bundle {path} cannot be used: {_fault(bundle, path, error)}") from error
 
 
-def _way_out(path: Path, error: BundleError) -> str:
-    """Return what helps against a fault of a bundle."""
+def _fault(bundle: str, path: Path, error: BundleError) -> str:
+    """Return what is wrong with a bundle, and what helps."""
     if isinstance(error, SignatureError):
-        return "[[models]] public_key names the key whose signature is asked for"
+        return f"{error}; [[models]] public_key names the key whose signature is asked for"
     if not (path / MANIFEST).exists():
-        return f"[[models]] bundle names one that ships ({_shipped()}) or a folder (with a / in it)"
-    return f"`pacs-node models verify {path}` names every fault; put the bundle back as it was made"
+        fault = error if "/" in bundle else "no bundle ships under that name"
+        return f"{fault}; [[models]] bundle names one that ships ({_shipped()}) or a folder (with a / in it)"
+    return f"{error}; `pacs-node models verify {path}` names every fault; put the bundle back as it was made"
 
 
 def _shipped() -> str:

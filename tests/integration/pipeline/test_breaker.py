@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from node.config import DeliverSettings, NodeSettings, PeerSettings, Settings
 from node.pipeline.delivery import delivery_standing
+from node.pipeline.operator import operate
 from node.store.listing import views
 from node.store.sending import destinations, outgoing
 from node.store.sending.destinations import Destination
@@ -103,6 +104,19 @@ def test_a_failure_that_a_wrong_clock_put_ahead_pauses_nothing(house: House) -> 
                 )
             )
         assert line.deliver() == STUDIES
+
+
+def test_a_retry_says_what_waits_behind_a_pause(house: House) -> None:
+    """Nothing of it is buried, so that a retry puts nothing back; until when, and that it is of this peer."""
+    line = _reported(house, PACS.model_copy(update={"port": _away().port}))
+    settings = Settings.model_validate(
+        {"node": {"ae_title": "NODE", "data_dir": house.folder}, "database": {"url": house.url}}
+    )
+    assert operate.paused(settings, house.clock()) == []
+    line.deliver()
+    (said,) = operate.paused(settings, house.clock())
+    assert said.startswith(f"deliveries to pacs: {STUDIES} wait; nothing is tried before 2026-01-02 12:")
+    assert operate.retry(settings, [], [], house.clock(), everything=True) == 0
 
 
 def test_what_waits_for_too_long_is_said_once_an_hour(house: House) -> None:

@@ -46,6 +46,11 @@ def test_retired_storage_sop_classes_are_offered(retired: str) -> None:
     assert retired in STORAGE_SOP_CLASSES
 
 
+def test_every_storage_sop_class_has_a_name() -> None:
+    """Also those that are younger than the registry of the library."""
+    assert [sop_class for sop_class in STORAGE_SOP_CLASSES if syntax_name(sop_class) == sop_class] == []
+
+
 def test_everything_that_the_library_calls_storage_is_offered() -> None:
     """No class is lost to a reading of names."""
     assert {context.abstract_syntax for context in AllStoragePresentationContexts} <= STORAGE_SOP_CLASSES

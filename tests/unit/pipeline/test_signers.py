@@ -139,7 +139,7 @@ def test_a_bundle_that_does_not_load_is_a_fault_of_its_own(configure: Configure,
 
 def test_what_a_refused_bundle_advises_fits_its_fault(signed: dict[str, str], tmp_path: Path) -> None:
     """The shipped ones where there is no bundle, without the generator; the key where it is the key."""
-    with pytest.raises(OperatorError, match=r"names one that ships \(starter\) or a folder"):
+    with pytest.raises(OperatorError, match=r"used: no bundle ships under that name; .* ships \(starter\) or a folder"):
         opened("strater")
     with pytest.raises(OperatorError, match=r"absent\.pem cannot be read.*public_key names the key") as refused:
         opened(signed["bundle"], tmp_path / "absent.pem")
