@@ -5,6 +5,10 @@
 The reference and the held-out windows are validation images of the first hospital, split by patient anew in each round;
 the second hospital's are the images that adaptation may use. Windows are drawn patient by patient. What is measured is
 the very code that the node runs; no test split is looked at.
+
+    python bench/drift.py --streams 8
+
+counts alarms over long streams of made-up images that never change, looked at after every tenth one, and needs no data.
 """
 
 import argparse
@@ -19,15 +23,21 @@ from models.data.dataset import open_data
 from models.data.labelled import LabelledImages
 from models.inference.fingerprint import fingerprint
 from models.inference.reader import Reader, load
-from node.pipeline.monitoring.windows import Bounds, Image, compare
+from node.config import MonitorSettings
+from node.pipeline.monitoring.windows import Bounds, Compared, Image, compare
 
 _SIZES = (10, 25, 50, 100)
+_STREAM, _STEP = 10_000, 10
+_WIDTHS = (65, 9)  # classifier, anomaly: numbers of a fingerprint
 _REFERENCE_SHARE = 0.6  # some 300 of 521 images
 
 
 def main() -> None:
     """Print the table."""
     asked = _options()
+    if asked.streams:
+        _stationary(asked.streams)
+        return
     cv2.setNumThreads(1)
     reader = load(asked.bundle)
     first = _seen(reader, open_data(asked.data / "chest_kermany").images("val"))
@@ -47,10 +57,32 @@ def main() -> None:
         print(f"| {size} | {_range(false)} | {_range(told)} |")
 
 
+def _stationary(streams: int) -> None:
+    """Say how often images of the reference's own kind alarm, window after window."""
+    settings, looks, alarming = MonitorSettings(), 0, 0
+    bounds = Bounds(settings.min_images, settings.false_alarms)
+    for seed in range(streams):
+        random = np.random.default_rng(seed)
+        reference, stream = (_made_up(random, count) for count in (settings.reference_images, _STREAM))
+        ends = range(settings.min_images, _STREAM + 1, _STEP)
+        found = compare(reference, [stream[max(end - settings.window_images, 0) : end] for end in ends], bounds)
+        looks, alarming = looks + len(found), alarming + sum(_alarms(one) for one in found)
+    print(f"{alarming} of {looks} looks at {streams} streams of {_STREAM} images alarm; seeds 0 to {streams - 1}")
+
+
+def _made_up(random: np.random.Generator, count: int) -> list[Image]:
+    """Return images of a patient each, as wide as the starter's fingerprints."""
+    seen = random.normal(size=(count, sum(_WIDTHS))).astype("<f2")
+    return [Image(str(n), True, one[: _WIDTHS[0]].tobytes(), one[_WIDTHS[0] :].tobytes()) for n, one in enumerate(seen)]
+
+
+def _alarms(found: Compared) -> bool:
+    return any(seen is not None and seen[0] > seen[1] for seen in (found.classifier, found.anomaly))
+
+
 def _alarming(reference: Sequence[Image], windows: Sequence[Sequence[Image]], size: int) -> float:
     compared = compare(reference, windows, Bounds(min(size, 10), 0.01))
-    streams = [(one.classifier, one.anomaly) for one in compared]
-    return float(np.mean([any(seen is not None and seen[0] > seen[1] for seen in both) for both in streams]))
+    return float(np.mean([_alarms(one) for one in compared]))
 
 
 def _seen(reader: Reader, images: LabelledImages) -> list[Image]:
@@ -85,6 +117,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--windows", type=int, default=50)
+    parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
