@@ -20,9 +20,10 @@ define compared
 	@mkdir -p docs/measures && cp var/learn/$(1)-measured/measures.json docs/measures/$(1).json
 endef
 
-.PHONY: help demo run test test-peers learn card bench lint
+.PHONY: help install demo run test test-peers learn card bench lint
 
 help:
+	@echo "make install     install into $(VENV), as all others do first"
 	@echo "make demo        install into $(VENV), run the node on sample studies, print a table of results"
 	@echo "make run         the node, staying up, with ./config.toml"
 	@echo "make test        all tests that need no root"
@@ -39,6 +40,9 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+install: $(VENV)/installed
+	@$(BIN)/python -m compileall -q node models # who serves may not be allowed to write here
 
 demo: $(VENV)/installed
 	@$(BIN)/pacs-node demo

@@ -16,6 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 MANUAL = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
+def test_the_contents_of_the_manual_name_every_section() -> None:
+    """At its top, each with a link to it."""
+    contents, _, rest = MANUAL.partition("\n## ")
+    listed = re.findall(r"\]\(#([\w-]+)\)", contents)
+    headings = re.findall(r"^## (.+)$", f"## {rest}", flags=re.MULTILINE)
+    assert sorted(listed) == sorted(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings)
+
+
+def test_the_service_is_given_longer_to_stop_than_a_node_takes_to_drain() -> None:
+    """Else what it was about to finish is killed."""
+    (seconds,) = re.findall(r"TimeoutStopSec=(\d+)", (ROOT / "docs" / "running.md").read_text(encoding="utf-8"))
+    assert int(seconds) > config.NodeSettings.model_fields["drain_timeout_s"].default
+
+
 def _tables() -> dict[str, type[BaseModel]]:
     tables = {}
     for name, field in config.Settings.model_fields.items():
