@@ -14,6 +14,9 @@ from keras import layers
 STAGES = (16, 32, 64, 128)
 """Channels of the residual stages; each after the first halves rows and columns."""
 
+STAGE_OUTPUTS = tuple(f"block{number}_out" for number in range(len(STAGES)))
+"""Names of the layers that end the stages."""
+
 
 def compact_resnet(size: int, classes: int) -> keras.Model:
     """Return the untrained classifier: a stem, four residual blocks, average pooling, one linear layer.

@@ -4,6 +4,7 @@ It knows bundles and recipes; it builds no network.
 """
 
 import hashlib
+from collections.abc import Mapping
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -34,8 +35,13 @@ def weights_of(bundle: Path, plan: Recipe) -> tuple[Arrays, ...]:
         )
     if tuple(one.name for one in opened.manifest.classes) != tuple(one.name for one in plan.classes):
         raise RecipeError(f"the bundle {bundle.name} knows other classes than the recipe: train from scratch")
+    return members_in(opened.arrays)
+
+
+def members_in(arrays: Mapping[str, Arrays]) -> tuple[Arrays, ...]:
+    """Return the weights of the classifiers among all that a bundle holds, in their order."""
     names = (CLASSIFIER if place == 1 else f"{CLASSIFIER}-{place}" for place in count(1))
-    return tuple(opened.arrays[name] for name in takewhile(lambda name: name in opened.arrays, names))
+    return tuple(arrays[name] for name in takewhile(lambda name: name in arrays, names))
 
 
 def array_digest(arrays: Arrays) -> str:

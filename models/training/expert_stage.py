@@ -1,6 +1,6 @@
 """The classifier stage of a training beside a champion: the champion's members as they are, and a site's expert.
 
-It knows bundles, recipes and labelled images; what the network is, `models.training.expert` knows.
+It knows bundles, recipes and labelled images; what an expert is and learns from, its neighbours know.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,25 +19,14 @@ from models.data.labelled import Images, LabelledImages
 from models.evaluation.calibration import fit
 from models.evaluation.metrics import auc
 from models.inference.network import in_batches
-from models.networks.weights import arrays_of
 from models.training.checkpoints import Work
-from models.training.draws import draws_of
-from models.training.expert import Shown, beside, champion_network, fitted_expert
+from models.training.expert import Head, beside, described, expert_of, member_network
+from models.training.expert_fit import Describe, of_the_class, of_the_site, shown
 from models.training.export import LOGITS, MAP, exported
-from models.training.recipe import ClassifierRecipe, Recipe, RecipeError
-from models.training.stages import CHANCE, Classifier, Rows, Splits, Tell, named
+from models.training.recipe import Recipe, RecipeError
+from models.training.stages import CHANCE, Classifier, Splits, Tell
 
-EXPERT, SITE = "expert", "site"
-
-EXPERTS = 3
-"""Their mean answers: one alone, of a few hundred images, says more of its seed. They begin anew: on locked images of
-chest_nih_adult adapt one that did reached an AUC of 0.81, and three that went on from the champion's 0.78."""
-
-BORDER = 0.05
-"""Share of the site's validation images that the champion may answer, so that fewer of the others get the experts'."""
-
-MOST_REPLAYED = 1500
-"""Replayed images that an expert sees: enough to know them from the site's, and they are not what it is for."""
+EXPERT, SITE, KNOWN = "expert", "site", "known"
 
 FEWEST = 10
 """Patients of each label from which two numbers are fitted, or a sender is judged by itself."""
@@ -45,81 +34,72 @@ FEWEST = 10
 WORSE = 0.05
 """Of AUC: how much less than on replayed images the champion may reach on a sender's, which then counts as known."""
 
+MULTIPLE = 16
+"""What the champion's input is a multiple of, so that the maps of all its stages fit onto each other."""
+
 SENDER = "sender"
 
+STEPS = 4
+"""That are told of: whom the expert is for, what its images look like, the two logits, the network."""
 
-def classifier_beside(
-    plan: Recipe, expert: ClassifierRecipe, images: Splits, seed: int, work: Work, tell: Tell
-) -> Classifier:
+
+def classifier_beside(plan: Recipe, images: Splits, seed: int, work: Work, tell: Tell) -> Classifier:
     """Fit an expert for the site's images and put it beside the champion's classifiers.
 
     Raises
     ------
     RecipeError
-        Where there is no champion to stand beside, its input cannot be made smaller to the expert's, there is
-        nothing that is not the site's to tell it from, or the expert learned nothing.
+        Where there is no champion to stand beside, there is nothing that is not the site's to tell it from, or the
+        expert learned nothing.
     """
-    champion = _champion(plan, expert, work)
-    base = champion_network(plan.classifier.network, plan.classifier.size, work.begins)
-    senders = strangers(images, lambda some: _said(base, some.views(plan.classifier.size)))
-    train = images["train"], plan.classifier.size
-    trained = [
-        _expert(_name(place), (expert, seed * EXPERTS + place), train, senders, (work, tell))
-        for place in range(1, EXPERTS + 1)
-    ]
-    experts, log = [one for one, _ in trained], tuple(row for _, rows in trained for row in rows)
-    val = of_source(_told_apart(images["val"], _of(images["val"], senders)), SITE)
-    own, being = _own(experts, val, (expert.size, plan.classifier.size))
-    _refuse_unlearned(val, own)
-    scale, shift = _meaning(val, own, champion.calibration)
-    border = max(float(np.quantile(being, BORDER)), 0.0) if len(val) else 0.0
-    network = exported(beside(base, experts, shift, scale, border))
-    tried = {"seed": seed, "member": True, "site_val": _worth(val, own)}
-    arrays = _members(work) | {_name(place): arrays_of(one) for place, one in enumerate(experts, 1)}
-    return Classifier(arrays, network, 1, MAP, champion.classes[0].threshold, (tried,), log)
+    champion, steps = _champion(plan, work), partial(tell, EXPERT)
+    members = [member_network(plan.classifier.network, plan.classifier.size, one) for one in work.begins]
+    describe = partial(described, members)
+    steps(0, STEPS)
+    senders = strangers(images, lambda some: _said(members, some.views(plan.classifier.size)))
+    train, val = (_told_apart(images[split], _of(images[split], senders)) for split in ("train", "val"))
+    own, share, loss = _heads(train, plan.classifier.size, describe, seed, steps)
+    judged = of_source(val, SITE)
+    features = (
+        describe(judged.views(plan.classifier.size)) if len(judged) else np.zeros((0, len(own.kernel)), np.float32)
+    )
+    worth = _refuse_unlearned(judged, own(features))
+    expert = expert_of(own.scaled(*_meaning(judged, own(features), champion.calibration)), share)
+    network = exported(beside(members, expert))
+    steps(STEPS, STEPS)
+    answered = float((share(features) > 0).mean()) if len(judged) else None
+    tried = {"seed": seed, "member": True, "site_val": worth, "site_answered": answered}
+    log = {"network": EXPERT, "seed": seed, "epoch": 1, "loss": loss}
+    arrays = _members(work) | {EXPERT: expert.arrays()}
+    return Classifier(arrays, network, 1, MAP, champion.classes[0].threshold, (tried,), (log,))
 
 
-def _expert(
-    stage: str,
-    drawn: tuple[ClassifierRecipe, int],
-    train: tuple[LabelledImages, int],
-    senders: frozenset[str],
-    how: tuple[Work, Tell],
-) -> tuple[keras.Model, Rows]:
-    """Fit one of the experts, each on other replayed images; return it and its log."""
-    (plan, seed), (images, size), (work, tell) = drawn, train, how
-    some = _shown(images, seed)
-    of_site = _of(some, senders)
-    seen = smaller(some.views(size), plan.size)
-    shown = Shown(seen, some.labels, of_site, draws_of(_told_apart(some, of_site)))
-    model, log = fitted_expert(shown, plan, seed, work.shelf(stage), partial(tell, stage))
-    return model, named(stage, seed, log)
+def _heads(
+    train: LabelledImages, size: int, describe: Describe, seed: int, steps: Callable[[int, int], None]
+) -> tuple[Head, Head, float]:
+    """Return the logits of the class and of being the site's, and the loss of the first on what it learned from."""
+    labelled, others = of_source(train, SITE), of_source(train, KNOWN)
+    if not len(others):
+        raise RecipeError("an expert is told from what is replayed, and nothing is: name folders in replay")
+    if len(set(labelled.labels.tolist())) < 2:
+        raise RecipeError("all images that an expert would answer for have one label: both are needed")
+    steps(1, STEPS)
+    site = shown(labelled.views(size), describe, np.random.default_rng((seed, 6)))
+    steps(2, STEPS)
+    own = of_the_class(site, labelled.labels)
+    share = of_the_site(site, others.views(size), np.array(others.groups), describe, seed)
+    steps(3, STEPS)
+    wrong = np.where(site.times(labelled.labels == 1), -1.0, 1.0) * own(site.features)
+    return own, share, float(np.logaddexp(0.0, wrong).mean())
 
 
-def _own(
-    experts: Sequence[keras.Model], val: LabelledImages, sizes: tuple[int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the experts' mean logits of validation images: of the class, and of being the site's."""
-    if not len(val):
-        return np.zeros(0), np.zeros(0)
-    seen = smaller(val.views(sizes[1]), sizes[0])
-    said = np.mean([in_batches(partial(_logits, one), seen) for one in experts], axis=0)
-    return said[:, 0], said[:, 1]
-
-
-def _name(place: int) -> str:
-    return EXPERT if place == 1 else f"{EXPERT}-{place}"
+def _said_of(images: LabelledImages, size: int, describe: Describe, head: Head) -> NDArray[np.float64]:
+    return head(describe(images.views(size))) if len(images) else np.zeros(0)
 
 
 def _members(work: Work) -> dict[str, Arrays]:
     """Return the champion's weights by the names that they have in a bundle."""
     return {f"classifier-{place}" if place > 1 else "classifier": dict(one) for place, one in enumerate(work.begins, 1)}
-
-
-def smaller(images: Images, size: int) -> Images:
-    """Return images of shape (images, n * size, n * size, 1) at `size`, by the mean of n x n pixels."""
-    count, rows = len(images), images.shape[1] // size
-    return np.asarray(images.reshape(count, size, rows, size, rows, 1).mean((2, 4)), np.float32)
 
 
 def calibration_of(work: Work) -> Calibration:
@@ -133,12 +113,13 @@ def _path(work: Work) -> Path:
     return work.champion
 
 
-def _champion(plan: Recipe, expert: ClassifierRecipe, work: Work) -> Manifest:
+def _champion(plan: Recipe, work: Work) -> Manifest:
     manifest = open_bundle(_path(work)).manifest
-    if plan.exclusive or plan.classifier.network != "compact_resnet" or expert.network != "compact_resnet":
-        raise RecipeError("an expert stands beside a compact_resnet of one class, and is one: train from scratch")
-    if plan.classifier.size % expert.size:
-        raise RecipeError(f"{plan.classifier.size} pixels are no multiple of the expert's {expert.size}")
+    if plan.exclusive or plan.classifier.network != "compact_resnet" or plan.classifier.size % MULTIPLE:
+        raise RecipeError(
+            f"an expert stands beside a compact_resnet of one class whose input is a multiple of {MULTIPLE} pixels: "
+            "train from scratch"
+        )
     return manifest
 
 
@@ -187,32 +168,16 @@ def _of(images: LabelledImages, senders: frozenset[str]) -> NDArray[np.bool_]:
 
 def _told_apart(images: LabelledImages, of_site: NDArray[np.bool_]) -> LabelledImages:
     """Return the images, those of which the champion knows the like as of another place than the site."""
-    places = tuple(SITE if one else "known" for one in of_site)
+    places = tuple(SITE if one else KNOWN for one in of_site)
     return replace(images, attributes={**images.attributes, SOURCE: places})
 
 
-def _shown(train: LabelledImages, seed: int) -> LabelledImages:
-    """Return the site's images and some of what is replayed."""
-    sources = np.array(train.attributes[SOURCE])
-    others = np.flatnonzero(sources != SITE)
-    if not len(others):
-        raise RecipeError("an expert is told from what is replayed, and nothing is: name folders in replay")
-    chosen = set(np.random.default_rng((seed, 5)).permutation(others)[:MOST_REPLAYED].tolist())
-    marks = tuple("yes" if one == SITE or place in chosen else "no" for place, one in enumerate(sources))
-    picked = of_source(
-        replace(train, attributes={**train.attributes, "of": train.attributes[SOURCE], SOURCE: marks}), "yes"
-    )
-    return replace(picked, attributes={**picked.attributes, SOURCE: picked.attributes["of"]})
-
-
-def _refuse_unlearned(val: LabelledImages, own: NDArray[np.float64]) -> None:
-    worth = _worth(val, own)
+def _refuse_unlearned(val: LabelledImages, own: NDArray[np.float64]) -> float | None:
+    """Return the AUC on validation images, where they have both labels."""
+    worth = auc(val.labels, own) if len(set(val.labels.tolist())) > 1 else None
     if worth is not None and worth <= CHANCE:
         raise RecipeError("the expert learned nothing: its answers on the site's validation images are chance")
-
-
-def _worth(val: LabelledImages, own: NDArray[np.float64]) -> float | None:
-    return auc(val.labels, own) if len(set(val.labels.tolist())) > 1 else None
+    return worth
 
 
 def _meaning(val: LabelledImages, own: NDArray[np.float64], champion: Calibration) -> tuple[float, float]:
@@ -229,11 +194,11 @@ def _meaning(val: LabelledImages, own: NDArray[np.float64], champion: Calibratio
     return found.slope / champion.slope, (found.intercept - champion.intercept) / champion.slope
 
 
-def _said(network: keras.Model, images: Images) -> NDArray[np.float64]:
-    """Return the first logit of a network, shape (images,)."""
-    return in_batches(partial(_logits, network), images)[:, 0]
+def _said(members: Sequence[keras.Model], images: Images) -> NDArray[np.float64]:
+    """Return the champion's logits, shape (images,)."""
+    said = [in_batches(partial(_logits, model), images) for model in members]
+    return np.asarray(np.mean(said, axis=0)[:, 0], np.float64)
 
 
-def _logits(network: keras.Model, some: Images) -> NDArray[np.float64]:
-    said = network(some, training=False)
-    return np.asarray(said[LOGITS] if isinstance(said, dict) else said, np.float64)
+def _logits(model: keras.Model, images: Images) -> NDArray[np.float64]:
+    return np.asarray(model(images, training=False)[LOGITS], np.float64)

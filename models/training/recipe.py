@@ -133,7 +133,7 @@ class Recipe:
     classes: tuple[Class, ...]
     classifier: ClassifierRecipe
     data: DataSource
-    expert: ClassifierRecipe | None = None  #: of a training that leaves its champion's classifiers as they are
+    expert: bool = False  #: whether a site's expert is fitted beside a champion's classifiers, which stay as they are
     baseline: ClassifierRecipe | None = None
     plain_autoencoder: PlainRecipe | None = None
     anomaly: AnomalyRecipe | None = None
@@ -200,9 +200,8 @@ def _check(plan: Recipe) -> None:
         within(bool(getattr(plan.recipe, key).strip()), f"recipe.recipe.{key}", getattr(plan.recipe, key), "some text")
     _check_classes(plan.classes)
     _check_classifier(plan.classifier, "recipe.classifier")
-    for key in ("baseline", "expert"):
-        if further := getattr(plan, key):
-            _check_classifier(further, f"recipe.{key}")
+    if plan.baseline:
+        _check_classifier(plan.baseline, "recipe.baseline")
     for name in ("anomaly", "plain_autoencoder"):
         some = getattr(plan, name)
         within(not (some and plan.exclusive), "recipe.classes", plan.label_names, f"a single class beside [{name}]")

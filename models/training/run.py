@@ -216,9 +216,9 @@ def _classifier(
     """Fit the classifiers, or an expert beside the champion's, which then keeps its calibration."""
     from models.training import expert_stage, stages  # noqa: PLC0415 as above
 
-    if plan.expert is None:
+    if not plan.expert:
         return stages.classifier(plan, images, seed, work, tell), Calibration()
-    beside = expert_stage.classifier_beside(plan, plan.expert, images, seed, work, tell)
+    beside = expert_stage.classifier_beside(plan, images, seed, work, tell)
     return beside, expert_stage.calibration_of(work)
 
 
@@ -261,8 +261,8 @@ def _costs(plan: Recipe, images: dict[str, LabelledImages], seed: int) -> dict[s
     everything, normal = len(images["train"]), int((images["train"].labels == 0).sum())
     seeds = members_of(plan, seed) + further_seeds_of(plan, seed)
     known: dict[str, tuple[Schedule | None, int]] = {
-        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds if plan.expert is None},
-        **dict.fromkeys(("expert", "expert-2", "expert-3"), (plan.expert, everything)),
+        **{classifier_stage(plan, one): (plan.classifier, everything) for one in seeds if not plan.expert},
+        "expert": (replace(plan.classifier, epochs=1) if plan.expert else None, everything),
         "baseline": (plan.baseline, everything),
         "plain_autoencoder": (plan.plain_autoencoder, normal),
         "autoencoder": (plan.anomaly.restoring if plan.anomaly else None, normal),

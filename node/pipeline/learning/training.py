@@ -176,7 +176,7 @@ def _plan(task: Task) -> "Recipe":
     if not isinstance(own, dict):
         raise Permanent(f"the champion {task.champion.name} was trained elsewhere: no expert can stand beside it")
     alone = replace(plan.recipe, seeds=1, members=1)
-    return replace(plan, recipe=alone, classifier=ClassifierRecipe(**own), expert=plan.classifier)
+    return replace(plan, recipe=alone, classifier=ClassifierRecipe(**own), expert=True)
 
 
 def _with_painted(task: Task, plan: "Recipe", joint: "Joined") -> tuple["DataSet", str]:

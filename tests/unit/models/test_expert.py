@@ -10,45 +10,83 @@ from numpy.typing import NDArray
 
 from models.bundle.folder import open_bundle
 from models.data.joint import together
-from models.data.labelled import LabelledImages
+from models.data.labelled import Images, LabelledImages
+from models.images.altered import KINDS
 from models.inference.litert import LiteRT
-from models.networks.catalogue import classifier
 from models.training.continued import weights_of
-from models.training.expert import beside, champion_network
+from models.training.expert import Head, beside, described, expert_of, member_network
+from models.training.expert_fit import of_the_class, of_the_site, shown
 from models.training.expert_stage import strangers
 from models.training.export import exported
 from models.training.recipe import RecipeError, read_recipe
+from models.training.stages import altered_copies
 
 LOGITS, MAP = "logits", "map"
 
 
-def _expert(domain: float) -> keras.Model:
-    """Return an untrained expert that says of every image how much it is the site's."""
-    keras.utils.set_random_seed(1)
-    model = classifier("compact_resnet", 16, 2)
-    kernel, _ = model.layers[-1].get_weights()
-    kernel[:, 1] = 0.0
-    model.layers[-1].set_weights([kernel, np.array([0.5, domain], np.float32)])
-    return model
+SIZE = 32
+
+
+def _members(bundle: Path) -> list[keras.Model]:
+    return [member_network("compact_resnet", SIZE, open_bundle(bundle).arrays["classifier"]) for _ in range(2)]
+
+
+def _head(features: int, bias: float, spread: float = 0.0) -> Head:
+    return Head(np.random.default_rng(1).normal(0.0, spread, features) if spread else np.zeros(features), bias)
 
 
 def test_an_image_that_is_not_the_sites_gets_the_champions_answer_and_map(tiny_bundle: Path) -> None:
-    """To six digits; the site's image gets the expert's, shifted; and it is served as it was built."""
-    champion = champion_network("compact_resnet", 32, [open_bundle(tiny_bundle).arrays["classifier"]])
-    images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
-    alone = champion(images, training=False)
+    """To six digits; the site's image gets the expert's, whose map has it as its mean; it is served as it was built."""
+    members = _members(tiny_bundle)
+    images = np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
+    alone, features = members[0](images, training=False), described(members, images)
+    own = _head(features.shape[1], 0.5, spread=0.02)
 
-    others = beside(champion, [_expert(-40.0)], shift=3.0)(images, training=False)
-    own = beside(champion, [_expert(40.0)], shift=3.0)(images, training=False)
+    others = beside(members, expert_of(own, _head(len(own.kernel), -40.0)))(images, training=False)
+    sites = beside(members, expert_of(own, _head(len(own.kernel), 40.0)))(images, training=False)
 
     for name in (LOGITS, MAP):
         assert np.allclose(others[name], alone[name], atol=1e-5)
-    expert = _expert(40.0)(images.reshape(3, 16, 2, 16, 2, 1).mean((2, 4)), training=False)
-    assert np.allclose(own[LOGITS], np.asarray(expert)[:, :1] + 3.0, atol=1e-4)
-    assert np.allclose(np.asarray(own[MAP]).mean((1, 2)), own[LOGITS], atol=1e-4)
-    both = beside(champion, [_expert(0.3), _expert(0.4)], shift=3.0, scale=0.5, border=0.2)
+    assert np.allclose(np.asarray(sites[LOGITS])[:, 0], own(features), atol=5e-3)
+    assert np.allclose(np.asarray(sites[MAP]).mean((1, 2)), sites[LOGITS], atol=1e-4)
+    both = beside(members, expert_of(own.scaled(2.0, -1.0), _head(len(own.kernel), 0.3)))
     served = LiteRT(exported(both))(images)
-    assert np.allclose(served[LOGITS], both(images, training=False)[LOGITS], atol=2e-2)
+    assert np.allclose(served[LOGITS], both(images, training=False)[LOGITS], atol=1e-3)
+
+
+def _textured(count: int, strength: float, seed: int) -> Images:
+    """Return images of noise, with stripes of some strength."""
+    noise = np.random.default_rng(seed).random((count, 16, 16, 1), np.float32)
+    noise[:, ::2] += strength
+    return np.asarray(noise / noise.max(), np.float32)
+
+
+def _seen(images: Images) -> NDArray[np.float32]:
+    """Return how much rows differ, and columns do."""
+    return np.stack([np.abs(np.diff(images, axis=axis)).mean((1, 2, 3)) for axis in (1, 2)], axis=1)
+
+
+def test_the_expert_answers_for_the_sites_images_and_hardly_ever_for_altered_ones_of_others() -> None:
+    """Though the site's are a quarter of those that it is fitted on; asked of images that it was not fitted on."""
+    random = np.random.default_rng(3)
+    site, others = shown(_textured(20, 2.0, 1), _seen, random), _textured(80, 0.0, 2)
+    groups = np.array([f"patient {number // 2}" for number in range(80)])
+
+    share = of_the_site(site, others, groups, _seen, seed=4)
+
+    assert (share(_seen(_textured(50, 2.0, 5))) > 0).mean() > 0.9
+    new = np.concatenate([_seen(altered_copies(_textured(50, 0.0, 6), kind, random)) for kind in KINDS])
+    assert (share(new) > 0).mean() < 0.02
+
+
+def test_a_class_is_learned_from_the_labels_of_the_sites_images() -> None:
+    """Of a balanced training: the border lies between the kinds, however many there are of either."""
+    few, many = _textured(5, 1.0, 1), _textured(45, 0.2, 2)
+    site = shown(np.concatenate([few, many]), _seen, np.random.default_rng(3))
+
+    own = of_the_class(site, np.repeat([1, 0], [5, 45]))
+
+    assert own(_seen(_textured(20, 1.0, 4))).min() > 0 > own(_seen(_textured(20, 0.2, 5))).max()
 
 
 def test_weights_of_another_network_are_no_beginning(tiny_bundle: Path) -> None:
