@@ -28,7 +28,7 @@ from models.data.labelled import LabelledImages
 from models.evaluation.metrics import auc
 from models.images.altered import KINDS
 from models.training.continued import members_in
-from models.training.expert import Head, described, member_network
+from models.training.expert import Head, described, logarithms, member_network
 from models.training.expert_fit import Describe, Features, Shown, of_the_class, of_the_site, shown
 from models.training.stages import altered_copies, prepare
 from models.training.threads import load_quietly
@@ -119,7 +119,7 @@ def _changed(val: LabelledImages, describe: Describe, size: int) -> Iterator[tup
 
 
 def _passing(share: Head, features: Features) -> str:
-    return f"{(share(features) > 0).mean():.1%} of {len(features)}"
+    return f"{(share(logarithms(features)) > 0).mean():.1%} of {len(features)}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The head says two things of an image: the class, and whether it is of this site 
 The second decides how much the first counts: on images like those that it was made for, the champion answers, weight
 for weight, so that next to nothing is forgotten; on the site's, the expert does. Its features are the means, and the
 means of the squares, of what every stage of every member of the champion sees: both are means over places, so that its
-map is in closed form, too.
+map is in closed form, too. Whose image it is, it says by their logarithms.
 
 References
 ----------
@@ -38,6 +38,9 @@ Floats = NDArray[np.float64]
 FEWEST_SPREAD = 1e-3
 """Least standard deviation that a feature is divided by: one that hardly changes says nothing."""
 
+FLOOR = 0.01
+"""What is added to a feature, none of which is below 0, before its logarithm is taken."""
+
 ITERATIONS = 2000
 
 
@@ -56,23 +59,23 @@ class Head:
         """Return the head whose logits are these times `scale`, plus `shift`."""
         return Head(self.kernel * scale, self.bias * scale + shift)
 
+    def rounded(self) -> "Head":
+        """Return the head in numbers that 16 bits hold."""
+        return Head(rounded_to_half(self.kernel).astype(np.float64), float(rounded_to_half(np.array([self.bias]))[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Expert:
-    """What stands beside a champion, in numbers that 16 bits hold."""
+    """What stands beside a champion."""
 
-    kernel: NDArray[np.float32]  #: shape (features, 2): of the class, and of how much that counts
-    bias: NDArray[np.float32]  #: shape (2,)
+    own: Head  #: the class, by features
+    share: Head  #: how much that counts, by `logarithms` of features
 
     def arrays(self) -> Arrays:
         """Return it by name, as a bundle keeps it."""
-        return {"kernel": self.kernel, "bias": self.bias}
-
-
-def expert_of(own: Head, share: Head) -> Expert:
-    """Return the expert of a logit of the class, and one of how much that counts."""
-    kernel = rounded_to_half(np.stack([own.kernel, share.kernel], axis=1))
-    return Expert(kernel, rounded_to_half(np.array([own.bias, share.bias])))
+        kept = {"class": self.own, "share": self.share}
+        kernels = {f"{name}/kernel": one.kernel.astype(np.float32) for name, one in kept.items()}
+        return kernels | {f"{name}/bias": np.array([one.bias], np.float32) for name, one in kept.items()}
 
 
 def member_network(network: str, size: int, arrays: Mapping[str, NDArray[Any]]) -> keras.Model:
@@ -90,6 +93,11 @@ def described(members: Sequence[keras.Model], images: Images) -> NDArray[np.floa
     network = keras.Model(image, keras.ops.concatenate(means, axis=1))
     compiled = tf.function(partial(network, training=False), reduce_retracing=True)
     return np.asarray(in_batches(compiled, images), np.float32)
+
+
+def logarithms(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logarithms of features of any shape."""
+    return np.asarray(np.log(features + np.float32(FLOOR)), np.float32)
 
 
 def fitted_head(
@@ -126,23 +134,39 @@ def beside(members: Sequence[keras.Model], expert: Expert) -> keras.Model:
     members
         The champion's classifiers (`member_network`), of which the mean answers; their input a multiple of 16.
     expert
-        What stands beside them.
+        What stands beside them, in numbers that 16 bits hold.
     """
     image = keras.Input(members[0].input_shape[1:], name="image")
     said = _said(members, image)
     logits, places = (keras.ops.mean(keras.ops.stack([one[name] for one in said]), axis=0) for name in (LOGITS, MAP))
-    maps, first = [], 0
-    for number, stage in enumerate(map(_with_squares, _stages(said))):
-        place = layers.Conv2D(2, 1, use_bias=False, name=f"expert{number}")
-        maps.append(place(stage))
-        place.set_weights([expert.kernel[np.newaxis, np.newaxis, first : first + stage.shape[-1]]])
-        first += stage.shape[-1]
-    own = layers.Add()([_mean(one) for one in maps]) + expert.bias
-    fine = layers.Add()([layers.AveragePooling2D(one.shape[1] // places.shape[1])(one) for one in maps]) + expert.bias
-    share = keras.ops.sigmoid(own[:, 1:])
+    stages = [_with_squares(one) for one in _stages(said)]
+    features = keras.ops.concatenate([_mean(one) for one in stages], axis=1)
+    own = _dense(expert.own, "class")(features)
+    share = keras.ops.sigmoid(_dense(expert.share, "share")(keras.ops.log(features + FLOOR)))
     shares = keras.ops.reshape(share, (-1, 1, 1, 1))
-    answer = share * own[:, :1] + (1.0 - share) * logits
-    return keras.Model(image, {LOGITS: answer, MAP: shares * fine[..., :1] + (1.0 - shares) * places}, name="beside")
+    outputs = {
+        LOGITS: share * own + (1.0 - share) * logits,
+        MAP: shares * _places(stages, expert.own, places.shape[1]) + (1.0 - shares) * places,
+    }
+    return keras.Model(image, outputs, name="beside")
+
+
+def _dense(head: Head, name: str) -> layers.Dense:
+    layer = layers.Dense(1, name=name)
+    layer.build((None, len(head.kernel)))
+    layer.set_weights([head.kernel[:, np.newaxis], np.array([head.bias])])
+    return layer
+
+
+def _places(stages: Sequence[keras.KerasTensor], head: Head, size: int) -> keras.KerasTensor:
+    """Return what each place says for the logit of a head, which is their mean; shape (batch, size, size, 1)."""
+    maps, first = [], 0
+    for number, stage in enumerate(stages):
+        place = layers.Conv2D(1, 1, use_bias=False, name=f"places{number}")
+        maps.append(layers.AveragePooling2D(stage.shape[1] // size)(place(stage)))
+        place.set_weights([head.kernel[np.newaxis, np.newaxis, first : first + stage.shape[-1], np.newaxis]])
+        first += stage.shape[-1]
+    return layers.Add()(maps) + head.bias
 
 
 def _said(members: Sequence[keras.Model], image: keras.KerasTensor) -> list[dict[str, keras.KerasTensor]]:

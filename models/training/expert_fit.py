@@ -14,7 +14,7 @@ from models.data.labelled import Images
 from models.images.altered import KINDS, altered
 from models.images.augment import aug2, equipment, move
 from models.images.preprocess import Image, stretch
-from models.training.expert import Head, fitted_head
+from models.training.expert import Head, fitted_head, logarithms
 
 Features = NDArray[np.float32]
 """Shape (images, features)."""
@@ -27,14 +27,15 @@ MOVED = 5
 """Copies of the site's images in other positions, beside each as it is and mirrored. Copies as by other equipment make
 the class harder to tell: within one site, how an image was acquired says something of the patient."""
 
-OF_CLASS, OF_SITE = 0.02, 0.01
+OF_CLASS, OF_SITE = 0.02, 0.1
 """Strengths (`fitted_head`) of the two logits."""
 
-MOST_TOLD_FROM, MOST_PLACING = 1500, 500
-"""Others' images that the expert is told from, and by altered copies of which the border is placed."""
+MOST_TOLD_FROM, MOST_CHANGED, MOST_PLACING = 4000, 1500, 500
+"""Others' images that the expert is told from, of which copies are, too, and by altered copies of which the border is
+placed."""
 
-LET_THROUGH = 0.005
-"""Share of those copies that the expert may answer for."""
+LET_THROUGH = 0.001
+"""Share of those altered copies that the expert may answer for: of others it may say the opposite of what is so."""
 
 SHARPNESS = 2.0
 """How decided the choice is: what the logit of being the site's is multiplied by, the border taken from it."""
@@ -65,7 +66,7 @@ def of_the_class(site: Shown, labels: NDArray[np.int64]) -> Head:
 
 
 def of_the_site(site: Shown, others: Images, groups: NDArray[np.str_], describe: Describe, seed: int) -> Head:
-    """Return the logit of how much the expert counts: above 0 for what is the site's.
+    """Return the logit of how much the expert counts, by logarithms of features: above 0 for what is the site's.
 
     Of the others hardly any may be among it, also if other equipment had made them: the border is where altered copies
     of patients whom the logit was not fitted on pass it as rarely as `LET_THROUGH`.
@@ -85,11 +86,11 @@ def of_the_site(site: Shown, others: Images, groups: NDArray[np.str_], describe:
     """
     random = np.random.default_rng((seed, 5))
     known, placing = _parted(groups, random)
-    told_from = [others[known], *(_copies(others[known], change, random) for change in (aug2, _elsewhere))]
-    features = np.concatenate([site.features, *map(describe, told_from)])
+    changed = [_copies(others[known[:MOST_CHANGED]], change, random) for change in (aug2, _elsewhere)]
+    features = np.concatenate([site.features, *map(describe, (others[known], *changed))])
     own = np.arange(len(features)) < len(site.features)
-    head = fitted_head(features, own, np.ones(len(features)), OF_SITE)
-    passing = [head(describe(some)) for some in _altered(others[placing], random)]
+    head = fitted_head(logarithms(features), own, np.ones(len(features)), OF_SITE)
+    passing = [head(logarithms(describe(some))) for some in _altered(others[placing], random)]
     border = max(float(np.quantile(np.concatenate(passing), 1.0 - LET_THROUGH)), 0.0)
     return head.scaled(SHARPNESS, -SHARPNESS * border)
 

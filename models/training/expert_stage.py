@@ -20,8 +20,8 @@ from models.evaluation.calibration import fit
 from models.evaluation.metrics import auc
 from models.inference.network import in_batches
 from models.training.checkpoints import Work
-from models.training.expert import Head, beside, described, expert_of, member_network
-from models.training.expert_fit import Describe, of_the_class, of_the_site, shown
+from models.training.expert import Expert, Head, beside, described, logarithms, member_network
+from models.training.expert_fit import Describe, Features, of_the_class, of_the_site, shown
 from models.training.export import LOGITS, MAP, exported
 from models.training.recipe import Recipe, RecipeError
 from models.training.stages import CHANCE, Classifier, Splits, Tell
@@ -60,14 +60,13 @@ def classifier_beside(plan: Recipe, images: Splits, seed: int, work: Work, tell:
     train, val = (_told_apart(images[split], _of(images[split], senders)) for split in ("train", "val"))
     own, share, loss = _heads(train, plan.classifier.size, describe, seed, steps)
     judged = of_source(val, SITE)
-    features = (
-        describe(judged.views(plan.classifier.size)) if len(judged) else np.zeros((0, len(own.kernel)), np.float32)
-    )
-    worth = _refuse_unlearned(judged, own(features))
-    expert = expert_of(own.scaled(*_meaning(judged, own(features), champion.calibration)), share)
+    features = _features(judged, plan.classifier.size, describe)
+    says = own(features)
+    worth = _refuse_unlearned(judged, says)
+    expert = Expert(own.scaled(*_meaning(judged, says, champion.calibration)).rounded(), share.rounded())
     network = exported(beside(members, expert))
     steps(STEPS, STEPS)
-    answered = float((share(features) > 0).mean()) if len(judged) else None
+    answered = float((share(logarithms(features)) > 0).mean()) if len(judged) else None
     tried = {"seed": seed, "member": True, "site_val": worth, "site_answered": answered}
     log = {"network": EXPERT, "seed": seed, "epoch": 1, "loss": loss}
     arrays = _members(work) | {EXPERT: expert.arrays()}
@@ -93,8 +92,8 @@ def _heads(
     return own, share, float(np.logaddexp(0.0, wrong).mean())
 
 
-def _said_of(images: LabelledImages, size: int, describe: Describe, head: Head) -> NDArray[np.float64]:
-    return head(describe(images.views(size))) if len(images) else np.zeros(0)
+def _features(images: LabelledImages, size: int, describe: Describe) -> Features:
+    return describe(images.views(size)) if len(images) else describe(np.zeros((1, size, size, 1), np.float32))[:0]
 
 
 def _members(work: Work) -> dict[str, Arrays]:

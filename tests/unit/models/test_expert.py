@@ -14,7 +14,7 @@ from models.data.labelled import Images, LabelledImages
 from models.images.altered import KINDS
 from models.inference.litert import LiteRT
 from models.training.continued import weights_of
-from models.training.expert import Head, beside, described, expert_of, member_network
+from models.training.expert import Expert, Head, beside, described, logarithms, member_network
 from models.training.expert_fit import of_the_class, of_the_site, shown
 from models.training.expert_stage import strangers
 from models.training.export import exported
@@ -42,14 +42,14 @@ def test_an_image_that_is_not_the_sites_gets_the_champions_answer_and_map(tiny_b
     alone, features = members[0](images, training=False), described(members, images)
     own = _head(features.shape[1], 0.5, spread=0.02)
 
-    others = beside(members, expert_of(own, _head(len(own.kernel), -40.0)))(images, training=False)
-    sites = beside(members, expert_of(own, _head(len(own.kernel), 40.0)))(images, training=False)
+    others = beside(members, Expert(own.rounded(), _head(len(own.kernel), -40.0)))(images, training=False)
+    sites = beside(members, Expert(own.rounded(), _head(len(own.kernel), 40.0)))(images, training=False)
 
     for name in (LOGITS, MAP):
         assert np.allclose(others[name], alone[name], atol=1e-5)
     assert np.allclose(np.asarray(sites[LOGITS])[:, 0], own(features), atol=5e-3)
     assert np.allclose(np.asarray(sites[MAP]).mean((1, 2)), sites[LOGITS], atol=1e-4)
-    both = beside(members, expert_of(own.scaled(2.0, -1.0), _head(len(own.kernel), 0.3)))
+    both = beside(members, Expert(own.scaled(2.0, -1.0).rounded(), _head(len(own.kernel), 0.3).rounded()))
     served = LiteRT(exported(both))(images)
     assert np.allclose(served[LOGITS], both(images, training=False)[LOGITS], atol=1e-3)
 
@@ -74,9 +74,9 @@ def test_the_expert_answers_for_the_sites_images_and_hardly_ever_for_altered_one
 
     share = of_the_site(site, others, groups, _seen, seed=4)
 
-    assert (share(_seen(_textured(50, 2.0, 5))) > 0).mean() > 0.9
+    assert (share(logarithms(_seen(_textured(50, 2.0, 5)))) > 0).mean() > 0.9
     new = np.concatenate([_seen(altered_copies(_textured(50, 0.0, 6), kind, random)) for kind in KINDS])
-    assert (share(new) > 0).mean() < 0.02
+    assert (share(logarithms(new)) > 0).mean() < 0.02
 
 
 def test_a_class_is_learned_from_the_labels_of_the_sites_images() -> None:
