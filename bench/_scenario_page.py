@@ -18,7 +18,7 @@ _HEAD = """\
 
 Written by `bench/second_hospital.py`; nothing but the PACS is mocked. To see it again:
 
-    .venv/bin/python bench/second_hospital.py --seed 2 --challengers 1 10 --write
+    .venv/bin/python bench/second_hospital.py --seed 3 --challengers 11 20 --write
 
 It needs the public data sets beside the checkout, and goes on where it was ended.
 """

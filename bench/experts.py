@@ -61,8 +61,8 @@ def main() -> None:
 
 def _class_table(adults: LabelledImages, site: Shown) -> None:
     print("| learned from | labels | AUC of those held out |\n|---|---|---|")
-    for copies in (1, 2, site.copies):
-        for share in SHARES if copies == site.copies else (1.0,):
+    for copies in (1, 2, len(site.features)):
+        for share in SHARES if copies == len(site.features) else (1.0,):
             reached = [
                 _held_out_auc(adults, _of(site, np.arange(len(adults)), copies), share, n) for n in range(ROUNDS)
             ]
@@ -74,7 +74,7 @@ def _held_out_auc(adults: LabelledImages, site: Shown, share: float, number: int
     said, random = np.zeros(len(adults)), np.random.default_rng(number)
     for train, test in _folds(adults, number):
         some = random.permutation(train)[: round(share * len(train))]
-        said[test] = of_the_class(_of(site, some, site.copies), adults.labels[some])(site.features[test])
+        said[test] = of_the_class(_of(site, some), adults.labels[some])(site.features[0, test])
     return auc(adults.labels, said)
 
 
@@ -83,10 +83,9 @@ def _folds(adults: LabelledImages, number: int) -> Sequence[tuple[NDArray[np.int
     return list(folds.split(adults.labels, adults.labels, adults.groups))
 
 
-def _of(site: Shown, some: NDArray[np.int64], copies: int) -> Shown:
-    """Return some images with the first so many of their copies."""
-    count = len(site.features) // site.copies
-    return Shown(np.concatenate([site.features[kind * count + some] for kind in range(copies)]), copies)
+def _of(site: Shown, some: NDArray[np.int64], copies: int | None = None) -> Shown:
+    """Return some images with the first so many of their copies, or all."""
+    return Shown(site.features[:copies, some])
 
 
 def _site_table(
@@ -99,10 +98,8 @@ def _site_table(
     print("\n| first-hospital patients held out | images | for which the expert answers |\n|---|---|---|")
     for name, out in hard.items():
         known = of_train & ~out
-        share = of_the_site(
-            _of(site, train, site.copies), both.views(size)[known], np.array(both.groups)[known], describe, SEED
-        )
-        print(f"| {name} | adults held out | {_passing(share, site.features[test])} |")
+        share = of_the_site(_of(site, train), both.views(size)[known], np.array(both.groups)[known], describe, SEED)
+        print(f"| {name} | adults held out | {_passing(share, site.features[0, test])} |")
         if name != NOBODY:
             print(f"| {name} | those | {_passing(share, describe(both.views(size)[out]))} |", flush=True)
             continue

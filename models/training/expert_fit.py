@@ -34,7 +34,7 @@ MOST_TOLD_FROM, MOST_CHANGED, MOST_PLACING = 4000, 1500, 500
 """Others' images that the expert is told from, of which copies are, too, and by altered copies of which the border is
 placed."""
 
-LET_THROUGH = 0.001
+LET_THROUGH = 0.002
 """Share of those altered copies that the expert may answer for: of others it may say the opposite of what is so."""
 
 SHARPNESS = 2.0
@@ -45,24 +45,25 @@ SHARPNESS = 2.0
 class Shown:
     """A site's images and their copies, as a head is fitted on them."""
 
-    features: Features  #: of the images, then of each kind of copy, in the same order
-    copies: int  #: how often each is among them
+    features: Features  #: shape (copies, images, features), the first copy being the image as it is
 
-    def times(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return what belongs to each image, for all its copies."""
-        return np.tile(values, self.copies)
+    @property
+    def flat(self) -> Features:
+        """All copies, shape (copies * images, features)."""
+        return self.features.reshape(-1, self.features.shape[-1])
 
 
 def shown(images: Images, describe: Describe, random: np.random.Generator) -> Shown:
     """Return a site's images of shape (images, size, size, 1) with their copies."""
     kinds = [images, images[:, :, ::-1], *(_copies(images, _moved, random) for _ in range(MOVED))]
-    return Shown(np.concatenate([describe(some) for some in kinds]), len(kinds))
+    return Shown(np.stack([describe(some) for some in kinds]))
 
 
 def of_the_class(site: Shown, labels: NDArray[np.int64]) -> Head:
     """Return the logit of the class, of a balanced training, from the labels of a site's images."""
-    truth = np.asarray(site.times(labels == 1), np.bool_)
-    return fitted_head(site.features, truth, np.full(len(truth), 1.0 / site.copies), OF_CLASS)
+    copies = len(site.features)
+    truth = np.tile(labels == 1, copies)
+    return fitted_head(site.flat, truth, np.full(len(truth), 1.0 / copies), OF_CLASS)
 
 
 def of_the_site(site: Shown, others: Images, groups: NDArray[np.str_], describe: Describe, seed: int) -> Head:
@@ -87,8 +88,8 @@ def of_the_site(site: Shown, others: Images, groups: NDArray[np.str_], describe:
     random = np.random.default_rng((seed, 5))
     known, placing = _parted(groups, random)
     changed = [_copies(others[known[:MOST_CHANGED]], change, random) for change in (aug2, _elsewhere)]
-    features = np.concatenate([site.features, *map(describe, (others[known], *changed))])
-    own = np.arange(len(features)) < len(site.features)
+    features = np.concatenate([site.flat, *map(describe, (others[known], *changed))])
+    own = np.arange(len(features)) < len(site.flat)
     head = fitted_head(logarithms(features), own, np.ones(len(features)), OF_SITE)
     passing = [head(logarithms(describe(some))) for some in _altered(others[placing], random)]
     border = max(float(np.quantile(np.concatenate(passing), 1.0 - LET_THROUGH)), 0.0)

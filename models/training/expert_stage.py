@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from models.bundle.folder import Arrays, open_bundle
 from models.bundle.manifest import Calibration, Manifest
-from models.data.joint import SOURCE, of_source
+from models.data.joint import SOURCE, of_source, together
 from models.data.labelled import Images, LabelledImages
 from models.evaluation.calibration import fit
 from models.evaluation.metrics import auc
 from models.inference.network import in_batches
 from models.training.checkpoints import Work
-from models.training.expert import Expert, Head, beside, described, logarithms, member_network
-from models.training.expert_fit import Describe, Features, of_the_class, of_the_site, shown
+from models.training.expert import Expert, Head, beside, described, member_network
+from models.training.expert_fit import Describe, Shown, of_the_class, of_the_site, shown
 from models.training.export import LOGITS, MAP, exported
 from models.training.recipe import Recipe, RecipeError
 from models.training.stages import CHANCE, Classifier, Splits, Tell
@@ -54,46 +54,50 @@ def classifier_beside(plan: Recipe, images: Splits, seed: int, work: Work, tell:
     """
     champion, steps = _champion(plan, work), partial(tell, EXPERT)
     members = [member_network(plan.classifier.network, plan.classifier.size, one) for one in work.begins]
-    describe = partial(described, members)
+    describe, size = partial(described, members), plan.classifier.size
     steps(0, STEPS)
-    senders = strangers(images, lambda some: _said(members, some.views(plan.classifier.size)))
+    senders = strangers(images, lambda some: _said(members, some.views(size)))
     train, val = (_told_apart(images[split], _of(images[split], senders)) for split in ("train", "val"))
-    own, share, loss = _heads(train, plan.classifier.size, describe, seed, steps)
-    judged = of_source(val, SITE)
-    features = _features(judged, plan.classifier.size, describe)
-    says = own(features)
-    worth = _refuse_unlearned(judged, says)
+    learned, judged, others = of_source(train, SITE), of_source(val, SITE), of_source(train, KNOWN)
+    _refuse_unlearnable(learned, others)
+    steps(1, STEPS)
+    site, held_out = (_shown(some, size, describe, seed) for some in (learned, judged))
+    steps(2, STEPS)
+    share = of_the_site(site, others.views(size), np.array(others.groups), describe, seed)
+    steps(3, STEPS)
+    says = of_the_class(site, learned.labels)(held_out.features[0])
+    tried = {"seed": seed, "member": True, "site_val": _refuse_unlearned(judged, says)}
+    own, loss = _of_all(together([learned, judged]), Shown(np.concatenate([site.features, held_out.features], axis=1)))
     expert = Expert(own.scaled(*_meaning(judged, says, champion.calibration)).rounded(), share.rounded())
     network = exported(beside(members, expert))
     steps(STEPS, STEPS)
-    answered = float((share(logarithms(features)) > 0).mean()) if len(judged) else None
-    tried = {"seed": seed, "member": True, "site_val": worth, "site_answered": answered}
     log = {"network": EXPERT, "seed": seed, "epoch": 1, "loss": loss}
     arrays = _members(work) | {EXPERT: expert.arrays()}
     return Classifier(arrays, network, 1, MAP, champion.classes[0].threshold, (tried,), (log,))
 
 
-def _heads(
-    train: LabelledImages, size: int, describe: Describe, seed: int, steps: Callable[[int, int], None]
-) -> tuple[Head, Head, float]:
-    """Return the logits of the class and of being the site's, and the loss of the first on what it learned from."""
-    labelled, others = of_source(train, SITE), of_source(train, KNOWN)
+def _refuse_unlearnable(learned: LabelledImages, others: LabelledImages) -> None:
     if not len(others):
         raise RecipeError("an expert is told from what is replayed, and nothing is: name folders in replay")
-    if len(set(labelled.labels.tolist())) < 2:
+    if len(set(learned.labels.tolist())) < 2:
         raise RecipeError("all images that an expert would answer for have one label: both are needed")
-    steps(1, STEPS)
-    site = shown(labelled.views(size), describe, np.random.default_rng((seed, 6)))
-    steps(2, STEPS)
-    own = of_the_class(site, labelled.labels)
-    share = of_the_site(site, others.views(size), np.array(others.groups), describe, seed)
-    steps(3, STEPS)
-    wrong = np.where(site.times(labelled.labels == 1), -1.0, 1.0) * own(site.features)
-    return own, share, float(np.logaddexp(0.0, wrong).mean())
 
 
-def _features(images: LabelledImages, size: int, describe: Describe) -> Features:
-    return describe(images.views(size)) if len(images) else describe(np.zeros((1, size, size, 1), np.float32))[:0]
+def _shown(images: LabelledImages, size: int, describe: Describe, seed: int) -> Shown:
+    """Return images with their copies; none, of as many features, where there is no image."""
+    seen = images.views(size) if len(images) else np.zeros((1, size, size, 1), np.float32)
+    told = shown(seen, describe, np.random.default_rng((seed, 6)))
+    return told if len(images) else Shown(told.features[:, :0])
+
+
+def _of_all(images: LabelledImages, site: Shown) -> tuple[Head, float]:
+    """Return the logit of the class by all labels, those of the validation too, and its loss on them.
+
+    What validation says of the expert is said before, of one that has not seen it.
+    """
+    own = of_the_class(site, images.labels)
+    wrong = np.where(images.labels == 1, -1.0, 1.0) * own(site.features[0])
+    return own, float(np.logaddexp(0.0, wrong).mean())
 
 
 def _members(work: Work) -> dict[str, Arrays]:
