@@ -1,6 +1,7 @@
 """A site's expert beside a champion: who answers, and what is said of each place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from models.bundle.folder import open_bundle
 from models.data.joint import together
 from models.data.labelled import Images, LabelledImages
+from models.evaluation.metrics import auc
 from models.images.altered import KINDS
 from models.inference.litert import LiteRT
-from models.training.continued import weights_of
+from models.training.checkpoints import Work
+from models.training.continued import members_in, weights_of
 from models.training.expert import Expert, Head, beside, described, logarithms, member_network
 from models.training.expert_fit import of_the_class, of_the_site, shown
-from models.training.expert_stage import strangers
+from models.training.expert_stage import classifier_beside, strangers
 from models.training.export import exported
-from models.training.recipe import RecipeError, read_recipe
+from models.training.recipe import ClassifierRecipe, RecipeError, read_recipe
 from models.training.stages import altered_copies
 
 LOGITS, MAP = "logits", "map"
@@ -87,6 +90,38 @@ def test_a_class_is_learned_from_the_labels_of_the_sites_images() -> None:
     own = of_the_class(site, np.repeat([1, 0], [5, 45]))
 
     assert own(_seen(_textured(20, 1.0, 4))).min() > 0 > own(_seen(_textured(20, 0.2, 5))).max()
+
+
+def _studies(source: str, strength: float, seed: int) -> LabelledImages:
+    """Return images of a patient each, those with the finding brighter on one side."""
+    pixels, labels = _textured(48, strength, seed)[..., 0].repeat(2, 1).repeat(2, 2), np.tile([0, 1], 24)
+    pixels[labels == 1, :, :16] *= 0.4
+    names = tuple(f"{source}-{seed}-{number}" for number in range(len(labels)))
+    columns = {"source": (source,) * len(labels), "sender": ("",) * len(labels)}
+    return LabelledImages(tuple(pixels), labels, names, names, attributes=columns)
+
+
+def test_a_training_beside_a_champion_leaves_it_what_is_not_the_sites(tiny_bundle: Path, tmp_path: Path) -> None:
+    """And learns the class from the site's labels; from labels of one kind it learns nothing, and says so."""
+    opened, site, others = open_bundle(tiny_bundle), _studies("site", 2.0, 1), _studies("old", 0.0, 2)
+    plan = replace(
+        read_recipe("site-64"), classifier=ClassifierRecipe(**opened.manifest.recipe["classifier"]), expert=True
+    )
+    work = Work(tmp_path, print, members_in(opened.arrays), tiny_bundle)
+    images = {"train": together([site, others]), "val": _studies("site", 2.0, 3)}
+
+    made = classifier_beside(plan, images, 1, work, lambda *_: None)
+
+    new, champion = _studies("site", 2.0, 4), member_network("compact_resnet", SIZE, opened.arrays["classifier"])
+    served = LiteRT(made.network)
+    assert made.tried[0]["site_val"] > 0.9
+    assert auc(new.labels, np.asarray(served(new.views(SIZE))[LOGITS][:, 0], np.float64)) > 0.9
+    seen = _studies("old", 0.0, 5).views(SIZE)
+    assert np.abs(served(seen)[LOGITS] - champion(seen, training=False)[LOGITS]).max() < 0.2
+
+    one_kind = replace(site, labels=np.zeros_like(site.labels))
+    with pytest.raises(RecipeError, match="one label"):
+        classifier_beside(plan, {**images, "train": together([one_kind, others])}, 1, work, lambda *_: None)
 
 
 def test_weights_of_another_network_are_no_beginning(tiny_bundle: Path) -> None:
