@@ -136,7 +136,7 @@ def test_nothing_leaves_under_a_hold_and_all_but_the_rejected_leave_after_it(
             node.process.kill()
         assert "everything that leaves is held: 49 deliveries wait, nothing is under way" in held.stdout
         with archive.running(), serving(home) as again:
-            again.wait_said("wrong patients in the worklist")
+            again.wait_said("everything that leaves is held since")
             # a node that sent would have sent all of it while this command looks around
             assert "wrong patients in the worklist; `pacs-node release` ends that" in home.run("check").stdout
             assert archive.received == []

@@ -1,7 +1,6 @@
 """What `check` says of work that was given up: each is a result that somebody waits for."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from node.config import Settings
 from node.domain.lifecycle import State
@@ -10,34 +9,44 @@ from node.pipeline.intake.asking import test_peers
 from node.store.database import Database
 from node.store.listing import views
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables import DeliveryKind, Mode
+from node.store.working import operator
 
 _STUDIES_SHOWN = 5
+_JOBS = "a study that is corrected and sent again is reported, too"
+_DELIVERIES = "`pacs-node release --delivery ID --discard` ends one that is not wanted"
 
 
 def lines(settings: Settings, database: Database) -> Iterator[CheckLine]:
-    """Yield a fault for jobs that were given up, and one for deliveries; a note for what the mode keeps here."""
-    jobs = database.read(lambda tx: views.jobs(tx, (State.BURIED,)))
-    if jobs:
-        yield _given_up("queue", "queue", jobs)
+    """Yield a fault for what somebody waits for, and a note for what a report speaks of or the mode keeps here."""
+    unreported = database.read(operator.unreported)
+    read = len(database.read(lambda tx: views.jobs(tx, (State.BURIED,)))) - len(unreported)
+    yield from _given_up("queue", unreported, _JOBS)
     buried = database.read(lambda tx: views.deliveries(tx, (State.BURIED,)))
     sending = {row.name for row in database.read(registry.all) if row.mode is Mode.ACTIVE}
-    wanted = [row for row in buried if row["model"] in sending or row["peer"] in test_peers(settings)]
-    if wanted:
-        yield _given_up("deliveries", "deliveries", wanted)
+    reached = test_peers(settings)
+    wanted = [
+        row
+        for row in buried
+        if row["model"] in sending or row["peer"] in reached or row["kind"] == DeliveryKind.REJECTION_NOTE
+    ]
+    yield from _given_up("deliveries", [row["study_instance_uid"] for row in wanted], _DELIVERIES)
+    if read:
+        text = f"{read} images could not be read, as the reports on them say: `pacs-node queue` says why"
+        yield CheckLine("queue", "note", text)
     if len(buried) > len(wanted):
-        text = (
-            f"{len(buried) - len(wanted)} more were given up, of models that are not active: `pacs-node deliveries` "
-            "lists them"
-        )
+        others = len(buried) - len(wanted)
+        text = f"{others} more were given up, of models that are not active: `pacs-node deliveries` lists them"
         yield CheckLine("deliveries", "note", text)
 
 
-def _given_up(subject: str, verb: str, rows: list[dict[str, Any]]) -> CheckLine:
-    studies = list(dict.fromkeys(row["study_instance_uid"] for row in rows))
+def _given_up(subject: str, of_studies: list[str], way_out: str) -> Iterator[CheckLine]:
+    if not of_studies:
+        return
+    studies = list(dict.fromkeys(of_studies))
     named = ", ".join(studies[:_STUDIES_SHOWN]) + (" and more" if len(studies) > _STUDIES_SHOWN else "")
     text = (
-        f"{len(rows)} were given up, so that results are missing, of study {named}: `pacs-node {verb}` says why, "
-        "`pacs-node retry --all` tries them again"
+        f"{len(of_studies)} were given up, so that results are missing, of study {named}: `pacs-node {subject}` says "
+        f"why, `pacs-node retry --all` tries them again; {way_out}"
     )
-    return CheckLine(subject, "fault", text)
+    yield CheckLine(subject, "fault", text)

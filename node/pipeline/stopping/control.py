@@ -118,7 +118,7 @@ def release_deliveries(
     settings, ids, who, now
         Whose database, which deliveries, who says so, and when.
     discard
-        Whether they are cancelled.
+        Whether they are cancelled; what was given up may be, too.
     despite_patient
         Whether they are sent although the peer holds the study under another identity.
 
@@ -130,7 +130,7 @@ def release_deliveries(
     waiving = {HeldFor.PATIENT} if despite_patient else {HeldFor.AGE, HeldFor.STUDY}
 
     def work(tx: Transaction) -> None:
-        found = releasing.held(tx, ids)
+        found = releasing.held(tx, ids, or_buried=discard)
         missing = sorted(set(ids) - {one.id for one in found})
         if missing:
             raise OperatorError(
@@ -142,7 +142,8 @@ def release_deliveries(
                 f"not held for the patient: {', '.join(others)}; release them without --despite-patient"
             )
         if discard:
-            releasing.discard(tx, found, now, "discarded by an operator", by=who)
+            either = (State.HELD, State.BURIED)
+            releasing.discard(tx, found, now, "discarded by an operator", states=either, by=who)
             return
         for one in releasing.let_go(tx, found, now, waiving):
             said = {"by": who, "held_for": one.last_error} | ({"despite_patient": True} if despite_patient else {})

@@ -51,9 +51,10 @@ def of_version(tx: Transaction, model: str, version: str) -> list[Gathered]:
     return _gathered(tx, and_(of_version, Delivery.state.in_(NOT_LEFT)))
 
 
-def held(tx: Transaction, ids: Collection[int]) -> list[Gathered]:
-    """Return those of these deliveries that are kept back by themselves."""
-    return _gathered(tx, and_(Delivery.id.in_(ids), Delivery.state == State.HELD))
+def held(tx: Transaction, ids: Collection[int], *, or_buried: bool = False) -> list[Gathered]:
+    """Return those of these deliveries that are kept back by themselves, or with `or_buried` were given up."""
+    states = (State.HELD, State.BURIED) if or_buried else (State.HELD,)
+    return _gathered(tx, and_(Delivery.id.in_(ids), Delivery.state.in_(states)))
 
 
 def running(tx: Transaction, model: str, version: str | None = None) -> list[str]:

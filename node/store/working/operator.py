@@ -4,7 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
 from node.store import audit
@@ -49,6 +50,18 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     for identity, peer, study_uid in tx.execute(of_deliveries):
         audit.add(tx, now, "delivery retried", study_uid, delivery=identity, peer=peer)
     return len(put_back)
+
+
+def unreported(tx: Transaction) -> list[str]:
+    """Return the studies of jobs that were given up, one for each, but for images that a report speaks of.
+
+    A report says of an image that it could not be read; where none was made since, somebody waits for it.
+    """
+    compose = aliased(Job)
+    of_these = compose.study_instance_uid == Job.study_instance_uid, compose.model == Job.model
+    reported = exists().where(*of_these, compose.kind == JobKind.COMPOSE, compose.state == State.DONE).correlate(Job)
+    waited_for = or_(Job.kind == JobKind.COMPOSE, ~reported)
+    return list(tx.scalars(select(Job.study_instance_uid).where(Job.state == State.BURIED, waited_for)))
 
 
 def _retry_jobs(tx: Transaction, ids: Collection[int] | None, now: datetime) -> int:

@@ -12,6 +12,7 @@ from node.config import Settings
 from node.domain.errors import Permanent
 from node.pipeline.check_line import CheckLine
 from node.pipeline.operator import work_checks
+from node.pipeline.stopping import control
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store.registering import registry
@@ -54,15 +55,32 @@ def test_check_calls_it_a_fault_and_says_how_to_see_and_to_retry_it(line: Line, 
     assert _told(line, settings) == []
     line.house.execute("UPDATE jobs SET state = 'buried' WHERE kind = 'compose'")
     line.house.execute("UPDATE deliveries SET state = 'buried'")
-    assert _told(line, settings) == [
-        CheckLine(
-            verb,
-            "fault",
-            f"1 were given up, so that results are missing, of study 1.2.3: `pacs-node {verb}` says why, "
-            "`pacs-node retry --all` tries them again",
-        )
-        for verb in ("queue", "deliveries")
-    ]
+    said = _told(line, settings)
+    assert [(told.subject, told.verdict) for told in said] == [("queue", "fault"), ("deliveries", "fault")]
+    for told in said:
+        assert f"1 were given up, so that results are missing, of study 1.2.3: `pacs-node {told.subject}`" in told.text
+        assert "`pacs-node retry --all` tries them again" in told.text
+
+
+def test_an_image_of_which_a_report_says_that_it_could_not_be_read_is_no_fault(line: Line, settings: Settings) -> None:
+    """Until one says so, somebody waits for it."""
+    line.house.execute("UPDATE jobs SET state = 'buried' WHERE kind = 'read'")
+    (told,) = _told(line, settings)
+    assert (told.verdict, told.text[:28]) == ("note", "1 images could not be read, ")
+    line.house.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'compose'")
+    assert [told.verdict for told in _told(line, settings)] == ["fault"]
+
+
+@pytest.mark.database("any")
+def test_a_delivery_that_was_given_up_can_be_discarded(line: Line, settings: Settings) -> None:
+    """By its number; then nobody is told of it any more, and the study keeps who said so."""
+    line.house.execute("UPDATE deliveries SET state = 'buried'")
+    (row,) = line.deliveries()
+    assert "1 deliveries discarded" in control.release_deliveries(settings, [row["id"]], "ada", _now(), discard=True)
+    assert _told(line, settings) == []
+    assert [row["state"] for row in line.deliveries()] == ["cancelled"]
+    (told,) = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == "delivery cancelled"]
+    assert told["by"] == "ada"
 
 
 @pytest.mark.database("any")
@@ -72,6 +90,9 @@ def test_what_the_mode_keeps_here_is_no_fault(line: Line, settings: Settings) ->
     line.house.database.write(lambda tx: registry.set_mode(tx, "starter", Mode.SHADOW))
     (told,) = _told(line, settings)
     assert (told.subject, told.verdict) == ("deliveries", "note")
+    line.house.execute("UPDATE deliveries SET kind = 'rejection_note'")
+    (told,) = _told(line, settings)
+    assert told.verdict == "fault", "what takes a report back is waited for in any mode"
 
 
 @pytest.mark.database("any")
