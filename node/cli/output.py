@@ -20,7 +20,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "fault": "red"}
 SECONDS_A_LINE = 30.0
 """Between two lines of progress in a file or a pipe."""
 
-console = Console(soft_wrap=True, highlight=False)
+console = Console(soft_wrap=True, highlight=False, emoji=False)  # an error of "host:100: ..." is no picture
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="List the newest so many; 0: all.")]
 
@@ -47,7 +47,7 @@ def table(rows: tables.Rows) -> None:
         console.print("(none)")
         return
     one_line_each = [{name: " ".join(text.split("\n")) for name, text in row.items()} for row in rows]
-    laid_out = tables.lines(one_line_each, console.width if console.is_terminal else None)
+    laid_out = tables.lines(one_line_each, console.width if sys.stdout.isatty() else None)
     for line in laid_out.heading:
         console.print(line, style="bold", markup=False)
     console.print("\n".join(laid_out.body), markup=False)

@@ -2,10 +2,11 @@
 
 import io
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from node.cli.output import cell, progress_bars, reporter
+from node.cli.output import cell, progress_bars, reporter, table
 
 
 def test_progress_into_a_file_is_a_plain_line_every_half_minute() -> None:
@@ -33,3 +34,12 @@ def test_reasons_in_a_table_are_told_apart() -> None:
     """They hold commas themselves."""
     reasons = {"one": "modality CT is not in modalities CR, DX", "other": "it has no pixels"}
     assert cell(reasons) == "one: modality CT is not in modalities CR, DX; other: it has no pixels"
+
+
+def test_a_table_not_on_a_terminal_says_what_its_cells_say(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No word of it is taken for a colour or a picture, and none is folded, whatever the environment says."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table([{"id": "1", "error": f"[peers] pacs:100: {'no answer ' * 50}from it\nat all"}])
+    assert capsys.readouterr().out.splitlines()[-1] == f"1   [peers] pacs:100: {'no answer ' * 50}from it at all"
