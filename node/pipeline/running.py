@@ -13,7 +13,7 @@ class Running:
     """A node that runs."""
 
     process: int  #: number of its first process, on the machine where it runs
-    since: datetime
+    since: datetime | None  #: None where it is of an earlier version, which did not say
     port: int | None  #: on which it listens; None while it starts
     configuration: str  #: `digest_of` what it started with
 
@@ -32,9 +32,11 @@ def tell(lock: DataFolderLock, settings: Settings, since: datetime, port: int | 
 
 
 def found(settings: Settings) -> Running | None:
-    """Return the node that works on the data folder, or None where none does, or one that has not said so yet."""
+    """Return the node that works on the data folder, or None where none does."""
     held = holder(settings.node.data_dir)
-    if held is None or "since" not in held.facts:
+    if held is None:
         return None
+    if "since" not in held.facts:
+        return Running(held.process, None, None, "")
     said = held.facts
     return Running(held.process, datetime.fromisoformat(said["since"]), said["port"], said["configuration"])

@@ -22,8 +22,8 @@ def lines(settings: Settings) -> Iterator[CheckLine]:
         yield CheckLine("node", "note", f"does not run on {settings.node.data_dir}: `pacs-node serve` starts it")
         return
     listens = "starts" if node.port is None else f"listens on port {node.port}"
-    since = f"{node.since:%Y-%m-%d %H:%M:%S} UTC"
-    yield CheckLine("node", "ok", f"runs as process {node.process} since {since}, and {listens}")
+    since = "" if node.since is None else f" since {node.since:%Y-%m-%d %H:%M:%S} UTC, and {listens}"
+    yield CheckLine("node", "ok", f"runs as process {node.process}{since}")
     if not _knows(node, settings):
         text = (
             "it is not what the running node has started with: restart the node, then it counts ([[models]] alone "
@@ -47,9 +47,10 @@ def _knows(node: Running, settings: Settings) -> bool:
 
 
 def _is_let_in(caller: Caller, settings: Settings, node: Running | None) -> bool:
-    """Return whether the running node lets in by now whom an earlier start turned away for its AE title."""
-    since = None if node is None or not _knows(node, settings) else node.since
-    return since is not None and caller.last_at < since and _is_configured(caller, settings)
+    """Return whether the node lets in, or will at its start, whom an earlier start turned away for its AE title."""
+    if node is None or node.since is None:
+        return node is None and _is_configured(caller, settings)
+    return _knows(node, settings) and caller.last_at < node.since and _is_configured(caller, settings)
 
 
 def _is_configured(caller: Caller, settings: Settings) -> bool:

@@ -59,6 +59,15 @@ def test_a_node_that_runs_says_its_process_since_when_and_its_port(settings: Set
     assert list(node_checks.lines(settings)) == [CheckLine("node", "ok", f"{said} listens on port 11112")]
 
 
+def test_a_node_of_an_earlier_version_runs_and_asks_for_a_restart(settings: Settings, lock: DataFolderLock) -> None:
+    """It has told its process alone."""
+    assert holder(settings.node.data_dir) is not None
+    node, configuration = node_checks.lines(settings)
+    assert (node.verdict, node.text) == ("ok", f"runs as process {os.getpid()}")
+    assert "restart the node" in configuration.text
+    lock.release()
+
+
 def test_a_configuration_that_was_changed_since_asks_for_a_restart(settings: Settings, lock: DataFolderLock) -> None:
     """Until it is as it was, or the node was started with it."""
     running.tell(lock, settings, _NOW, 11112)
@@ -96,4 +105,6 @@ def test_a_caller_that_the_configuration_lets_in_is_told_to_need_a_restart_and_t
         (text,) = told(with_ct)
         assert text.endswith("config.toml lets it in by now: restart the node")
         running.tell(lock, with_ct, _NOW + timedelta(seconds=9), 11112)
+        assert told(with_ct) == []
+        lock.release()
         assert told(with_ct) == []
