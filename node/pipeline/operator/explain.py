@@ -124,6 +124,7 @@ def _reading(reading: dict[str, Any]) -> str:
 
 def _analysis(analysis: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
     shadow = " (model in shadow)" if study["modes"].get(analysis["model"]) == "shadow" else ""
+    shadow += " (version recalled)" if analysis["recalled"] else ""
     yield (
         f"  {analysis['created_at']} {analysis['outcome']} by {analysis['model']} {analysis['version']}{shadow}: "
         f"{', '.join(analysis['sop_instance_uids'])}"

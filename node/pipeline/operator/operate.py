@@ -147,7 +147,9 @@ def _study(tx: Transaction, uid: str, now: datetime, alarm_s: float) -> dict[str
     if found is None:
         return None
     sent = delivery_standing.told_of(tx, found["deliveries_made"], now, alarm_s)
-    return {**found, "deliveries_made": sent, **misnamed.told_of(tx, uid, found["analyses"])}
+    said = {**found, "deliveries_made": sent, **misnamed.told_of(tx, uid, found["analyses"])}
+    made = [one | {"recalled": recalls.why(tx, one["model"], one["version"])} for one in said["analyses"]]
+    return said | {"analyses": made}
 
 
 def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.version_listing import versions
 from node.pipeline.operator import operate
 from node.pipeline.operator.checks import check
+from node.pipeline.operator.explain import explain
 from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import seeded
 from node.pipeline.stopping import control, recall
@@ -96,6 +97,8 @@ def test_a_study_that_it_reads_says_why_nothing_is_sent(line: Line, settings: Se
     assert [entry["detail"]["reason"] for entry in told] == [
         f"version {version} of model starter was recalled by ada: odd scores"
     ]
+    said = explain(operate.study(settings, "1.2.3", line.house.clock()))
+    assert said.count(f" by starter {version} (version recalled): ") == 2
 
 
 @pytest.mark.database("any")
