@@ -15,7 +15,7 @@ from node.pipeline.learning.schedule import DailyCollection, Fires
 from node.pipeline.registry.labelled import open_labelled
 from node.store.database import Database
 from node.store.learning import model_versions, retrainings, training_set
-from node.store.learning.retrainings import Request
+from node.store.learning.retrainings import Problem, Request
 from tests.support.house import House
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import LearningSite, chest
@@ -70,6 +70,24 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
     )  # its challenger reads beside it, and is no other
     (locked,) = operate.locked(site.settings)
     assert (locked["uses"], locked["images"]) == (1, 5)
+
+
+def test_a_label_that_is_probably_wrong_is_listed_until_somebody_has_seen_it(house: House) -> None:
+    """With the documented keys."""
+    site = LearningSite(house)
+    site.patients(3)
+    site.collect()
+    asked = Request("starter", "once", "ada", "tiny", "scratch", 1)
+    house.database.write(lambda tx: retrainings.request(tx, asked, house.clock()))
+    run = house.database.write(lambda tx: retrainings.claim(tx, house.clock(), 60.0, "w"))
+    assert run is not None
+    unlikely = Problem(house.database.read(training_set.all)[0].sop_instance_uid, "pneumonia", True, 0.001)
+    house.database.write(lambda tx: retrainings.found(tx, run, [unlikely], house.clock()))
+    (row,) = operate.problems(site.settings)
+    assert set(row) == set(documented_json_keys("learning problems"))
+    assert (row["sop_instance_uid"], row["label"], row["run"]) == (unlikely.sop_instance_uid, "present", run.id)
+    operate.settle_problem(site.settings, unlikely.sop_instance_uid, "pneumonia", "ada", house.clock())
+    assert operate.problems(site.settings) == []
 
 
 def test_of_one_model_never_two_trainings_are_to_come(house: House) -> None:
