@@ -1,11 +1,10 @@
 """The verbs that stop what leaves, let it go, and take it back."""
 
-import os
-import pwd
 from typing import Annotated
 
 import typer
 
+from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.config import Settings
@@ -111,13 +110,3 @@ def say_holds(settings: Settings, as_json: bool) -> None:
     """Print what an operator's word keeps back, before a listing for a person."""
     for line in [] if as_json else control.kept_back(settings):
         console.print(line, markup=False)
-
-
-def who() -> str:
-    """Return the user of the operating system who runs this, and on whose behalf; the environment has no say in it."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may have no name for its user
-        name = str(os.getuid())
-    behind = os.environ.get("SUDO_USER", "") if os.geteuid() == 0 else ""
-    return f"{name} (sudo by {behind})" if behind and behind != name else name

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from node import __version__, cli
 from node.cli.output import console
 
-_NO_VERBS = frozenset({"main", "output", "tables"})
+_NO_VERBS = frozenset({"caller", "main", "output", "tables"})
 _FILE_OF = {
     verb: file
     for file, verbs in {

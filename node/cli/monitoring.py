@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.control import who
+from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, Limit, console, listing, settings_of
 from node.pipeline.monitoring import export as exporting

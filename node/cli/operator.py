@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from node.cli.control import say_holds, who
+from node.cli.caller import who
+from node.cli.control import say_holds
 from node.cli.main import application
 from node.cli.output import (
     Json,

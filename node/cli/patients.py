@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.control import who
+from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.pipeline.stopping import patients as merging

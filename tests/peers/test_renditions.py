@@ -15,12 +15,13 @@ from node.store import schema
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
 from node.store.working import operator
-from tests.integration.pipeline.test_beside import ALL, hot
 from tests.support.dcmtk import Storescp, storescp
 from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
+from tests.support.line import PACS, Line, hot
 from tests.support.orthanc import orthanc
 from tests.support.programs import LOOPBACK, free_port
+
+ALL = ("report", "text", "heatmap")
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 

@@ -292,10 +292,3 @@ def test_a_work_cannot_close_what_it_writes_to(database: Database) -> None:
 
     with pytest.raises(RuntimeError, match="its own transaction"):
         database.write_together(close, None)
-
-
-def test_a_ping_says_that_writes_are_taken(database: Database) -> None:
-    """And writes nothing."""
-    database.ping()
-
-    assert events_by_name(database) == []

@@ -154,3 +154,10 @@ def test_a_reader_does_not_wait_for_the_writer(
     writing.result(10)
 
     assert seen == []
+
+
+def test_a_ping_says_that_writes_are_taken(database: Database) -> None:
+    """And writes nothing."""
+    database.ping()
+
+    assert events_by_name(database) == []

@@ -5,10 +5,8 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,51 +17,17 @@ from node.pipeline.learning.promotion_steps import PromotionStep
 from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
 from node.pipeline.operator.version_checks import lines
-from node.pipeline.registry import challengers, modes
+from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import catalogue_of, seeded
-from node.store.learning import model_versions, monitoring
+from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
-from node.store.registering import registry, validations
-from node.store.registering.validations import RecordedValidation
-from node.store.tables import Mode
+from node.store.registering import registry
 from node.store.version_tables import VersionState
 from tests.support.house import House
-from tests.support.monitored import Rows
 from tests.support.nodes import CHECKOUT
+from tests.support.promoting import NOW, serving_version, settings_for
 from tests.support.versions import MADE, another_version, challenger
 from tests.test_docs import documented_json_keys
-
-NOW = datetime(2026, 5, 2, tzinfo=UTC)
-
-
-def _settings(house: House, *, required: bool = False, **more: Any) -> Settings:
-    return Settings.model_validate(
-        {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
-            "database": {"url": house.url},
-            "models": [{"name": "starter"}],
-            "go_live": {"require_validation": required},
-            **more,
-        }
-    )
-
-
-@pytest.fixture
-def settings(house: House) -> Settings:
-    """Give a site that asks for no validation, with the starter registered."""
-    settings = _settings(house)
-    seeded(settings, house.database, lambda: NOW)
-    return settings
-
-
-def _serving(house: House) -> str:
-    """Return which version serves, as both registries say."""
-    row = house.database.read(lambda tx: registry.get(tx, "starter"))
-    found = house.database.read(lambda tx: model_versions.serving(tx, "starter"))
-    assert row is not None
-    assert found is not None
-    assert (row.version, row.bundle) == (found.version, found.bundle)
-    return found.version
 
 
 def _state(house: House, version: str) -> VersionState:
@@ -78,7 +42,7 @@ def test_a_start_enters_what_serves(house: House, settings: Settings) -> None:
     (row,) = versions(settings)
     assert set(row) == set(documented_json_keys("models versions"))
     assert set(VERSIONS_COLUMNS) <= set(row)
-    assert (row["state"], row["version"], row["bundle_there"]) == ("serving", _serving(house), True)
+    assert (row["state"], row["version"], row["bundle_there"]) == ("serving", serving_version(house), True)
     assert row["device_uid"].startswith("2.25.")
     assert len(row["data_digests"]["training"]) == 64
     assert row["figures"]["test"]["auc"] > 0.9
@@ -86,15 +50,15 @@ def test_a_start_enters_what_serves(house: House, settings: Settings) -> None:
 
 def test_a_promoted_version_serves_without_a_restart(house: House, settings: Settings, tmp_path: Path) -> None:
     """The champion is a former version, and one command brings it back, and no further."""
-    first = _serving(house)
+    first = serving_version(house)
     catalogue = catalogue_of(settings, house.database, house.database.read(registry.all))
     second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
     said = promote(settings, "starter", second, "Dr. Doe", NOW)
     assert said == f"model starter: {first} -> {second}, approved by Dr. Doe; counts with the next analysis"
-    assert (_serving(house), _state(house, first)) == (second, VersionState.FORMER)
+    assert (serving_version(house), _state(house, first)) == (second, VersionState.FORMER)
     assert catalogue.served("starter").identity.version == second
     assert f"{second} -> {first}, rolled back by Dr. Roe" in rollback(settings, "starter", "Dr. Roe", NOW)
-    assert (_serving(house), _state(house, second)) == (first, VersionState.FORMER)
+    assert (serving_version(house), _state(house, second)) == (first, VersionState.FORMER)
     assert catalogue.served("starter").identity.version == first
     with pytest.raises(OperatorError, match="there is nothing to go back to"):
         rollback(settings, "starter", "Dr. Roe", NOW)
@@ -103,13 +67,13 @@ def test_a_promoted_version_serves_without_a_restart(house: House, settings: Set
 @pytest.mark.database("any")
 def test_rollbacks_go_back_step_by_step(house: House, settings: Settings, tmp_path: Path) -> None:
     """Each to the version that served before; what was taken back is not come back to."""
-    served = [_serving(house)]
+    served = [serving_version(house)]
     for number in "23":
         served.append(challenger(house.database, another_version(tmp_path / number, number), served[-1]))
         promote(settings, "starter", served[-1], "Dr. Doe", NOW)
     for version in served[-2::-1]:
         rollback(settings, "starter", "Dr. Roe", NOW)
-        assert _serving(house) == version
+        assert serving_version(house) == version
 
 
 @pytest.mark.database("any")
@@ -125,17 +89,17 @@ def test_what_the_gate_did_not_pass_is_not_promoted(
     house: House, settings: Settings, tmp_path: Path, outcome: str, state: VersionState, words: str
 ) -> None:
     """Whoever says so; the champion serves on."""
-    first = _serving(house)
+    first = serving_version(house)
     second = challenger(house.database, another_version(tmp_path / "2", "2"), first, outcome, state)
     with pytest.raises(OperatorError, match=words):
         promote(settings, "starter", second, "Dr. Doe", NOW)
-    assert _serving(house) == first
+    assert serving_version(house) == first
 
 
 @pytest.mark.database("any")
 def test_a_verdict_against_another_champion_does_not_count(house: House, settings: Settings, tmp_path: Path) -> None:
     """Two passed against the first; once one of them serves, nobody knows whether the other is as good."""
-    first = _serving(house)
+    first = serving_version(house)
     second, third = (challenger(house.database, another_version(tmp_path / n, n), first) for n in "23")
     promote(settings, "starter", second, "Dr. Doe", NOW)
     with pytest.raises(OperatorError, match=r"was judged against 1\..*, and 2\.0\.0\+.* serves by now"):
@@ -159,7 +123,7 @@ def test_names_that_are_not_known_are_refused_in_words(house: House, settings: S
 @pytest.mark.database("any")
 def test_a_bundle_that_has_changed_is_not_promoted(house: House, settings: Settings, tmp_path: Path) -> None:
     """Neither one that does not fit its manifest, nor another version in its folder, nor one that was swept."""
-    first, folder = _serving(house), another_version(tmp_path / "2", "2")
+    first, folder = serving_version(house), another_version(tmp_path / "2", "2")
     second = challenger(house.database, folder, first)
     (folder / "classifier.npz").unlink()
     with pytest.raises(OperatorError, match="cannot be used"):
@@ -173,14 +137,14 @@ def test_a_bundle_that_has_changed_is_not_promoted(house: House, settings: Setti
     house.database.write(lambda tx: model_versions.swept(tx, row, NOW))
     with pytest.raises(OperatorError, match="was removed on 2026-05-02"):
         promote(settings, "starter", second, "Dr. Doe", NOW)
-    assert _serving(house) == first
+    assert serving_version(house) == first
 
 
 def test_of_two_operators_at_once_one_wins_and_the_other_is_told(
     house: House, settings: Settings, tmp_path: Path
 ) -> None:
     """Both have looked before either has written."""
-    first = _serving(house)
+    first = serving_version(house)
     chosen = [challenger(house.database, another_version(tmp_path / n, n), first) for n in "23"]
     together = threading.Barrier(2)
 
@@ -196,88 +160,11 @@ def test_of_two_operators_at_once_one_wins_and_the_other_is_told(
 
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(order, chosen))
-    winner = _serving(house)
+    winner = serving_version(house)
     assert winner in chosen
     told = said[1 - chosen.index(winner)]
     assert f"meanwhile {winner} serves (promoted by Dr. {winner[0]}, 2026-05-02" in told
     assert "nothing was changed" in told
-
-
-def _active(house: House, *names: str) -> Settings:
-    """Return a site that asks for validations, whose starter is active with one."""
-    settings = _settings(house, required=True)
-    _validate(house, "starter", _serving(house))
-    modes.set_mode(settings, "starter", "active", NOW)
-    return settings
-
-
-def _validate(house: House, model: str, version: str) -> None:
-    recorded = RecordedValidation(model, version, "Dr. Doe", NOW, "ab" * 32, {})
-    house.database.write(lambda tx: validations.record(tx, recorded))
-
-
-def _mode(house: House, name: str = "starter") -> Mode | None:
-    row = house.database.read(lambda tx: registry.get(tx, name))
-    return None if row is None else row.mode
-
-
-def test_an_active_model_is_not_silenced_by_a_promotion(house: House, settings: Settings, tmp_path: Path) -> None:
-    """Its new version is another device, without a validation: that it goes into shadow must be said."""
-    first, asking = _serving(house), _active(house)
-    second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
-    with pytest.raises(OperatorError, match=r"it would go into shadow.*--into-shadow"):
-        promote(asking, "starter", second, "Dr. Doe", NOW)
-    assert (_serving(house), _mode(house)) == (first, Mode.ACTIVE)
-    assert "it goes into shadow" in promote(asking, "starter", second, "Dr. Doe", NOW, into_shadow=True)
-    assert (_serving(house), _mode(house)) == (second, Mode.SHADOW)
-
-
-def test_what_came_of_its_time_in_shadow_counts(house: House, settings: Settings, tmp_path: Path) -> None:
-    """Validation and what it saw are of the very device, which reads no longer beside the champion that it became."""
-    first, asking = _serving(house), _active(house)
-    folder = another_version(tmp_path / "2", "2")
-    second = challenger(house.database, folder, first)
-    row = house.database.read(lambda tx: model_versions.get(tx, "starter", second))
-    assert row is not None
-    assert house.database.write(lambda tx: challengers.begin(tx, row))
-    name = challengers.name_of("starter")
-    assert _mode(house, name) is Mode.SHADOW
-    _validate(house, name, second)
-    reader = house.database.read(lambda tx: registry.get(tx, name))
-    assert reader is not None
-    house.database.write(lambda tx: Rows(reader, NOW).add(tx, 3))
-    assert "shadow" not in promote(asking, "starter", second, "Dr. Doe", NOW)
-    assert (_serving(house), _mode(house), _mode(house, name)) == (second, Mode.ACTIVE, Mode.OFF)
-    assert house.database.read(lambda tx: monitoring.count_admitted(tx, "starter", second, 10)) == 3
-
-
-def test_a_challenger_is_no_model_by_itself(house: House, settings: Settings, tmp_path: Path) -> None:
-    """It has no versions under its own name, a newer one takes its place, and a model of that name is left alone."""
-    first = _serving(house)
-    for number in "23":
-        version = challenger(house.database, another_version(tmp_path / number, number), first)
-        row = house.database.read(lambda tx, version=version: model_versions.get(tx, "starter", version))
-        assert house.database.write(lambda tx, row=row: challengers.begin(tx, row))
-    seeded(settings, house.database, lambda: NOW)
-    assert {one["model"] for one in versions(settings)} == {"starter"}
-    named = house.database.read(lambda tx: registry.get(tx, challengers.name_of("starter")))
-    assert named is not None
-    assert named.version == version
-    mine = replace(named, version="mine", bundle="starter")
-    house.database.write(lambda tx: registry.put(tx, mine))
-    assert not house.database.write(lambda tx: challengers.begin(tx, row))
-    assert house.database.read(lambda tx: registry.get(tx, mine.name)) == mine
-
-
-@pytest.mark.database("any")
-def test_what_config_toml_brings_is_a_version_too(house: House, settings: Settings, tmp_path: Path) -> None:
-    """And one command takes it back."""
-    first = _serving(house)
-    newer = _settings(house, models=[{"name": "starter", "bundle": str(another_version(tmp_path / "2", "2"))}])
-    modes.configure(newer, "starter", NOW)
-    assert _serving(house).startswith("2.0.0+")
-    rollback(newer, "starter", "Dr. Roe", NOW)
-    assert _serving(house) == first
 
 
 def test_the_database_lets_one_version_serve(house: House, settings: Settings) -> None:
@@ -292,7 +179,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
     house: House, settings: Settings, tmp_path: Path, step: PromotionStep
 ) -> None:
     """In both registries; the same order afterwards ends with the new one."""
-    first = _serving(house)
+    first = serving_version(house)
     second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
     configuration = tmp_path / "config.toml"
     configuration.write_text(
@@ -304,10 +191,10 @@ def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
     command = [sys.executable, "-m", "tests.support.killed_promotion", str(configuration), second, step]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert _serving(house) == (second if step is PromotionStep.COMMITTED else first)
+    assert serving_version(house) == (second if step is PromotionStep.COMMITTED else first)
     if step is not PromotionStep.COMMITTED:
         promote(settings, "starter", second, "Dr. Doe", NOW)
-    assert _serving(house) == second
+    assert serving_version(house) == second
 
 
 @pytest.mark.database("any")
@@ -317,7 +204,7 @@ def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings
     def said() -> str:
         return "\n".join(f"{line.subject}: {line.text}" for line in lines(house.database))
 
-    first = _serving(house)
+    first = serving_version(house)
     assert said() == ""
     second = challenger(house.database, another_version(tmp_path / "2", "2"), first)
     promote(settings, "starter", second, "Dr. Doe", NOW)
@@ -337,7 +224,7 @@ def test_check_says_what_waits_and_what_is_gone(house: House, settings: Settings
 @pytest.mark.database("any")
 def test_refused_bundles_are_swept_after_a_while(house: House, settings: Settings, tmp_path: Path) -> None:
     """Only those, only old ones, and only where trainings put theirs; the rows stay and say so."""
-    first, home = _serving(house), house.folder / "bundles"
+    first, home = serving_version(house), house.folder / "bundles"
     folders = [another_version(home / "2", "2"), another_version(home / "3", "3"), another_version(tmp_path / "4", "4")]
     outcomes = [("refused", VersionState.REFUSED), ("shadow", VersionState.SHADOW), ("refused", VersionState.REFUSED)]
     of = [challenger(house.database, folder, first, *how) for folder, how in zip(folders, outcomes, strict=True)]
@@ -348,4 +235,4 @@ def test_refused_bundles_are_swept_after_a_while(house: House, settings: Setting
     rows = {row["version"]: row for row in versions(settings)}
     assert rows[of[0]]["swept_at"] == "2026-06-01T00:00:00+00:00"
     assert not rows[of[0]]["bundle_there"]
-    assert sweep_refused(house.database, _settings(house, gate={"keep_refused_days": 0}), NOW) == []
+    assert sweep_refused(house.database, settings_for(house, gate={"keep_refused_days": 0}), NOW) == []

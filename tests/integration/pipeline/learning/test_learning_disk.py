@@ -15,7 +15,7 @@ from node.pipeline.operator import learning_checks
 from tests.support.house import House
 from tests.support.learning_site import LearningSite
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = Path(__file__).resolve().parents[4]
 _ALONE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
