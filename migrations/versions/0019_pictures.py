@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["analysis_id"], ["analyses.id"], name="fk_pictures_analysis_id_analyses"),
         sa.PrimaryKeyConstraint("id", name="pk_pictures"),
         sa.UniqueConstraint("analysis_id", "digest", name="uq_pictures_analysis_id_digest"),
+        sqlite_autoincrement=True,  # the number of a picture that was removed never comes again
     )
     op.add_column("renditions", sa.Column("picture_id", _NUMBER, nullable=True))
     op.add_column("analyses", sa.Column("anew_for", sa.Text(), server_default="", nullable=False))
@@ -82,14 +83,14 @@ def _begins(dataset: bytes) -> int:
 def downgrade() -> None:
     """Put the pictures back; heat maps whose picture was removed stay without one."""
     connection = op.get_bind()
-    shown = sa.select(_renditions.c.id, _renditions.c.picture_id).where(_renditions.c.picture_id.is_not(None))
-    for number, picture in connection.execute(shown.order_by(_renditions.c.id)).all():
+    own = sa.and_(_pictures.c.id == _renditions.c.picture_id, _pictures.c.analysis_id == _renditions.c.analysis_id)
+    shown = sa.select(_renditions.c.id).join(_pictures, own).order_by(_renditions.c.id)
+    for number in connection.scalars(shown).all():
         this = _renditions.c.id == number
-        compressed = connection.scalar(sa.select(_pictures.c.compressed).where(_pictures.c.id == picture))
-        head = connection.scalar(sa.select(_renditions.c.dataset).where(this))
-        if compressed is not None:
-            whole = head + zlib.decompress(compressed)
-            connection.execute(sa.update(_renditions).where(this).values(dataset=whole))
+        both = sa.select(_renditions.c.dataset, _pictures.c.compressed).join(_pictures, own).where(this)
+        head, compressed = connection.execute(both).one()
+        whole = head + zlib.decompress(compressed)
+        connection.execute(sa.update(_renditions).where(this).values(dataset=whole))
     op.drop_table("pictures")
     with op.batch_alter_table("renditions") as renditions:
         renditions.drop_column("picture_id")

@@ -232,7 +232,7 @@ class Picture(Base):
     """The pixels of heat maps of one result that show the same; `node.store.working.pictures` says when they go."""
 
     __tablename__ = "pictures"
-    __table_args__ = (UniqueConstraint("analysis_id", "digest"),)
+    __table_args__ = (UniqueConstraint("analysis_id", "digest"), {"sqlite_autoincrement": True})  # no number twice
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     analysis_id: Mapped[int] = mapped_column(NUMBER, ForeignKey(Analysis.id))

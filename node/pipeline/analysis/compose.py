@@ -126,6 +126,7 @@ class Composer:
         if outdated:
             queue.schedule_composes(tx, {(job.study_instance_uid, job.model): now})
         if job_claims.finish(tx, job, now) and not outdated:
+            analyses.want_anew(tx, job.study_instance_uid, [job.model], "")
             self._closer.close(tx, job, unread, now)
 
     def _turn_away(self, tx: Transaction, job: ClaimedJob, reason: str, unread: Sequence[str]) -> None:
@@ -135,6 +136,7 @@ class Composer:
             return
         self._closer.close(tx, job, unread, now)
         study, model = job.study_instance_uid, job.model
+        analyses.want_anew(tx, study, [model], "")
         for peer in self._peers:
             outbox.cancel_waiting(tx, study, model, peer.name, now, "the study is turned away for its number of images")
         at = standing(tx, self._peers, study, model)

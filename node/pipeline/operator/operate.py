@@ -1,6 +1,6 @@
 """What an operator asks of a node's database, and changes in it: listings and retry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -8,6 +8,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.pipeline.analysis import completion
+from node.pipeline.analysis.offering import audience
 from node.pipeline.delivery import delivery_standing
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.opened import open_database
@@ -17,7 +18,7 @@ from node.store.database import Transaction
 from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.registering import registry
-from node.store.stopping import recalls
+from node.store.stopping import recalls, taken_back
 from node.store.tables import Mode
 from node.store.working import analyses, findings, operator
 from node.store.working import queue as queue_jobs
@@ -115,8 +116,17 @@ def recompose(settings: Settings, uid: str, who: str, now: datetime) -> str:
     """
     with open_database(settings) as database:
         models, kept = database.write(lambda tx: _recompose(tx, uid, who, now))
-    said = f"study {uid} is reported anew by {', '.join(models)}, to every peer that gets its reports"
+        getting = database.read(lambda tx: _getting(tx, settings, uid, models))
+    to = f"to {', '.join(getting)}" if getting else "and nobody gets it as things stand: its model's mode, its origin"
+    said = f"study {uid} is reported anew by {', '.join(models)}, {to}"
     return ". ".join([said, *(f"Not by {model}: {why}" for model, why in kept.items())])
+
+
+def _getting(tx: Transaction, settings: Settings, uid: str, models: Collection[str]) -> list[str]:
+    """Return the peers that would get the newest results of these models today."""
+    newest = {one.model: one for one in analyses.of_study(tx, uid) if one.model in models}
+    names = {name for one in newest.values() for name in audience(tx, settings.peers, one)}
+    return [peer.name for peer in settings.peers if peer.name in names]
 
 
 def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> tuple[list[str], dict[str, str]]:
@@ -134,6 +144,12 @@ def _recompose(tx: Transaction, uid: str, who: str, now: datetime) -> tuple[list
             raise OperatorError(
                 f"the files of {len(gone)} images were removed for their age before {model.name} {model.version} could "
                 "read them, so that it would say less than before: send them again first"
+            )
+        if findings.removed(tx, uid) and (shown := taken_back.heat_maps(tx, uid, model.name)):
+            at = ", ".join(sorted({one.peer for one in shown}))
+            raise OperatorError(
+                f"the heat map of {model.name} at {at} would be taken back and none drawn in its place: files of the "
+                "study were removed for their age: send its images again first"
             )
     models = sorted(model.name for model in running)
     analyses.want_anew(tx, uid, models, who)

@@ -191,7 +191,7 @@ def _analysis(row: tables.Analysis) -> Analysis:
 
 
 def _rendition(tx: Transaction, row: tables.Rendition) -> Rendition:
-    picture = b"" if row.picture_id is None else pictures.get(tx, row.picture_id)
+    picture = b"" if row.picture_id is None else pictures.get(tx, row.picture_id, row.analysis_id)
     return Rendition(
         id=row.id,
         analysis_id=row.analysis_id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
@@ -103,6 +103,12 @@ def outdated(tx: Transaction, study_uid: str, model: str, version: str) -> list[
 def removed_unread(tx: Transaction, study_uid: str, model: str, version: str) -> list[SOPInstanceUID]:
     """Return those of them that cannot be read again: their files were removed for their age."""
     return _unread_by(tx, study_uid, model, version, Instance.removed_at.is_not(None))
+
+
+def removed(tx: Transaction, study_uid: str) -> int:
+    """Return how many instances of a study have no file any more."""
+    of_study = Instance.study_instance_uid == study_uid, Instance.removed_at.is_not(None)
+    return tx.scalars(select(func.count()).select_from(Instance).where(*of_study)).one()
 
 
 def _unread_by(

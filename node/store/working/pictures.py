@@ -40,9 +40,10 @@ def put(tx: Transaction, analysis_id: int, picture: Packed) -> int:
     return tx.execute(select(Picture.id).where(*same)).scalar_one()
 
 
-def get(tx: Transaction, picture_id: int) -> bytes | None:
-    """Return the bytes of a picture, or None where it was removed."""
-    compressed = tx.scalar(select(Picture.compressed).where(Picture.id == picture_id))
+def get(tx: Transaction, picture_id: int, analysis_id: int) -> bytes | None:
+    """Return the bytes of a picture of a result, or None where it was removed, whoever's has its number since."""
+    this = Picture.id == picture_id, Picture.analysis_id == analysis_id
+    compressed = tx.scalar(select(Picture.compressed).where(*this))
     return None if compressed is None else zlib.decompress(compressed)
 
 

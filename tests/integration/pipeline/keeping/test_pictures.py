@@ -44,7 +44,8 @@ def _grow_old(line: Line) -> None:
 
 def _recompose(line: Line) -> str:
     tables = {"node": {"ae_title": "NODE", "data_dir": line.house.folder}, "database": {"url": line.house.url}}
-    said = operate.recompose(Settings.model_validate(tables), "1.2.3", "ada", line.house.clock())
+    settings = Settings.model_validate(tables).model_copy(update={"peers": tuple(line.peers)})
+    said = operate.recompose(settings, "1.2.3", "ada", line.house.clock())
     line.compose()
     return said
 
@@ -91,18 +92,38 @@ def test_pictures_go_with_the_files_of_their_study_and_what_they_were_stays(line
 def test_one_that_is_sent_again_without_its_picture_says_what_to_do(line: Line, pacs: Pacs) -> None:
     """Nothing that is no image leaves; the images sent again and a word of the operator bring a whole one."""
     _grow_old(line)
+    line.house.receive(radiograph(patient_id="ID2", study_instance_uid="1.2.4", sop_instance_uid="1.2.4.1.1"))
+    line.report()  # whose picture may have the number of the one that was removed
     line.house.execute("UPDATE deliveries SET state = 'waiting' WHERE kind = 'heatmap'")
     line.deliver()
-    buried = line.deliveries()[-1]
+    buried = line.deliveries()[1]
     assert (buried["state"], "--recompose" in buried["last_error"]) == ("buried", True)
-    assert len(_heat_maps(pacs)) == 1
+    assert [(one.PatientID, one.StudyInstanceUID) for one in _heat_maps(pacs)] == [("ID1", "1.2.3"), ("ID2", "1.2.4")]
     line.house.receive(radiograph())
     _recompose(line)
     line.deliver()
-    before, after = _heat_maps(pacs)
+    before, _, after = _heat_maps(pacs)
     assert _is_whole(after)
     assert before.SOPInstanceUID != after.SOPInstanceUID
     assert line.deliveries()[1]["state"] == "cancelled"
+
+
+@pytest.mark.database("any")
+def test_nothing_is_composed_anew_that_would_take_a_picture_back_for_none(line: Line) -> None:
+    """Neither the node nor the archive would have one."""
+    _grow_old(line)
+    with pytest.raises(operate.OperatorError, match="the heat map of starter at pacs would be taken back and none drawn"):
+        _recompose(line)
+
+
+@pytest.mark.database("any")
+def test_one_that_nobody_would_get_says_so_and_one_turned_away_is_wanted_no_more(line: Line) -> None:
+    """What was wanted anew is not news months later."""
+    line.house.execute("""UPDATE models SET mode = 'active', rule = '{"min_images": 5}'""")
+    assert _recompose(line).endswith("by starter, to pacs")
+    assert line.house.rows("SELECT anew_for FROM analyses") == [("",)]
+    line.peers = [_peer(Pacs(), name="none", gets=())]
+    assert "nobody gets it as things stand" in _recompose(line)
 
 
 @pytest.mark.database("any")
@@ -133,7 +154,7 @@ def test_what_was_made_in_one_form_alone_is_made_anew_in_those_of_the_profile(ho
     line.deliver()
     (buried,) = line.deliveries()
     assert "`pacs-node studies 1.2.3 --recompose` makes it anew" in buried["last_error"]
-    assert _recompose(line) == "study 1.2.3 is reported anew by starter, to every peer that gets its reports"
+    assert _recompose(line) == "study 1.2.3 is reported anew by starter, to pacs"
     line.deliver()
     assert [(row["state"], row["sop_class_uid"][-5:]) for row in line.deliveries()] == [
         ("cancelled", "88.34"),
