@@ -21,6 +21,7 @@ from node.app.retraining import Retraining
 from node.config import Settings
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.intake.misdated import Misdated, longest_wait_s
+from node.pipeline.learning.salt import minted
 from node.pipeline.registry import recalled
 from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.pipeline.steps import Reached, unobserved
@@ -86,6 +87,7 @@ class Node:
     ) -> None:
         self._settings, self._database, self._clock, self._listens = settings, database, clock, listens
         self._files = InstanceFiles(settings.node.data_dir)
+        minted(database, clock())  # before any backup: who is forgotten later is known in it by this alone
         self._registrations = seeded(settings, database, clock)
         catalogue = catalogue_of(settings, database, self._registrations)
         self._keeper, self._listener = Keeper(EXTEND_EVERY_S), Listener(settings.database.url, self._hear)

@@ -6,11 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from models.bundle.folder import file_digests, open_bundle, write_bundle
+from node.store.database import Database
 from node.store.disk.folder_lock import holder
+from node.store.learning import splits
 from tests.support.databases import MakeFolder
 from tests.support.house import radiograph
 from tests.support.images import sample_file
@@ -23,7 +26,10 @@ from tests.test_docs import documented_json_keys
 
 
 def test_ready_is_one_line_on_stdout_and_sigterm_ends_it_with_success(home: NodeFolder) -> None:
-    """Scripts wait for that line; logs go to stderr. Its lock tells `check` that it runs, and where."""
+    """Scripts wait for that line; logs go to stderr. Its lock tells `check` that it runs, and where.
+
+    The salt of pseudonyms is there from the first start on, before any backup.
+    """
     with serving(home) as node:
         lines = node.process.output().splitlines()
         assert lines == [f"ready ae=PACSNODE port={node.port} web=off models=starter:shadow"]
@@ -31,6 +37,8 @@ def test_ready_is_one_line_on_stdout_and_sigterm_ends_it_with_success(home: Node
         told = holder(home.data)
         assert told is not None
         assert (told.process, told.facts["port"]) == (node.process.pid, node.port)
+        with closing(Database.open(home.url)) as database:
+            assert database.read(splits.salt_of) is not None
     assert holder(home.data) is None
 
 

@@ -27,8 +27,9 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.manifest import FORMAT, BackupManifest
 from node.pipeline.learning import forgotten
+from node.pipeline.learning.salt import minted
+from node.pipeline.opened import open_database
 from node.pipeline.registry import signers
-from node.store import schema
 from node.store.connection import snapshot
 from node.store.connection.snapshot import Snapshot
 
@@ -53,7 +54,8 @@ def backup(settings: Settings, folder: Path, now: datetime) -> str:
     """
     if folder.exists():
         raise OperatorError(f"{folder} is there already: name a new folder for each backup")
-    schema.check(settings.database.url)
+    with open_database(settings) as database:
+        minted(database, now)  # without it, who is forgotten later could not be told in what is restored
     # under another name until it is whole: what a kill leaves can be told from a backup, and the next one removes it
     part = folder.with_name(f".{folder.name}.part")
     try:

@@ -31,6 +31,12 @@ from node.store.learning import forgetting, locked_sets, retrainings, splits
 from node.store.learning.forgetting import Whom
 from node.store.registering import registry
 
+_KNOWS_NOBODY = (
+    "; WARNING: nobody is forgotten again, for this backup is older than the salt that the pseudonyms in "
+    f"{forgotten.FILE} follow from. The node will learn from who was forgotten: before it starts, `pacs-node forget` "
+    "each of those patients anew, or restore a later backup"
+)
+
 FORGET_COLUMNS = ("model", "version", "run", "trained_at", "images", "serves", "verdict")
 
 
@@ -73,7 +79,7 @@ def forget(settings: Settings, patient: PatientName, who: str, now: datetime) ->
 
 
 def forget_again(database: Database, data_dir: Path, pseudonyms: set[str], now: datetime) -> str:
-    """Remove from a restored node what was forgotten since the backup, and say so.
+    """Remove from a restored node what was forgotten since the backup, and say so, or that it cannot be known.
 
     Parameters
     ----------
@@ -86,8 +92,10 @@ def forget_again(database: Database, data_dir: Path, pseudonyms: set[str], now: 
     """
     salt, known = database.read(lambda tx: (splits.salt_of(tx), splits.barred(tx, FORGOTTEN)))
     pseudonyms = pseudonyms - known
-    if salt is None or not pseudonyms:
+    if not pseudonyms:
         return ""
+    if salt is None:
+        return _KNOWS_NOBODY
     named = database.read(forgetting.studies_by_patient)
     studies = {
         uid for uid, patient in named if splits.patient_of(salt, patient.issuer, patient.patient_id) in pseudonyms

@@ -1,4 +1,4 @@
-"""The site's salt: minted when learning is first asked for anything, and kept in the database for ever."""
+"""The site's salt: minted at the first start, or by the first verb that needs it, and kept in the database for ever."""
 
 import secrets
 from datetime import datetime

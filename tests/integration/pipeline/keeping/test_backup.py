@@ -90,8 +90,8 @@ def test_a_backup_brings_back_every_row_and_every_file(
 ) -> None:
     """Reports with their bytes and UIDs; the numbers of rows go on after the highest."""
     line = _reported(house)
-    before = _rows(house.url)
     backup(here, safe, house.clock())
+    before = _rows(house.url)  # with the salt that the first backup mints
     there = elsewhere()
     said = restore(there, safe, house.clock())
     assert [folder.stat().st_mode & 0o077 for folder in (safe, there.node.data_dir)] == [0, 0]

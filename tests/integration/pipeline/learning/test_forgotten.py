@@ -51,6 +51,15 @@ def _site(house: House) -> LearningSite:
     return site
 
 
+def _unlearned(house: House) -> LearningSite:
+    """Return a site of two labelled patients, with which nothing was done that needs a salt."""
+    site = LearningSite(house)
+    for number, patient in enumerate(TRAIN[:2], 1):
+        site.label(site.image(number, patient, chest(number, ill=False)), present=False)
+    house.execute("DELETE FROM learning_salts")
+    return site
+
+
 def test_a_restore_does_not_undo_what_was_forgotten_since_the_backup(
     house: House, elsewhere: Callable[[], Settings], tmp_path: Path
 ) -> None:
@@ -82,6 +91,35 @@ def test_a_restore_does_not_undo_what_was_forgotten_since_the_backup(
     root = Places(there.node.data_dir).root
     assert [path for path in files_under(root) if any(one.encode() in path.read_bytes() for one in gone)] == []
     assert [path for path in files_under(root) if path.stem in gone] == []
+
+
+def test_a_backup_from_before_anything_was_learned_forgets_again(
+    house: House, elsewhere: Callable[[], Settings], tmp_path: Path
+) -> None:
+    """It has the salt already that pseudonyms of who is forgotten later follow from."""
+    site, safe = _unlearned(house), tmp_path / "backups" / "monday"
+    backup(site.settings, safe, house.clock())
+    site.collect()
+    forget(site.settings, PatientName(TRAIN[0]), "ada", house.clock())
+    there = elsewhere()
+    assert "who was forgotten since is forgotten again: 0 images and 1 labels" in restore(there, safe, house.clock())
+
+
+def test_a_restore_says_so_where_a_backup_without_the_salt_knows_nobody_who_was_forgotten(
+    house: House, elsewhere: Callable[[], Settings], tmp_path: Path
+) -> None:
+    """As one of an older program, made before anything was learned; it has to be done by hand."""
+    site, safe = _unlearned(house), tmp_path / "backups" / "monday"
+    with pytest.MonkeyPatch.context() as older:
+        older.setattr("node.pipeline.keeping.backup.minted", lambda *_: b"")
+        backup(site.settings, safe, house.clock())
+    site.collect()
+    forget(site.settings, PatientName(TRAIN[0]), "ada", house.clock())
+    there = elsewhere()
+    said = restore(there, safe, house.clock())
+    assert "WARNING: nobody is forgotten again" in said
+    assert "`pacs-node forget` each of those patients anew" in said
+    assert forget(there, PatientName(TRAIN[0]), "ada", house.clock()).said.startswith("0 images and 1 labels")
 
 
 def test_a_restore_that_was_cut_off_before_it_forgot_is_made_good_before_anything_is_learned(house: House) -> None:
