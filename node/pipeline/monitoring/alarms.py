@@ -28,13 +28,12 @@ def ended(alarm: MonitorAlarm, watched: Watched, settings: MonitorSettings) -> s
     """Return why an alarm has ended that the latest figures are not any more, or "" while that may be chance."""
     if alarm.kind in {AlarmKind.FLAGS, AlarmKind.PPV}:
         return _budget_kept(alarm, watched.budget, settings)
-    about = alarm.sender, alarm.modality
-    if about not in {(window.sender, window.modality) for window in watched.windows}:
-        return "none of the latest images is of it"
-    since = watched.since(*about)
+    since = watched.since.get((alarm.sender, alarm.modality))
+    if since is None:
+        return "too few of the latest images are of it to tell"
     if len(since) < CALM_WINDOWS or not all(_is_calm(alarm, watched, window, settings) for window in since):
         return ""
-    return f"{CALM_WINDOWS} windows of {settings.window_images} images since then show it no more"
+    return f"{CALM_WINDOWS} windows of {since[0].compared.images} images since then show it no more"
 
 
 def _is_calm(alarm: MonitorAlarm, watched: Watched, window: Window, settings: MonitorSettings) -> bool:

@@ -5,7 +5,7 @@ ten others go on as ever.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,17 @@ from node.store.labelling import labels
 from node.store.learning import exams, monitoring
 from node.store.learning.exams import Exam
 from node.store.learning.monitoring import Range, Seen
+from node.store.monitoring_tables import AlarmKind
 
 Compare = Callable[[Sequence[Image], Sequence[Sequence[Image]], Bounds], list[Compared]]
 """`node.pipeline.monitoring.windows.compare`, run in a child process."""
 
+About = tuple[str, str]
+"""Sender and modality; ("", "") of all."""
+
 _LOOKED_THROUGH = 5_000  # of the newest readings: the latest of a sender that sends one image in fifty are among them
 BUDGET_STUDIES = 100
+_OF_WINDOWS = {AlarmKind.DRIFT, AlarmKind.ADMISSION}
 CALM_WINDOWS = 3
 """Windows in a row, no image in two of them, that must show nothing before an alarm ends."""
 
@@ -76,11 +81,8 @@ class Watched:
     missing: int  #: images that the reference still needs
     windows: tuple[Window, ...]
     budget: Budget
-    before: tuple[tuple[Window, ...], ...] = ()  #: of what an alarm stands of: its windows since then, newest first
-
-    def since(self, sender: str, modality: str) -> tuple[Window, ...]:
-        """Return the windows since an alarm of a sender and modality, the newest first."""
-        return next((some for some in self.before if (some[0].sender, some[0].modality) == (sender, modality)), ())
+    since: dict[About, tuple[Window, ...]] = field(default_factory=dict)
+    """Windows since an alarm, of what one stands of; without that of which too few images come to tell."""
 
 
 def images_of(tx: Transaction, model: str, version: str, settings: MonitorSettings) -> tuple[Range | None, list[Seen]]:
@@ -99,43 +101,49 @@ def missing_of(tx: Transaction, model: str, version: str, settings: MonitorSetti
 
 
 def groups_of(
-    tx: Transaction, model: str, version: str, known: Range
-) -> tuple[dict[tuple[str, str], list[Seen]], dict[tuple[str, str], datetime]]:
-    """Return the latest images after the reference, and of which of them alarms stand since when.
+    tx: Transaction, model: str, version: str, known: Range, settings: MonitorSettings
+) -> tuple[dict[About, list[Seen]], dict[About, list[Seen]]]:
+    """Return the latest images after the reference, and those since its alarm of what one stands of.
 
-    The images are those of all, and of each sender and modality.
+    The images are those of all, and of each sender and modality. Of a sender that sends few of them an alarm ends all
+    the same: those since are looked for among all that is kept, and are not asked for where the latest images all came
+    since then and too few of them are of it to tell anything.
     """
     latest = monitoring.latest(tx, model, version, known.last, _LOOKED_THROUGH)
-    groups: dict[tuple[str, str], list[Seen]] = {}
+    groups: dict[About, list[Seen]] = {}
     for seen in latest:
         groups.setdefault((seen.sender, seen.modality), []).append(seen)
     if len(groups) != 1:  # one sender is all there is; of several each is looked at first, which says more
         groups["", ""] = latest
-    stand = [alarm for alarm in monitoring.open_alarms(tx) if (alarm.model, alarm.version) == (model, version)]
-    return groups, {(alarm.sender, alarm.modality): alarm.raised_at for alarm in stand}
+    since: dict[About, list[Seen]] = {}
+    for alarm in monitoring.open_alarms(tx):
+        about, enough = (alarm.sender, alarm.modality), CALM_WINDOWS * settings.window_images
+        if (alarm.model, alarm.version) != (model, version) or not groups.get(about) or alarm.kind not in _OF_WINDOWS:
+            continue
+        if len(groups[about]) >= settings.min_images or latest[0].at <= alarm.raised_at:
+            since[about] = monitoring.latest_since(tx, alarm, known.last, enough)
+    return groups, since
 
 
 def compared(
     reference: Sequence[Seen],
-    groups: dict[tuple[str, str], list[Seen]],
-    since: dict[tuple[str, str], datetime],
+    groups: dict[About, list[Seen]],
+    since: dict[About, list[Seen]],
     settings: MonitorSettings,
     compare: Compare,
-) -> tuple[tuple[Window, ...], tuple[tuple[Window, ...], ...]]:
+) -> tuple[tuple[Window, ...], dict[About, tuple[Window, ...]]]:
     """Return how the latest window of each group lies to the reference, and those since alarms, newest first."""
-    size = settings.window_images
-    cut = [(about, seen[-size:]) for about, seen in groups.items()]
-    for about in since.keys() & groups.keys():
-        later = [one for one in groups[about] if one.at > since[about]]
+    cut = [(about, seen[-settings.window_images :]) for about, seen in groups.items()]
+    for about, later in since.items():
+        size = min(settings.window_images, max(len(groups[about]), settings.min_images))
         ends = [len(later) - place * size for place in range(min(len(later) // size, CALM_WINDOWS))]
         cut += [(about, later[end - size : end]) for end in ends]
     bounds = Bounds(settings.min_images, settings.false_alarms)
     found = compare(_images(reference), [_images(seen) for _, seen in cut], bounds)
     windows = [Window(*about, one) for (about, _), one in zip(cut, found, strict=True)]
-    earlier: dict[tuple[str, str], list[Window]] = {}
-    for window in windows[len(groups) :]:
-        earlier.setdefault((window.sender, window.modality), []).append(window)
-    return tuple(windows[: len(groups)]), tuple(tuple(some) for some in earlier.values())
+    earlier = windows[len(groups) :]
+    of = {about: tuple(one for one in earlier if (one.sender, one.modality) == about) for about in since}
+    return tuple(windows[: len(groups)]), of
 
 
 def budget_of(tx: Transaction, model: str, version: str) -> Budget:

@@ -2,7 +2,7 @@
 
 A stop moves the model to shadow in the transaction that raises the alarm: from the next report on, only test peers
 get any. What was found stays with the alarm. An operator who sets the model active again is not overruled by the same
-kind of alarm of the same sender, unless that has not stood for a declared time, or another version serves.
+kind of alarm of the same sender, until a declared time after the one that stopped it, or another version serves.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -89,9 +89,9 @@ class Watch:
         if reference is None:
             return Watched(row.name, row.version, None, settings.reference_images - len(seen), (), budget)
         known = reference
-        groups, since = self._database.read(lambda tx: groups_of(tx, row.name, row.version, known))
-        windows, before = compared(seen, groups, since, settings, self._compare)
-        return Watched(row.name, row.version, reference, 0, windows, budget, before)
+        groups, later = self._database.read(lambda tx: groups_of(tx, row.name, row.version, known, settings))
+        windows, since = compared(seen, groups, later, settings, self._compare)
+        return Watched(row.name, row.version, reference, 0, windows, budget, since)
 
     def _budget(self, row: Registration) -> Budget:
         about = row.name, row.version
@@ -117,8 +117,8 @@ class Watch:
         serves = row is not None and (row.version, row.mode) == (alarm.version, Mode.ACTIVE)
         if not serves or alarm.kind.value not in self._settings.stop_on:
             _raise(tx, alarm, now)
-        elif monitoring.stood_since(tx, alarm, now - timedelta(days=self._settings.stop_again_days)):
-            overruled = "the same alarm stood before, and an operator has set the model active since"
+        elif monitoring.stopped_since(tx, alarm, now - timedelta(days=self._settings.stop_again_days)):
+            overruled = "the same alarm stopped it before, and an operator has set the model active since"
             _raise(tx, replace(alarm, said=f"{alarm.said}; {overruled}"), now)
         else:
             registry.set_mode(tx, alarm.model, Mode.SHADOW)
@@ -144,7 +144,7 @@ class Watch:
                 _end(tx, alarm, now, f"it has sent since {heard:%Y-%m-%d %H:%M} UTC")
         for silence in self._sendings.silent(now):
             new = alarms.of_silence(silence)
-            if not monitoring.stood_since(tx, new, now - silence.pause):  # nor where an operator has ended it
+            if not monitoring.raised_since(tx, new, now - silence.pause):  # nor where an operator has ended it
                 _raise(tx, new, now)
 
 

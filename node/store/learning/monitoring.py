@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, true, update
 
 from node.domain.finding import Reading
 from node.store.database import Transaction
@@ -94,6 +94,14 @@ def latest(tx: Transaction, model: str, version: str, after: int, limit: int) ->
     return rows[::-1]
 
 
+def latest_since(tx: Transaction, alarm: MonitorAlarm, after: int, limit: int) -> list[Seen]:
+    """Return the newest readings of what an alarm is about, read since it, likewise."""
+    mine = Instance.calling_ae_title == alarm.sender, Instance.modality == alarm.modality
+    whose = and_(*mine) if alarm.sender else true()  # else it is about all
+    later = MonitoredReading.id > after, MonitoredReading.at > alarm.raised_at
+    return _seen(tx, and_(_of(alarm.model, alarm.version), *later, whose), limit, newest_first=True)[::-1]
+
+
 def between(tx: Transaction, model: str, version: str, known: Range) -> list[Seen]:
     """Return the readings of a reference, in their order."""
     within = MonitoredReading.id.between(known.first, known.last)
@@ -176,13 +184,17 @@ def clear_alarm(tx: Transaction, alarm: MonitorAlarm, now: datetime, why: str) -
     tx.execute(update(MonitorAlarm).where(MonitorAlarm.id == alarm.id).values(cleared_at=now, said=said))
 
 
-def stood_since(tx: Transaction, alarm: Alarm, since: datetime) -> bool:
-    """Return whether the same kind of alarm of the same sender, of this version, stands or has stood since a time."""
-    same = and_(
-        *(getattr(MonitorAlarm, name) == getattr(alarm, name) for name in ("model", "version", "kind", "sender"))
-    )
+def raised_since(tx: Transaction, alarm: Alarm, since: datetime) -> bool:
+    """Return whether the same kind of alarm of the same sender stands, or was raised since a time."""
+    raised = or_(MonitorAlarm.cleared_at.is_(None), MonitorAlarm.raised_at >= since)
+    return tx.scalar(select(MonitorAlarm.id).where(_same(alarm), raised).limit(1)) is not None
+
+
+def stopped_since(tx: Transaction, alarm: Alarm, since: datetime) -> bool:
+    """Return whether one of the same kind and sender that stopped this version stands, or has stood since a time."""
     stood = or_(MonitorAlarm.cleared_at.is_(None), MonitorAlarm.cleared_at >= since)
-    return tx.scalar(select(MonitorAlarm.id).where(same, stood).limit(1)) is not None
+    wanted = _same(alarm), MonitorAlarm.stopped, stood
+    return tx.scalar(select(MonitorAlarm.id).where(*wanted).limit(1)) is not None
 
 
 def carry(tx: Transaction, source: str, model: str, version: str) -> None:
@@ -192,6 +204,11 @@ def carry(tx: Transaction, source: str, model: str, version: str) -> None:
     tx.execute(update(MonitoredReading).where(of_source).values(model=model), execution_options=_UNSYNCHRONISED)
     reference = and_(MonitorReference.model == source, MonitorReference.version == version)
     tx.execute(update(MonitorReference).where(reference).values(model=model), execution_options=_UNSYNCHRONISED)
+
+
+def _same(alarm: Alarm) -> Any:
+    about = ("model", "version", "kind", "sender")
+    return and_(*(getattr(MonitorAlarm, name) == getattr(alarm, name) for name in about))
 
 
 def _of(model: str, version: str) -> Any:

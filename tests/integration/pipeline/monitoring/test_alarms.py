@@ -63,7 +63,7 @@ def test_what_an_operator_overruled_stops_no_more_until_it_was_clear_for_long(ho
         here.add(20, shift=4.0)
         here.watch.look()
         assert (here.alarms(), here.model.mode) == ([("drift", "MODALITY")], Mode.ACTIVE)
-    assert "the same alarm stood before, and an operator has set the model active since" in _said(here)[0]
+    assert "the same alarm stopped it before, and an operator has set the model active since" in _said(here)[0]
     here.add(60)
     here.watch.look()
     here.rows.count += 3 * 24 * 60
