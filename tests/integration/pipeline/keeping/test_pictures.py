@@ -112,7 +112,7 @@ def test_one_that_is_sent_again_without_its_picture_says_what_to_do(line: Line, 
 def test_nothing_is_composed_anew_that_would_take_a_picture_back_for_none(line: Line) -> None:
     """Neither the node nor the archive would have one."""
     _grow_old(line)
-    with pytest.raises(operate.OperatorError, match="the heat map of starter at pacs would be taken back and none drawn"):
+    with pytest.raises(operate.OperatorError, match="the heat map of starter at pacs would be taken back"):
         _recompose(line)
 
 
