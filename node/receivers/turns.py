@@ -31,8 +31,9 @@ class BesideOthers:
 class BeforeOthers:
     """The turn of the first process: it takes a lone connection at once, and leaves a crowd to the others.
 
-    The one connection that it took from eight would be the last of them to end, and hold up the rows of all: 0.7 of the
-    rate (docs/benchmarks.md). Who sends over several associations does so again, so a crowd counts for a minute.
+    The one connection that it took from eight would be the last of them to end, and hold up the rows of all: it cost a
+    quarter of the rate (docs/benchmarks.md). Who sends over several associations does so again: a crowd counts for a
+    minute.
 
     Parameters
     ----------
