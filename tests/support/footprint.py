@@ -10,6 +10,7 @@ from pathlib import Path
 _POOLED = re.compile(r"/node\.db(-wal|-shm|-journal)?$")
 # the tests' PostgreSQL is reached over these; the seventh word of a line is a socket's inode
 _SOCKETS = Path("/proc/net/unix")
+_LISTENS = "0A"  # the state of a socket in /proc/net/tcp, proc(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,13 @@ def _targets(pid: int) -> Iterator[str]:
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed while we looked
             yield str(link.readlink())
+
+
+def accepted(pid: int, port: int) -> int:
+    """Return how many connections to a TCP port a process holds; not the socket that listens."""
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    here = {f"socket:[{row[9]}]" for row in rows if row[3] != _LISTENS and int(row[1].partition(":")[2], 16) == port}
+    return sum(target in here for target in _targets(pid))
 
 
 def forget_peak(pid: int) -> int:

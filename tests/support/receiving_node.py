@@ -126,14 +126,10 @@ class ReceivingNode:
         return now.threads <= self._rest.threads and now.descriptors <= self._rest.descriptors and not self.incoming()
 
     def has_connections(self, count: int) -> None:
-        """Wait until the node holds so many connections beyond those that it has at rest."""
-        expected = self._rest.descriptors + count
-        wait_until(
-            lambda: self.footprint().descriptors == expected,
-            _SETTLED_S,
-            f"{count} connections",
-            _LOOK_AGAIN_S,
-        )
+        """Wait until the node holds so many connections that it has accepted."""
+        port = self.process.port
+        what = f"{count} connections"
+        wait_until(lambda: footprint.accepted(self.pid, port) == count, _SETTLED_S, what, _LOOK_AGAIN_S)
 
     def _is_back_at(self, rest: Footprint) -> bool:
         return self._is_at_rest() and self.footprint().is_within(rest, SLACK_KB)
