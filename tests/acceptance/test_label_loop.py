@@ -14,7 +14,7 @@ from tests.support import labels
 from tests.support.databases import MakeFolder
 from tests.support.labelled_zip import write_zip
 from tests.support.learning_site import SALT, TINY, chest, sides_of
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving_as_written
 from tests.support.notes import file_of
 from tests.support.rows import rows_in
 from tests.support.waiting import wait_until
@@ -38,8 +38,8 @@ def test_what_readers_mark_becomes_a_challenger_with_a_verdict_and_nothing_serve
     )
     tables = {"retrain": 'recipe = "./tiny.toml"\nreplay = ["old"]', "gate": "draws = 200"}
     home = node_folder(tmp_path, [Peer("reader", "READER", 104, may_send=True)], tables=tables)
-    with serving(home) as node:
-        _mint(home)
+    _mint(home)
+    with serving_as_written(home) as node:
         _send(node, _studies(tmp_path / "studies"))
         _send(node, _labels(tmp_path / "labels"))
         wait_until(lambda: _labelled(home) == PATIENTS, 60, "labels")
@@ -57,11 +57,16 @@ def test_what_readers_mark_becomes_a_challenger_with_a_verdict_and_nothing_serve
 
 
 def _mint(home: NodeFolder) -> None:
-    """Let sides be those of the tests: each has patients of both kinds."""
+    """Write the folder and let sides be those of the tests, each with patients of both kinds.
+
+    It is done before the node starts: the first start mints a salt where there is none.
+    """
     sides = sides_of([f"PAT{number}" for number in range(1, PATIENTS + 1)])
     assert all(len({int(patient[3:]) % 2 for patient in some}) == 2 for some in sides.values())
+    home.write()
+    assert home.run("migrate").returncode == 0
     with contextlib.closing(Database.open(home.url)) as database:
-        database.write(lambda tx: splits.mint(tx, SALT, datetime.now(UTC)))
+        assert database.write(lambda tx: splits.mint(tx, SALT, datetime.now(UTC))) == bytes.fromhex(SALT)
 
 
 def _labelled(home: NodeFolder) -> int:
