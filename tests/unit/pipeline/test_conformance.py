@@ -54,9 +54,9 @@ def test_every_sop_class_and_transfer_syntax_that_is_taken_is_named(sample: str)
     assert listed == STORAGE_SOP_CLASSES | set(TRANSFER_SYNTAXES)
 
 
-def test_every_status_and_rejection_of_the_manual_is_named(sample: str) -> None:
+def test_every_status_and_rejection_of_the_docs_is_named(sample: str) -> None:
     """What a peer may be answered stands in both."""
-    manual = (_ROOT / "docs" / "operating.md").read_text(encoding="utf-8").split("## Answers on the wire")[1]
+    manual = (_ROOT / "docs" / "reference" / "answers-on-the-wire.md").read_text(encoding="utf-8")
     statuses = set(re.findall(r"^\| (0x[0-9A-F]{4}) \|", manual, re.MULTILINE))
     storage = sample.split("### 3.2")[1].split("### 3.3", maxsplit=1)[0]
     assert statuses
