@@ -17,7 +17,7 @@ import _unsynced
 
 if TYPE_CHECKING:
     from node.pipeline.intake.arrival import Arrival
-    from node.receivers.handing import HandingOver
+    from node.receiving.handing import HandingOver
     from node.store.database import Database
 
 _EVERY_S = 0.05
@@ -86,8 +86,8 @@ def _record_later() -> None:
 
 def _hand_over_later() -> None:
     """Have a process that hands over wait for no answer: a channel is used again once its answer is there."""
-    from node.receivers.handing import HandingOver  # noqa: PLC0415 - only where it is done
-    from node.receivers.message import asked  # noqa: PLC0415
+    from node.receiving.handing import HandingOver  # noqa: PLC0415 - only where it is done
+    from node.receiving.message import asked  # noqa: PLC0415
 
     def record(handing: "HandingOver", came: "Arrival") -> int:
         asking = handing._asking  # noqa: SLF001

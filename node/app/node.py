@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from node.app.committing import committing_loops, take_back_commitments
-from node.app.composing import compose_loops
-from node.app.counting import counting_loops
-from node.app.delivering import deliver_loops
-from node.app.fetching import fetching_loops
-from node.app.labelling import labelling_loops
-from node.app.monitoring import monitoring_loops
+from node.app.committing_loops import committing_loops, take_back_commitments
+from node.app.compose_loops import compose_loops
+from node.app.counting_loops import counting_loops
+from node.app.deliver_loops import deliver_loops
+from node.app.fetching_loops import fetching_loops
+from node.app.labelling_loops import labelling_loops
+from node.app.monitoring_loops import monitoring_loops
 from node.app.parts import EXTEND_EVERY_S, Parts
-from node.app.reading import Readers
-from node.app.rejecting import rejecting_loops
-from node.app.retaining import retaining_loops
-from node.app.retraining import Retraining
+from node.app.reading_loops import Readers
+from node.app.rejecting_loops import rejecting_loops
+from node.app.retaining_loops import retaining_loops
+from node.app.retraining_loops import Retraining
 from node.config import Settings
 from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.intake.misdated import Misdated, longest_wait_s
@@ -25,9 +25,9 @@ from node.pipeline.learning.salt import minted
 from node.pipeline.registry import recalled
 from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.pipeline.steps import Reached, unobserved
-from node.receivers.bookkeeping import recover
-from node.receivers.choosing import receiving_for
-from node.receiving import Callbacks
+from node.receiving.bookkeeping import recover
+from node.receiving.choosing import receiving_for
+from node.receiving.one_process import Callbacks
 from node.runtime.child import Child
 from node.runtime.clock import Clock
 from node.runtime.keeping import Keeper

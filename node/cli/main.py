@@ -18,25 +18,24 @@ from typer.core import TyperGroup
 from node import __version__, cli
 from node.cli.output import console
 
-_NO_VERBS = frozenset({"caller", "main", "output", "tables"})
 _FILE_OF = {
     verb: file
     for file, verbs in {
-        "backfill": ("backfill",),
-        "checking": ("check",),
-        "conforming": ("conformance",),
-        "control": ("hold", "holds", "recall", "rejections", "release"),
-        "labels": ("labels",),
-        "learning": ("forget", "learning", "retrain"),
-        "learn": ("evaluate", "synthesise", "train"),
-        "models": ("models",),
-        "monitoring": ("export", "monitor"),
-        "operator": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),
-        "patients": ("patients",),
-        "quarantine": ("quarantine",),
-        "safekeeping": ("backup", "restore", "retain"),
-        "sending": ("send",),
-        "serving": ("demo", "serve"),
+        "backfill_verbs": ("backfill",),
+        "check_verbs": ("check",),
+        "conformance_verbs": ("conformance",),
+        "control_verbs": ("hold", "holds", "recall", "rejections", "release"),
+        "labels_verbs": ("labels",),
+        "learning_verbs": ("forget", "learning", "retrain"),
+        "bundle_making_verbs": ("evaluate", "synthesise", "train"),
+        "models_verbs": ("models",),
+        "monitoring_verbs": ("export", "monitor"),
+        "listing_verbs": ("deliveries", "instances", "migrate", "queue", "retry", "studies"),
+        "patients_verbs": ("patients",),
+        "quarantine_verbs": ("quarantine",),
+        "safekeeping_verbs": ("backup", "restore", "retain"),
+        "send_verbs": ("send",),
+        "serve_verbs": ("demo", "serve"),
     }.items()
     for verb in verbs
 }
@@ -79,7 +78,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _files() -> list[str]:
-    return sorted({module.name for module in pkgutil.iter_modules(cli.__path__)} - _NO_VERBS)
+    return sorted(module.name for module in pkgutil.iter_modules(cli.__path__) if module.name.endswith("_verbs"))
 
 
 application = typer.Typer(

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from node import config
-from node.cli import tables
+from node.cli import table_layout
 from node.pipeline.check_line import CheckLine
 from node.pipeline.progress import Reporter
 
@@ -41,13 +41,13 @@ def listing(
     table([{title: cell(row.get(column)) for column, title in shown.items()} for row in rows])
 
 
-def table(rows: tables.Rows) -> None:
+def table(rows: table_layout.Rows) -> None:
     """Print rows of text under their keys: whole on a terminal of any width, one line a row in a file or a pipe."""
     if not rows:
         console.print("(none)")
         return
     one_line_each = [{name: " ".join(text.split("\n")) for name, text in row.items()} for row in rows]
-    laid_out = tables.lines(one_line_each, console.width if sys.stdout.isatty() else None)
+    laid_out = table_layout.lines(one_line_each, console.width if sys.stdout.isatty() else None)
     for line in laid_out.heading:
         console.print(line, style="bold", markup=False)
     console.print("\n".join(laid_out.body), markup=False)

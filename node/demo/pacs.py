@@ -6,7 +6,7 @@ from pathlib import Path
 
 from node.dicom.header import inspect
 from node.dicom.part10 import preamble_and_meta
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 
 

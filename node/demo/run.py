@@ -10,8 +10,8 @@ from rich.console import Console
 
 from node import config
 from node.app import utc_now
+from node.demo.node_process import running_node
 from node.demo.pacs import StandInPacs
-from node.demo.process import running_node
 from node.demo.samples import Sample, samples
 from node.dicom.part10 import part10_of, read_part10
 from node.dicom.report_lines import told_apart

@@ -27,7 +27,7 @@ from node.network.connection import acknowledge_at_once, cut, send_at_once
 from node.network.lobby import Visitor
 from node.network.pdu import ABORT_BY_USER, HEADER, IS_COMMAND, BrokenProtocol, abort_pdu, data_pdus, reject_pdu
 from node.network.presentation import Syntaxes
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 from node.network.released import ReleasedAssociation
 from node.network.request import AssociationRequest, decode_request
 from node.network.service import Introduction, StorageService

@@ -22,11 +22,11 @@ from node.network.commitment_scp import CommitmentService, Hear
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.fast import FastAssociation
 from node.network.guards import LibraryAssociation
+from node.network.incoming import Begin
 from node.network.lobby import Lobby, Visitor
 from node.network.pdu import reject_pdu
 from node.network.presentation import APPLICATION_CONTEXT, acceptor_contexts, commitment_contexts
-from node.network.reception import Begin
-from node.network.rejection import RefusedAssociation, Rejection
+from node.network.refused import RefusedAssociation, Rejection
 from node.network.released import ReleasedAssociation
 from node.network.request import AssociationRequest
 from node.network.scp_settings import ScpSettings
@@ -56,7 +56,7 @@ class StorageSCP:
     settings
         Where it listens, whom it lets in, and its limits.
     begin
-        Called for every instance, on several threads at once; see `reception`.
+        Called for every instance, on several threads at once; see `node.network.incoming`.
     on_refused
         Called for every association that is rejected, before the peer is told.
     congested

@@ -22,9 +22,9 @@ from node.domain.identifiers import is_uid
 from node.network.assembly import Exchange
 from node.network.command import Command, CommandField, Element, MalformedCommand, response_to
 from node.network.exchanges import Gathered, Thrown
+from node.network.incoming import Announced, Begin, Reception
 from node.network.pdu import BrokenProtocol
 from node.network.presentation import VERIFICATION, Syntaxes
-from node.network.reception import Announced, Begin, Reception
 from node.telemetry import logger
 
 _SOP_CLASS_NOT_SUPPORTED = 0x0122

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from node.domain.errors import OperatorError
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 
 #: Bytes set apart for each address, and for all together; no machine runs as many associations as one of these has.
 _REGION_BYTES = 1 << 20

@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from typing import Protocol
 
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 
 
 class Slots(Protocol):

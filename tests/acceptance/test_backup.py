@@ -10,7 +10,7 @@ import numpy as np
 
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.lifecycle import State
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.intake.missing import missing
 from node.runtime.clock import utc_now

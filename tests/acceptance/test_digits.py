@@ -17,7 +17,7 @@ from models.bundle.folder import open_bundle
 from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.databases import MakeFolder

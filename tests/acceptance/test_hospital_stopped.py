@@ -13,7 +13,7 @@ import pytest
 
 from node.dicom.header import inspect
 from node.domain.lifecycle import State
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.store.database import Database, Transaction

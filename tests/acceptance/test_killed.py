@@ -9,7 +9,7 @@ import pytest
 
 from node.dicom.part10 import read_part10
 from node.domain.errors import Transient
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
 from tests.support.databases import SQLITE, MakeFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import Transient
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
 from tests.support.house import radiograph

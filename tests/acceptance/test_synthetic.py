@@ -5,7 +5,7 @@ from pathlib import Path
 
 from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from tests.support.databases import MakeFolder
 from tests.support.generators import write_generator

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from node.network.incoming import IncomingInstance
 from node.network.peer import Rejected
-from node.network.reception import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.databases import MakeFolder
 from tests.support.house import radiograph

@@ -14,7 +14,7 @@ from node.dicom.part10 import part10_of
 from node.dicom.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import new_uid
 from node.domain.rule import Rule
-from node.network.reception import Announced, IncomingInstance
+from node.network.incoming import Announced, IncomingInstance
 from node.pipeline.delivery.commitment import Hearing
 from node.pipeline.intake.books import Books
 from node.pipeline.intake.congestion import Congestion

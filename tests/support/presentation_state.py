@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 
 _DX, _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.11.1"
 

@@ -4,9 +4,9 @@ import queue
 import socket
 from pathlib import Path
 
-from node.runtime.kept import Told
+from node.runtime.kept_process import Told
+from node.runtime.kept_processes import KeptProcesses
 from node.runtime.line import Line
-from node.runtime.receivers import Receivers
 
 PATIENCE_S = 30.0
 
@@ -20,11 +20,11 @@ class ReceiversHouse:
         self.losses: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.told, self.told_by = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told.settimeout(PATIENCE_S)
-        self.receivers: list[Receivers] = []
+        self.receivers: list[KeptProcesses] = []
 
-    def of(self, count: int, target: object, ask_every_s: float = 5.0) -> Receivers:
+    def of(self, count: int, target: object, ask_every_s: float = 5.0) -> KeptProcesses:
         """Return so many processes of a target, which also gets a socket to tell this test something."""
-        made = Receivers(
+        made = KeptProcesses(
             count,
             target,  # type: ignore[arg-type]
             (self.told_by,),
@@ -44,7 +44,7 @@ class ReceiversHouse:
         return self.told.recv(100).decode()
 
 
-def drained(receivers: Receivers, timeout_s: float) -> bool:
+def drained(receivers: KeptProcesses, timeout_s: float) -> bool:
     """Tell all to end, and return whether they did by themselves."""
     receivers.finish()
     return receivers.ended(timeout_s)

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.nodes import NodeFolder, Peer
 

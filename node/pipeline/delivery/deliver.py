@@ -14,7 +14,7 @@ from functools import partial
 from node.config import DeliverSettings, PeerSettings
 from node.domain.lifecycle import HeldFor
 from node.domain.patient import IDENTITY_KEYS
-from node.network.kept import KeptAssociation, KeptSearch
+from node.network.kept_association import KeptAssociation, KeptSearch
 from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance, StoreAnswer
 from node.pipeline.delivery import forms, leaving

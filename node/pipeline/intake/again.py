@@ -18,7 +18,7 @@ from node.pipeline.intake.arrival import Arrival, noted
 from node.pipeline.intake.recording import Recorder
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.intake.unrecorded import removed_on_failure
-from node.pipeline.kept import KeptFile, opened
+from node.pipeline.kept_file import KeptFile, opened
 from node.store import audit
 from node.store.arriving import instances, synthetic
 from node.store.arriving.instances import HeldInstance, NewCopy

@@ -12,7 +12,7 @@ from node.dicom.mapped import Scratch
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader
-from node.network.reception import Announced
+from node.network.incoming import Announced
 from node.telemetry import logger
 
 _OUT_OF_RESOURCES = 0xA700

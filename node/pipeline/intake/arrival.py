@@ -7,7 +7,7 @@ another.
 from dataclasses import dataclass
 
 from node.domain.instance import InstanceHeader
-from node.network.reception import Announced
+from node.network.incoming import Announced
 from node.store.json_text import JSONText
 
 

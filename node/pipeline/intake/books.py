@@ -6,7 +6,7 @@ What threads bring at the same time shares one transaction; `write` takes what s
 from collections.abc import Callable, Sequence
 
 from node.network.commitment import Heard
-from node.network.rejection import RefusedAssociation
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.delivery.commitment import Hearing
 from node.pipeline.intake.again import Copies

@@ -1,13 +1,13 @@
 """What receiving asks of whoever keeps the rows: an instance recorded, a caller noted, a sign of life.
 
 A receiver does not know whether the rows are written in its own process (`node.pipeline.intake.books`) or in another
-one (`node.receivers.handing`). It imports no database.
+one (`node.receiving.handing`). It imports no database.
 """
 
 from typing import Protocol
 
 from node.network.commitment import Heard
-from node.network.rejection import RefusedAssociation
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 

@@ -16,7 +16,7 @@ from node.domain.errors import OperatorError
 from node.pipeline.delivery.standing import watched
 from node.pipeline.intake.asking import test_peers
 from node.pipeline.intake.unrecorded import removed_on_failure
-from node.pipeline.kept import opened
+from node.pipeline.kept_file import opened
 from node.pipeline.opened import open_database
 from node.store import audit
 from node.store.arriving import quarantine

@@ -13,7 +13,7 @@ from node.dicom.part10 import preamble_and_meta
 from node.domain.derived import result_of_ai
 from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader
-from node.network.reception import Announced, Reception
+from node.network.incoming import Announced, Reception
 from node.pipeline.intake.announced import check_announced, checked_head, checked_header
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.congestion import Congestion

@@ -17,13 +17,13 @@ from node.dicom.encoding import NotParsable
 from node.dicom.header import inspect
 from node.dicom.part10 import NotPart10
 from node.domain.errors import Refused
-from node.network.reception import Announced
+from node.network.incoming import Announced
 from node.pipeline.intake.again import Copies
 from node.pipeline.intake.announced import check_uids
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.missing import Alone, Side, alone
 from node.pipeline.intake.recording import Recorder
-from node.pipeline.kept import KeptFile, opened
+from node.pipeline.kept_file import KeptFile, opened
 from node.store import audit
 from node.store.arriving import instances
 from node.store.database import Database, Transaction

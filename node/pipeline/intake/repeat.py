@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from node.dicom.header import pixel_bytes
 from node.dicom.mapped import Scratch, same_bytes
-from node.pipeline.kept import KeptFile
+from node.pipeline.kept_file import KeptFile
 
 
 class Repeat(StrEnum):

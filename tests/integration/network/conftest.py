@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.network.reception import Begin, IncomingInstance, gathered
+from node.network.incoming import Begin, IncomingInstance, gathered
 from node.network.scp import RefusedAssociation, ScpSettings, StorageSCP
 from tests.support.raw_peer import RawPeer
 

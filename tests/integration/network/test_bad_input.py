@@ -11,9 +11,9 @@ from pynetdicom.ae import ApplicationEntity
 
 from node.network.association import Host
 from node.network.fast import FastAssociation
+from node.network.incoming import gathered
 from node.network.lobby import Visitor
 from node.network.presentation import acceptor_contexts
-from node.network.reception import gathered
 from node.network.service import StorageService
 from tests.support.raw_dataset import Instance
 from tests.support.raw_peer import (

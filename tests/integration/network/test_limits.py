@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from node.domain.errors import Refused
-from node.network.reception import Announced
+from node.network.incoming import Announced
 from tests.support.raw_peer import (
     ABORT,
     ASSOCIATE_AC,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from node.domain.errors import Refused
+from node.network.incoming import Announced
 from node.network.pdu import ABORT_BY_USER
-from node.network.reception import Announced
 from node.network.released import ReleasedAssociation
 from tests.support.raw_dataset import Instance
 

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from node.domain.errors import Refused
 from node.network.command import WITH_DATASET, CommandField, Element, decode_command, encode_command
+from node.network.incoming import Announced, Reception
 from node.network.presentation import Syntaxes
-from node.network.reception import Announced, Reception
 from node.network.service import Introduction, StorageService
 
 _CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 from node.network.shared_slots import SharedSlots
 
 _SPAWN = multiprocessing.get_context("spawn")

@@ -1,6 +1,6 @@
 """Slots of one process."""
 
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 from node.network.slots import LocalSlots
 
 

@@ -14,7 +14,7 @@ from node.dicom.text_companion import build_text
 from node.domain.rejection import RejectionCode
 from node.domain.report import BASIC_TEXT_SR
 from node.network.presentation import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 from node.pipeline.operator.conformance import conformance_statement, integration_statement
 from tests.unit.dicom.rich import enrich
 from tests.unit.dicom.studies import study_of

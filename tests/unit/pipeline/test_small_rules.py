@@ -8,7 +8,7 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.repeat import Repeat, compare
-from node.pipeline.kept import KeptFile
+from node.pipeline.kept_file import KeptFile
 from node.pipeline.operator.send import peer_address
 from tests.support.house import radiograph
 from tests.support.line import PACS

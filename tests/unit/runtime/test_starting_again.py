@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from node.runtime import kept
+from node.runtime import kept_process
 from node.runtime.forking import forking_in_time
 from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
@@ -31,8 +31,8 @@ def test_a_server_that_forks_and_stands_still_is_replaced(
     house: ReceiversHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped, and what it forked dies: the next one is forked by another."""
-    monkeypatch.setattr(kept, "_FORKED_WITHIN_S", 1.0)
-    monkeypatch.setattr(kept, "_REAP_S", 0.1)
+    monkeypatch.setattr(kept_process, "_FORKED_WITHIN_S", 1.0)
+    monkeypatch.setattr(kept_process, "_REAP_S", 0.1)
     receivers = house.of(1, until_told)
     receivers.start(PATIENCE_S)
     (first,) = receivers.pids
@@ -44,8 +44,8 @@ def test_a_server_that_forks_and_stands_still_is_replaced(
 
 def test_a_start_that_hangs_keeps_nobody_from_ending(house: ReceiversHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the drain nor the end at once waits for the server that forks."""
-    monkeypatch.setattr(kept, "_REAP_S", 0.1)
-    monkeypatch.setattr(kept, "_KILLED_S", 0.1)
+    monkeypatch.setattr(kept_process, "_REAP_S", 0.1)
+    monkeypatch.setattr(kept_process, "_KILLED_S", 0.1)
     receivers = house.of(1, until_told)
     receivers.start(PATIENCE_S)
     (first,) = receivers.pids

@@ -21,7 +21,7 @@ from node.network import presentation
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.presentation import syntax_name
 from node.network.query import STUDY_ROOT_FIND
-from node.network.rejection import Rejection
+from node.network.refused import Rejection
 from node.network.retrieve import STUDY_ROOT_MOVE
 from node.network.status import Band, bands
 from node.pipeline.registry.catalogue import identity_of, opened

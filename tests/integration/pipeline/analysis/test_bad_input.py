@@ -11,7 +11,7 @@ from pydicom.tag import Tag
 from node.dicom.object_check import check_object
 from node.dicom.tree_check import check_tree
 from node.dicom.wrap import as_file, wrap_as_dx
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.store.listing import views
 from tests.support.house import PIXELS, SUBJECT, House, incoming
 from tests.support.line import Line, positive, refused

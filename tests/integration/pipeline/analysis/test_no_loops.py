@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmread
 
 from node.dicom.wrap import wrap_as_dx
 from node.domain.completion import Signal
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.pipeline.analysis.completion import complete
 from node.store.listing import views
 from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph

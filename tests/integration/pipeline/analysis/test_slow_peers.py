@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from node.app.committing import committing_loops
-from node.app.counting import counting_loops
+from node.app.committing_loops import committing_loops
+from node.app.counting_loops import counting_loops
 from node.app.parts import Parts
 from node.config import PeerSettings, Settings
 from node.pipeline.senders import Sender

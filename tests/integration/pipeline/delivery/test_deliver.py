@@ -9,7 +9,7 @@ import pytest
 from node.config import DeliverSettings, PeerSettings
 from node.dicom.header import inspect
 from node.domain.errors import Refused, Transient
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.store.registering import registry
 from node.store.tables import Mode

@@ -8,8 +8,8 @@ import pytest
 from pydicom import Dataset, dcmwrite
 
 from node.domain.rule import Rule
+from node.network.incoming import IncomingInstance, gathered
 from node.network.peer import PeerAddress, Timeouts
-from node.network.reception import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.fetching.backfill import Fetcher, Fetching
 from node.store.keeping import backfills

@@ -14,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
 from node.dicom.header import inspect
 from node.dicom.part10 import read_part10
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.pipeline.intake.arrival import Arrival
 from node.store.listing import views
 from tests.support.house import PIXELS, House, announced, radiograph, receive

@@ -13,7 +13,7 @@ import pytest
 from node.dicom.part10 import part10_of, read_part10
 from node.domain.errors import Refused
 from node.domain.rule import Rule
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.store.disk.files import Free
 from node.store.listing import views
 from tests.support.house import OUR_DEVICE, SUBJECT, House, announced, radiograph, receive

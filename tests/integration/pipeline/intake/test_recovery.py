@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from node.dicom.part10 import preamble_and_meta, read_part10
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.pipeline.intake.recovery import Recovered
 from tests.support.house import PIXELS, House, radiograph
 

@@ -10,7 +10,7 @@ import pytest
 from node.config import Settings, StorageSettings
 from node.dicom.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.pipeline.keeping.retain import DailyRetention, Retention, outlook, retain
 from node.store.arriving import instances
 from node.store.keeping import retention

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.app.serving import opened_node
+from node.app.serve import opened_node
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.learning.promotion import promote, rollback

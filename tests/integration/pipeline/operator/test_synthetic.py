@@ -16,7 +16,7 @@ from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.header import inspect
 from node.dicom.report_text import report_text
 from node.dicom.wrap import as_file, wrap_as_dx
-from node.network.reception import IncomingInstance, gathered
+from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain

@@ -15,7 +15,7 @@ from node import app, config
 from node.config.settings import DatabaseSettings
 from node.dicom.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
-from node.network.reception import IncomingInstance
+from node.network.incoming import IncomingInstance
 from node.network.scu import StoreAnswer
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.operator import operate

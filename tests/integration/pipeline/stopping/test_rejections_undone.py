@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from node.app.delivering import deliver_loops
+from node.app.deliver_loops import deliver_loops
 from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from node.network.kept import KeptAssociation, KeptSearch
+from node.network.kept_association import KeptAssociation, KeptSearch
 from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance
 from tests.support.pacs import Deed, Pacs, serving

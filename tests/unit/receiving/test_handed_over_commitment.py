@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from node.network.commitment import MAXIMUM_INSTANCES, CommitmentRequest, CommitmentResult, Heard
-from node.receivers.handing import HandingOver
-from node.receivers.message import asked, understood
+from node.receiving.handing import HandingOver
+from node.receiving.message import asked, understood
 from node.runtime.channels import AskedOn, Asking
 from node.store.disk.files import InstanceFiles
 

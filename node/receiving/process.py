@@ -22,9 +22,9 @@ from node.runtime.memory import share_arenas
 if TYPE_CHECKING:
     from node.pipeline.served import Served
 
-_FIRST, _LAST = "node.receivers.preload", "node.receivers.freeze"
-HANDS_OVER = (_FIRST, "node.receivers.handing", _LAST)
-WRITES = (_FIRST, "node.receivers.writing", "sqlalchemy.dialects.postgresql.psycopg", _LAST)
+_FIRST, _LAST = "node.receiving.preload", "node.receiving.freeze"
+HANDS_OVER = (_FIRST, "node.receiving.handing", _LAST)
+WRITES = (_FIRST, "node.receiving.own_rows", "sqlalchemy.dialects.postgresql.psycopg", _LAST)
 """What to import, in this order and once, for all processes that run the one function or the other."""
 
 
@@ -43,7 +43,7 @@ def hand_over(line: Line, listener: socket.socket, settings: Settings, reached: 
         Called at each step of an instance; for tests that end the process there.
     """
     with _begun(settings):
-        from node.receivers.handing import hand_over_until_told  # noqa: PLC0415 - after what is left out
+        from node.receiving.handing import hand_over_until_told  # noqa: PLC0415 - after what is left out
 
         hand_over_until_told(line, listener, settings, reached)
 
@@ -59,14 +59,14 @@ def write(line: Line, listener: socket.socket, settings: Settings, reached: Reac
         What the models ask for.
     """
     with _begun(settings):
-        from node.receivers.writing import write_until_told  # noqa: PLC0415 - it imports a database
+        from node.receiving.own_rows import write_until_told  # noqa: PLC0415 - it imports a database
 
         write_until_told(line, listener, settings, reached, served)
 
 
 @contextmanager
 def _begun(settings: Settings) -> Iterator[None]:
-    from node.receivers import preload  # noqa: F401, PLC0415 - here already, but where the server could not import it
+    from node.receiving import preload  # noqa: F401, PLC0415 - here already, but where the server could not import it
 
     share_arenas()
     telemetry.configure(settings.log.level, settings.log.format)

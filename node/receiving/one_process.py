@@ -14,7 +14,7 @@ from node import telemetry
 from node.config import Settings
 from node.domain.errors import OperatorError, Refused, Transient
 from node.network.commitment import Heard
-from node.network.rejection import RefusedAssociation
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.slots import Slots

@@ -12,13 +12,13 @@ from functools import partial
 
 from node.config import Settings
 from node.network.commitment import Heard
-from node.network.rejection import RefusedAssociation
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.unrecorded import remove_after
 from node.pipeline.steps import Reached, Step, unobserved
-from node.receivers.message import Entry, asked, outcome
-from node.receivers.serving import receive_until_told
+from node.receiving.message import Entry, asked, outcome
+from node.receiving.until_told import receive_until_told
 from node.runtime.channels import Asking, NotAnswered, NotAsked
 from node.runtime.line import Line
 from node.store.disk.files import InstanceFiles
@@ -86,7 +86,7 @@ class HandingOver:
 
 
 def hand_over_until_told(line: Line, listener: socket.socket, settings: Settings, reached: Reached) -> None:
-    """Receive, with the parameters of `node.receivers.process.hand_over`."""
+    """Receive, with the parameters of `node.receiving.process.hand_over`."""
     files = InstanceFiles(settings.node.data_dir)
     with closing(Asking(line.channel)) as asking:
         ledger = HandingOver(asking, files, reached)

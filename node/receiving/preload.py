@@ -1,6 +1,6 @@
 """What a receiving process leaves out of memory; imported before what it takes.
 
-The server that forks the processes imports this file first, then what they do, then `node.receivers.freeze`.
+The server that forks the processes imports this file first, then what they do, then `node.receiving.freeze`.
 """
 
 import sys

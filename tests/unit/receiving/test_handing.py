@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from node.network.released import ReleasedAssociation
-from node.receivers import handing
-from node.receivers.handing import HandingOver
-from node.receivers.message import understood
+from node.receiving import handing
+from node.receiving.handing import HandingOver
+from node.receiving.message import understood
 from node.runtime.channels import Asking, Channels, Question, greeted
 from node.store.disk.files import InstanceFiles
 from node.store.unavailable import CommitUncertain

@@ -15,7 +15,7 @@ from node.domain.rule import Rule
 from node.network.scp import listening
 from node.pipeline.served import Served
 from node.pipeline.steps import unobserved
-from node.receivers.writing import write_until_told
+from node.receiving.own_rows import write_until_told
 from node.runtime.line import ASK, DRAIN, READY, WAKE, WELL, Line
 from node.store import schema
 from node.store.database import Database

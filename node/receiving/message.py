@@ -13,8 +13,8 @@ from typing import Any
 
 from node.domain.errors import OperatorError, Refused, Transient
 from node.network.commitment import CommitmentRequest, CommitmentResult, Heard
-from node.network.reception import Announced
-from node.network.rejection import RefusedAssociation
+from node.network.incoming import Announced
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
 from node.store.arriving.header_text import header_of_text, text_of_header

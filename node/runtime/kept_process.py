@@ -62,7 +62,7 @@ class Told:
     on_loss: Callable[[], None]
 
 
-class Kept:
+class KeptProcess:
     """One process that is kept up, and the thread that does it.
 
     Parameters
@@ -70,7 +70,7 @@ class Kept:
     number
         Of the process, from 1 on.
     target, arguments
-        What it runs; see `node.runtime.receivers.Receivers`.
+        What it runs; see `node.runtime.kept_processes.KeptProcesses`.
     told
         Who hears of it.
     changed

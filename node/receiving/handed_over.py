@@ -13,7 +13,7 @@ from node.domain.errors import OperatorError, Refused, Transient
 from node.network.commitment import Heard
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.books import Books, Entry
-from node.receivers.message import ended, understood
+from node.receiving.message import ended, understood
 from node.runtime.channels import AskedOn, Channels, Question
 from node.store.database import Ended
 from node.telemetry import logger, place_of

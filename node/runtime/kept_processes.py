@@ -1,4 +1,4 @@
-"""Processes of one kind that stay up: started together, told together to end; each is kept up by `node.runtime.kept`.
+"""Processes of one kind, kept up: started together, told together to end; each by `node.runtime.kept_process`.
 
 It knows nothing of what the processes do.
 """
@@ -10,12 +10,12 @@ from typing import Any
 
 from node.domain.errors import OperatorError
 from node.runtime.forking import FORKS
-from node.runtime.kept import Kept, Told
+from node.runtime.kept_process import KeptProcess, Told
 
 _MOST_DEATHS_AT_START = 3
 
 
-class Receivers:
+class KeptProcesses:
     """So many processes that run the same function, each kept up by a thread of this process.
 
     Parameters
@@ -47,7 +47,7 @@ class Receivers:
         FORKS.set_forkserver_preload(list(preload))
         self._changed = threading.Condition()
         kept = (target, arguments, told, self._changed, ask_every_s)
-        self._kept = [Kept(number, *kept) for number in range(1, count + 1)]
+        self._kept = [KeptProcess(number, *kept) for number in range(1, count + 1)]
 
     @property
     def pids(self) -> list[int]:
@@ -104,5 +104,5 @@ class Receivers:
         return all(one.is_ready for one in self._kept)
 
 
-def _is_hopeless(one: Kept) -> bool:
+def _is_hopeless(one: KeptProcess) -> bool:
     return one.deaths >= _MOST_DEATHS_AT_START

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from node.domain.errors import OperatorError
-from node.runtime.kept import Told, pause_s
+from node.runtime.kept_process import Told, pause_s
+from node.runtime.kept_processes import KeptProcesses
 from node.runtime.line import Line
-from node.runtime.receivers import Receivers
 from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
 
@@ -132,7 +132,7 @@ def test_processes_outlive_the_server_that_forked_them_and_another_forks_the_nex
 
 def test_what_all_need_is_imported_once(house: ReceiversHouse) -> None:
     """Before they are forked, so that it lies in memory once."""
-    receivers = Receivers(1, _tells_modules, (house.told_by,), _NOBODY, ["colorsys"])
+    receivers = KeptProcesses(1, _tells_modules, (house.told_by,), _NOBODY, ["colorsys"])
     house.receivers.append(receivers)
     receivers.start(PATIENCE_S)
     assert house.heard() == "there"
@@ -233,7 +233,7 @@ def _deaf(line: Line, _: socket.socket) -> None:
 
 
 def _starts_one(told: socket.socket) -> None:
-    Receivers(1, until_told, (told,), _NOBODY).start(PATIENCE_S)
+    KeptProcesses(1, until_told, (told,), _NOBODY).start(PATIENCE_S)
     told.send(b"ready")
     signal.pause()
 

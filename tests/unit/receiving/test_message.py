@@ -8,11 +8,11 @@ import pytest
 from node.domain.errors import OperatorError, Refused
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.instance import InstanceHeader
-from node.network.reception import Announced
-from node.network.rejection import RefusedAssociation
+from node.network.incoming import Announced
+from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.pipeline.intake.arrival import Arrival
-from node.receivers.message import RecordingFailed, asked, ended, outcome, understood
+from node.receiving.message import RecordingFailed, asked, ended, outcome, understood
 from node.store.arriving.header_text import header_of_text, text_of_header
 from node.store.codec import header_to_json
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable

@@ -13,13 +13,13 @@ from node.config import Settings
 from node.network.scp import listening
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
-from node.receivers.process import HANDS_OVER, WRITES, hand_over, write
-from node.receivers.recording import Recording
-from node.receivers.serving import shared_slots
-from node.receivers.turns import BeforeOthers, SharedListener
-from node.receiving import Callbacks, Receiving
-from node.runtime.kept import Told
-from node.runtime.receivers import Receivers
+from node.receiving.handed_over import Recording
+from node.receiving.one_process import Callbacks, Receiving
+from node.receiving.process import HANDS_OVER, WRITES, hand_over, write
+from node.receiving.turns import BeforeOthers, SharedListener
+from node.receiving.until_told import shared_slots
+from node.runtime.kept_process import Told
+from node.runtime.kept_processes import KeptProcesses
 from node.store.disk.files import InstanceFiles
 
 _START_S = 60.0
@@ -84,7 +84,7 @@ class ReceivingProcesses:
         self._own, self._files, self._writer = first.receiving, first.files, first.writer
         self._callbacks, self._reached = callbacks, reached
         self._listener: socket.socket | None = None
-        self._receivers: Receivers | None = None
+        self._receivers: KeptProcesses | None = None
 
     def start(self) -> int:
         """Open the port, and return it once all processes accept.
@@ -100,14 +100,14 @@ class ReceivingProcesses:
         self._receivers.start(_START_S)
         return self._own.start(SharedListener(listener.dup(), BeforeOthers()), shared_slots(self._settings))
 
-    def _those_that(self, listener: socket.socket) -> Receivers:
+    def _those_that(self, listener: socket.socket) -> KeptProcesses:
         """Return the processes, which hand over or write."""
         arguments = (listener, self._settings, self._reached)
         if self._writer is None:
             told = self._told(socket.socket.close)
-            return Receivers(self._count, write, (*arguments, self._served), told, WRITES)
+            return KeptProcesses(self._count, write, (*arguments, self._served), told, WRITES)
         self._writer.start()
-        return Receivers(self._count, hand_over, arguments, self._told(self._writer.hear), HANDS_OVER)
+        return KeptProcesses(self._count, hand_over, arguments, self._told(self._writer.hear), HANDS_OVER)
 
     def _told(self, on_channel: Callable[[socket.socket], None]) -> Told:
         return Told(self._callbacks.wake, on_channel, self._sweep, self._callbacks.lost)

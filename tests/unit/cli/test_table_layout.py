@@ -1,6 +1,6 @@
 """A listing on a screen: every cell whole, however narrow it is."""
 
-from node.cli import tables
+from node.cli import table_layout
 
 UID = "1.2.826.0.1.3680043.8.498.73626277730630661776332312633134469166"
 AT = "2026-11-22T00:31:53.984596+00:00"
@@ -10,8 +10,8 @@ def _row(**cells: str) -> dict[str, str]:
     return {"study_instance_uid": UID, "state": "reported", "at": AT, "error": "", **cells}
 
 
-def _lines(rows: tables.Rows, width: int | None) -> list[str]:
-    laid_out = tables.lines(rows, width)
+def _lines(rows: table_layout.Rows, width: int | None) -> list[str]:
+    laid_out = table_layout.lines(rows, width)
     return [*laid_out.heading, *laid_out.body]
 
 

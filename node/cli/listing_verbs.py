@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from node.cli.caller import who
-from node.cli.control import say_holds
+from node.cli.control_verbs import say_holds
 from node.cli.main import application
 from node.cli.output import (
     Json,

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from node.receivers import turns
-from node.receivers.turns import BeforeOthers, BesideOthers, SharedListener
+from node.receiving import turns
+from node.receiving.turns import BeforeOthers, BesideOthers, SharedListener
 
 _PATIENCE_S = 10.0
 

@@ -1,6 +1,6 @@
 """How many receiving processes a machine gets where the operator says nothing."""
 
-from node.receivers.choosing import suited
+from node.receiving.choosing import suited
 
 
 def test_half_of_the_cores_receive_and_never_more_than_four() -> None:

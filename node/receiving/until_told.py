@@ -10,8 +10,8 @@ from node.domain.errors import OperatorError
 from node.network.shared_slots import SharedSlots
 from node.pipeline.intake.ledger import Ledger
 from node.pipeline.steps import Reached, unobserved
-from node.receivers.turns import BesideOthers, SharedListener
-from node.receiving import Receiving
+from node.receiving.one_process import Receiving
+from node.receiving.turns import BesideOthers, SharedListener
 from node.runtime.line import Line
 from node.store.disk.files import InstanceFiles
 from node.store.disk.folder_lock import receiving

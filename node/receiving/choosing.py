@@ -5,10 +5,10 @@ import os
 from node.config import Settings
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved
-from node.receivers.bookkeeping import opened_books
-from node.receivers.recording import Recording
-from node.receivers.several import FirstProcess, ReceivingProcesses
-from node.receiving import Callbacks, Receiving
+from node.receiving.bookkeeping import opened_books
+from node.receiving.handed_over import Recording
+from node.receiving.one_process import Callbacks, Receiving
+from node.receiving.several import FirstProcess, ReceivingProcesses
 from node.runtime.clock import Clock
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
