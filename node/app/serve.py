@@ -14,6 +14,7 @@ from node.domain.errors import OperatorError, Transient
 from node.pipeline import running
 from node.pipeline.registry.catalogue import shadow_notes
 from node.pipeline.steps import Reached, unobserved
+from node.runtime import temporary
 from node.runtime.clock import utc_now
 from node.runtime.memory import share_arenas
 from node.runtime.signals import StopSignals
@@ -23,6 +24,7 @@ from node.store.database import Database
 from node.store.disk.folder_lock import DataFolderLock, wait_for_receivers
 
 _LOOK_S, _ACCEPTS_WITHIN_S = 30.0, 30.0  # at the thread that accepts connections
+_TEMPORARY = "temporary"  # folder in the data folder
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
 
 
@@ -81,6 +83,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
     log = telemetry.logger("app")
     loss = _Loss()
     with opened_node(settings, reached, loss) as node:
+        temporary.keep_in(settings.node.data_dir / _TEMPORARY)
         signals = StopSignals(again=partial(_end_at_once, node))
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for

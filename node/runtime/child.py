@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from node.domain.errors import Permanent, Transient, WorkerLost, WorkStopped
+from node.runtime import temporary
 from node.runtime.memory import keep_what_is_freed
 from node.telemetry import logger, place_of, quieten_libraries
 
@@ -69,6 +70,7 @@ class Child:
         self._changing = threading.RLock()  # a process that is just being started cannot be killed yet
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
+        self._folder: Path | None = None  # of its temporary files
         self._stopped = False
         self._calls, self._settled_mb = 0, 0
 
@@ -128,7 +130,8 @@ class Child:
 
     def _start(self) -> Connection:
         self._connection, theirs = _SPAWN.Pipe()
-        arguments = (theirs, self._threads, self._memory_mb)
+        self._folder = temporary.of_child()
+        arguments = (theirs, self._threads, self._memory_mb, self._folder)
         self._process = _SPAWN.Process(target=_serve, args=arguments, daemon=True, name="child")
         self._process.start()
         theirs.close()
@@ -158,12 +161,15 @@ class Child:
 
     def _kill(self) -> None:
         with self._changing:
-            process, connection, self._process, self._connection = self._process, self._connection, None, None
+            process, connection, folder = self._process, self._connection, self._folder
+            self._process = self._connection = self._folder = None
         if process is not None:
             process.kill()
             process.join(_STOP_WAIT_S)
         if connection is not None:
             connection.close()
+        if folder is not None:
+            temporary.gone(folder)
 
 
 def _resident_mb(process: BaseProcess | None) -> int:
@@ -175,8 +181,10 @@ def _resident_mb(process: BaseProcess | None) -> int:
     return int(pages) * resource.getpagesize() >> 20
 
 
-def _serve(connection: Connection, threads: int, memory_mb: int) -> None:
+def _serve(connection: Connection, threads: int, memory_mb: int, folder: Path | None) -> None:
     """Answer calls until the parent closes the pipe, which its death does too."""
+    if folder is not None:
+        temporary.use(folder)
     _limit_memory(memory_mb)
     keep_what_is_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process, not the terminal
