@@ -16,15 +16,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from _databases import DATABASES, database
-from _kills import Kill, Phase, Toll, draw_kills, kill_while_starting, strike, wait_for_moment
-from _receivers import has_processes
-from _recorder import Recorder
-from _sender import Sender
-from _upper_layer import Instance
-from _verdict import HEADER, Evidence, judge
 from pydicom import dcmread
 
+from bench.killing.kills import Kill, Phase, Toll, draw_kills, kill_while_starting, strike, wait_for_moment
+from bench.killing.modalities import Sender
+from bench.killing.promises import HEADER, Evidence, judge
+from bench.killing.recorder import Recorder
+from bench.receiving.contenders import has_processes
+from bench.running.empty_database import DATABASES, database
+from bench.sending.upper_layer import Instance
 from tests.support.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
 from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, start
 from tests.support.part10 import read_part10_file

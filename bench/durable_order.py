@@ -12,11 +12,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from _receivers import CALLING, UndurableFolder, node_tables, readers
-from _trace import Call, calls, faults, recording, steps
-from _upper_layer import Association, Instance, store_request
-from _workloads import Workload, ct
-
+from bench.receiving.contenders import CALLING, UndurableFolder, node_tables, readers
+from bench.receiving.system_calls import Call, calls, faults, recording, steps
+from bench.receiving.workloads import Workload, ct
+from bench.sending.upper_layer import Association, Instance, store_request
 from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
 from tests.support.part10 import dataset_bytes
 from tests.support.programs import free_port

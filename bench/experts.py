@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from hard_validation import held_out, shifted
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from bench.hard_validation import held_out, shifted
 from models import STARTER
 from models.bundle.folder import open_bundle
 from models.data.dataset import open_data

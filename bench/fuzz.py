@@ -20,11 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from _cases import Case, draw, from_json, proof_of_life
-from _receivers import CALLING, node_tables, readers, short_deadlines
-from _talk import Answer, talk
-from _watch import Watch
-
+from bench.fuzzing.cases import Case, draw, from_json, proof_of_life
+from bench.fuzzing.talk import Answer, talk
+from bench.fuzzing.vitals import Watch
+from bench.receiving.contenders import CALLING, node_tables, readers, short_deadlines
 from tests.support.nodes import NodeFolder, Peer, serving
 from tests.support.programs import free_port
 

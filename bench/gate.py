@@ -21,7 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _gate_rounds import (
+from numpy.typing import NDArray
+
+from bench.learning.gate_rounds import (
     CLASS,
     KINDS,
     Learner,
@@ -36,8 +38,6 @@ from _gate_rounds import (
     some_of,
     trained,
 )
-from numpy.typing import NDArray
-
 from models.data.dataset import open_data
 from models.data.labelled import LabelledImages
 from models.gate.fitness import Agreement, Unfit, agreement, contradicted, shrunk, unfit

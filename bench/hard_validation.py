@@ -170,7 +170,7 @@ def _compare_rules(
     splits: Mapping[str, LabelledImages], questions: Mapping[str, NDArray[np.bool_]], options: argparse.Namespace
 ) -> None:
     """Print what each rule for the operating point reaches on those held out."""
-    from _operating_point import SMALL, compare  # noqa: PLC0415 TensorFlow only for this question
+    from bench.learning.operating_points import SMALL, compare  # noqa: PLC0415 TensorFlow only for this question
 
     limit_threads(THREADS)
     own = read_recipe("starter").classifier

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _routes import NAMES, NETWORKS, Route, route, write_exports
 from numpy.typing import NDArray
 
+from bench.runtimes.routes import NAMES, NETWORKS, Route, route, write_exports
 from models import STARTER
 from models.bundle.folder import open_bundle
 

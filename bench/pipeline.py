@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from _bare import bare_rate
-from _databases import DATABASES, database
-from _held import compared
-from _pacs import Pacs
-from _radiographs import CT, DX, Source, ct_slice, radiograph
-from _serving import Bench, Keys, Peer, bench
-
+from bench.reporting.bare_networks import bare_rate
+from bench.reporting.many_held import compared
+from bench.reporting.measured_node import Bench, Keys, Peer, bench
+from bench.reporting.noting_pacs import Pacs
+from bench.reporting.radiographs import CT, DX, Source, ct_slice, radiograph
+from bench.running.empty_database import DATABASES, database
 from tests.support.programs import free_port
 
 _READ = "SELECT count(*) FROM readings"

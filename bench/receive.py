@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from _measure import Plan, Results, measure, started
-from _memory import Peak
-from _receivers import CALLING, COMPARED, RECEIVERS
-from _senders import SENDERS, lean
-from _table import print_aims, print_cell
-from _workloads import COUNTS, WORKLOADS, largest_cr
+from bench.measuring.memory_held import Peak
+from bench.receiving.aims import print_aims, print_cell
+from bench.receiving.comparison import Plan, Results, measure, started
+from bench.receiving.contenders import CALLING, COMPARED, RECEIVERS
+from bench.receiving.timed_senders import SENDERS, lean
+from bench.receiving.workloads import COUNTS, WORKLOADS, largest_cr
 
 _MEGABYTE = 1_000_000
 _STORESCU_TO = ("node", "node-undurable", "storescp", "orthanc")

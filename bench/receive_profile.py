@@ -22,10 +22,10 @@ from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
 
-from _measure import MEMORY, compare, started
-from _receivers import RECEIVERS, Receiver
-from _senders import Measured, lean
-from _workloads import COUNTS, WORKLOADS, Workload
+from bench.receiving.comparison import MEMORY, compare, started
+from bench.receiving.contenders import RECEIVERS, Receiver
+from bench.receiving.timed_senders import Measured, lean
+from bench.receiving.workloads import COUNTS, WORKLOADS, Workload
 
 _WARM_UP_RUNS = 1
 

@@ -20,14 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import _challengers
-import _scenario_steps as steps
-from _hospitals import FIRST, HELD_OUT_SHARE, SECOND, data_folder, parted, studies
-from _scenario_origin import origin
-from _scenario_page import page
-from _scenario_site import Keys, Site, site
-from _scenario_tests import measured
-
+from bench.learning import challenger_rounds
+from bench.scenario import story_steps as steps
+from bench.scenario.final_look import measured
+from bench.scenario.hospitals import FIRST, HELD_OUT_SHARE, SECOND, data_folder, parted, studies
+from bench.scenario.origin import origin
+from bench.scenario.site import Keys, Site, site
+from bench.scenario.story_page import page
 from models import STARTER
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -49,8 +48,8 @@ def main() -> None:
         _loop(story, asked, folder)
     if asked.challengers:
         seeds = range(asked.challengers[0], asked.challengers[1] + 1)
-        _challengers.run(asked.data, folder / "challengers", seeds)
-    text = page(story.found, _challengers.rows_of(folder / "challengers"))
+        challenger_rounds.run(asked.data, folder / "challengers", seeds)
+    text = page(story.found, challenger_rounds.rows_of(folder / "challengers"))
     print(text)
     if asked.write:
         (CHECKOUT / DOC).write_text(text, encoding="utf-8")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from _kills import Phase, Victim, draw_kills
-from _memory import memory_of, receiving
-from _table import Aim
-from _workloads import Workload, cr, ct, small
 from pydicom import Dataset, dcmread
 
+from bench.killing.kills import Phase, Victim, draw_kills
+from bench.measuring.memory_held import memory_of, receiving
+from bench.receiving.aims import Aim
+from bench.receiving.workloads import Workload, cr, ct, small
 from tests.support.nodes import CHECKOUT
 
 _RATE = Aim("rate", "node", "storescp", "rate", 0.8, 1.1)
@@ -88,16 +88,15 @@ def test_the_process_behind_a_port_is_found_and_weighed() -> None:
     assert held.whole > 1_000_000
 
 
-@pytest.mark.parametrize("launcher", ["_unsynced", "_undurable"])
+@pytest.mark.parametrize("launcher", ["unsynced", "undurable"])
 def test_without_durability_nothing_is_synced(launcher: str, tmp_path: Path) -> None:
     """Neither files nor SQLite, whatever the node asks for."""
     asked = (
-        f"import {launcher}, _unsynced, os; from node.store.connection import engines;"
-        "_unsynced.keep_database_unsynced();"
+        f"import os, bench.running.{launcher}; from bench.running import unsynced;"
+        "from node.store.connection import engines;"
+        "unsynced.keep_database_unsynced();"
         f"connection = engines.sqlite_writer('sqlite:///{tmp_path}/node.db', 1).connect();"
         "print(connection.exec_driver_sql('PRAGMA synchronous').scalar(), os.fsync(-1), os.fdatasync(-1))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", asked], cwd=CHECKOUT / "bench", capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "None", "None"]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from _trace import calls, faults, steps
+
+from bench.receiving.system_calls import calls, faults, steps
 
 _DATA = Path("/data")
 _RIGHT = (

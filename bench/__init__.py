@@ -1,0 +1,1 @@
+"""The benchmarks, and what they share; README.md says which script answers which question."""

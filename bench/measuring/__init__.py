@@ -1,0 +1,1 @@
+"""What processes cost, what a receiver has kept and recorded, and how figures are printed."""

@@ -1,0 +1,1 @@
+"""The way from a stored image to the report at the PACS."""

@@ -1,0 +1,1 @@
+"""The node as benchmarks start it: its tables, its databases, and without durability."""

@@ -1,0 +1,1 @@
+"""One network in Keras, LiteRT and ONNX Runtime."""
