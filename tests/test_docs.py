@@ -1,6 +1,7 @@
 """The docs say what the program does (keys, verbs, JSON keys), and their links lead somewhere."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -72,16 +73,31 @@ def _tables() -> dict[str, type[BaseModel]]:
     return tables
 
 
+def _documented() -> Iterator[tuple[str, str, str]]:
+    """Yield table, key and default of every row of the reference; a row may hold several, in one order."""
+    for section in _page("configuration.md").split("\n## ")[1:]:
+        table = section.splitlines()[0].strip("`")
+        for keys, defaults in re.findall(r"^\| (`\w.*?) \| (.*?) \| ", section, flags=re.MULTILINE):
+            names = re.findall(r"`(\w+)`", keys)
+            each = defaults.split(", ") if len(names) > 1 else []
+            yield from zip([table] * len(names), names, [*each, *[defaults] * len(names)], strict=False)
+
+
 def _documented_keys() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    table = ""
-    for line in _page("configuration.md").splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) < 4 or not cells[2].startswith("`"):
-            continue
-        table = cells[1].strip("`") or table
-        found.setdefault(table, set()).update(re.findall(r"`(\w+)`", cells[2]))
+    for table, key, _ in _documented():
+        found.setdefault(table, set()).add(key)
     return found
+
+
+def test_every_default_of_the_configuration_is_the_documented_one() -> None:
+    """Those that are written as values; others are said in words."""
+    values = [row for row in _documented() if row[2].startswith("`")]
+    told = {(table, key): tomllib.loads(f"value = {default.strip('`')}")["value"] for table, key, default in values}
+    real = {(table, key): _tables()[table].model_fields[key].get_default(call_default_factory=True) for table, key in told}
+    assert len(told) > 80
+    plain = {at: list(value) if isinstance(value, tuple) else value for at, value in real.items()}
+    assert {at: str(value) if isinstance(value, Path) else value for at, value in plain.items()} == told
 
 
 def test_every_configuration_key_is_documented_and_no_other() -> None:
@@ -89,10 +105,27 @@ def test_every_configuration_key_is_documented_and_no_other() -> None:
     assert _documented_keys() == {name: set(model.model_fields) for name, model in _tables().items()}
 
 
-def test_every_verb_is_documented_and_no_other() -> None:
+def _verbs(command: typer.core.TyperCommand, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Yield every verb, those below another one too, with its options."""
+    yield " ".join(path), {option for parameter in command.params for option in parameter.opts if option[:2] == "--"}
+    for name in getattr(command, "list_commands", lambda _: [])(None):
+        yield from _verbs(command.get_command(None, name), (*path, name))
+
+
+def _documented_verbs(known: set[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for cell in re.findall(r"^\| (`.+?`) \| ", _page("commands.md"), flags=re.MULTILINE):
+        for line in re.findall(r"`([^`]+)`", cell):
+            words = line.split()
+            verb = next((two for two in (" ".join(words[:2]),) if two in known), words[0])
+            found.setdefault(verb, set()).update(re.findall(r"--[\w-]+", line))
+    return found
+
+
+def test_every_verb_and_option_is_documented_and_no_other() -> None:
     """Those of the command line, in the tables of the reference."""
-    documented = set(re.findall(r"^\| `(\w+)", _page("commands.md"), flags=re.MULTILINE))
-    assert documented == set(typer.main.get_group(application).list_commands(None))
+    verbs = {verb: options for verb, options in _verbs(typer.main.get_group(application)) if verb}
+    assert _documented_verbs(set(verbs)) == verbs
 
 
 def _listings(command: typer.core.TyperCommand, path: tuple[str, ...] = ()) -> Iterator[str]:
