@@ -90,14 +90,18 @@ def _documented_keys() -> dict[str, set[str]]:
     return found
 
 
+def _default(table: str, key: str) -> object:
+    """Return a key's default as a configuration would write it."""
+    value = _tables()[table].model_fields[key].get_default(call_default_factory=True)
+    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+
+
 def test_every_default_of_the_configuration_is_the_documented_one() -> None:
     """Those that are written as values; others are said in words."""
     values = [row for row in _documented() if row[2].startswith("`")]
     told = {(table, key): tomllib.loads(f"value = {default.strip('`')}")["value"] for table, key, default in values}
-    real = {(table, key): _tables()[table].model_fields[key].get_default(call_default_factory=True) for table, key in told}
     assert len(told) > 80
-    plain = {at: list(value) if isinstance(value, tuple) else value for at, value in real.items()}
-    assert {at: str(value) if isinstance(value, Path) else value for at, value in plain.items()} == told
+    assert {at: _default(*at) for at in told} == told
 
 
 def test_every_configuration_key_is_documented_and_no_other() -> None:
