@@ -19,7 +19,7 @@ import numpy as np
 
 from models import STARTER
 from models.inference.generator import GENERATOR, load_generator
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis import reading

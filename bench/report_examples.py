@@ -15,8 +15,8 @@ from pathlib import Path
 from PIL import Image
 from pydicom import dcmread
 
-from node.dicom.part10 import read_part10
-from node.dicom.report_text import report_text
+from node.dicom.documents.as_text import report_text
+from node.dicom.instance.part10 import read_part10
 from tests.support.examined import highdicom
 from tests.support.nodes import CHECKOUT
 from tests.support.ohif import Seen

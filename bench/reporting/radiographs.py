@@ -14,8 +14,8 @@ from pydicom import Dataset
 
 from bench.receiving.workloads import CT
 from bench.sending.upper_layer import Instance
-from node.dicom.part10 import part10_of
-from node.dicom.wrap import Subject, as_file, dx_dataset
+from node.dicom.instance.part10 import part10_of
+from node.dicom.samples.wrap import Subject, as_file, dx_dataset
 from tests.support.images import CHEST, chest_radiographs
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"

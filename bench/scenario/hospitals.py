@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from bench.sending.upper_layer import Instance
 from models.data.dataset import open_data
 from models.data.labelled import LabelledImages
-from node.dicom.part10 import part10_of
-from node.dicom.wrap import Subject, as_file, dx_dataset
+from node.dicom.instance.part10 import part10_of
+from node.dicom.samples.wrap import Subject, as_file, dx_dataset
 from node.domain.identifiers import derived_uid
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from node.dicom.header import inspect
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import preamble_and_meta
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 

@@ -13,9 +13,9 @@ from node.app import utc_now
 from node.demo.node_process import running_node
 from node.demo.pacs import StandInPacs
 from node.demo.samples import Sample, samples
-from node.dicom.part10 import part10_of, read_part10
-from node.dicom.report_lines import told_apart
-from node.dicom.report_text import report_text
+from node.dicom.documents.as_text import report_text
+from node.dicom.instance.part10 import part10_of, read_part10
+from node.dicom.result.lines import told_apart
 from node.domain.errors import OperatorError
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.operator import operate

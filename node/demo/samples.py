@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from node.dicom.header import inspect
-from node.dicom.part10 import part10_of
-from node.dicom.pixels import read_pixels
-from node.dicom.testfiles import test_file
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import part10_of
+from node.dicom.pixels.modality_values import read_pixels
+from node.dicom.samples.testfiles import test_file
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
 from node.pipeline.registry import synthesise
 

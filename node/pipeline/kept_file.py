@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from node.dicom.mapped import mapped
-from node.dicom.part10 import file_meta
+from node.dicom.encoding.mapped import mapped
+from node.dicom.instance.part10 import file_meta
 
 _PIECE_BYTES = 1 << 20
 _META_BYTES = 4096  # our own preamble and file meta information take up less than 1000

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.lifecycle import State
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP

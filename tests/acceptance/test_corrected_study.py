@@ -15,7 +15,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     DigitalXRayImageStorageForPresentation,
 )
 
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from tests.support.archive import Archive, archive
 from tests.support.databases import MakeFolder
 from tests.support.house import PIXELS, SUBJECT

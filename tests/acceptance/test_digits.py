@@ -14,8 +14,8 @@ from pydicom.filereader import read_dataset
 
 import models
 from models.bundle.folder import open_bundle
-from node.dicom.part10 import part10_of
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.instance.part10 import part10_of
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP

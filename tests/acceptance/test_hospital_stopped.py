@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node.dicom.header import inspect
+from node.dicom.instance.header import inspect
 from node.domain.lifecycle import State
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP

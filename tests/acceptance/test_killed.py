@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.dicom.part10 import read_part10
+from node.dicom.instance.part10 import read_part10
 from node.domain.errors import Transient
 from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association

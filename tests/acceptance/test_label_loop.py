@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.store.database import Database
 from node.store.learning import splits
 from tests.support import labels

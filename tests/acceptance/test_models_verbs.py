@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from models.bundle.folder import file_digests, read_manifest, write_bundle
 from node.demo.pacs import StandInPacs
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
 from node.pipeline.registry import bundles
 from tests.support.databases import MakeFolder

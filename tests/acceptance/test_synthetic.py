@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
-from node.dicom.header import inspect
+from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.instance.header import inspect
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from tests.support.databases import MakeFolder

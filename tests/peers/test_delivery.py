@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from node.config import PeerSettings
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from node.network.peer import Timeouts
 from node.store import schema
 from node.store.database import Database

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from node.dicom.key_objects import read_key_objects
-from node.dicom.part10 import preamble_and_meta
-from node.dicom.rejection_note import build_rejection_note
+from node.dicom.companions.rejection_note import build_rejection_note
+from node.dicom.documents.key_objects import read_key_objects
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_identity
 from tests.support.dcmtk import Storescp, storescp, storescu
 from tests.support.images import other_images, write_as_dx

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from node.dicom.part10 import preamble_and_meta
-from node.dicom.report_check import BASIC_TEXT_SR
-from node.dicom.text_companion import build_text
+from node.dicom.check.report_content import BASIC_TEXT_SR
+from node.dicom.companions.plain_text import build_text
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, derived_uid
 from node.domain.words import languages, words_in
 from tests.support.reports import concept, content_items

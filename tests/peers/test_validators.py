@@ -15,8 +15,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage
 
-from node.dicom.synthetic import Origin, synthetic_study
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.samples.synthetic import Origin, synthetic_study
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from tests.support.examined import VALIDATORS, Complaints, examine
 from tests.support.outcomes import CHARACTER_SETS, FORMS, Specimen, specimen
 from tests.support.programs import program, run_program

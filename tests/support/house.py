@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from node.dicom.part10 import part10_of
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.instance.part10 import part10_of
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import new_uid
 from node.domain.rule import Rule
 from node.network.incoming import Announced, IncomingInstance

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
 from tests.support.nodes import CHECKOUT
 

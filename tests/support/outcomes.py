@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.finding import Anomaly
 from node.domain.identifiers import SOPInstanceUID, derived_uid
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, PROFILES

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset, dcmread
 
-from node.dicom.synthetic import Origin, synthetic_study
+from node.dicom.samples.synthetic import Origin, synthetic_study
 from node.domain.identifiers import derived_uid
 from tests.support.dcmtk import storescu
 from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from node.config import PeerSettings
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
-from node.dicom.header import pixel_bytes
+from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.instance.header import pixel_bytes
 from node.domain.errors import Permanent, WorkerLost
 from node.domain.heat_map import HeatMap, heat_map_identity, heat_maps
 from node.domain.instance import InstanceHeader
@@ -143,10 +143,10 @@ def write_extra(extra: Extra) -> bytes:
     """
     # highdicom is imported by the first one: a process that only receives never pays for it
     if extra.drawn is None:
-        from node.dicom.text_companion import build_text  # noqa: PLC0415
+        from node.dicom.companions.plain_text import build_text  # noqa: PLC0415
 
         return build_text(extra.content, extra.identity, extra.sources)
-    from node.dicom.heat_map import build_heat_map  # noqa: PLC0415
+    from node.dicom.companions.heat_map import build_heat_map  # noqa: PLC0415
 
     (source,) = extra.sources
     if not isinstance(source, Path):

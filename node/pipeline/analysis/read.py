@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from node.dicom.encoding import is_raw
+from node.dicom.encoding.transfer_syntax import is_raw
 from node.domain.errors import Permanent, Transient, WorkerLost, WorkStopped
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
+from node.dicom.pixels.modality_values import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause, Fingerprint, Reading
 from node.domain.heat_map import with_grids_to_draw

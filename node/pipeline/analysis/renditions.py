@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from node.config import PeerSettings
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.instance import InstanceHeader
 from node.domain.profile import DEFAULT, PROFILES, Profile
 from node.domain.report import ReportContent, ReportIdentity
@@ -87,7 +87,7 @@ def write_renditions(ordered: Sequence[Order], sources: Sequence[Path | Instance
         No valid report can be made of this.
     """
     # highdicom is imported by the first one: a process that only receives never pays for it
-    from node.dicom.report_forms import build_forms  # noqa: PLC0415
+    from node.dicom.report.forms import build_forms  # noqa: PLC0415
 
     return [build_forms(order.content, order.identities, sources) for order in ordered]
 

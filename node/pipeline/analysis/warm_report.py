@@ -14,7 +14,7 @@ _SOMETHING, _SOMEWHERE = Code("404684003", "SCT", "Clinical finding"), Code("511
 
 def warm_reports() -> None:
     """Make a report of nobody and drop it; in the process that composes, before the first study is complete."""
-    from node.dicom.report import build_report  # noqa: PLC0415 - a process that only receives never imports it
+    from node.dicom.report.build import build_report  # noqa: PLC0415 - a process that only receives never imports it
 
     header = InstanceHeader(_DX, _IMAGE, _STUDY, SeriesInstanceUID("2.25.2"), _EXPLICIT, rows=1, columns=1)
     model = ModelIdentity("warm", "1", "2.25.4")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from node.dicom.encoding import NotParsable
-from node.dicom.mapped import same_bytes
-from node.dicom.part10 import NotPart10
+from node.dicom.encoding.mapped import same_bytes
+from node.dicom.encoding.transfer_syntax import NotParsable
+from node.dicom.instance.part10 import NotPart10
 from node.domain.errors import Refused
 from node.pipeline.analysis.conclude import patient_key
 from node.pipeline.delivery.standing import watched

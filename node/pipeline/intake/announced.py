@@ -6,9 +6,9 @@ came, with a warning in the log: refusing it would lose an image over what harms
 of its own meta information by its group length, and so never takes those for it; another program might.
 """
 
-from node.dicom.encoding import DEFLATED, InflatesTooLarge, NotParsable
-from node.dicom.header import inspect, inspect_head
-from node.dicom.mapped import Scratch
+from node.dicom.encoding.mapped import Scratch
+from node.dicom.encoding.transfer_syntax import DEFLATED, InflatesTooLarge, NotParsable
+from node.dicom.instance.header import inspect, inspect_head
 from node.domain.errors import Refused
 from node.domain.identifiers import is_uid
 from node.domain.instance import InstanceHeader

@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import partial
 
 from node.config import Settings
-from node.dicom.encoding import NotParsable
-from node.dicom.header import inspect
-from node.dicom.part10 import NotPart10, read_part10
+from node.dicom.encoding.transfer_syntax import NotParsable
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import NotPart10, read_part10
 from node.pipeline.delivery.standing import watched
 from node.store.arriving import instances, synthetic
 from node.store.database import Database, Transaction

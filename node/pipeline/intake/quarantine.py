@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from node.config import Settings
-from node.dicom.part10 import NotPart10
+from node.dicom.instance.part10 import NotPart10
 from node.domain.errors import OperatorError
 from node.pipeline.delivery.standing import watched
 from node.pipeline.intake.asking import test_peers

@@ -8,8 +8,8 @@ returns. Of a dataset there is never more in memory than the fragments that are 
 from collections.abc import Sequence
 from functools import partial
 
-from node.dicom.image_class import is_image
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.image_class import is_image
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.derived import result_of_ai
 from node.domain.errors import OperatorError, Transient
 from node.domain.instance import InstanceHeader

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from node.dicom.image_class import is_image
+from node.dicom.instance.image_class import is_image
 from node.domain.derived import result_of_ai
 from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION

@@ -13,9 +13,9 @@ from functools import partial
 from itertools import islice
 from tempfile import SpooledTemporaryFile
 
-from node.dicom.encoding import NotParsable
-from node.dicom.header import inspect
-from node.dicom.part10 import NotPart10
+from node.dicom.encoding.transfer_syntax import NotParsable
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import NotPart10
 from node.domain.errors import Refused
 from node.network.incoming import Announced
 from node.pipeline.intake.again import Copies

@@ -7,8 +7,8 @@ are compared with those of the held file, a piece of each at a time.
 
 from enum import StrEnum
 
-from node.dicom.header import pixel_bytes
-from node.dicom.mapped import Scratch, same_bytes
+from node.dicom.encoding.mapped import Scratch, same_bytes
+from node.dicom.instance.header import pixel_bytes
 from node.pipeline.kept_file import KeptFile
 
 

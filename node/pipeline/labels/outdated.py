@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.dicom.label_object import read_label_object
+from node.dicom.documents.label_object import read_label_object
 from node.domain.errors import Permanent
 from node.domain.label import Label
 from node.pipeline.labels.policy import LabelPolicy

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from node.dicom.label_object import read_label_object
+from node.dicom.documents.label_object import read_label_object
 from node.domain.label import UNNAMED, Label, LabelRule, Verdict
 from node.domain.label_document import LabelDocument
 from node.domain.lifecycle import State

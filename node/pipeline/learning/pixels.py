@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.dicom.identifiable import identifiable
-from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
+from node.dicom.instance.identifiable import identifiable
+from node.dicom.pixels.modality_values import PixelsUnreadable, TooManyFrames, read_pixels
 from node.pipeline.failure import of_file
 from node.telemetry import native_chatter_dropped
 

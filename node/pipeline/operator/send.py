@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from node.config import Settings
-from node.dicom.part10 import NotPart10, part10_of
+from node.dicom.instance.part10 import NotPart10, part10_of
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, open_association, worded
 from node.network.status import Answer, sort_status

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.dicom.encoding import NotParsable
-from node.dicom.header import inspect
-from node.dicom.part10 import NotPart10, read_part10
-from node.dicom.pixels import PixelsUnreadable, PixelValues, TooManyFrames, read_pixels
+from node.dicom.encoding.transfer_syntax import NotParsable
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import NotPart10, read_part10
+from node.dicom.pixels.modality_values import PixelsUnreadable, PixelValues, TooManyFrames, read_pixels
 from node.domain.instance import InstanceHeader
 from node.pipeline.progress import Reporter
 

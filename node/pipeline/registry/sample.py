@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from node.dicom.part10 import NotPart10, part10_of
-from node.dicom.pixels import PixelsUnreadable, TooManyFrames, read_pixels
+from node.dicom.instance.part10 import NotPart10, part10_of
+from node.dicom.pixels.modality_values import PixelsUnreadable, TooManyFrames, read_pixels
 from node.domain.errors import Permanent
 
 if TYPE_CHECKING:  # the learned part is imported late: a receiving process never pays for it

@@ -6,7 +6,7 @@ A corrected header, a merge and the end of one each make a new report. What peer
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from node.dicom.named_patient import patient_id_of
+from node.dicom.report.named_patient import patient_id_of
 from node.pipeline.analysis.conclude import patient_key
 from node.store.arriving import instances, merges
 from node.store.arriving.merges import Merge

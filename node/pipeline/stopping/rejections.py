@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from node.dicom.key_objects import read_key_objects
+from node.dicom.documents.key_objects import read_key_objects
 from node.domain.lifecycle import State
 from node.domain.rejection import KeyObjects, RejectionCode
 from node.pipeline.failure import described, is_permanent

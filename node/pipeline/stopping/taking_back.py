@@ -1,6 +1,6 @@
 """Reports taken back: a rejection note made for each peer that holds one and takes notes.
 
-It knows who gets a note and how it is kept; what it says is made in `node.dicom.rejection_note`.
+It knows who gets a note and how it is kept; what it says is made in `node.dicom.companions.rejection_note`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from node.config import PeerSettings
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
 from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_identity
 from node.store.database import Database
 from node.store.sending import offered
@@ -99,7 +99,7 @@ class NoteWriter:
 
     def _note(self, report: Delivered, code: RejectionCode, why: str) -> NewRendition:
         # highdicom and its needs are imported by the first note, not by every process that could make one
-        from node.dicom.rejection_note import build_rejection_note  # noqa: PLC0415
+        from node.dicom.companions.rejection_note import build_rejection_note  # noqa: PLC0415
 
         rejected, beside = self._database.read(lambda tx: taken_back.objects(tx, report))
         identity = note_identity(report.sop_instance_uid, report.study_instance_uid, code)

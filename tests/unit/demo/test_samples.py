@@ -6,9 +6,9 @@ import pytest
 
 from models.inference.reader import load
 from node.demo.samples import Sample, samples
-from node.dicom.header import inspect
-from node.dicom.part10 import part10_of
-from node.dicom.pixels import read_pixels
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import part10_of
+from node.dicom.pixels.modality_values import read_pixels
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
 from tests.support.nodes import CHECKOUT

@@ -1,29 +1,12 @@
-"""What the tests of the dicom room share."""
+"""What the tests of the dicom rooms share."""
 
 from pathlib import Path
 
 import pydicom.data
 import pytest
-from pydicom import Dataset
-
-from node.dicom.part10 import preamble_and_meta
-from tests.unit.dicom.pictures import CLASS, Write, encoded
-from tests.unit.dicom.raw import EXPLICIT
 
 
 @pytest.fixture(scope="session")
 def pydicom_files() -> Path:
     """Return the folder of the files that the installed pydicom package brings along."""
     return Path(pydicom.data.__file__).parent
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Return a function that writes a dataset as a file."""
-
-    def write(dataset: Dataset) -> Path:
-        path = tmp_path / "image.dcm"
-        path.write_bytes(preamble_and_meta(CLASS, "1.2.3", EXPLICIT) + encoded(dataset))
-        return path
-
-    return write

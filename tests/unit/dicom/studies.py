@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
-from node.dicom.header import inspect
-from node.dicom.part10 import preamble_and_meta, read_part10
-from node.dicom.report import build_report
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import preamble_and_meta, read_part10
+from node.dicom.report.build import build_report
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.aggregate import aggregated, in_one
 from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, FrameReading, Outcome, Reading
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID, derived_uid

@@ -13,8 +13,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from models.images.preprocess import network_input
-from node.dicom.pixels import read_pixels
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.pixels.modality_values import read_pixels
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 
 Pixels = NDArray[np.uint8]
 SIZE = 64

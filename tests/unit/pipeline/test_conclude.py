@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from node.dicom.header import inspect
+from node.dicom.instance.header import inspect
 from node.domain.aggregate import aggregated, outcome_of
 from node.domain.finding import Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID

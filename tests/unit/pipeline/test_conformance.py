@@ -9,16 +9,16 @@ import pytest
 from pydicom.filereader import read_dataset
 
 from node import __version__, config
-from node.dicom.rejection_note import build_rejection_note
-from node.dicom.text_companion import build_text
+from node.dicom.companions.plain_text import build_text
+from node.dicom.companions.rejection_note import build_rejection_note
 from node.domain.rejection import RejectionCode
 from node.domain.report import BASIC_TEXT_SR
 from node.network.presentation import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 from node.network.refused import Rejection
 from node.pipeline.operator.conformance import conformance_statement, integration_statement
+from tests.unit.dicom.companions.test_heat_map import built, hot_at
 from tests.unit.dicom.rich import enrich
 from tests.unit.dicom.studies import study_of
-from tests.unit.dicom.test_heat_map import built, hot_at
 
 _ROOT = Path(__file__).resolve().parents[3]
 _COMMITMENT = "[commitment]\nserve = true\n"

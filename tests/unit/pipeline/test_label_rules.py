@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from node.dicom.label_object import read_label_object
+from node.dicom.documents.label_object import read_label_object
 from node.domain.label import LabelRule, Verdict
 from node.domain.label_text import vocabulary
 from node.pipeline.labels.rules import Known, Understood, understood

@@ -12,9 +12,9 @@ from pydicom import dcmread
 from models.bundle.parse import SIZES
 from models.data.labelled import DataError, shrunk
 from models.images.preprocess import network_input
-from node.dicom.header import inspect
-from node.dicom.part10 import read_part10
-from node.dicom.wrap import Subject, wrap_as_dx
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import read_part10
+from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
 from node.pipeline.registry.labelled import group_of, open_labelled, read_labelled, split_of
 from tests.support.images import sample_file

@@ -3,7 +3,7 @@
 import pytest
 
 from node import config
-from node.dicom.mapped import temporary_file
+from node.dicom.encoding.mapped import temporary_file
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.intake.callers import let_in_with

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from node import __version__
 from node.config import ModelSettings, PeerSettings, Settings
-from node.dicom.companion_outline import Companion, companions
-from node.dicom.report_outline import Outline, outline
+from node.dicom.outline.companions import Companion, companions
+from node.dicom.outline.reports import Outline, outline
 from node.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.domain.patient import IDENTITY_KEYS
 from node.domain.profile import PROFILES, Profile

@@ -8,9 +8,9 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from node.dicom.object_check import check_object
-from node.dicom.tree_check import check_tree
-from node.dicom.wrap import as_file, wrap_as_dx
+from node.dicom.check.content_tree import check_tree
+from node.dicom.check.encoded_object import check_object
+from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.network.incoming import IncomingInstance
 from node.store.listing import views
 from tests.support.house import PIXELS, SUBJECT, House, incoming
@@ -107,7 +107,7 @@ def test_a_study_of_which_no_valid_report_can_be_made_is_buried_with_the_reason(
 
 def test_a_report_that_turns_out_invalid_is_buried(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever made it so: it never enters the outbox."""
-    monkeypatch.setattr("node.dicom.report_tree.separate", lambda _: None)
+    monkeypatch.setattr("node.dicom.report.tree.separate", lambda _: None)
     line = Line(house, says=lambda uid: positive(uid, 0.77))
     house.receive(_source(lambda _: None))
     assert line.report() == 0

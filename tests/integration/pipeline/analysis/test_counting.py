@@ -9,7 +9,7 @@ from pydicom import dcmread
 from structlog.testing import capture_logs
 
 from node.config import PeerSettings
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.analysis.counting import Counter

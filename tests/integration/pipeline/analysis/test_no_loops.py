@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.incoming import IncomingInstance
 from node.pipeline.analysis.completion import complete

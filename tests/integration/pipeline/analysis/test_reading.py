@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.bundle.folder import open_bundle, write_bundle
-from node.dicom.wrap import wrap_as_dx
+from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause
 from node.domain.identifiers import SOPInstanceUID

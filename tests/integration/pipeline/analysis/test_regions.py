@@ -13,7 +13,7 @@ from models import STARTER
 from models.bundle.description import parsed_description
 from models.inference.generator import GENERATOR, load_generator
 from models.inference.importing import SampleImage, tried, write_imported
-from node.dicom.wrap import as_file, dx_dataset, wrap_as_dx
+from node.dicom.samples.wrap import as_file, dx_dataset, wrap_as_dx
 from node.domain.finding import Finding, Reading, Region
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import StoredImage, read_images

@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
-from node.dicom.wrap import as_file, dx_dataset
+from node.dicom.samples.wrap import as_file, dx_dataset
 from node.domain.aggregate import in_one
 from node.domain.finding import Admission, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from node.config import DeliverSettings, PeerSettings
-from node.dicom.header import inspect
+from node.dicom.instance.header import inspect
 from node.domain.errors import Refused, Transient
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
-from node.dicom.header import inspect
-from node.dicom.part10 import read_part10
+from node.dicom.instance.header import inspect
+from node.dicom.instance.part10 import read_part10
 from node.network.incoming import IncomingInstance
 from node.pipeline.intake.arrival import Arrival
 from node.store.listing import views

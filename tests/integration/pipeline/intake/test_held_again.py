@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import JPEG2000Lossless
 
-from node.dicom.part10 import read_part10
+from node.dicom.instance.part10 import read_part10
 from tests.support.house import PIXELS, House, radiograph
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()

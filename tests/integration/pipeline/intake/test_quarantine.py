@@ -8,7 +8,7 @@ import pytest
 
 from node import config
 from node.config.settings import DatabaseSettings
-from node.dicom.part10 import read_part10
+from node.dicom.instance.part10 import read_part10
 from node.domain.errors import OperatorError
 from node.pipeline.intake import quarantine
 from node.pipeline.intake.recovery import Recovered

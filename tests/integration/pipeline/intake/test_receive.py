@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from node.dicom.part10 import part10_of, read_part10
+from node.dicom.instance.part10 import part10_of, read_part10
 from node.domain.errors import Refused
 from node.domain.rule import Rule
 from node.network.incoming import IncomingInstance

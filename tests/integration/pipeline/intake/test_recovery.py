@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from node.dicom.part10 import preamble_and_meta, read_part10
+from node.dicom.instance.part10 import preamble_and_meta, read_part10
 from node.network.incoming import IncomingInstance
 from node.pipeline.intake.recovery import Recovered
 from tests.support.house import PIXELS, House, radiograph

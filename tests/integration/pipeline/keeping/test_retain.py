@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from node.config import Settings, StorageSettings
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
 from node.network.incoming import IncomingInstance
 from node.pipeline.keeping.retain import DailyRetention, Retention, outlook, retain

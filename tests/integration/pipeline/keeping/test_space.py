@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from node.dicom.part10 import read_part10
+from node.dicom.instance.part10 import read_part10
 from node.store.arriving import instances
 from node.store.disk.files import InstanceFiles
 from node.store.keeping import retention

@@ -3,7 +3,7 @@
 import pytest
 from pydicom import Dataset
 
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.label import LabelRule
 from node.pipeline.stopping import patients
 from node.store.arriving.merges import PatientName

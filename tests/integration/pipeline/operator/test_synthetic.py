@@ -12,10 +12,10 @@ from pydicom import Dataset, dcmread
 from node import config
 from node.config import PeerSettings
 from node.config.settings import DatabaseSettings
-from node.dicom.encoding import IMPLICIT_VR_LITTLE_ENDIAN
-from node.dicom.header import inspect
-from node.dicom.report_text import report_text
-from node.dicom.wrap import as_file, wrap_as_dx
+from node.dicom.documents.as_text import report_text
+from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
+from node.dicom.instance.header import inspect
+from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.operator import operate

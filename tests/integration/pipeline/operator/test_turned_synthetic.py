@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from node import app, config
 from node.config.settings import DatabaseSettings
-from node.dicom.wrap import as_file, wrap_as_dx
+from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.incoming import IncomingInstance
 from node.network.scu import StoreAnswer

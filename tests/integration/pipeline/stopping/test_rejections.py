@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.dicom.part10 import preamble_and_meta
+from node.dicom.instance.part10 import preamble_and_meta
 from node.store.disk.files import InstanceFiles
 from node.store.listing import control_views
 from node.store.sending import outbox, outgoing

@@ -1,0 +1,1 @@
+"""What our objects consist of, read off objects, for the conformance statement."""

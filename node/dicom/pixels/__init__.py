@@ -1,0 +1,1 @@
+"""Pixels as plain values: claims checked, frames decoded, padding, rescaling and windows applied."""
