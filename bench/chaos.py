@@ -25,10 +25,10 @@ from bench.killing.recorder import Recorder
 from bench.receiving.contenders import has_processes
 from bench.running.empty_database import DATABASES, database
 from bench.sending.upper_layer import Instance
-from tests.support.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, start
-from tests.support.part10 import read_part10_file
-from tests.support.programs import free_port
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, start
+from tests.support.objects.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
+from tests.support.objects.part10 import read_part10_file
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 _SENDERS = ("MODALITY1", "MODALITY2")

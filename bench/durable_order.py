@@ -16,9 +16,9 @@ from bench.receiving.contenders import CALLING, UndurableFolder, node_tables, re
 from bench.receiving.system_calls import Call, calls, faults, recording, steps
 from bench.receiving.workloads import Workload, ct
 from bench.sending.upper_layer import Association, Instance, store_request
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.part10 import dataset_bytes
-from tests.support.programs import free_port
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.part10 import dataset_bytes
+from tests.support.programs.processes import free_port
 
 
 def main() -> int:

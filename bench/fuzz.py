@@ -24,8 +24,8 @@ from bench.fuzzing.cases import Case, draw, from_json, proof_of_life
 from bench.fuzzing.talk import Answer, talk
 from bench.fuzzing.vitals import Watch
 from bench.receiving.contenders import CALLING, node_tables, readers, short_deadlines
-from tests.support.nodes import NodeFolder, Peer, serving
-from tests.support.programs import free_port
+from tests.support.nodes.process import NodeFolder, Peer, serving
+from tests.support.programs.processes import free_port
 
 _AT_ONCE = 24
 _LIMIT_S = 15.0  # far above the node's deadlines, which are shortened

@@ -22,7 +22,7 @@ from bench.reporting.measured_node import Bench, Keys, Peer, bench
 from bench.reporting.noting_pacs import Pacs
 from bench.reporting.radiographs import CT, DX, Source, ct_slice, radiograph
 from bench.running.empty_database import DATABASES, database
-from tests.support.programs import free_port
+from tests.support.programs.processes import free_port
 
 _READ = "SELECT count(*) FROM readings"
 _SENT = "SELECT count(*) FROM deliveries WHERE state = 'done'"

@@ -17,13 +17,13 @@ from pydicom import dcmread
 
 from node.dicom.documents.as_text import report_text
 from node.dicom.instance.part10 import read_part10
-from tests.support.examined import highdicom
-from tests.support.nodes import CHECKOUT
-from tests.support.ohif import Seen
-from tests.support.programs import program, run_program
-from tests.support.reading_room import SCENES, ReadingRoom, reading_room
-from tests.support.reports import Report
-from tests.support.validators import HARMLESS, dcentvfy, dciodvfy, dsr2html, dsrdump, pixelmed
+from tests.support.nodes.process import CHECKOUT
+from tests.support.objects.reports import Report
+from tests.support.programs.examined import highdicom
+from tests.support.programs.ohif import Seen
+from tests.support.programs.processes import program, run_program
+from tests.support.programs.reading_room import SCENES, ReadingRoom, reading_room
+from tests.support.programs.validators import HARMLESS, dcentvfy, dciodvfy, dsr2html, dsrdump, pixelmed
 
 VALIDATORS = ("dciodvfy", "dcentvfy", "PixelMed", "dsrdump", "dsr2html", "highdicom")
 CHINESE = ("finding present", "not assessed")

@@ -16,7 +16,7 @@ PUBLIC_DATA = ROOT.parent / "shared" / "data"
 # threads of linear algebra spin while they wait: where processors are few, a test takes ten times as long by them;
 # said before numpy is loaded, and so before the plugins are, which pytest imports after this file
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-pytest_plugins = ("tests.support.postgres", "tests.support.databases")
+pytest_plugins = ("tests.support.databases.postgres", "tests.support.databases.kinds")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -121,6 +121,6 @@ def test_linear_algebra_runs_in_the_threads_that_the_tests_say() -> None:
 
 
 def test_tests_say_by_a_mark_which_databases_they_need() -> None:
-    """One that chose by itself would be on SQLite in every run (tests/support/databases.py)."""
+    """One that chose by itself would be on SQLite in every run (tests/support/databases/kinds.py)."""
     chosen = re.compile(r'parametrize\(\s*\(?"house"|"house"\], indirect|NodeFolder\(.*\btables=.*"database"')
     assert [file for file in ROOT.glob("tests/**/*.py") if chosen.search(file.read_text(encoding="utf-8"))] == []

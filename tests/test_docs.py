@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from node import config
 from node.cli import application
-from tests.support.nodes import NodeFolder, Peer
+from tests.support.nodes.process import NodeFolder, Peer
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from bench.killing.modalities import Sender
 from bench.measuring.memory_held import receiving
-from tests.support.nodes import Node, NodeFolder, launch
-from tests.support.programs import Program, members
+from tests.support.nodes.process import Node, NodeFolder, launch
+from tests.support.programs.processes import Program, members
 from tests.support.waiting import wait_until
 
 _ORPHANS_END_S = 20.0

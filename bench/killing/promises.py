@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from bench.killing.kills import Toll
 from bench.measuring.stored_files import torn_files
 from bench.sending.upper_layer import Instance
-from tests.support.nodes import NodeFolder
-from tests.support.part10 import Part10File
-from tests.support.reports import reports
+from tests.support.nodes.process import NodeFolder
+from tests.support.objects.part10 import Part10File
+from tests.support.objects.reports import reports
 
 
 @dataclass(frozen=True, slots=True)

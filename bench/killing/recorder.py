@@ -10,7 +10,7 @@ from typing import Self
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
-from tests.support.part10 import Part10File, part10_files
+from tests.support.objects.part10 import Part10File, part10_files
 
 
 class Recorder:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.support.programs import members
+from tests.support.programs.processes import members
 
 _EVERY_S = 0.02
 _KILOBYTE = 1024

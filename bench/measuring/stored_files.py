@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tests.support.part10 import dataset_bytes
+from tests.support.objects.part10 import dataset_bytes
 
 _PREFIX_AT, _META_AT = 128, 144
 _UID_ELEMENT = b"\x02\x00\x03\x00UI"  # (0002,0003) Media Storage SOP Instance UID

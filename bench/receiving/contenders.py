@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from node.config.settings import ReceiveSettings
-from tests.support.dcmtk import NO_DELAY, storescp
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.orthanc import orthanc
-from tests.support.programs import Program, free_port
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.programs.dcmtk import NO_DELAY, storescp
+from tests.support.programs.orthanc import orthanc
+from tests.support.programs.processes import Program, free_port
 
 CALLING = "BENCH"
 LARGEST_PDU = 131072

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from tests.support.programs import program
+from tests.support.programs.processes import program
 
 OPTIONS = ("-f", "-ttt", "-T", "-y", "-s", "16", "-e", "signal=none", "-e")
 CALLS = "trace=write,writev,sendto,sendmsg,fsync,fdatasync,sync_file_range,rename,renameat,renameat2"

@@ -13,8 +13,8 @@ from bench.measuring.processor_time import cpu_seconds
 from bench.measuring.recorded_rows import count as count_rows
 from bench.measuring.recorded_rows import wait_recorded
 from bench.receiving.contenders import CALLING, LARGEST_PDU, Receiver
-from tests.support.dcmtk import NO_DELAY
-from tests.support.programs import LOOPBACK, program
+from tests.support.programs.dcmtk import NO_DELAY
+from tests.support.programs.processes import LOOPBACK, program
 
 _LONGEST_S = 300
 _LEAN = (sys.executable, "-m", "bench.receiving.lean_sender")

@@ -16,7 +16,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 
 from bench.sending.made_up_header import header
-from tests.support.part10 import dataset_bytes
+from tests.support.objects.part10 import dataset_bytes
 
 _ROOT = "2.25.271828182845904523"
 _FIRST_RUN, _FIRST_INSTANCE = 100_000, 10_001  # their digits never change in number, so that UIDs keep their length

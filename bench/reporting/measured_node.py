@@ -13,8 +13,8 @@ from sqlalchemy import text
 from bench.measuring.memory_held import memory_of
 from bench.sending.upper_layer import Association, Instance, store_request
 from node.store.database import Database
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.programs import members
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.programs.processes import members
 from tests.support.waiting import wait_until
 
 SENDER = "MODALITY1"

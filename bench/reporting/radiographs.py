@@ -16,7 +16,7 @@ from bench.receiving.workloads import CT
 from bench.sending.upper_layer import Instance
 from node.dicom.instance.part10 import part10_of
 from node.dicom.samples.wrap import Subject, as_file, dx_dataset
-from tests.support.images import CHEST, chest_radiographs
+from tests.support.objects.images import CHEST, chest_radiographs
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 _ROOT = "2.25.161803398874989484"

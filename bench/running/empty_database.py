@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from tests.support.postgres import running_server
+from tests.support.databases.postgres import running_server
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -12,7 +12,7 @@ from pydicom import Dataset, dcmwrite
 from bench.scenario.hospitals import Study
 from bench.sending.upper_layer import Instance
 from node.domain.identifiers import derived_uid
-from tests.support import labels
+from tests.support.objects import labels
 
 SAID = {
     "weasis": ("no pneumonia", "pneumonia"),

@@ -12,9 +12,9 @@ from typing import Any
 from bench.scenario.hospitals import FIRST, SECOND, Study
 from bench.scenario.labellers import CALLING, Marked
 from bench.sending.upper_layer import Association, Instance, store_request
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.pacs import Pacs
-from tests.support.pacs import serving as pacs_serving
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.peers.pacs import Pacs
+from tests.support.peers.pacs import serving as pacs_serving
 from tests.support.waiting import wait_until
 
 MODEL = "starter"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import MakeFolder
-from tests.support.nodes import NodeFolder
-from tests.support.refusing import NOBODY_LISTENS, SENDER
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import NodeFolder
+from tests.support.nodes.refusing import NOBODY_LISTENS, SENDER
 
 
 @pytest.fixture

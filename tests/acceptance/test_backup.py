@@ -16,8 +16,8 @@ from node.pipeline.intake.missing import missing
 from node.runtime.clock import utc_now
 from node.store.database import Database
 from node.store.listing import views
-from tests.support.databases import MakeFolder
-from tests.support.nodes import NodeFolder, Peer, serving
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 
 _STUDIES = 8

@@ -9,8 +9,8 @@ from node.demo.samples import Sample, samples
 from node.domain.heat_map import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.report import BASIC_TEXT_SR
-from tests.support.databases import MakeFolder
-from tests.support.nodes import AE_TITLE, Peer, serving
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import AE_TITLE, Peer, serving
 
 _FLAGGED = "synthetic chest, pneumonia 2"  # by the starter, and unlike its normals
 

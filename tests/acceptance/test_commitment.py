@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tests.support.committing import committing, request_of
-from tests.support.databases import MakeFolder
-from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, Peer, serving
-from tests.support.programs import free_port
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import AE_TITLE, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.peers.committing import committing, request_of
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 _PATIENCE_S = 60

@@ -16,11 +16,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from node.dicom.samples.wrap import wrap_as_dx
-from tests.support.archive import Archive, archive
-from tests.support.databases import MakeFolder
-from tests.support.house import PIXELS, SUBJECT
-from tests.support.nodes import AE_TITLE, Node, Peer, serving
-from tests.support.notes import file_of
+from tests.support.databases.kinds import MakeFolder
+from tests.support.houses.house import PIXELS, SUBJECT
+from tests.support.nodes.process import AE_TITLE, Node, Peer, serving
+from tests.support.objects.notes import file_of
+from tests.support.peers.storing_archive import Archive, archive
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import MakeFolder
-from tests.support.nodes import Node, NodeFolder, Peer, start
-from tests.support.raw_dataset import ct
-from tests.support.raw_peer import ASSOCIATE_RJ, RawPeer
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import Node, NodeFolder, Peer, start
+from tests.support.objects.raw_dataset import ct
+from tests.support.peers.raw_peer import ASSOCIATE_RJ, RawPeer
 
 _CALLED_BY_A_STRANGER = b"\1\1\3"  # permanent, of the service user, calling AE title not recognized
 

@@ -20,9 +20,9 @@ from node.domain.identifiers import derived_uid
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from tests.support.databases import MakeFolder
-from tests.support.nodes import NodeFolder, Peer, start
-from tests.support.reports import concept, content_items
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import NodeFolder, Peer, start
+from tests.support.objects.reports import concept, content_items
 from tests.support.waiting import wait_until
 
 DIGITS = 20

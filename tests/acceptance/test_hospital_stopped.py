@@ -18,11 +18,11 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.store.database import Database, Transaction
 from node.store.listing import views
-from tests.support.databases import MakeFolder
-from tests.support.house import incoming, radiograph
-from tests.support.nodes import Node, NodeFolder, Peer, serving, start
-from tests.support.notes import rejection_file
-from tests.support.programs import free_port
+from tests.support.databases.kinds import MakeFolder
+from tests.support.houses.house import incoming, radiograph
+from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.objects.notes import rejection_file
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 STUDIES = [f"1.2.840.{number}" for number in range(1, 51)]

@@ -12,10 +12,10 @@ from node.domain.errors import Transient
 from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
-from tests.support.databases import SQLITE, MakeFolder
-from tests.support.house import radiograph
-from tests.support.nodes import Node, NodeFolder, Peer, serving, start
-from tests.support.rows import rows_in
+from tests.support.databases.kinds import SQLITE, MakeFolder
+from tests.support.databases.rows import rows_in
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
 from tests.support.waiting import wait_until
 
 IN_THE_DATABASE = (Step.RECORDED, Step.COMMITTED)
@@ -77,7 +77,7 @@ def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(home: NodeFolder, d
     """
     sent, killed_at = [_instance(0)], None
     for step in BY_ONE_PROCESS if database_kind == SQLITE else IN_THE_DATABASE:
-        node = start(home, [sys.executable, "-m", "tests.support.killed", step, str(home.configuration)])
+        node = start(home, [sys.executable, "-m", "tests.support.nodes.killed", step, str(home.configuration)])
         try:
             _starts_after(home, node, sent, killed_at)
             sent.append(_instance(len(sent)))

@@ -13,10 +13,10 @@ from node.domain.errors import Transient
 from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
-from tests.support.house import radiograph
-from tests.support.nodes import Node, NodeFolder, Peer, serving, start
-from tests.support.part10 import dataset_bytes
-from tests.support.programs import standing_still
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.objects.part10 import dataset_bytes
+from tests.support.programs.processes import standing_still
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.database("sqlite", reason="on PostgreSQL each process writes for itself")
@@ -61,7 +61,7 @@ def test_a_kill_around_handing_over_acknowledges_nothing_and_loses_nothing(
 
 @contextlib.contextmanager
 def _dying_at(home: NodeFolder, step: Step) -> Iterator[Node]:
-    node = start(home, [sys.executable, "-m", "tests.support.killed", step, str(home.configuration)])
+    node = start(home, [sys.executable, "-m", "tests.support.nodes.killed", step, str(home.configuration)])
     try:
         yield node
     finally:

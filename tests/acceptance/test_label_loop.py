@@ -10,13 +10,13 @@ from pydicom import Dataset
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.store.database import Database
 from node.store.learning import splits
-from tests.support import labels
-from tests.support.databases import MakeFolder
-from tests.support.labelled_zip import write_zip
-from tests.support.learning_site import SALT, TINY, chest, sides_of
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving_as_written
-from tests.support.notes import file_of
-from tests.support.rows import rows_in
+from tests.support.databases.kinds import MakeFolder
+from tests.support.databases.rows import rows_in
+from tests.support.learning.labelled_zip import write_zip
+from tests.support.learning.site import SALT, TINY, chest, sides_of
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving_as_written
+from tests.support.objects import labels
+from tests.support.objects.notes import file_of
 from tests.support.waiting import wait_until
 
 PATIENTS = 30

@@ -16,12 +16,12 @@ from node.demo.pacs import StandInPacs
 from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.errors import OperatorError
 from node.pipeline.registry import bundles
-from tests.support.databases import MakeFolder
-from tests.support.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
-from tests.support.house import SUBJECT, radiograph
-from tests.support.nodes import CHECKOUT, NodeFolder, Peer, serving_as_written
-from tests.support.refusing import stored
-from tests.support.reports import read_report
+from tests.support.databases.kinds import MakeFolder
+from tests.support.houses.house import SUBJECT, radiograph
+from tests.support.models.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
+from tests.support.nodes.process import CHECKOUT, NodeFolder, Peer, serving_as_written
+from tests.support.nodes.refusing import stored
+from tests.support.objects.reports import read_report
 from tests.test_docs import documented_json_keys
 
 STARTER = CHECKOUT / "models" / "starter"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.accepting import FIRST, accepted_by, receivers
-from tests.support.databases import MakeFolder
-from tests.support.nodes import Node, Peer, start
-from tests.support.raw_dataset import ct
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.accepting import FIRST, accepted_by, receivers
+from tests.support.nodes.process import Node, Peer, start
+from tests.support.objects.raw_dataset import ct
 from tests.support.waiting import wait_until
 
 _OUT_OF_RESOURCES = 0xA700

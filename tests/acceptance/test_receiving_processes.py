@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.accepting import FIRST, accepted_by, accepting, receivers, still
-from tests.support.databases import MakeFolder
-from tests.support.nodes import Node, NodeFolder, Peer, serving, start
-from tests.support.part10 import dataset_bytes
-from tests.support.programs import free_port
-from tests.support.raw_dataset import Instance, ct
-from tests.support.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.accepting import FIRST, accepted_by, accepting, receivers, still
+from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.objects.part10 import dataset_bytes
+from tests.support.objects.raw_dataset import Instance, ct
+from tests.support.peers.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 SENDER = Peer("modality", "MODALITY", 104, may_send=True)

@@ -14,13 +14,13 @@ from models.bundle.folder import file_digests, open_bundle, write_bundle
 from node.store.database import Database
 from node.store.disk.folder_lock import holder
 from node.store.learning import splits
-from tests.support.databases import MakeFolder
-from tests.support.house import radiograph
-from tests.support.images import sample_file
-from tests.support.nodes import CHECKOUT, NodeFolder, Peer, launch, serving, start
-from tests.support.raw_dataset import ct
-from tests.support.raw_peer import ABORTED, DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
-from tests.support.refusing import NOBODY_LISTENS, SENDER, refused, stored
+from tests.support.databases.kinds import MakeFolder
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import CHECKOUT, NodeFolder, Peer, launch, serving, start
+from tests.support.nodes.refusing import NOBODY_LISTENS, SENDER, refused, stored
+from tests.support.objects.images import sample_file
+from tests.support.objects.raw_dataset import ct
+from tests.support.peers.raw_peer import ABORTED, DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
 from tests.support.waiting import wait_until
 from tests.test_docs import documented_json_keys
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from tests.support.house import radiograph
-from tests.support.nodes import CHECKOUT, NodeFolder, serving
-from tests.support.programs import free_port
-from tests.support.refusing import SENDER, refused, stored
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import CHECKOUT, NodeFolder, serving
+from tests.support.nodes.refusing import SENDER, refused, stored
+from tests.support.programs.processes import free_port
 
 
 def _execute(home: NodeFolder, *statements: str) -> None:

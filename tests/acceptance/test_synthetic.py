@@ -7,9 +7,9 @@ from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.instance.header import inspect
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
-from tests.support.databases import MakeFolder
-from tests.support.generators import write_generator
-from tests.support.nodes import NodeFolder, Peer, serving
+from tests.support.databases.kinds import MakeFolder
+from tests.support.models.generators import write_generator
+from tests.support.nodes.process import NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 
 

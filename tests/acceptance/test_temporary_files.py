@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import MakeFolder
-from tests.support.house import radiograph
-from tests.support.nodes import Node, NodeFolder, start
-from tests.support.programs import members
-from tests.support.refusing import NOBODY_LISTENS, SENDER, stored
+from tests.support.databases.kinds import MakeFolder
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import Node, NodeFolder, start
+from tests.support.nodes.refusing import NOBODY_LISTENS, SENDER, stored
+from tests.support.programs.processes import members
 from tests.support.waiting import wait_until
 
 _PATIENCE_S = 30.0

@@ -17,9 +17,9 @@ from node.store.sending import outbox
 from node.store.tables import InstanceKind
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
-from tests.support.databases import MakeFolder
-from tests.support.nodes import NodeFolder, Peer
-from tests.support.terminal import seen_on_a_terminal
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import NodeFolder, Peer
+from tests.support.nodes.terminal import seen_on_a_terminal
 
 UID = "1.2.826.0.1.3680043.8.498.73626277730630661776332312633134469166"  # of 64 characters, the longest there are
 OTHER = UID[:-1] + "7"

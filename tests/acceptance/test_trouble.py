@@ -13,10 +13,10 @@ import pytest
 from node.network.incoming import IncomingInstance
 from node.network.peer import Rejected
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
-from tests.support.databases import MakeFolder
-from tests.support.house import radiograph
-from tests.support.nodes import Node, NodeFolder, Peer, serving, start
-from tests.support.postgres import PostgresServer
+from tests.support.databases.kinds import MakeFolder
+from tests.support.databases.postgres import PostgresServer
+from tests.support.houses.house import radiograph
+from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_node_whose_database_server_was_killed_serves_again_as_soon_as_it_is_b
 def test_a_node_that_can_accept_nobody_any_more_ends_as_failed(home: NodeFolder) -> None:
     """Ready and deaf is what nobody would notice: who is in finishes, and whatever runs the node starts it again."""
     home.write()
-    command = [sys.executable, "-m", "tests.support.deaf", *home.command("serve")[3:]]
+    command = [sys.executable, "-m", "tests.support.nodes.deaf", *home.command("serve")[3:]]
     node, came = start(home, command), radiograph()
     address = PeerAddress("PACSNODE", "127.0.0.1", node.port)
     try:

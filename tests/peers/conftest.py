@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dcmtk import Storescp, storescp, storescu
-from tests.support.images import CHEST, chest_radiographs, other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.orthanc import Orthanc, orthanc
-from tests.support.programs import free_port
-from tests.support.reports import Report, report_in, reports
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.objects.images import CHEST, chest_radiographs, other_images, write_as_dx
+from tests.support.objects.reports import Report, report_in, reports
+from tests.support.programs.dcmtk import Storescp, storescp, storescu
+from tests.support.programs.orthanc import Orthanc, orthanc
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 SENDER = "MODALITY"

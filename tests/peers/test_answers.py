@@ -6,11 +6,11 @@ import pytest
 from pydicom import dcmread
 
 from tests.peers.conftest import REPORT_TIMEOUT_S, SENDER
-from tests.support.dcmtk import echoscu, storescp, storescu
-from tests.support.images import other_images, sample_file, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.programs import free_port
-from tests.support.reports import reports
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, sample_file, write_as_dx
+from tests.support.objects.reports import reports
+from tests.support.programs.dcmtk import echoscu, storescp, storescu
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(240)]

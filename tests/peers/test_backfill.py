@@ -10,11 +10,11 @@ from pydicom import dcmread
 from node.network.peer import PeerAddress
 from node.network.query import find
 from tests.peers.conftest import REPORT_TIMEOUT_S, SENDER
-from tests.support.dcmtk import dcmqrscp, storescu
-from tests.support.images import other_images, sample_file, shifted, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving, start
-from tests.support.orthanc import orthanc
-from tests.support.programs import LOOPBACK, free_port
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving, start
+from tests.support.objects.images import other_images, sample_file, shifted, write_as_dx
+from tests.support.programs.dcmtk import dcmqrscp, storescu
+from tests.support.programs.orthanc import orthanc
+from tests.support.programs.processes import LOOPBACK, free_port
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]

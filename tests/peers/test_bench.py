@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from tests.support.nodes import CHECKOUT
-from tests.support.programs import find_program, run_program
+from tests.support.nodes.process import CHECKOUT
+from tests.support.programs.processes import find_program, run_program
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
 

@@ -7,11 +7,11 @@ import pytest
 from pydicom import dcmread
 
 from tests.peers.conftest import REPORT_TIMEOUT_S, SENDER
-from tests.support.dcmtk import storescu
-from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.orthanc import Orthanc, orthanc
-from tests.support.programs import free_port
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.programs.dcmtk import storescu
+from tests.support.programs.orthanc import Orthanc, orthanc
+from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(240)]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.orthanc import orthanc
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.programs.orthanc import orthanc
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(240)]

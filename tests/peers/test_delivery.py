@@ -13,11 +13,11 @@ from node.network.peer import Timeouts
 from node.store import schema
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
-from tests.support.dcmtk import Storescp, storescp
-from tests.support.house import PIXELS, SUBJECT, House, radiograph
-from tests.support.line import PACS, Line
-from tests.support.orthanc import Orthanc, orthanc
-from tests.support.programs import LOOPBACK, free_port
+from tests.support.houses.house import PIXELS, SUBJECT, House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.programs.dcmtk import Storescp, storescp
+from tests.support.programs.orthanc import Orthanc, orthanc
+from tests.support.programs.processes import LOOPBACK, free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 

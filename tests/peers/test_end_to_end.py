@@ -7,8 +7,8 @@ import pytest
 from pydicom import dcmread
 
 from tests.peers.conftest import Site
-from tests.support.reports import Report
-from tests.support.validators import dciodvfy, pixelmed
+from tests.support.objects.reports import Report
+from tests.support.programs.validators import dciodvfy, pixelmed
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
 

@@ -9,10 +9,10 @@ from pydicom import Dataset, dcmread
 
 from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.heat_map import SECONDARY_CAPTURE
-from tests.support.images import chest_radiographs, write_as_dx
-from tests.support.nodes import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.orthanc import orthanc
-from tests.support.validators import dciodvfy
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.images import chest_radiographs, write_as_dx
+from tests.support.programs.orthanc import orthanc
+from tests.support.programs.validators import dciodvfy
 from tests.support.waiting import wait_until
 from tests.unit.dicom.companions.test_heat_map import built, hot_at, parsed
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of

@@ -11,13 +11,13 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sr import CodedConcept, ObserverContext, PersonObserverIdentifyingAttributes
 from pydicom import Dataset, dcmread
 
-from tests.support.dcmtk import storescu
-from tests.support.images import other_images, write_as_dx
-from tests.support.labels import ABSENT, coded, ohif, weasis
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.notes import file_of
-from tests.support.orthanc import Orthanc, orthanc
-from tests.support.programs import free_port, program, run_program
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.objects.labels import ABSENT, coded, ohif, weasis
+from tests.support.objects.notes import file_of
+from tests.support.programs.dcmtk import storescu
+from tests.support.programs.orthanc import Orthanc, orthanc
+from tests.support.programs.processes import free_port, program, run_program
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]

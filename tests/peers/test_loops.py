@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.orthanc import Orthanc, orthanc
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.programs.orthanc import Orthanc, orthanc
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]

@@ -1,6 +1,7 @@
 """Reports of every outcome, in every form and over every character set, before programs that nobody here wrote.
 
-No error at all is let through; the warnings that are stand in `tests.support.validators.HARMLESS`, with reasons.
+No error at all is let through; the warnings that are stand in `tests.support.programs.validators.HARMLESS`, with
+reasons.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,11 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
-from tests.support.examined import QUICK, VALIDATORS, Complaints, examine, for_pixelmed
-from tests.support.outcomes import CHARACTER_SETS, FORMS, OUTCOMES, Specimen, specimen, specimens
-from tests.support.rendered import groups_in, in_tree, meant, rendered
-from tests.support.reports import concept
-from tests.support.validators import HARMLESS, pixelmed
+from tests.support.objects.outcomes import CHARACTER_SETS, FORMS, OUTCOMES, Specimen, specimen, specimens
+from tests.support.objects.rendered import groups_in, in_tree, meant, rendered
+from tests.support.objects.reports import concept
+from tests.support.programs.examined import QUICK, VALIDATORS, Complaints, examine, for_pixelmed
+from tests.support.programs.validators import HARMLESS, pixelmed
 from tests.unit.dicom.studies import NAMES
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]

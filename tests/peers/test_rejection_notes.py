@@ -13,14 +13,14 @@ from node.dicom.companions.rejection_note import build_rejection_note
 from node.dicom.documents.key_objects import read_key_objects
 from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.rejection import KEY_OBJECT_SELECTION, RejectionCode, note_identity
-from tests.support.dcmtk import Storescp, storescp, storescu
-from tests.support.images import other_images, write_as_dx
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.notes import rejection_file
-from tests.support.orthanc import Orthanc, orthanc
-from tests.support.part10 import Part10File
-from tests.support.programs import free_port, program, run_program
-from tests.support.validators import dciodvfy
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.objects.images import other_images, write_as_dx
+from tests.support.objects.notes import rejection_file
+from tests.support.objects.part10 import Part10File
+from tests.support.programs.dcmtk import Storescp, storescp, storescu
+from tests.support.programs.orthanc import Orthanc, orthanc
+from tests.support.programs.processes import free_port, program, run_program
+from tests.support.programs.validators import dciodvfy
 from tests.support.waiting import wait_until
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, study_of
 

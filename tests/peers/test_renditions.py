@@ -15,11 +15,11 @@ from node.store import schema
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
 from node.store.working import operator
-from tests.support.dcmtk import Storescp, storescp
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, hot
-from tests.support.orthanc import orthanc
-from tests.support.programs import LOOPBACK, free_port
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, hot
+from tests.support.programs.dcmtk import Storescp, storescp
+from tests.support.programs.orthanc import orthanc
+from tests.support.programs.processes import LOOPBACK, free_port
 
 ALL = ("report", "text", "heatmap")
 

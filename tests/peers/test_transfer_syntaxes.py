@@ -13,11 +13,11 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from tests.peers.conftest import SENDER
-from tests.support.dcmtk import Storescp, convert, storescp, storescu
-from tests.support.images import sample_file
-from tests.support.nodes import AE_TITLE, Node, NodeFolder, Peer, serving
-from tests.support.part10 import Part10File
-from tests.support.programs import free_port
+from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
+from tests.support.objects.images import sample_file
+from tests.support.objects.part10 import Part10File
+from tests.support.programs.dcmtk import Storescp, convert, storescp, storescu
+from tests.support.programs.processes import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(240)]
 

@@ -17,10 +17,10 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographic
 
 from node.dicom.samples.synthetic import Origin, synthetic_study
 from node.dicom.samples.wrap import Subject, wrap_as_dx
-from tests.support.examined import VALIDATORS, Complaints, examine
-from tests.support.outcomes import CHARACTER_SETS, FORMS, Specimen, specimen
-from tests.support.programs import program, run_program
-from tests.support.validators import dciodvfy
+from tests.support.objects.outcomes import CHARACTER_SETS, FORMS, Specimen, specimen
+from tests.support.programs.examined import VALIDATORS, Complaints, examine
+from tests.support.programs.processes import program, run_program
+from tests.support.programs.validators import dciodvfy
 from tests.unit.dicom.rich import enrich
 from tests.unit.dicom.studies import NAMES, Study, clip, slices, study_of
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from tests.support.ohif import Seen
-from tests.support.reading_room import SCENES, ReadingRoom, reading_room
-from tests.support.reports import Report, concept, content_items
-from tests.support.validators import dciodvfy
+from tests.support.objects.reports import Report, concept, content_items
+from tests.support.programs.ohif import Seen
+from tests.support.programs.reading_room import SCENES, ReadingRoom, reading_room
+from tests.support.programs.validators import dciodvfy
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(560)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from node.network.incoming import Begin, IncomingInstance, gathered
 from node.network.scp import RefusedAssociation, ScpSettings, StorageSCP
-from tests.support.raw_peer import RawPeer
+from tests.support.peers.raw_peer import RawPeer
 
 
 @dataclass

@@ -15,8 +15,8 @@ from node.network.incoming import gathered
 from node.network.lobby import Visitor
 from node.network.presentation import acceptor_contexts
 from node.network.service import StorageService
-from tests.support.raw_dataset import Instance
-from tests.support.raw_peer import (
+from tests.support.objects.raw_dataset import Instance
+from tests.support.peers.raw_peer import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RQ,

@@ -12,7 +12,7 @@ from node.network.commitment import CommitmentRequest, CommitmentResult, Heard, 
 from node.network.commitment_scu import ask, tell
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerRefused
 from node.network.scp import ScpSettings, StorageSCP
-from tests.support.committing import INSTANCE, PUSH_MODEL, Committing, asker, called_back, committing, request
+from tests.support.peers.committing import INSTANCE, PUSH_MODEL, Committing, asker, called_back, committing, request
 
 CT, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.33"
 TRANSACTION = "2.25.42"

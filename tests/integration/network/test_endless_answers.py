@@ -12,7 +12,7 @@ from node.network.peer import PeerUnreachable, Timeouts
 from node.network.query import find
 from node.network.retrieve import move
 from node.network.scu import OutgoingInstance, open_association
-from tests.support.hostile import Asked, hostile
+from tests.support.peers.hostile import Asked, hostile
 
 SHORT = Timeouts(connect_s=5, association_s=5, answer_s=0.2, query_s=0.3, retrieve_s=0.3, cancel_s=0.2)
 PATIENT = Timeouts(connect_s=5, association_s=5, answer_s=60, query_s=0.3, retrieve_s=0.3, cancel_s=0.2)

@@ -9,7 +9,7 @@ import pytest
 from node.network.kept_association import KeptAssociation, KeptSearch
 from node.network.peer import AssociationLost, PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance
-from tests.support.pacs import Deed, Pacs, serving
+from tests.support.peers.pacs import Deed, Pacs, serving
 
 SR, KEY_OBJECT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.1.2"
 

@@ -9,7 +9,7 @@ import pytest
 
 from node.domain.errors import Refused
 from node.network.incoming import Announced
-from tests.support.raw_peer import (
+from tests.support.peers.raw_peer import (
     ABORT,
     ASSOCIATE_AC,
     DATASET,

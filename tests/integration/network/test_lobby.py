@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.network import guests, lobby
-from tests.support.raw_peer import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Answer, associate_request, pdu
+from tests.support.peers.raw_peer import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Answer, associate_request, pdu
 
 DESCRIPTORS = Path("/proc/self/fd")
 REQUEST = pdu(ASSOCIATE_RQ, associate_request())

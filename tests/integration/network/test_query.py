@@ -11,7 +11,7 @@ from pynetdicom import AE, evt
 
 from node.network.peer import PeerAddress, Timeouts
 from node.network.query import ContextNotAccepted, PeerRefused, PeerUnreachable, find, open_search
-from tests.support.archives import STUDY_ROOT_FIND
+from tests.support.peers.sending_archive import STUDY_ROOT_FIND
 from tests.support.waiting import wait_until
 
 UID = "1.2.826.0.1.3680043.8.498.1"

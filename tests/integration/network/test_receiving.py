@@ -13,8 +13,8 @@ from pynetdicom.dsutils import split_dataset
 from structlog.testing import capture_logs
 
 from node.domain.errors import Refused
-from tests.support.raw_dataset import Instance
-from tests.support.raw_peer import LAST_COMMAND, LAST_DATASET, store_request
+from tests.support.objects.raw_dataset import Instance
+from tests.support.peers.raw_peer import LAST_COMMAND, LAST_DATASET, store_request
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"

@@ -7,8 +7,8 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.network.scp import RefusedAssociation
-from tests.support.raw_dataset import Instance
-from tests.support.raw_peer import (
+from tests.support.objects.raw_dataset import Instance
+from tests.support.peers.raw_peer import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RQ,

@@ -10,7 +10,7 @@ from node.domain.errors import Refused
 from node.network.incoming import Announced
 from node.network.pdu import ABORT_BY_USER
 from node.network.released import ReleasedAssociation
-from tests.support.raw_dataset import Instance
+from tests.support.objects.raw_dataset import Instance
 
 _WITHIN_S = 10.0
 

@@ -7,7 +7,7 @@ import pytest
 
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Timeouts
 from node.network.retrieve import CANCELLED, SOME_FAILED, SUCCESS, Moved, move
-from tests.support.archives import Archive, archive, small_image
+from tests.support.peers.sending_archive import Archive, archive, small_image
 
 STUDY = "1.2.826.0.1.3680043.8.498.7"
 SHORT = Timeouts(connect_s=5, association_s=5, answer_s=0.1)

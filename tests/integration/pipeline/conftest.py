@@ -7,8 +7,8 @@ import pytest
 
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
-from tests.support.house import House
-from tests.support.pacs import Pacs, serving
+from tests.support.houses.house import House
+from tests.support.peers.pacs import Pacs, serving
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import MakeFolder
-from tests.support.nodes import NodeFolder, Peer, serving
-from tests.support.receiving_node import ReceivingNode
+from tests.support.databases.kinds import MakeFolder
+from tests.support.nodes.process import NodeFolder, Peer, serving
+from tests.support.nodes.receiving import ReceivingNode
 
 MODALITY = Peer("modality", "MODALITY", 104, may_send=True)
 READERS = ("fast", "pynetdicom")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import footprint
-from tests.support.nodes import Node, NodeFolder, serving
-from tests.support.raw_dataset import (
+from tests.support.databases.rows import rows_in
+from tests.support.nodes.process import Node, NodeFolder, footprint, serving
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import (
     COLUMNS,
     EXPLICIT,
     FRAMES,
@@ -31,9 +32,7 @@ from tests.support.raw_dataset import (
     text,
     uid,
 )
-from tests.support.raw_peer import RawPeer
-from tests.support.receiving_node import ReceivingNode
-from tests.support.rows import rows_in
+from tests.support.peers.raw_peer import RawPeer
 from tests.support.waiting import wait_until
 
 _DX = "1.2.840.10008.5.1.4.1.1.1.1"

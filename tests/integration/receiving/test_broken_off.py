@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_dataset import PIXELS, Instance, ct
-from tests.support.raw_peer import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import PIXELS, Instance, ct
+from tests.support.peers.raw_peer import (
     ABORT,
     ASSOCIATE_RQ,
     DATASET,
@@ -18,7 +19,6 @@ from tests.support.raw_peer import (
     pdv,
     store_request,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 _OUT_OF_RESOURCES = 0xA700

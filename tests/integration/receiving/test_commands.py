@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.raw_dataset import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import (
     CT,
     ITEM,
     SERIES,
@@ -18,7 +19,7 @@ from tests.support.raw_dataset import (
     marker,
     uid,
 )
-from tests.support.raw_peer import (
+from tests.support.peers.raw_peer import (
     ABORTED,
     DATASET,
     ECHO_REQUEST,
@@ -31,7 +32,6 @@ from tests.support.raw_peer import (
     pdv,
     store_request,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _MR = "1.2.840.10008.5.1.4.1.1.4"
 _PRIVATE = 0x00091001

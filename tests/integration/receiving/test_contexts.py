@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.raw_dataset import BIG_ENDIAN, CT, DEFLATED, EXPLICIT, IMPLICIT, JPEG, ct
-from tests.support.raw_peer import ABORTED, LAST_COMMAND, VERIFICATION, Context, store_request
-from tests.support.receiving_node import ReceivingNode
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import BIG_ENDIAN, CT, DEFLATED, EXPLICIT, IMPLICIT, JPEG, ct
+from tests.support.peers.raw_peer import ABORTED, LAST_COMMAND, VERIFICATION, Context, store_request
 
 _UNKNOWN = "1.2.826.0.1.3680043.9.9999.1"
 _ACCEPTED, _NO_SUCH_CLASS, _NO_SUCH_SYNTAX = 0, 3, 4

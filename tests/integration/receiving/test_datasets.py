@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.raw_dataset import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import (
     BIG_ENDIAN,
     DEFLATED,
     EXPLICIT,
@@ -27,7 +28,6 @@ from tests.support.raw_dataset import (
     image,
     marker,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _SYNTAXES = {
     "implicit": IMPLICIT,

@@ -4,8 +4,9 @@ import select
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from tests.support.raw_dataset import ct
-from tests.support.raw_peer import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import ct
+from tests.support.peers.raw_peer import (
     ABORT,
     ABORTED,
     ASSOCIATE_RJ,
@@ -22,7 +23,6 @@ from tests.support.raw_peer import (
     pdv,
     store_request,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 _DATA = pdu(P_DATA, pdv(LAST_COMMAND, store_request(b"1.2.826.3.1")))

@@ -3,9 +3,9 @@
 import signal
 from collections.abc import Callable
 
-from tests.support.nodes import NodeFolder, start
-from tests.support.raw_dataset import ct
-from tests.support.raw_peer import RawPeer, rejection
+from tests.support.nodes.process import NodeFolder, start
+from tests.support.objects.raw_dataset import ct
+from tests.support.peers.raw_peer import RawPeer, rejection
 
 
 def test_a_draining_node_turns_associations_away_and_lets_its_guests_finish(home_of: Callable[..., NodeFolder]) -> None:

@@ -4,8 +4,9 @@ import struct
 
 import pytest
 
-from tests.support.raw_dataset import CT, EXPLICIT, PIXELS, ct
-from tests.support.raw_peer import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import CT, EXPLICIT, PIXELS, ct
+from tests.support.peers.raw_peer import (
     ABORTED,
     APPLICATION_CONTEXT,
     ASSOCIATE_AC,
@@ -23,7 +24,6 @@ from tests.support.raw_peer import (
     pdv,
     store_request,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _MB = 1_000_000
 _HEAD = struct.pack(">HH", 1, 0) + b"PACSNODE".ljust(16) + b"MODALITY".ljust(16) + bytes(32)

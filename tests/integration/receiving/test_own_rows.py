@@ -23,9 +23,9 @@ from node.store.disk.folder_lock import wait_for_receivers
 from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.tables import Mode
-from tests.support.nodes import NodeFolder, Peer
-from tests.support.raw_dataset import ct
-from tests.support.raw_peer import RawPeer
+from tests.support.nodes.process import NodeFolder, Peer
+from tests.support.objects.raw_dataset import ct
+from tests.support.peers.raw_peer import RawPeer
 
 _PATIENCE_S = 30.0
 _READS_CT = Registration("reader", "1", "./bundle", Mode.SHADOW, Rule(modalities=("CT",), body_parts=()))

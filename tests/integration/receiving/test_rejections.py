@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.footprint import footprint
-from tests.support.nodes import NodeFolder, start
-from tests.support.raw_peer import ASSOCIATE_AC, rejection
-from tests.support.receiving_node import ReceivingNode
+from tests.support.nodes.footprint import footprint
+from tests.support.nodes.process import NodeFolder, start
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.peers.raw_peer import ASSOCIATE_AC, rejection
 
 _CALLERS = "SELECT reason, times FROM refused_callers WHERE calling_ae_title = :calling AND called_ae_title = :called"
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.part10 import dataset_bytes
-from tests.support.raw_dataset import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.part10 import dataset_bytes
+from tests.support.objects.raw_dataset import (
     BIG_ENDIAN,
     DEFLATED,
     EXPLICIT,
@@ -19,7 +20,6 @@ from tests.support.raw_dataset import (
     ct,
     text,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _DUPLICATE = 0x0111
 _COPIES = "SELECT kind, path FROM instance_copies WHERE sop_instance_uid = :uid ORDER BY id"

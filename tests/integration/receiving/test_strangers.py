@@ -4,8 +4,8 @@ import ssl
 
 import pytest
 
-from tests.support.raw_peer import ABORTED, CLOSED
-from tests.support.receiving_node import ReceivingNode
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.peers.raw_peer import ABORTED, CLOSED
 
 _TLS_HELLO = bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000006c02bc02f002f0100")
 

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import application
-from tests.support.raw_dataset import (
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import (
     ACCESSION,
     CHARACTER_SET,
     PATIENT_ID,
@@ -21,7 +22,6 @@ from tests.support.raw_dataset import (
     text,
     uid,
 )
-from tests.support.receiving_node import ReceivingNode
 
 _STUDY_DESCRIPTION, _MODALITY, _BODY_PART, _MANUFACTURER = 0x00081030, 0x00080060, 0x00180015, 0x00080070
 _WORDS = (PATIENT_NAME, PATIENT_ID, ACCESSION, _STUDY_DESCRIPTION, _MODALITY, _BODY_PART, _MANUFACTURER)

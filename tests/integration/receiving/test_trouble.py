@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.raw_dataset import PIXELS, ct
-from tests.support.receiving_node import ReceivingNode
+from tests.support.nodes.receiving import ReceivingNode
+from tests.support.objects.raw_dataset import PIXELS, ct
 
 _OUT_OF_RESOURCES = 0xA700
 _MB = 1_000_000

@@ -16,7 +16,7 @@ from node.store.tables import InstanceKind
 from node.store.working import job_claims, queue
 from node.store.working.job_claims import ClaimedJob
 from node.store.working.queue import NewRead
-from tests.support.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim
+from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

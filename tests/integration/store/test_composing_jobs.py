@@ -12,7 +12,7 @@ from node.store.database import Database, Transaction
 from node.store.tables import JobKind
 from node.store.working import job_claims, queue
 from node.store.working.queue import NewRead
-from tests.support.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in
+from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in
 
 
 def test_a_compose_waits_until_it_is_due(database: Database, compose: None, claim: Claim, later: Later) -> None:

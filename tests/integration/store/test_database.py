@@ -18,8 +18,8 @@ from node.domain.errors import OperatorError, Transient
 from node.store import audit
 from node.store.arriving import instances
 from node.store.database import Database, DatabaseUnavailable, Transaction
-from tests.support.postgres import PostgresServer
-from tests.support.stored import UnexpectedError, events_by_name, seen_from_outside
+from tests.support.databases.postgres import PostgresServer
+from tests.support.databases.stored import UnexpectedError, events_by_name, seen_from_outside
 
 _WRITE_FOR_EVER = """
 import itertools, os, sys, threading

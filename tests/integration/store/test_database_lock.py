@@ -9,7 +9,7 @@ import pytest
 from node.domain.errors import OperatorError
 from node.store.connection.lock import database_lock
 from node.store.connection.server_lock import ServerLock
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 _HOLDERS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"

@@ -4,7 +4,7 @@ import random
 
 from node.store.database import Database
 from node.store.working import job_claims
-from tests.support.stored import Claim, Later, events_in, jobs_in
+from tests.support.databases.stored import Claim, Later, events_in, jobs_in
 
 
 def test_a_failed_job_comes_back_after_its_backoff(

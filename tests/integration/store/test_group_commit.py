@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from node.store.database import Database, Transaction
 from node.store.tables import AuditEntry
-from tests.support.stored import UnexpectedError, events_by_name, seen_from_outside
+from tests.support.databases.stored import UnexpectedError, events_by_name, seen_from_outside
 from tests.support.waiting import wait_until
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import make_url, text
 
 from node.store.connection.patience import ImpatientConnection, ServerSilent
 from node.store.database import Database, DatabaseUnavailable
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
 
 
 def _connected(url: str) -> ImpatientConnection:

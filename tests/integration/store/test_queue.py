@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from node.store.database import Database, Transaction
 from node.store.working import job_claims, queue
 from node.store.working.queue import NewRead
-from tests.support.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in
+from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in
 
 
 def test_a_claimed_job_says_what_to_do(image: None, claim: Claim, later: Later) -> None:

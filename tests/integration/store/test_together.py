@@ -15,7 +15,7 @@ from node.store.audit import Entry
 from node.store.connection.group_commit import GroupCommitWriter
 from node.store.connection.pieces import Piece
 from node.store.database import Database, DatabaseUnavailable, Transaction
-from tests.support.stored import UnexpectedError, events_by_name
+from tests.support.databases.stored import UnexpectedError, events_by_name
 from tests.support.waiting import wait_until
 
 

@@ -19,7 +19,7 @@ from node.store.connection import engines
 from node.store.connection.group_commit import GroupCommitWriter
 from node.store.connection.pieces import Group, RunsAgain
 from node.store.database import CommitUncertain, Database, DatabaseUnavailable, Transaction
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 _NOBODY = 65534

@@ -14,7 +14,7 @@ from bench.killing.kills import Phase, Victim, draw_kills
 from bench.measuring.memory_held import memory_of, receiving
 from bench.receiving.aims import Aim
 from bench.receiving.workloads import Workload, cr, ct, small
-from tests.support.nodes import CHECKOUT
+from tests.support.nodes.process import CHECKOUT
 
 _RATE = Aim("rate", "node", "storescp", "rate", 0.8, 1.1)
 _COST = Aim("cost", "node", "storescp", "CPU", 1.5, 1.0)

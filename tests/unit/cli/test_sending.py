@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from node.cli import application
-from tests.support.images import sample_file
+from tests.support.objects.images import sample_file
 
 NOBODY = "PACS@127.0.0.1:1"
 

@@ -11,7 +11,7 @@ from node.dicom.instance.part10 import part10_of
 from node.dicom.pixels.modality_values import read_pixels
 from node.domain.instance import InstanceHeader
 from node.domain.rule import Rule, turned_away
-from tests.support.nodes import CHECKOUT
+from tests.support.nodes.process import CHECKOUT
 
 _ROOM = 0.9  #: of the admission limit, so that another machine's rounding does not turn a sample away
 

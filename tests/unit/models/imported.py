@@ -6,7 +6,7 @@ import onnx
 
 from models.bundle.description import Description, parsed_description
 from models.inference.importing import SampleImage, Tried, tried
-from tests.support.foreign import description, node, onnx_file, patches
+from tests.support.models.foreign import description, node, onnx_file, patches
 
 SAMPLE = [SampleImage(values) for values in patches(6)]
 MEAN = node("ReduceMean", "image", "mean", axes=[1, 2, 3], keepdims=0)

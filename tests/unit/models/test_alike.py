@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.images.alike import perceptual_hash
 from models.images.likeness import ALIKE, NOTHING, alike, any_alike, apart
-from tests.support.learning_site import chest
+from tests.support.learning.site import chest
 
 PICTURE = chest(1, ill=True, size=128)
 

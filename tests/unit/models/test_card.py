@@ -12,7 +12,7 @@ from models.evaluation.card import card, mean_and_range, positive_predictive_val
 from models.evaluation.measures import Evaluation
 from models.evaluation.robustness import ADULTS
 from models.evaluation.surroundings import CardError, Surroundings, read_measures
-from tests.support.evaluations import made_up, made_up_digits
+from tests.support.models.evaluations import made_up, made_up_digits
 
 ROW = {
     "name": "upside down",

@@ -12,7 +12,7 @@ from models.inference.explain import explain
 from models.inference.importing import ImportRefused, SampleImage, tried, write_imported
 from models.inference.reader import Reader, load
 from models.strict import FormError
-from tests.support.foreign import (
+from tests.support.models.foreign import (
     CLASS,
     INPUT,
     LOGITS,

@@ -9,7 +9,7 @@ from models.inference.foreign import refuse_foreign
 from models.inference.importing import ImportRefused
 from models.inference.network import NetworkError
 from models.inference.runtimes import load_network
-from tests.support.foreign import (
+from tests.support.models.foreign import (
     SIZE,
     description,
     litert_with_determinant,

@@ -12,7 +12,7 @@ from models.data.labelled import InMemory, LabelledImages
 from models.images.alike import perceptual_hash
 from models.training.draws import draws_of
 from models.training.suspects import suspects
-from tests.support.learning_site import chest
+from tests.support.learning.site import chest
 
 
 def _folder(folder: Path, rows: list[tuple[int, int, str, str]]) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from models.evaluation.measures import Evaluation
 from models.evaluation.page import drawings, page
-from tests.support.evaluations import made_up, made_up_digits
+from tests.support.models.evaluations import made_up, made_up_digits
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from models.inference.generator import Generator, load_generator
 from models.training.painted import KEPT, with_painted
 from models.training.synthetic_arm import SHORT
 from node.pipeline.learning.training import Task, _trained
-from tests.support.generators import write_generator
-from tests.support.learning_site import chest
+from tests.support.learning.site import chest
+from tests.support.models.generators import write_generator
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 _RECIPE = """

@@ -9,8 +9,8 @@ from node.domain.aggregate import aggregated, outcome_of
 from node.domain.finding import Outcome, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.conclude import conclusion_of, destinations, inputs_of, patient_key
-from tests.support.house import radiograph
-from tests.support.line import PACS, TEST_PACS, negative, positive, refused
+from tests.support.houses.house import radiograph
+from tests.support.houses.line import PACS, TEST_PACS, negative, positive, refused
 
 ONE, TWO = SOPInstanceUID("1.2"), SOPInstanceUID("1.3")
 

@@ -7,7 +7,7 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.pipeline.labels.rows import rows_of
-from tests.support.labelling import POLICY
+from tests.support.houses.labelling import POLICY
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from node.dicom.documents.label_object import read_label_object
 from node.domain.label import Verdict
 from node.domain.label_text import vocabulary
 from node.pipeline.labels.rules import Known, Understood, understood
-from tests.support.labels import standard, weasis
-from tests.support.notes import code, file_of
+from tests.support.objects.labels import standard, weasis
+from tests.support.objects.notes import code, file_of
 
 AI = Known(ai_manufacturers=frozenset({"cloudscan ai"}))
 

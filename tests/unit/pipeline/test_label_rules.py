@@ -9,7 +9,7 @@ from node.dicom.documents.label_object import read_label_object
 from node.domain.label import LabelRule, Verdict
 from node.domain.label_text import vocabulary
 from node.pipeline.labels.rules import Known, Understood, understood
-from tests.support.labels import (
+from tests.support.objects.labels import (
     ABSENT,
     IMAGE,
     PRESENT,
@@ -22,7 +22,7 @@ from tests.support.labels import (
     verified,
     weasis,
 )
-from tests.support.notes import code, file_of
+from tests.support.objects.notes import code, file_of
 
 OUR_DEVICE = "2.25.4242"
 pytestmark = pytest.mark.filterwarnings("ignore:The value length")  # OHIF's code is longer than a code may be

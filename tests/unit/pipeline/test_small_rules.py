@@ -10,8 +10,8 @@ from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.kept_file import KeptFile
 from node.pipeline.operator.send import peer_address
-from tests.support.house import radiograph
-from tests.support.line import PACS
+from tests.support.houses.house import radiograph
+from tests.support.houses.line import PACS
 
 EXPLICIT, JPEG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"
 

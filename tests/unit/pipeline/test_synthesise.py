@@ -17,7 +17,7 @@ from node.dicom.samples.synthetic import Origin, synthetic_study
 from node.domain.errors import OperatorError
 from node.domain.rule import Rule, turned_away
 from node.pipeline.registry.synthesise import MAXIMUM_COUNT, synthesise
-from tests.support.generators import SIZE, write_generator
+from tests.support.models.generators import SIZE, write_generator
 
 ORIGIN = Origin("clouds", "1", "ab" * 32, "20260102", "made up (no licence)", "pneumonia", 7, 1)
 

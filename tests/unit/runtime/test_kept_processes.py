@@ -15,7 +15,7 @@ from node.domain.errors import OperatorError
 from node.runtime.kept_process import Told, pause_s
 from node.runtime.kept_processes import KeptProcesses
 from node.runtime.line import Line
-from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
+from tests.support.houses.receivers import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
 
 _ENOUGH = 10

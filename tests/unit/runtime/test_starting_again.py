@@ -13,7 +13,7 @@ import pytest
 
 from node.runtime import kept_process
 from node.runtime.forking import forking_in_time
-from tests.support.receivers_house import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
+from tests.support.houses.receivers import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
 
 

@@ -22,10 +22,10 @@ from node.pipeline.registry.catalogue import Catalogue, bundle_path, registratio
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
 from node.store.registering import registry
-from tests.support.databases import MakeDatabase
-from tests.support.house import House, radiograph
-from tests.support.line import Line, positive, refused
-from tests.support.reports import concept, content_items
+from tests.support.databases.kinds import MakeDatabase
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, positive, refused
+from tests.support.objects.reports import concept, content_items
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 STUDY, IMAGE, SECOND, THIRD = "1.2.3", "1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3"

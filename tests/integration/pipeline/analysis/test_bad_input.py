@@ -13,8 +13,8 @@ from node.dicom.check.encoded_object import check_object
 from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.network.incoming import IncomingInstance
 from node.store.listing import views
-from tests.support.house import PIXELS, SUBJECT, House, incoming
-from tests.support.line import Line, positive, refused
+from tests.support.houses.house import PIXELS, SUBJECT, House, incoming
+from tests.support.houses.line import Line, positive, refused
 
 pytestmark = [
     pytest.mark.database("any"),

@@ -17,10 +17,10 @@ from node.domain.report import BASIC_TEXT_SR
 from node.network.peer import Timeouts
 from node.pipeline.analysis.beside import Extra, write_extra
 from node.pipeline.stopping import control, recall
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, hot, negative
-from tests.support.pacs import Pacs, serving
-from tests.support.rejecting import kinds, note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, hot, negative
+from tests.support.houses.rejecting import kinds, note
+from tests.support.peers.pacs import Pacs, serving
 
 ALL = ("report", "text", "heatmap")
 

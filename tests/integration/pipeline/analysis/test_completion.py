@@ -16,8 +16,8 @@ from node.pipeline.senders import Sender
 from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.working import queue
-from tests.support.house import House, radiograph, receive
-from tests.support.line import Line, negative, positive
+from tests.support.houses.house import House, radiograph, receive
+from tests.support.houses.line import Line, negative, positive
 
 STUDY = "1.2.3"
 NINETEEN_STUDIES = "UPDATE sender_habits SET gaps_s = '[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4]'"

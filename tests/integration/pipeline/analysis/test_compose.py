@@ -8,8 +8,8 @@ from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.store.tables import JobKind, Mode
 from node.store.working import job_claims
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused
 
 
 def _texts(report: Dataset) -> str:

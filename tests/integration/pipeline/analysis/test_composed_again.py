@@ -6,8 +6,8 @@ from node.domain.errors import Permanent
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.store.working import operator
-from tests.support.house import House, radiograph
-from tests.support.line import Line, negative, positive
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, negative, positive
 
 
 def test_a_late_image_with_the_same_conclusion_is_reported_and_not_sent(house: House) -> None:

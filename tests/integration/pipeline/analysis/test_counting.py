@@ -14,10 +14,10 @@ from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.analysis.counting import Counter
 from node.pipeline.senders import Sender
-from tests.support.archive import Archive, archive
-from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
-from tests.support.line import Line
-from tests.support.notes import file_of
+from tests.support.houses.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
+from tests.support.houses.line import Line
+from tests.support.objects.notes import file_of
+from tests.support.peers.storing_archive import Archive, archive
 
 STUDY = "1.2.3"
 _REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.34", "Modality": "SR"}

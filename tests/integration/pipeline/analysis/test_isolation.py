@@ -23,8 +23,8 @@ from node.store.registering import registry
 from node.store.tables import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
-from tests.support import crashing
-from tests.support.house import House, radiograph
+from tests.support.houses import crashing
+from tests.support.houses.house import House, radiograph
 
 _ATTEMPTS = 2
 _JPEG_2000 = "1.2.840.10008.1.2.4.90"

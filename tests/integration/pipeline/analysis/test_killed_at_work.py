@@ -10,8 +10,8 @@ from pydicom import Dataset
 from node.pipeline.steps import ComposeStep, ReadStep
 from node.store.database import Database
 from node.store.working import job_claims
-from tests.support.house import House, radiograph
-from tests.support.line import Line
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line
 
 _OF_EACH = {ReadStep: 2, ComposeStep: 1}  #: how often a step is taken: by each image, and by the study
 

@@ -13,8 +13,8 @@ from node.store.tables import JobKind
 from node.store.working import findings, job_claims, queue
 from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
-from tests.support.house import House, radiograph
-from tests.support.line import Line, negative
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, negative
 
 _IMAGES = 5000
 

@@ -12,9 +12,9 @@ from node.domain.completion import Signal
 from node.network.incoming import IncomingInstance
 from node.pipeline.analysis.completion import complete
 from node.store.listing import views
-from tests.support.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
-from tests.support.line import Line
-from tests.support.notes import file_of
+from tests.support.houses.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
+from tests.support.houses.line import Line
+from tests.support.objects.notes import file_of
 
 STUDY = "1.2.3"
 

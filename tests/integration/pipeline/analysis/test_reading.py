@@ -17,9 +17,9 @@ from node.domain.finding import Admission, Cause
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
 from node.pipeline.registry.catalogue import bundle_path
-from tests.support.house import SUBJECT
-from tests.support.images import chest_radiographs, sample_file
-from tests.support.nodes import CHECKOUT
+from tests.support.houses.house import SUBJECT
+from tests.support.nodes.process import CHECKOUT
+from tests.support.objects.images import chest_radiographs, sample_file
 
 STARTER = bundle_path("starter")
 UID = SOPInstanceUID("1.2.3.1.1")

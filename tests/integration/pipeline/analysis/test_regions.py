@@ -17,8 +17,8 @@ from node.dicom.samples.wrap import as_file, dx_dataset, wrap_as_dx
 from node.domain.finding import Finding, Reading, Region
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.reading import StoredImage, read_images
-from tests.support.foreign import description, patch_finder, patches
-from tests.support.house import SUBJECT
+from tests.support.houses.house import SUBJECT
+from tests.support.models.foreign import description, patch_finder, patches
 
 UID = SOPInstanceUID("1.2.3.1.1")
 LEFT, RIGHT, TOP, BOTTOM = 250, 450, 60, 230

@@ -19,10 +19,10 @@ from node.pipeline.senders import Sender
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store.sending import commitments_requested
-from tests.support.archive import archive
-from tests.support.committing import asker
-from tests.support.hostile import Asked, hostile
-from tests.support.house import House, radiograph
+from tests.support.houses.house import House, radiograph
+from tests.support.peers.committing import asker
+from tests.support.peers.hostile import Asked, hostile
+from tests.support.peers.storing_archive import archive
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 

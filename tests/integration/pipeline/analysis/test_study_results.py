@@ -18,8 +18,8 @@ from node.pipeline.analysis.reading import read_file
 from node.pipeline.registry.catalogue import bundle_path
 from node.store.codec import reading_from_json, reading_to_json
 from node.store.registering import registry
-from tests.support.house import SUBJECT, House, incoming, radiograph
-from tests.support.line import Line, positive, refused
+from tests.support.houses.house import SUBJECT, House, incoming, radiograph
+from tests.support.houses.line import Line, positive, refused
 
 _SINGLE = "Single images reach the threshold: Pneumonia in 1."
 _SCORES = {"1.2.3.1.1": 0.1, "1.2.3.1.2": 0.6, "1.2.3.1.3": 0.9}

@@ -13,8 +13,8 @@ from node.store.arriving import habits
 from node.store.listing import views
 from node.store.tables import JobKind
 from node.store.working import job_claims
-from tests.support.house import House, radiograph
-from tests.support.line import Line
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from node.pipeline.operator import operate
 from node.store.listing import views
 from node.store.sending import destinations, outgoing
 from node.store.sending.destinations import Destination
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
-from tests.support.pacs import Deed, Pacs, serving
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.peers.pacs import Deed, Pacs, serving
 
 STUDIES = 3
 

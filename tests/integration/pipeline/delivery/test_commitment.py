@@ -11,11 +11,11 @@ from node.domain.errors import Refused
 from node.network.commitment import CommitmentResult, Heard
 from node.pipeline.delivery.commitment_checks import lines
 from node.pipeline.delivery.committing import GATHER_S
-from tests.support.commitment_site import HOUR_S, Site
-from tests.support.committing import Committing as Archive
-from tests.support.committing import committing
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
+from tests.support.houses.commitment import HOUR_S, Site
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.peers.committing import Committing as Archive
+from tests.support.peers.committing import committing
 
 
 @pytest.fixture(scope="module")

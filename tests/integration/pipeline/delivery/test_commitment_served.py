@@ -10,9 +10,9 @@ from node.network.peer import PeerAddress
 from node.pipeline.delivery.commitment import judge
 from node.pipeline.delivery.committing import Teller
 from node.store.sending.commitments_requested import HeldInstance
-from tests.support.commitment_site import Site
-from tests.support.committing import asker
-from tests.support.house import House, radiograph
+from tests.support.houses.commitment import Site
+from tests.support.houses.house import House, radiograph
+from tests.support.peers.committing import asker
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 REQUEST = CommitmentRequest("CR1", "127.0.0.1", "2.25.77", ((DX, "1.2.3.1.1"),))

@@ -8,8 +8,8 @@ import pytest
 from node.network.commitment import CommitmentRequest, CommitmentResult
 from node.pipeline.delivery.committing import GATHER_S
 from node.store.sending import commitments
-from tests.support.commitment_site import Site
-from tests.support.house import House, radiograph
+from tests.support.houses.commitment import Site
+from tests.support.houses.house import House, radiograph
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
 

@@ -18,9 +18,9 @@ from node.store.sending import outbox
 from node.store.stopping import holds
 from node.store.tables import Commitment
 from node.store.working import operator
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
-from tests.support.pacs import Deed, Pacs
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.peers.pacs import Deed, Pacs
 
 STUDIES = 3
 

@@ -14,8 +14,8 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.store.registering import registry
 from node.store.tables import Mode
 from node.store.working import operator
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, negative
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, negative
 
 
 class Receiver:

@@ -18,10 +18,10 @@ from node.pipeline.steps import DeliveryStep
 from node.store.database import Database
 from node.store.sending import outbox, pinning
 from node.store.working import operator
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, negative, positive
-from tests.support.pacs import Deed, Pacs, serving
-from tests.support.rejecting import note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, negative, positive
+from tests.support.houses.rejecting import note
+from tests.support.peers.pacs import Deed, Pacs, serving
 
 NO_3D = frozenset({COMPREHENSIVE_SR, ENHANCED_SR})
 

@@ -15,8 +15,8 @@ from node.pipeline.fetching.backfill import Fetcher, Fetching
 from node.store.keeping import backfills
 from node.store.keeping.backfills import FoundStudy
 from node.store.listing import backfill_views
-from tests.support.archives import Archive, archive, small_image
-from tests.support.house import House, incoming
+from tests.support.houses.house import House, incoming
+from tests.support.peers.sending_archive import Archive, archive, small_image
 
 # what differs between databases is the store's, whose tests run on both
 

@@ -7,8 +7,8 @@ import pytest
 from node.config import PeerSettings, Settings
 from node.domain.errors import OperatorError
 from node.pipeline.fetching import backfill_operate as operate
-from tests.support.archives import Archive, archive, small_image
-from tests.support.house import House
+from tests.support.houses.house import House
+from tests.support.peers.sending_archive import Archive, archive, small_image
 from tests.test_docs import documented_json_keys
 
 STUDY, OTHER = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"

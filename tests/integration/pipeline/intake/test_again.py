@@ -17,7 +17,7 @@ from node.dicom.instance.part10 import read_part10
 from node.network.incoming import IncomingInstance
 from node.pipeline.intake.arrival import Arrival
 from node.store.listing import views
-from tests.support.house import PIXELS, House, announced, radiograph, receive
+from tests.support.houses.house import PIXELS, House, announced, radiograph, receive
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 BOTH_AT_ONCE = 8

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from node.domain.errors import Refused
-from tests.support.house import House, radiograph
+from tests.support.houses.house import House, radiograph
 
 
 def _engine(house: House) -> Engine:

@@ -7,7 +7,7 @@ import numpy as np
 from pydicom.uid import JPEG2000Lossless
 
 from node.dicom.instance.part10 import read_part10
-from tests.support.house import PIXELS, House, radiograph
+from tests.support.houses.house import PIXELS, House, radiograph
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 

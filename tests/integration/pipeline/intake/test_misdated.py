@@ -7,7 +7,7 @@ from node.pipeline.intake.misdated import Misdated
 from node.store.arriving.instances import newest_header
 from node.store.tables import JobKind
 from node.store.working import job_claims
-from tests.support.house import House, radiograph
+from tests.support.houses.house import House, radiograph
 
 _WEEK_S = 7 * 86400.0
 _LONGEST_WAIT_S = 3600.0

@@ -3,8 +3,8 @@
 from node.store.database import Transaction
 from node.store.keeping import backfills
 from node.store.keeping.backfills import ClaimedStudy, FoundStudy
-from tests.support.house import House, radiograph
-from tests.support.presentation_state import presentation_state
+from tests.support.houses.house import House, radiograph
+from tests.support.objects.presentation_state import presentation_state
 
 STUDY = "1.2.3"
 

@@ -14,7 +14,7 @@ from node.pipeline.intake import quarantine
 from node.pipeline.intake.recovery import Recovered
 from node.store.arriving.quarantine import FORMER
 from node.store.working import job_claims
-from tests.support.house import PIXELS, House, radiograph
+from tests.support.houses.house import PIXELS, House, radiograph
 from tests.test_docs import documented_json_keys
 
 _ACCEPTED = "FROM audit WHERE event = 'quarantined copy accepted'"

@@ -16,8 +16,8 @@ from node.domain.rule import Rule
 from node.network.incoming import IncomingInstance
 from node.store.disk.files import Free
 from node.store.listing import views
-from tests.support.house import OUR_DEVICE, SUBJECT, House, announced, radiograph, receive
-from tests.support.presentation_state import presentation_state
+from tests.support.houses.house import OUR_DEVICE, SUBJECT, House, announced, radiograph, receive
+from tests.support.objects.presentation_state import presentation_state
 
 LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10
 

@@ -10,7 +10,7 @@ import pytest
 from node.dicom.instance.part10 import preamble_and_meta, read_part10
 from node.network.incoming import IncomingInstance
 from node.pipeline.intake.recovery import Recovered
-from tests.support.house import PIXELS, House, radiograph
+from tests.support.houses.house import PIXELS, House, radiograph
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 

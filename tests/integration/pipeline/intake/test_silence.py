@@ -12,8 +12,8 @@ from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, 
 from node.pipeline.steps import Step
 from node.store.connection import engines
 from node.store.database import Database
-from tests.support.house import House, radiograph, receive
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
+from tests.support.houses.house import House, radiograph, receive
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.database("postgresql")

@@ -21,8 +21,8 @@ from node.pipeline.steps import Step
 from node.store.connection import engines
 from node.store.database import Database
 from node.store.disk.files import Free
-from tests.support.house import PIXELS, House, announced, radiograph, receive
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
+from tests.support.houses.house import PIXELS, House, announced, radiograph, receive
 
 ON_SQLITE = pytest.mark.database("sqlite", reason="PostgreSQL has no lock on the whole database")
 ON_POSTGRESQL = pytest.mark.database("postgresql")

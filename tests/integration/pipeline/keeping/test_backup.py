@@ -22,8 +22,8 @@ from node.store.database import Database
 from node.store.disk import paths
 from node.store.sending import outbox
 from node.store.tables import Base
-from tests.support.house import House, radiograph
-from tests.support.line import Line
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line
 
 Elsewhere = Callable[[], Settings]
 

@@ -13,10 +13,10 @@ from node.network.peer import Timeouts
 from node.pipeline.keeping.retain import Retention
 from node.pipeline.operator import operate
 from node.store.working import pictures
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, hot
-from tests.support.pacs import Pacs, serving
-from tests.support.rejecting import note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, hot
+from tests.support.houses.rejecting import note
+from tests.support.peers.pacs import Pacs, serving
 
 _DAY_S = 86_400
 _BOTH = ("report", "heatmap")

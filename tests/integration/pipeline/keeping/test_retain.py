@@ -16,8 +16,8 @@ from node.store.arriving import instances
 from node.store.keeping import retention
 from node.store.sending import outbox
 from node.store.tables import Commitment
-from tests.support.house import PIXELS, House, radiograph
-from tests.support.line import Line
+from tests.support.houses.house import PIXELS, House, radiograph
+from tests.support.houses.line import Line
 
 _DAY_S = 86_400
 

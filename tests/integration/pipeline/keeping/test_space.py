@@ -8,8 +8,8 @@ from node.dicom.instance.part10 import read_part10
 from node.store.arriving import instances
 from node.store.disk.files import InstanceFiles
 from node.store.keeping import retention
-from tests.support.house import PIXELS, House, radiograph, receive
-from tests.support.line import Line
+from tests.support.houses.house import PIXELS, House, radiograph, receive
+from tests.support.houses.line import Line
 
 _DAY_S = 86_400
 

@@ -9,9 +9,11 @@ from node.domain.label import SourceKind
 from node.domain.label_text import vocabulary
 from node.store.labelling import label_inbox, labels
 from node.store.sending import outbox
-from tests.support.house import House, incoming, radiograph
-from tests.support.labelling import POLICY, current, listed, mark, read, said
-from tests.support.labels import (
+from tests.support.houses.house import House, incoming, radiograph
+from tests.support.houses.labelling import POLICY, current, listed, mark, read, said
+from tests.support.houses.line import Line
+from tests.support.houses.rejecting import note
+from tests.support.objects.labels import (
     IMAGE,
     PRESENT,
     at,
@@ -22,9 +24,7 @@ from tests.support.labels import (
     standard,
     weasis,
 )
-from tests.support.line import Line
-from tests.support.notes import file_of
-from tests.support.rejecting import note
+from tests.support.objects.notes import file_of
 
 SECOND = "1.2.3.1.2"
 THERE, NOT_THERE = {(IMAGE, "pneumonia"): True}, {(IMAGE, "pneumonia"): False}

@@ -7,10 +7,10 @@ import pytest
 
 from node.domain.label_text import vocabulary
 from node.pipeline.labels import listed
-from tests.support.house import House, radiograph
-from tests.support.labelling import POLICY, current, mark, read, said, settings_of
-from tests.support.labelling import listed as rows_of
-from tests.support.labels import IMAGE, at, ohif, standard, weasis
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.labelling import POLICY, current, mark, read, said, settings_of
+from tests.support.houses.labelling import listed as rows_of
+from tests.support.objects.labels import IMAGE, at, ohif, standard, weasis
 
 
 def test_labels_of_older_rules_are_named_and_read_once_more_only_where_that_is_said(house: House) -> None:

@@ -12,12 +12,12 @@ from node.pipeline.labels import importing, label_checks, listed, resolving
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
 from node.store.keeping import retention
-from tests.support.house import House, radiograph
-from tests.support.labelling import current, mark, said, settings_of
-from tests.support.labelling import listed as rows_of
-from tests.support.labelling import read as read_objects
-from tests.support.labels import ABSENT, IMAGE, PRESENT, coded, ohif, weasis
-from tests.support.line import Line
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.labelling import current, mark, said, settings_of
+from tests.support.houses.labelling import listed as rows_of
+from tests.support.houses.labelling import read as read_objects
+from tests.support.houses.line import Line
+from tests.support.objects.labels import ABSENT, IMAGE, PRESENT, coded, ohif, weasis
 from tests.test_docs import documented_json_keys
 
 SECOND, HEADER = "1.2.3.1.2", "accession,study,series,instance,class,present,reader,time"

@@ -10,12 +10,12 @@ from node.store.arriving.merges import PatientName
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.version_tables import VersionState
-from tests.support.house import House, incoming, radiograph
-from tests.support.labelling import current, listed, mark, read, said, settings_of
-from tests.support.labels import IMAGE, assessment, coded, ohif, weasis
-from tests.support.line import Line, negative, positive, refused
-from tests.support.notes import code, file_of
-from tests.support.rejecting import count_as_sent
+from tests.support.houses.house import House, incoming, radiograph
+from tests.support.houses.labelling import current, listed, mark, read, said, settings_of
+from tests.support.houses.line import Line, negative, positive, refused
+from tests.support.houses.rejecting import count_as_sent
+from tests.support.objects.labels import IMAGE, assessment, coded, ohif, weasis
+from tests.support.objects.notes import code, file_of
 
 SECOND = "1.2.3.1.2"
 ACCEPTED, REJECTED = code("A1", "Accepted", "99SITE"), code("122776", "Disagreement with prior findings")

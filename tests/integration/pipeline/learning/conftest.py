@@ -4,8 +4,8 @@ import pytest
 
 from node.config import Settings
 from node.pipeline.registry.catalogue import seeded
-from tests.support.house import House
-from tests.support.promoting import NOW, settings_for
+from tests.support.houses.house import House
+from tests.support.learning.promoting import NOW, settings_for
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from node.pipeline.learning.operate import left_out
 from node.pipeline.stopping import patients as merging
 from node.store.arriving.merges import PatientName
 from node.store.learning import splits, training_set
-from tests.support.house import House
-from tests.support.learning_site import SALT, LearningSite, chest
+from tests.support.houses.house import House
+from tests.support.learning.site import SALT, LearningSite, chest
 from tests.test_docs import documented_json_keys
 
 

@@ -28,9 +28,9 @@ from node.store.learning import gate_runs, locked_sets, model_versions
 from node.store.registering import registry
 from node.store.tables import Mode
 from node.store.version_tables import VersionState
-from tests.support.house import House
-from tests.support.locked import freeze_drawn
-from tests.support.versions import another_version
+from tests.support.houses.house import House
+from tests.support.learning.locked import freeze_drawn
+from tests.support.learning.versions import another_version
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 ENOUGH = 64

@@ -9,10 +9,10 @@ import pytest
 from node.domain.lifecycle import State
 from node.pipeline.learning import operate
 from node.store.learning import retrainings
-from tests.support.house import House
-from tests.support.labelled_zip import write_zip
-from tests.support.learning_site import LearningSite, chest, sides_of
-from tests.support.nodes import CHECKOUT
+from tests.support.houses.house import House
+from tests.support.learning.labelled_zip import write_zip
+from tests.support.learning.site import LearningSite, chest, sides_of
+from tests.support.nodes.process import CHECKOUT
 
 NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 
@@ -28,7 +28,7 @@ def test_a_node_killed_while_it_trains_leaves_no_bundle_and_the_training_waits_f
     site.collect()
     assert "is asked for" in operate.retrain_now(site.settings, "", "ada", house.clock())
 
-    command = [sys.executable, "-m", "tests.support.killed_training", str(house.folder), house.url, replay]
+    command = [sys.executable, "-m", "tests.support.learning.killed_training", str(house.folder), house.url, replay]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -16,10 +16,10 @@ from node.pipeline.registry.labelled import open_labelled
 from node.store.database import Database
 from node.store.learning import model_versions, retrainings, training_set
 from node.store.learning.retrainings import Problem, Request
-from tests.support.house import House
-from tests.support.labelled_zip import write_zip
-from tests.support.learning_site import LearningSite, chest
-from tests.support.watched_training import OPENED, KilledChild, WatchedChild
+from tests.support.houses.house import House
+from tests.support.learning.labelled_zip import write_zip
+from tests.support.learning.site import LearningSite, chest
+from tests.support.learning.watched_training import OPENED, KilledChild, WatchedChild
 from tests.test_docs import documented_json_keys
 
 

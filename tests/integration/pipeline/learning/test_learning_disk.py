@@ -12,8 +12,8 @@ from node.config import StorageSettings
 from node.pipeline.learning import operate
 from node.pipeline.learning.request import model_to_train, request
 from node.pipeline.operator import learning_checks
-from tests.support.house import House
-from tests.support.learning_site import LearningSite
+from tests.support.houses.house import House
+from tests.support.learning.site import LearningSite
 
 _ROOT = Path(__file__).resolve().parents[4]
 _ALONE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -71,7 +71,7 @@ def test_a_training_waits_for_room_on_a_full_disk(house: House) -> None:
     assert request(house.database, site.settings, model, "ada", "once", house.clock()).run is not None
     settings = house.folder / "settings.json"
     settings.write_text(site.settings.model_dump_json(), encoding="utf-8")
-    program = ("-m", "tests.support.full_disk", str(settings), house.clock().isoformat())
+    program = ("-m", "tests.support.learning.full_disk", str(settings), house.clock().isoformat())
     done = _on_a_full_disk(site.places.run(1).parent, *program)
     assert done.returncode == 0, done.stderr
     (row,) = operate.listed(site.settings)

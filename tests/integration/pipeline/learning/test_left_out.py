@@ -16,8 +16,8 @@ from node.store.arriving.merges import PatientName
 from node.store.labelling import labels
 from node.store.learning import retrainings, training_set
 from node.store.learning.retrainings import Request
-from tests.support.house import House
-from tests.support.learning_site import LearningSite, chest, files_under, sides_of
+from tests.support.houses.house import House
+from tests.support.learning.site import LearningSite, chest, files_under, sides_of
 
 NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 TRAIN, LOCKED = NAMES["train"], NAMES["locked"]

@@ -11,9 +11,9 @@ from node.pipeline.learning.lock import Read, lock_folder
 from node.pipeline.registry.labelled import open_labelled
 from node.store.learning import locked_sets, model_versions
 from node.store.version_tables import VersionState
-from tests.support.house import House
-from tests.support.labelled_zip import write_zip
-from tests.support.learning_site import LearningSite, chest, sides_of
+from tests.support.houses.house import House
+from tests.support.learning.labelled_zip import write_zip
+from tests.support.learning.site import LearningSite, chest, sides_of
 
 
 @pytest.mark.database("any")

@@ -10,8 +10,8 @@ from node.pipeline.learning.version_listing import versions
 from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.store.database import Database
 from node.store.registering import registry
-from tests.support.house import House
-from tests.support.versions import another_version, challenger
+from tests.support.houses.house import House
+from tests.support.learning.versions import another_version, challenger
 
 
 def _settings(url: str, data_dir: Path) -> Settings:

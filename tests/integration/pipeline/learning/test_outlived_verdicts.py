@@ -14,9 +14,9 @@ from node.pipeline.registry.versions import described
 from node.store.learning import locked_sets, model_versions
 from node.store.registering import registry
 from node.store.version_tables import VersionState
-from tests.support.house import House
-from tests.support.locked import freeze_drawn
-from tests.support.versions import another_version
+from tests.support.houses.house import House
+from tests.support.learning.locked import freeze_drawn
+from tests.support.learning.versions import another_version
 
 
 @pytest.mark.parametrize("gone", ["frozen anew", "removed"])

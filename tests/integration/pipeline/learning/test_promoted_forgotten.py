@@ -12,8 +12,8 @@ from node.pipeline.registry.catalogue import seeded
 from node.store.learning import retrainings, splits
 from node.store.learning.retrainings import Request
 from node.store.registering import registry
-from tests.support.house import House
-from tests.support.versions import another_version, challenger
+from tests.support.houses.house import House
+from tests.support.learning.versions import another_version, challenger
 
 
 @pytest.mark.parametrize("images", [1, 0], ids=["learned from", "began from a version that did"])

@@ -15,10 +15,10 @@ from node.store.learning import model_versions, monitoring
 from node.store.registering import registry, validations
 from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode
-from tests.support.house import House
-from tests.support.monitored import Rows
-from tests.support.promoting import NOW, serving_version, settings_for
-from tests.support.versions import another_version, challenger
+from tests.support.houses.house import House
+from tests.support.houses.monitored import Rows
+from tests.support.learning.promoting import NOW, serving_version, settings_for
+from tests.support.learning.versions import another_version, challenger
 
 
 def _active(house: House, *names: str) -> Settings:

@@ -23,10 +23,10 @@ from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.registering import registry
 from node.store.version_tables import VersionState
-from tests.support.house import House
-from tests.support.nodes import CHECKOUT
-from tests.support.promoting import NOW, serving_version, settings_for
-from tests.support.versions import MADE, another_version, challenger
+from tests.support.houses.house import House
+from tests.support.learning.promoting import NOW, serving_version, settings_for
+from tests.support.learning.versions import MADE, another_version, challenger
+from tests.support.nodes.process import CHECKOUT
 from tests.test_docs import documented_json_keys
 
 
@@ -188,7 +188,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_or_the_new_one(
         '[[peers]]\nname = "ct"\nae_title = "CT"\nhost = "localhost"\nport = 104\nmay_send = true\n',
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "tests.support.killed_promotion", str(configuration), second, step]
+    command = [sys.executable, "-m", "tests.support.learning.killed_promotion", str(configuration), second, step]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert serving_version(house) == (second if step is PromotionStep.COMMITTED else first)

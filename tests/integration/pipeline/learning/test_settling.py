@@ -14,9 +14,9 @@ from node.pipeline.learning.judge import Challenge, Judged, declare
 from node.store.arriving.merges import PatientName
 from node.store.learning import model_versions, retrainings, splits
 from node.store.learning.retrainings import Request
-from tests.support.house import House
-from tests.support.learning_site import LearningSite, sides_of
-from tests.support.versions import another_version
+from tests.support.houses.house import House
+from tests.support.learning.site import LearningSite, sides_of
+from tests.support.learning.versions import another_version
 
 PATIENT = sides_of(["PAT1", "PAT2", "PAT3", "PAT4", "PAT5"])["train"][0]
 

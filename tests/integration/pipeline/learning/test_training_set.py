@@ -22,8 +22,8 @@ from node.store.labelling import labels
 from node.store.learning import retrainings, splits, training_set
 from node.store.learning.locked_sets import LockedVersion
 from node.store.learning.retrainings import Request
-from tests.support.house import House
-from tests.support.learning_site import LearningSite, chest, files_under, sides_of
+from tests.support.houses.house import House
+from tests.support.learning.site import LearningSite, chest, files_under, sides_of
 from tests.test_docs import documented_json_keys
 
 NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])

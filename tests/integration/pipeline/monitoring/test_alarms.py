@@ -11,8 +11,8 @@ from node.pipeline.registry import modes
 from node.store.learning import monitoring
 from node.store.registering import registry
 from node.store.tables import Mode
-from tests.support.house import House
-from tests.support.monitored import NOW, AtSite
+from tests.support.houses.house import House
+from tests.support.houses.monitored import NOW, AtSite
 
 ANY = pytest.mark.database("any")
 

@@ -13,8 +13,8 @@ from node.pipeline.monitoring import coded, export
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.learning import splits
-from tests.support.house import House
-from tests.support.monitored import AtSite
+from tests.support.houses.house import House
+from tests.support.houses.monitored import AtSite
 
 
 def test_a_registry_gets_a_row_for_each_exam_and_no_identity(house: House, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from node.pipeline.registry import modes
 from node.store.labelling import labels
 from node.store.learning import monitoring
 from node.store.tables import Mode
-from tests.support.house import House
-from tests.support.monitored import AtSite
+from tests.support.houses.house import House
+from tests.support.houses.monitored import AtSite
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from node.config import Settings
 from node.pipeline.operator.checks import check
 from node.pipeline.registry.catalogue import seeded
-from tests.support.house import House
+from tests.support.houses.house import House
 
 pytestmark = pytest.mark.database("each")
 

@@ -7,9 +7,9 @@ import pytest
 from node.config import Settings
 from node.domain.profile import COMPREHENSIVE_SR
 from node.pipeline.operator.checks import check
-from tests.support.house import House
-from tests.support.line import PACS
-from tests.support.pacs import Pacs, serving
+from tests.support.houses.house import House
+from tests.support.houses.line import PACS
+from tests.support.peers.pacs import Pacs, serving
 
 pytestmark = pytest.mark.database("any")
 

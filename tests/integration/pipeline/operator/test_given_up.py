@@ -18,8 +18,8 @@ from node.runtime.loop import WorkLoop
 from node.store.registering import registry
 from node.store.tables import JobKind, Mode
 from node.store.working import job_claims
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
 from node.store.registering import registry
 from node.store.tables import Mode
-from tests.support.house import House, radiograph
-from tests.support.labelling import settings_of
-from tests.support.line import PACS, TEST_PACS, Line, negative, positive, refused
-from tests.support.rejecting import note
-from tests.support.reports import coded_values, content_items
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.labelling import settings_of
+from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused
+from tests.support.houses.rejecting import note
+from tests.support.objects.reports import coded_values, content_items
 
 _PARTIALLY_SUCCEEDED = "111223"
 

@@ -9,8 +9,8 @@ from node.config.settings import DatabaseSettings
 from node.pipeline.operator import operate
 from node.pipeline.operator.checks import check
 from node.pipeline.operator.explain import explain
-from tests.support.house import PIXELS, House, radiograph
-from tests.support.line import Line
+from tests.support.houses.house import PIXELS, House, radiograph
+from tests.support.houses.line import Line
 
 
 def _settings(house: House) -> config.Settings:

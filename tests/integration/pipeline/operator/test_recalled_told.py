@@ -17,9 +17,9 @@ from node.pipeline.registry.catalogue import seeded
 from node.pipeline.stopping import control, recall
 from node.store.registering import registry
 from node.store.tables import Mode
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
-from tests.support.versions import another_version, challenger
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.learning.versions import another_version, challenger
 from tests.test_docs import documented_json_keys
 
 

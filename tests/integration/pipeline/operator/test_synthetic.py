@@ -21,8 +21,8 @@ from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
 from node.store.tables import Mode
-from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
-from tests.support.line import PACS, TEST_PACS, Line
+from tests.support.houses.house import PIXELS, SUBJECT, House, incoming, radiograph
+from tests.support.houses.line import PACS, TEST_PACS, Line
 
 PEERS = (PACS, TEST_PACS)
 

@@ -20,8 +20,8 @@ from node.network.scu import StoreAnswer
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.operator import operate
 from node.pipeline.operator.explain import explain
-from tests.support.house import PIXELS, SUBJECT, House, incoming, radiograph
-from tests.support.line import PACS, TEST_PACS, Line
+from tests.support.houses.house import PIXELS, SUBJECT, House, incoming, radiograph
+from tests.support.houses.line import PACS, TEST_PACS, Line
 
 TURNED = "study turned synthetic; a report stands at pacs"
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"

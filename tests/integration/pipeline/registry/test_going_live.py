@@ -11,8 +11,8 @@ from node.store.learning import retrainings, splits
 from node.store.learning.retrainings import Request
 from node.store.registering import registry, validations
 from node.store.tables import Mode
-from tests.support.house import House
-from tests.support.monitored import AtSite
+from tests.support.houses.house import House
+from tests.support.houses.monitored import AtSite
 
 
 @pytest.fixture

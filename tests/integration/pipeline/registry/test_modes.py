@@ -23,8 +23,8 @@ from node.store.registering import registry, validations
 from node.store.registering.agreement import Pair
 from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode, RegisteredModel
-from tests.support.house import House, radiograph
-from tests.support.line import Line, negative, positive
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, negative, positive
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from node import config
 from node.cli import application
 from node.domain.errors import OperatorError
 from node.pipeline.registry.catalogue import seeded
-from tests.support.house import House
-from tests.support.versions import another_version, challenger
+from tests.support.houses.house import House
+from tests.support.learning.versions import another_version, challenger
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 PEER = '[[peers]]\nname = "ct"\nae_title = "CT"\nhost = "localhost"\nport = 104\nmay_send = true\n'

@@ -17,10 +17,10 @@ from node.store.sending import outbox
 from node.store.stopping import holds
 from node.store.tables import Delivery, DeliveryKind
 from node.store.working import work
-from tests.support.house import House, incoming, radiograph
-from tests.support.line import Line
-from tests.support.notes import rejection_file
-from tests.support.rejecting import TAKING, count_as_sent, kinds
+from tests.support.houses.house import House, incoming, radiograph
+from tests.support.houses.line import Line
+from tests.support.houses.rejecting import TAKING, count_as_sent, kinds
+from tests.support.objects.notes import rejection_file
 from tests.test_docs import documented_json_keys
 
 STUDIES = ("1.2.3", "1.2.4")

@@ -11,10 +11,10 @@ from node.domain.errors import OperatorError
 from node.network.peer import Timeouts
 from node.pipeline.stopping import control
 from node.store.sending import outbox
-from tests.support.archive import Archive, archive
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line, negative
-from tests.support.pacs import Pacs, serving
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line, negative
+from tests.support.peers.pacs import Pacs, serving
+from tests.support.peers.storing_archive import Archive, archive
 
 # what is asked of the database is tested on both kinds with the store's tests
 

@@ -15,10 +15,10 @@ from node.store.sending import outbox
 from node.store.stopping import holds, releasing
 from node.store.tables import Delivery
 from node.store.working import work
-from tests.support.house import House, radiograph
-from tests.support.line import Line
-from tests.support.pacs import Deed, Pacs
-from tests.support.rejecting import TAKING, count_as_sent, kinds, note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line
+from tests.support.houses.rejecting import TAKING, count_as_sent, kinds, note
+from tests.support.peers.pacs import Deed, Pacs
 
 IMAGE = "1.2.3.1.1"
 TAKEN_BACK = [("report", "cancelled"), ("rejection_note", "waiting")]

@@ -14,10 +14,10 @@ from node.pipeline.stopping import patients
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
-from tests.support.house import House, radiograph
-from tests.support.line import PACS, Line
-from tests.support.pacs import Pacs, serving
-from tests.support.rejecting import TAKING, count_as_sent
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import PACS, Line
+from tests.support.houses.rejecting import TAKING, count_as_sent
+from tests.support.peers.pacs import Pacs, serving
 from tests.test_docs import documented_json_keys
 
 A, B, C = PatientName("ID1"), PatientName("ID2"), PatientName("ID3")

@@ -15,9 +15,9 @@ from node.store.sending import commitments, outbox, outgoing
 from node.store.sending.commitments import Named
 from node.store.stopping import recalls
 from node.store.tables import Commitment
-from tests.support.house import House, radiograph
-from tests.support.line import Line, positive
-from tests.support.rejecting import TAKING, count_as_sent, kinds, note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, positive
+from tests.support.houses.rejecting import TAKING, count_as_sent, kinds, note
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from node.dicom.instance.part10 import preamble_and_meta
 from node.store.disk.files import InstanceFiles
 from node.store.listing import control_views
 from node.store.sending import outbox, outgoing
-from tests.support.house import House, incoming, radiograph
-from tests.support.line import PACS, Line, negative, positive
-from tests.support.notes import code as coded
-from tests.support.notes import file_of, key_objects
-from tests.support.rejecting import TAKING, apply, count_as_sent, kinds, note
+from tests.support.houses.house import House, incoming, radiograph
+from tests.support.houses.line import PACS, Line, negative, positive
+from tests.support.houses.rejecting import TAKING, apply, count_as_sent, kinds, note
+from tests.support.objects.notes import code as coded
+from tests.support.objects.notes import file_of, key_objects
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
 

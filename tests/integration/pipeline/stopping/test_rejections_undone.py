@@ -22,11 +22,11 @@ from node.store.database import Transaction
 from node.store.listing import control_views
 from node.store.sending import outgoing
 from node.store.stopping import rejecting, rejections
-from tests.support.house import House, incoming, radiograph
-from tests.support.line import PACS, Line, negative, positive
-from tests.support.notes import code as coded
-from tests.support.notes import file_of, key_objects, rejection_file
-from tests.support.rejecting import TAKING, apply, count_as_sent, kinds, note
+from tests.support.houses.house import House, incoming, radiograph
+from tests.support.houses.line import PACS, Line, negative, positive
+from tests.support.houses.rejecting import TAKING, apply, count_as_sent, kinds, note
+from tests.support.objects.notes import code as coded
+from tests.support.objects.notes import file_of, key_objects, rejection_file
 from tests.test_docs import documented_json_keys
 
 FIRST, SECOND, NOTE = "1.2.3.1.1", "1.2.3.1.2", "1.2.99.1"
@@ -76,7 +76,7 @@ def test_a_note_that_ends_while_a_report_is_made_does_not_lose_the_report(
     line, may_end = _two_images(house), threading.Event()
     house.receive(incoming(rejection_file("113037", [SECOND]), "PACS"))
     thread = _in_between(house, lambda: may_end.wait(20))
-    import tests.support.line as made_by  # noqa: PLC0415
+    import tests.support.houses.line as made_by  # noqa: PLC0415
 
     real = made_by._written_once
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.house import House, radiograph
-from tests.support.line import Line, negative, positive
-from tests.support.rejecting import TAKING, count_as_sent, kinds, note
+from tests.support.houses.house import House, radiograph
+from tests.support.houses.line import Line, negative, positive
+from tests.support.houses.rejecting import TAKING, count_as_sent, kinds, note
 
 FIRST, SECOND = "1.2.3.1.1", "1.2.3.1.2"
 

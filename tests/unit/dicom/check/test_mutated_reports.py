@@ -15,7 +15,7 @@ from node.dicom.check.encoded_object import check_object
 from node.dicom.check.report_content import check_report, check_texts
 from node.domain.errors import Permanent
 from node.domain.profile import PROFILES
-from tests.support.reports import concept, content_items
+from tests.support.objects.reports import concept, content_items
 from tests.unit.dicom.studies import NAMES, study_of
 
 Change = Callable[[Dataset], None]

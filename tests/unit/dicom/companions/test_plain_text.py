@@ -13,7 +13,7 @@ from node.dicom.companions.plain_text import build_text
 from node.domain.errors import Permanent
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, derived_uid
-from tests.support.reports import coded_values, concept, content_items
+from tests.support.objects.reports import coded_values, concept, content_items
 from tests.unit.dicom.studies import CASES, NAMES, Study, clip, slices, study_of
 
 _RESEARCH = {

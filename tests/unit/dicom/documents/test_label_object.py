@@ -11,8 +11,19 @@ from node.dicom.documents.label_object import read_label_object
 from node.domain.errors import Permanent
 from node.domain.label import SourceKind
 from node.domain.label_document import LabelDocument
-from tests.support.labels import IMAGE, PRESENT, assessment, at, coded, of_device, ohif, standard, verified, weasis
-from tests.support.notes import file_of
+from tests.support.objects.labels import (
+    IMAGE,
+    PRESENT,
+    assessment,
+    at,
+    coded,
+    of_device,
+    ohif,
+    standard,
+    verified,
+    weasis,
+)
+from tests.support.objects.notes import file_of
 
 SECOND = "1.2.3.1.2"
 

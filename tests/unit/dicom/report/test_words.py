@@ -18,7 +18,7 @@ from node.dicom.result.summary import summary
 from node.domain.errors import Permanent
 from node.domain.finding import Cause, Finding
 from node.domain.words import ENGLISH, languages, words_in
-from tests.support.reports import coded_values, concept, content_items
+from tests.support.objects.reports import coded_values, concept, content_items
 from tests.unit.dicom.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip, slices, study_of
 
 _DICOM = Path(__file__).resolve().parents[4] / "node" / "dicom"

@@ -10,7 +10,7 @@ from pydicom.filereader import read_dataset
 from node.domain.aggregate import aggregated, in_one
 from node.domain.finding import Admission, FrameReading, Outcome
 from node.domain.rule import Aggregation
-from tests.support.reports import concept, content_items
+from tests.support.objects.reports import concept, content_items
 from tests.unit.dicom.studies import PNEUMONIA, Study, clip, slices, study_of
 
 _QUALITATIVE_EVALUATIONS, _MEASUREMENTS, _COMMENT, _SUMMARY = "C0034375", "126010", "121106", "111065"
