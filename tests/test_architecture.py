@@ -105,7 +105,7 @@ def test_tests_that_use_one_trained_bundle_run_in_one_process() -> None:
     """Otherwise each process trains one, which takes longer than most files of tests."""
     using = {
         str(file.relative_to(ROOT))
-        for file in (ROOT / "tests" / "unit" / "models").glob("test_*.py")
+        for file in (ROOT / "tests" / "unit" / "models").rglob("test_*.py")
         if re.search(r"\b(tiny_bundle|bundle_copy)\b", file.read_text(encoding="utf-8"))
     }
     assert using == ONE_BUNDLE_FOR_ALL

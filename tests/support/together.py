@@ -7,7 +7,13 @@ _ONE_NODE_FOR_ALL = "tests/integration/receiving/"
 _READERS = ("fast", "pynetdicom")
 #: Files whose tests use the bundle that is trained once for all of them; one that is not listed trains another.
 ONE_BUNDLE_FOR_ALL = frozenset(
-    f"tests/unit/models/test_{name}.py" for name in ("anomaly_stage", "evaluation", "expert", "training")
+    f"tests/unit/models/{name}.py"
+    for name in (
+        "evaluation/test_evaluation",
+        "training/test_anomaly_stage",
+        "training/test_expert",
+        "training/test_training",
+    )
 )
 
 

@@ -1,6 +1,7 @@
 """A node whose listening sockets are shut at SIGUSR1, under whoever accepts on them.
 
-``python -m tests.support.nodes.deaf``; the arguments are those of `pacs-node`. Nothing of the node is replaced: the system does to it what no code foresees.
+``python -m tests.support.nodes.deaf``; the arguments are those of `pacs-node`. Nothing of the node is replaced: the
+system does to it what no code foresees.
 """
 
 import os

@@ -17,7 +17,7 @@ from tests.support.models.foreign import (
     onnx_file,
     quantised_litert,
 )
-from tests.unit.models.imported import PLAIN, said_of, tried_on
+from tests.unit.models.inference.imported import PLAIN, said_of, tried_on
 
 ONE = {"said": ("images", 1)}
 

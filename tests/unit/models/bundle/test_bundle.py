@@ -20,7 +20,7 @@ from models.bundle.folder import (
 )
 from models.bundle.half import rounded_to_half
 from models.bundle.manifest import Calibration, sealed, served_files, weights_digest
-from tests.unit.models.forged import edit, edit_and_seal
+from tests.unit.models.bundle.forged import edit, edit_and_seal
 
 
 def test_an_untouched_bundle_opens_with_all_that_was_written(shipped: Path) -> None:

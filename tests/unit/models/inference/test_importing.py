@@ -23,7 +23,7 @@ from tests.support.models.foreign import (
     onnx_file,
     patch_finder,
 )
-from tests.unit.models.imported import MEAN, PLAIN, SAMPLE, described, said_of, tried_on
+from tests.unit.models.inference.imported import MEAN, PLAIN, SAMPLE, described, said_of, tried_on
 
 LIKELY = '[output]\nvalues = "probabilities"\n'
 NORMAL = CLASS.replace("opacity", "clear").replace("Abscess", "Normal")
@@ -267,7 +267,7 @@ def test_the_shipped_model_explains_its_class_and_its_anomaly_score() -> None:
 
 def test_the_example_of_the_manual_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its network is built, its description read, and both fit."""
-    manual = (Path(__file__).parents[3] / "docs" / "bring-your-own-model.md").read_text(encoding="utf-8")
+    manual = (Path(__file__).parents[4] / "docs" / "bring-your-own-model.md").read_text(encoding="utf-8")
     code, text = (re.findall(rf"```{kind}\n(.*?)```", manual, flags=re.DOTALL)[0] for kind in ("python", "toml"))
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "the manual's example", "exec"), {})  # noqa: S102 - our own manual

@@ -16,7 +16,7 @@ from models.bundle.folder import (
     open_bundle,
 )
 from models.inference.reader import load
-from tests.unit.models.forged import vouch_for
+from tests.unit.models.bundle.forged import vouch_for
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from models.training.checkpoints import Kept, Shelf, opened, replace_file
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 RECIPE = """
 [recipe]
