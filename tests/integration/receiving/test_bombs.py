@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases.rows import rows_in
-from tests.support.nodes.process import Node, NodeFolder, footprint, serving
+from tests.support.nodes import footprint
+from tests.support.nodes.process import Node, NodeFolder, serving
 from tests.support.nodes.receiving import ReceivingNode
 from tests.support.objects.raw_dataset import (
     COLUMNS,

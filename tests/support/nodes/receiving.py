@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.databases.rows import rows_in
+from tests.support.nodes import footprint
 from tests.support.nodes.footprint import Footprint
-from tests.support.nodes.process import Node, footprint
+from tests.support.nodes.process import Node
 from tests.support.objects.part10 import dataset_bytes
 from tests.support.objects.raw_dataset import Instance, ct
 from tests.support.peers.raw_peer import RawPeer
