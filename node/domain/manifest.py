@@ -1,8 +1,8 @@
 """What a backup says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-FORMAT = 1
+FORMAT = 2
 """Of the backups that this program writes; it reads those of no higher number."""
 
 
@@ -19,3 +19,4 @@ class BackupManifest:
     files: int  #: number of stored files
     missing: tuple[str, ...]  #: files that rows name and that were gone already
     digests: str  #: SHA-256 of the list of digests, hexadecimal
+    given: dict[str, int] = field(default_factory=dict)  #: the highest number by table that a row ever had; since 2

@@ -126,6 +126,7 @@ class InstanceCopy(Base):
     """A later copy of a held UID that was kept beside the first one."""
 
     __tablename__ = "instance_copies"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # operators type its numbers: none is given twice
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     sop_instance_uid: Mapped[str] = mapped_column(UID, ForeignKey(Instance.sop_instance_uid), index=True)

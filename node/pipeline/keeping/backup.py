@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> BackupManifest:
 
 def snapshot_of(manifest: BackupManifest) -> Snapshot:
     """Return the database's part of a backup."""
-    return Snapshot(manifest.kind, manifest.revision, manifest.tables, ())
+    return Snapshot(manifest.kind, manifest.revision, manifest.tables, (), manifest.given)
 
 
 def digest_of(path: Path) -> str:
@@ -126,6 +126,7 @@ def _written(settings: Settings, part: Path, now: datetime) -> BackupManifest:
         files=len(wanted),
         missing=tuple(sorted(missing)),
         digests=digest_of(part / DIGESTS),
+        given=dict(taken.given),
     )
     (part / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
     return manifest

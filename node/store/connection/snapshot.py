@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
+from sqlalchemy import Connection, MetaData, Table, cast, func, inspect, select, text
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
 
 from node.domain.errors import OperatorError
@@ -35,6 +36,7 @@ class Snapshot:
     revision: str  #: of its schema
     tables: Mapping[str, list[str]]  #: columns by table, in an order in which they can be filled; of SQLite none
     paths: tuple[str, ...]  #: of the stored files that its rows refer to
+    given: Mapping[str, int]  #: the highest number by table that a row ever had; of SQLite none: its file says it
 
     @property
     def files(self) -> list[str]:
@@ -120,7 +122,7 @@ def _of_sqlite(file: Path, copy: Path, revision: str) -> Snapshot:
     engine = engines.sqlite_engine(f"sqlite:///{copy}", begin="BEGIN", pragmas={"query_only": "ON"})
     try:
         with Session(engine) as session:
-            return Snapshot(SQLITE, revision, {}, _present(session))
+            return Snapshot(SQLITE, revision, {}, _present(session), {})
     finally:
         engine.dispose()
 
@@ -131,8 +133,9 @@ def _of_postgresql(url: str, folder: Path, revision: str) -> Snapshot:
         columns = {table.name: [column.name for column in table.columns] for table in tables}
         for name, of_table in columns.items():
             _copy_out(connection, name, of_table, folder / _copy_of(name))
+        given = {table.name: last for table in tables if (last := _last_given(connection, table)) is not None}
         with Session(connection) as session:
-            return Snapshot(POSTGRESQL, revision, columns, _present(session))
+            return Snapshot(POSTGRESQL, revision, columns, _present(session), given)
 
 
 def _present(session: Session) -> tuple[str, ...]:
@@ -147,16 +150,28 @@ def _fill_postgresql(url: str, folder: Path, snapshot: Snapshot) -> None:
         for name, columns in snapshot.tables.items():
             _copy_in(connection, name, columns, folder / _copy_of(name))
         for table in _reflected(connection):
-            _count_on(connection, table)
+            _count_on(connection, table, snapshot.given.get(table.name, 0))
 
 
-def _count_on(connection: Connection, table: Table) -> None:
-    """Let numbers of rows go on after the highest that is there."""
-    if "id" in table.columns:
-        sequence = connection.scalar(select(func.pg_get_serial_sequence(table.name, "id")))
-        highest = connection.scalar(select(func.max(table.columns["id"])))
-        if sequence is not None and highest is not None:
-            connection.execute(select(func.setval(sequence, highest)))
+def _last_given(connection: Connection, table: Table) -> int | None:
+    """Return the number that a row got last, which may be gone since; None where none got one."""
+    sequence = cast(_sequence_of(connection, table), REGCLASS)
+    return connection.scalar(select(func.pg_sequence_last_value(sequence)))
+
+
+def _count_on(connection: Connection, table: Table, given: int) -> None:
+    """Let numbers of rows go on after the highest that is there, or was."""
+    sequence = _sequence_of(connection, table)
+    if sequence is not None:
+        highest = connection.scalar(select(func.max(table.columns["id"]))) or 0
+        if highest or given:
+            connection.execute(select(func.setval(sequence, max(highest, given))))
+
+
+def _sequence_of(connection: Connection, table: Table) -> str | None:
+    if "id" not in table.columns:
+        return None
+    return connection.scalar(select(func.pg_get_serial_sequence(table.name, "id")))
 
 
 def _reflected(connection: Connection) -> list[Table]:

@@ -6,23 +6,28 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.domain.manifest import FORMAT
+from node.pipeline.intake import quarantine
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
 from node.pipeline.keeping.restore import restore
 from node.store.database import Database
 from node.store.disk import paths
+from node.store.disk.files import InstanceFiles
 from node.store.sending import outbox
 from node.store.tables import Base
-from tests.support.houses.house import House, radiograph
+from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line
 
 Elsewhere = Callable[[], Settings]
@@ -105,6 +110,25 @@ def test_a_backup_brings_back_every_row_and_every_file(
     again = database.write(lambda tx: outbox.add(tx, delivery[0], "another", delivery[1], house.clock()))
     assert again  # its number is one that no row has
     database.close()
+
+
+def test_a_number_that_was_settled_before_a_backup_is_not_given_after_it(
+    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
+) -> None:
+    """The quarantine's, which operators type: the highest that was given counts, not the highest that is there."""
+    other = radiograph(np.flipud(PIXELS).copy())
+    assert [house.receive(radiograph()), house.receive(other)] == [0x0000, 0x0111]
+    ((noted,),) = house.rows("SELECT id FROM instance_copies")
+    quarantine.discard(here, noted, "tech", house.clock())
+    backup(here, safe, house.clock())
+    there = elsewhere()
+    restore(there, safe, house.clock())
+    with closing(Database.open(there.database.url)) as database:
+        folder = there.node.data_dir
+        restored = House(database, InstanceFiles(folder), folder, there.database.url)
+        assert restored.receive(other) == 0x0111
+        ((number,),) = restored.rows("SELECT id FROM instance_copies")
+    assert number > noted
 
 
 def test_a_backup_is_of_one_moment_while_instances_come_in(
@@ -223,7 +247,7 @@ def test_a_backup_goes_into_an_empty_place_of_its_kind_alone(
     with pytest.raises(OperatorError, match=r"newer than this program's .* update pacs-node"):
         restore(there, _claiming(safe, revision="9999"), house.clock())
     with pytest.raises(OperatorError, match="backup of a newer pacs-node"):
-        restore(there, _claiming(safe, format=2), house.clock())
+        restore(there, _claiming(safe, format=FORMAT + 1), house.clock())
     other_kind = "postgresql" if house.url.startswith("sqlite") else "sqlite"
     with pytest.raises(OperatorError, match=f"the backup is of a {other_kind} database"):
         restore(there, _claiming(safe, kind=other_kind), house.clock())
