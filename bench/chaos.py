@@ -7,32 +7,28 @@ comes, and is slow to say so. Exit status 1 when a promise is broken.
 """
 
 import argparse
-import itertools
 import random
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom import dcmread
 
-from bench.killing.kills import Kill, Phase, Toll, draw_kills, kill_while_starting, strike, wait_for_moment
+from bench.killing.kills import draw_kills
 from bench.killing.modalities import Sender
 from bench.killing.promises import HEADER, Evidence, judge
 from bench.killing.recorder import Recorder
-from bench.receiving.contenders import has_processes
+from bench.killing.storm import Storm, portions
 from bench.running.empty_database import DATABASES, database
 from bench.sending.upper_layer import Instance
-from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, start
+from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer
 from tests.support.objects.images import CHEST, Picture, chest_radiographs, other_images, shifted, write_as_dx
 from tests.support.objects.part10 import read_part10_file
 from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
 
 _SENDERS = ("MODALITY1", "MODALITY2")
-_START_S, _WORK_S = 3.0, 10.0  # the longest that a kill waits, while starting and while working
 
 
 def main() -> int:
@@ -45,7 +41,8 @@ def main() -> int:
     with Recorder(folder / "receiver", "PACS", options.answer_after) as receiver, database(options.database) as url:
         home = _node_folder(folder / "node", receiver, options, url)
         with Sender(_SENDERS, AE_TITLE) as sender:
-            storm = _Storm(options, home, sender, instances)
+            kills = draw_kills(options.kills, random.Random(options.seed))
+            storm = Storm(home, sender, kills, portions(instances, options.views, len(kills) + 1))
             node = storm.rage()
             try:
                 _settle(options, home, sender, receiver, len(studies))
@@ -69,54 +66,6 @@ def _concluded(folder: Path, *, kept: bool) -> int:
     return 1
 
 
-class _Storm:
-    """Instances in portions, and one kill after each."""
-
-    def __init__(
-        self, options: argparse.Namespace, home: NodeFolder, sender: Sender, instances: Sequence[Instance]
-    ) -> None:
-        self.toll = Toll()
-        self._home, self._sender = home, sender
-        self._kills = draw_kills(options.kills, random.Random(options.seed))
-        self._portions = _portions(instances, options.views, len(self._kills) + 1)
-        self._node: Node | None = None
-
-    def rage(self) -> Node:
-        """Release all portions and return the node that runs at the end."""
-        for number, (kill, portion) in enumerate(zip(self._kills, self._portions, strict=False), start=1):
-            began = time.monotonic()
-            self._one_kill(number, kill, portion)
-            acknowledged, after_s = len(self._sender.acknowledged), time.monotonic() - began
-            what = f"{kill.phase:<9} {kill.victim:<5} {after_s:5.1f} s"
-            print(f"kill {number:>2} {what}, {acknowledged} instances acknowledged", flush=True)
-        node = self._serving()
-        self._sender.release(self._portions[-1])
-        return node
-
-    def _one_kill(self, number: int, kill: Kill, portion: Sequence[Instance]) -> None:
-        if kill.phase is Phase.STARTING and self._node is None:
-            self._sender.release(portion)
-            kill_while_starting(self._home, kill, _START_S, self.toll)
-            return
-        node = self._serving()
-        self._sender.release(portion)
-        wait_for_moment(kill, self._sender, len(portion), _WORK_S)
-        if not strike(kill, node, number // 4, self.toll):
-            self._node = None
-            self._sender.node_is_at(0)
-
-    def _serving(self) -> Node:
-        """Return the running node, started where it does not run."""
-        if self._node is not None and self._node.process.process.poll() is not None:
-            self.toll.fell += 1
-            self._node.process.kill()
-            self._node = None
-        if self._node is None:
-            self._node = start(self._home)
-            self._sender.node_is_at(self._node.port)
-        return self._node
-
-
 def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, receiver: Recorder, studies: int) -> None:
     """Wait until all is acknowledged, reported and done; what is still open then is for the verdict to say."""
     limit_s = options.settle
@@ -126,13 +75,6 @@ def _settle(options: argparse.Namespace, home: NodeFolder, sender: Sender, recei
         home.wait_settled(limit_s)
     except TimeoutError as late:
         print(f"not settled: {late}", flush=True)
-
-
-def _portions(instances: Sequence[Instance], views: int, count: int) -> list[Sequence[Instance]]:
-    """Cut the instances into `count` portions of whole studies, as even as they go."""
-    studies = len(instances) // views
-    edges = [studies * number // count * views for number in range(count + 1)]
-    return [instances[low:high] for low, high in itertools.pairwise(edges)]
 
 
 def _instances(options: argparse.Namespace, folder: Path) -> tuple[list[Instance], frozenset[str]]:
@@ -150,7 +92,7 @@ def _pictures(count: int) -> list[Picture]:
 def _node_folder(folder: Path, receiver: Recorder, options: argparse.Namespace, url: str) -> NodeFolder:
     modalities = [Peer(title.lower(), title, free_port(), may_send=True) for title in _SENDERS]
     pacs = Peer("pacs", receiver.ae_title, receiver.port, gets_reports=True)
-    tables = {"receive": f"processes = {options.processes}" if has_processes() else ""}
+    tables = {"receive": f"processes = {options.processes}"}
     if url:
         tables["database"] = f'url = "{url}"'
     home = NodeFolder(folder, [*modalities, pacs], options.quiet, tables)

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.running.places import DATA
 from models import STARTER
 from models.data.dataset import open_data
 from models.data.labelled import LabelledImages
@@ -114,7 +115,7 @@ def _range(shares: Sequence[float]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=STARTER)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--windows", type=int, default=50)
     parser.add_argument("--streams", type=int, default=0)

@@ -12,12 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.receiving.contenders import CALLING, UndurableFolder, node_tables, readers
 from bench.receiving.system_calls import Call, calls, faults, recording, steps
 from bench.receiving.workloads import Workload, ct
-from bench.sending.upper_layer import Association, Instance, store_request
+from bench.running.launched import CALLING, READERS, UndurableFolder, node_tables
+from bench.sending.upper_layer import Instance, send
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
-from tests.support.objects.part10 import dataset_bytes
 from tests.support.programs.processes import free_port
 
 
@@ -34,12 +33,14 @@ def _right(reader: str, disk: Path, *, undurable: bool) -> bool:
     """Store two instances on a traced node, print what it did, and return whether it is right."""
     made = UndurableFolder if undurable else NodeFolder
     with tempfile.TemporaryDirectory(prefix="bench-order-", dir=disk) as folder:
-        home = made(Path(folder), [Peer("bench", CALLING, free_port(), may_send=True)], tables=node_tables(reader))
+        home = made(
+            Path(folder), [Peer("bench", CALLING, free_port(), may_send=True)], tables=node_tables(reader=reader)
+        )
         trace = home.folder / "strace.txt"
         with serving(home) as running, recording(running.process.pid, trace):
             _store(running.port, ct(2))
         recorded = list(calls(trace.read_text(errors="replace").splitlines()))
-    print(f"\nreader: {reader or 'the only one'}")
+    print(f"\nreader: {reader}")
     return _printed_none(recorded) if undurable else _printed_order(recorded, home.data)
 
 
@@ -65,17 +66,12 @@ def _printed_none(recorded: Sequence[Call]) -> bool:
 
 
 def _store(port: int, workload: Workload) -> None:
-    association = Association(port, CALLING, AE_TITLE, workload.sop_class_uid)
-    for number, (uid, whole) in enumerate(workload.files(1), start=1):
-        instance = Instance(workload.sop_class_uid, uid, dataset_bytes(whole))
-        association.store(store_request(instance, number, association.largest_pdu))
-    association.release()
+    send(port, CALLING, AE_TITLE, (Instance(workload.sop_class_uid, *each) for each in workload.datasets(1)))
 
 
 def _options() -> argparse.Namespace:
-    known = list(readers() or ("",))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readers", nargs="+", choices=known, default=known)
+    parser.add_argument("--readers", nargs="+", choices=READERS, default=READERS)
     parser.add_argument("--undurable", action="store_true", help="the benchmark's node without durability")
     parser.add_argument("--disk", type=Path, default=Path("var"), help="where the node's folder is made")
     return parser.parse_args()

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from bench.hard_validation import held_out, shifted
+from bench.learning.hard_patients import held_out
+from bench.learning.shifts import shifted
+from bench.running.places import DATA
 from models import STARTER
 from models.bundle.folder import open_bundle
 from models.data.dataset import open_data
@@ -43,7 +45,7 @@ NOBODY = "nobody"
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
+    parser.add_argument("data", type=Path, nargs="?", default=DATA)
     parser.add_argument("--bundle", type=Path, default=STARTER)
     asked = parser.parse_args()
     load_quietly()

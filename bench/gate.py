@@ -16,39 +16,16 @@ The locked sets are the site's own and the official test split; for the other ho
 import argparse
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench.learning.gate_rounds import (
-    CLASS,
-    KINDS,
-    Learner,
-    Round,
-    Trained,
-    Weights,
-    divided,
-    linear,
-    network,
-    placed,
-    round_of,
-    some_of,
-    trained,
-)
-from models.data.dataset import open_data
-from models.data.labelled import LabelledImages
-from models.gate.fitness import Agreement, Unfit, agreement, contradicted, shrunk, unfit
-from models.gate.judge import judge
-from models.gate.protocol import Protocol
-from models.gate.verdict import Outcome, State, Verdict
+from bench.learning.challenger_kinds import KINDS
+from bench.learning.judged_rounds import judged, rounds_of
+from bench.learning.learners import linear, network
+from models.gate.verdict import Outcome
 from models.training.recipe import read_recipe
 from models.training.threads import limit_threads, load_quietly
-
-NAMES = (f"no {CLASS}", CLASS)
-GOOD, ELSEWHERE, ONE_CLASS = "more data", "without replay", "single class"
 
 
 def main() -> None:
@@ -67,103 +44,11 @@ def main() -> None:
     limit_threads(asked.threads)
     plan = read_recipe("site-64").classifier
     learner = linear() if asked.linear else network(replace(plan, epochs=asked.epochs or plan.epochs))
-    children, adults = (open_data(asked.data / name) for name in ("chest_kermany", "chest_nih_adult"))
-    sets = (
-        {split: children.images(split) for split in ("train", "test")},
-        {split: adults.images(split) for split in ("adapt", "test")},
-    )
     seeds = range(asked.seeds[0], asked.seeds[1] + 1)
-    rows = [row for seed in seeds for row in judged(round_of(seed, *sets, asked.patients), learner, asked.keep)]
+    rounds = rounds_of(asked.data, seeds, asked.patients)
+    rows = [row for one in rounds for row in judged(one, learner, asked.keep)]
     (asked.keep / f"rows-{seeds[0]}-{seeds[-1]}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(table(rows, seeds))
-
-
-def judged(
-    one: Round, learner: Learner, keep: Path, *, refused_too: bool = True, onwards: Collection[str] = (ELSEWHERE,)
-) -> list[dict[str, object]]:
-    """Return a row for each challenger of a round.
-
-    Parameters
-    ----------
-    one, learner, keep
-        The round, what fits, and where it is kept.
-    refused_too
-        Whether what the first look refuses is trained, too.
-    onwards
-        Kinds of challengers that go on from the champion's weights.
-    """
-    champion = trained(one, "champion", one.known, learner, keep, say)
-    rows = []
-    for kind, images_of in KINDS:
-        images = images_of(one)
-        before = first_look(one, kind, images, champion)
-        none = kind == ONE_CLASS or (before and not refused_too)
-        begins = champion.weights if kind in onwards else None
-        verdict = None if none else _verdict(one, kind, images, (learner, keep, begins), champion)
-        rows.append(_row(one, kind, before, verdict))
-        say(f"round {one.seed}: {kind}: {rows[-1]['refused_before'] or '-'} | {rows[-1]['outcome']}")
-    return rows
-
-
-def first_look(one: Round, kind: str, images: LabelledImages, champion: Trained) -> list[Unfit]:
-    """Return why a training on these images would not begin."""
-    val, train = divided(images, 0.12, np.random.default_rng(one.seed + 1000))
-    locked = {"second": one.second} if kind == ELSEWHERE else {"site": one.site, "first": one.first}
-    found = unfit({"train": train, "val": val}, locked, NAMES)
-    if kind != ELSEWHERE:
-        here = agreement(one.site, _called(champion, "site"))
-        found += [
-            each
-            for each in (shrunk(len(images), len(one.known)), contradicted(_new(one, images, champion), here))
-            if each is not None
-        ]
-    return found
-
-
-def _new(one: Round, images: LabelledImages, champion: Trained) -> Agreement:
-    """Return how often the champion calls what the labels say of patients whom it had not learned from."""
-    called = dict(zip(one.pool.names, _called(champion, "pool").tolist(), strict=True))
-    known = set(one.known.names)
-    new = np.array([name in called and name not in known for name in images.names])
-    return agreement(
-        some_of(images, new),
-        np.array([called[name] for name in images.names if name in called and name not in known], bool),
-    )
-
-
-def _called(champion: Trained, name: str) -> NDArray[np.bool_]:
-    return np.asarray(champion.answers.said[name].probabilities[CLASS] >= _threshold(champion))
-
-
-def _threshold(champion: Trained) -> float:
-    return champion.answers.thresholds[CLASS]
-
-
-def _verdict(
-    one: Round, kind: str, images: LabelledImages, how: tuple[Learner, Path, Weights | None], champion: Trained
-) -> Verdict:
-    learner, keep, begins = how
-    name = kind.replace(" ", "-") + ("-onwards" if begins and kind != ELSEWHERE else "")
-    challenger = trained(one, name, images, learner, keep, say, begins)
-    locked = one.locked_elsewhere if kind == ELSEWHERE else one.locked
-    said = placed(one, images, champion, challenger)
-    return judge(Protocol(seed=one.seed), champion.answers, said, locked)
-
-
-def _row(one: Round, kind: str, before: Sequence[Unfit], verdict: Verdict | None) -> dict[str, object]:
-    missed = (
-        []
-        if verdict is None
-        else [f"{c.name} {c.locked_set} {c.part}".strip() for c in verdict.criteria if c.state is State.MISSED]
-    )
-    return {
-        "seed": one.seed,
-        "kind": kind,
-        "refused_before": ", ".join(unfit.rule for unfit in before),
-        "outcome": "not trained" if verdict is None else verdict.outcome.value,
-        "missed": missed,
-        "aucs": {} if verdict is None else {s.locked_set: (s.champion_auc, s.challenger_auc) for s in verdict.sets},
-    }
 
 
 def table(rows: Sequence[dict[str, object]], seeds: Sequence[int]) -> str:
@@ -181,11 +66,6 @@ def table(rows: Sequence[dict[str, object]], seeds: Sequence[int]) -> str:
         counts = " | ".join(str(ended[outcome]) for outcome in ("refused", "shadow", "promoted"))
         lines.append(f"| {kind} | {before} | {promoted} | {counts} |")
     return "\n".join(lines)
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Prints two tables: pairs of images of different groups within so many bits of ea
 their original. `models.images.likeness.ALIKE` is chosen by them.
 """
 
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ CHANGES: dict[str, Callable[[Picture], NDArray[Any]]] = {
 
 def main() -> None:
     """Measure, and print the tables."""
-    data = open_data(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder of a data set")
+    data = open_data(parser.parse_args().data)
     splits = [data.images(split) for split in data.splits]
     images = [image for some in splits for image in some.pixels]
     groups = np.array([group for some in splits for group in some.groups])

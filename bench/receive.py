@@ -7,25 +7,20 @@ The programs of DCMTK and Orthanc run with TCP_NODELAY=1. Receivers and senders 
 
 import argparse
 import json
-import os
-import platform
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.measuring.memory_held import Peak
+from bench.measuring.printed import load_at_start, load_included, machine
 from bench.receiving.aims import print_aims, print_cell
-from bench.receiving.comparison import Plan, Results, measure, started
-from bench.receiving.contenders import CALLING, COMPARED, RECEIVERS
-from bench.receiving.timed_senders import SENDERS, lean
-from bench.receiving.workloads import COUNTS, WORKLOADS, largest_cr
+from bench.receiving.comparison import Plan, Results, measure
+from bench.receiving.contenders import COMPARED, RECEIVERS
+from bench.receiving.peaks import peaks_of
+from bench.receiving.timed_senders import SENDERS
+from bench.receiving.workloads import COUNTS, WORKLOADS
+from bench.running.launched import CALLING
 
-_MEGABYTE = 1_000_000
 _STORESCU_TO = ("node", "node-undurable", "storescp", "orthanc")
-_MEMORY_OF = ("node", "node-1", "node-2", "node-3", "node-4", "node-undurable", "storescp", "orthanc")
 
 
 def main() -> int:
@@ -33,14 +28,14 @@ def main() -> int:
     options = _options()
     options.disk = options.disk.resolve()  # Orthanc takes relative paths as relative to its own configuration
     options.disk.mkdir(parents=True, exist_ok=True)
-    print(f"{options.repetitions} repetitions; {_machine()}\nreceivers and senders share all cores")
+    print(f"{options.repetitions} repetitions; {machine()}; {load_at_start()}\nreceivers and senders share all cores")
     results: Results = {}
     plan = _plan(options)
     each = {it.name: it.megabytes / len(it.templates) for it in plan.workloads}
     for associations in options.associations:
         results |= measure(plan, associations, lambda cell, measured: print_cell(cell, measured, each[cell.workload]))
-        print(f"load average of the last minute, this benchmark included: {os.getloadavg()[0]:.1f}", flush=True)
-    peaks = dict(_peaks(options)) if options.memory else {}
+        print(load_included(), flush=True)
+    peaks = dict(peaks_of(options.receivers, options.disk, options.memory)) if options.memory else {}
     print_aims(results, peaks)
     if options.json:
         options.json.write_text(_as_json(results, peaks))
@@ -54,38 +49,6 @@ def _plan(options: argparse.Namespace) -> Plan:
     to = {"lean": options.receivers, "storescu": [it for it in options.receivers if it in _STORESCU_TO]}
     senders = {it: to[it] for it in options.senders}
     return Plan(workloads, options.receivers, senders, options.repetitions, options.disk)
-
-
-def _peaks(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
-    """Yield the most memory that each receiver held while 50 associations sent 18 MB instances at once."""
-    associations, each = options.memory, 2
-    workload = largest_cr(1)
-    sent = replace(workload, templates=[*workload.templates] * each)
-    print(f"\n{associations} associations, each {each} instances of {workload.megabytes:.0f} MB, one after the other")
-    for name in (it for it in _MEMORY_OF if it in options.receivers):
-        folder = Path(tempfile.mkdtemp(prefix="bench-sent-", dir="/dev/shm"))
-        try:
-            with started(name, options.disk, associations) as receiver:
-                folders = [it for run in range(associations) for it in sent.write(run, folder / str(run), 1)]
-                with Peak(receiver.group, receiver.port) as peak:
-                    # an association sends the same UID twice, which is one row: here rows are not waited for
-                    done = lean(replace(receiver, database=None), folders, sent.sop_class_uid)
-        finally:
-            shutil.rmtree(folder)
-        most = peak.most
-        print(
-            f"{name:<16} {most.whole / _MEGABYTE:>6.0f} MB of PSS in {most.processes} processes, "
-            f"{most.anonymous / _MEGABYTE:.0f} MB of it anonymous; {done.per_second:.0f} instances/s",
-            flush=True,
-        )
-        yield name, most.whole
-
-
-def _machine() -> str:
-    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    count = Path("/proc/cpuinfo").read_text().count("processor\t:")
-    loaded = f"load average of the last minute at the start: {os.getloadavg()[0]:.1f}"
-    return f"{count} cores ({cpu.partition(': ')[2]}), Python {platform.python_version()}; {loaded}"
 
 
 def _as_json(results: Results, peaks: dict[str, int]) -> str:

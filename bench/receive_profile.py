@@ -20,11 +20,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 
-from bench.receiving.comparison import MEMORY, compare, started
+from bench.receiving.comparison import Run, run_once, started
 from bench.receiving.contenders import RECEIVERS, Receiver
-from bench.receiving.timed_senders import Measured, lean
+from bench.receiving.timed_senders import Measured
 from bench.receiving.workloads import COUNTS, WORKLOADS, Workload
 
 _WARM_UP_RUNS = 1
@@ -39,23 +40,17 @@ def main() -> int:
     for associations in options.associations:
         with started(options.receiver, options.disk, associations) as receiver:
             numbers = itertools.count(1)
+            send = partial(_sent, options.receiver, receiver, workload, associations)
             for _ in range(_WARM_UP_RUNS):
-                _send(receiver, workload, next(numbers), associations)
+                send(next(numbers))
             print(f"\n{options.receiver}, {options.workload}, {associations} associations", flush=True)
             watch = _count_calls if options.syscalls else _sample
-            watch(options, receiver, (_send(receiver, workload, number, associations) for number in numbers))
+            watch(options, receiver, map(send, numbers))
     return 0
 
 
-def _send(receiver: Receiver, workload: Workload, number: int, associations: int) -> Measured:
-    folder = Path(tempfile.mkdtemp(prefix="bench-sent-", dir=MEMORY))
-    try:
-        folders = workload.write(number, folder, associations)
-        measured = lean(receiver, folders, workload.sop_class_uid)
-    finally:
-        shutil.rmtree(folder)
-    compare(receiver.ae_title, receiver, workload.datasets(number))
-    return measured
+def _sent(name: str, receiver: Receiver, workload: Workload, associations: int, number: int) -> Measured:
+    return run_once(name, receiver, Run(workload, number, associations), "lean")
 
 
 def _sample(options: argparse.Namespace, receiver: Receiver, runs: Iterator[Measured]) -> None:

@@ -6,7 +6,6 @@ turns within each repetition. What is counted is the processor time of the proce
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.measuring.printed import load_at_start
 from models import STARTER
 from models.inference.generator import GENERATOR, load_generator
 from node.dicom.samples.wrap import Subject, wrap_as_dx
@@ -31,7 +31,7 @@ _SEED = 7
 def main() -> None:
     """Measure, and print a line for each way."""
     options = _options()
-    print(f"load average of the last minute at the start: {os.getloadavg()[0]:.1f}")
+    print(load_at_start())
     with tempfile.TemporaryDirectory(prefix="bench-regions-") as folder:
         images = _images(Path(folder), options.images, options.size)
         readings = read_images(images, STARTER, heat=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 
+from bench.running.places import CHECKOUT, DATA
 from models import STARTER
 from models.data.dataset import open_data
 from models.evaluation import robustness
@@ -20,14 +21,14 @@ from models.evaluation.log import log_use, use_of
 from models.evaluation.templating import ends, number, percent
 from models.inference.reader import load
 
-LOG = Path(__file__).parents[1] / "docs" / "evaluations.csv"
+LOG = CHECKOUT / "docs" / "evaluations.csv"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=STARTER)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     sets = {name: open_data(asked.data / name) for name in ("chest_kermany", "chest_nih_adult")}

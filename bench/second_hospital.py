@@ -12,29 +12,25 @@ Each step's findings lie in FOLDER; the same command goes on where it was ended,
 """
 
 import argparse
-import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench.learning import challenger_rounds
+from bench.running.places import CHECKOUT, DATA
 from bench.scenario import story_steps as steps
 from bench.scenario.final_look import measured
 from bench.scenario.hospitals import FIRST, HELD_OUT_SHARE, SECOND, data_folder, parted, studies
 from bench.scenario.origin import origin
 from bench.scenario.site import Keys, Site, site
+from bench.scenario.story import Found, Story
 from bench.scenario.story_page import page
 from models import STARTER
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 DOC = "docs/second-hospital.md"
 REFERENCE = 300
 NICENESS = 5
-
-Found = dict[str, Any]
 
 
 def main() -> None:
@@ -53,34 +49,6 @@ def main() -> None:
     print(text)
     if asked.write:
         (CHECKOUT / DOC).write_text(text, encoding="utf-8")
-
-
-class Story:
-    """What the steps found so far, in a file.
-
-    Parameters
-    ----------
-    path
-        Of the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.found: dict[str, Found] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-    def step(self, name: str, do: Callable[[], Found]) -> Found:
-        """Do a step that was not done yet, and return what it found."""
-        if name not in self.found:
-            self.found[name] = do()
-            self._path.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
-            print(f"{name}: {json.dumps(self.found[name])[:400]}", flush=True)
-        return self.found[name]
-
-    def forget(self, *names: str) -> None:
-        """Let steps be done again; what they found stays, as that of earlier ones."""
-        for name in names:
-            if name in self.found:
-                self.found.setdefault("earlier", {}).setdefault(name, []).append(self.found.pop(name))
 
 
 def _loop(story: Story, asked: argparse.Namespace, folder: Path) -> None:
@@ -117,7 +85,7 @@ def _afterwards(story: Story, asked: argparse.Namespace, here: Site, verdict: Fo
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=CHECKOUT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=CHECKOUT / "var" / "second-hospital")
     parser.add_argument("--recipe", default="site-64")
     parser.add_argument("--start", default="beside", help="[retrain] start")

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.running.places import DATA
 from models import STARTER
 from models.data.labelled import LabelledImages
 from models.data.zips import ZipFolder
@@ -108,7 +109,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generator", type=Path, default=GENERATOR)
     parser.add_argument("--bundle", type=Path, default=STARTER)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--record", action="store_true", help="write the measures into the generator's manifest")
     parser.add_argument("--augmentation", action="store_true", help="a quarter of an hour more")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.fuzzing.small_instances import Sample, deflated
-from bench.sending.pdus import command, context, element, fragment, item, pdu, request, user_information
+from bench.sending.wire import command, context, element, fragment, item, pdu, request, user_information
 
 _LENGTHS = (0, 1, 2, 3, 5, 7, 0x7F, 0xFF, 0xFFFE, 0xFFFF, 0x10000, 0x1FFFF, 0x20001, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
 _VRS = (b"AE", b"SQ", b"UN", b"OB", b"OW", b"UT", b"UI", b"PN", b"DS", b"ZZ", b"\0\0", b"us", b"OV", b"SV")

@@ -11,9 +11,8 @@ from typing import Any
 
 from bench.fuzzing.broken import break_association, break_command, break_dataset, break_stream, other_protocols
 from bench.fuzzing.small_instances import CONTEXTS, Sample, samples
-from bench.sending.pdus import (
+from bench.sending.wire import (
     APPLICATION_CONTEXT,
-    RELEASE_RQ,
     command,
     context,
     echo_command,
@@ -23,7 +22,7 @@ from bench.sending.pdus import (
     store_command,
     user_information,
 )
-from bench.sending.pdus import fragment as presentation_data_value
+from bench.sending.wire import fragment as presentation_data_value
 
 ECHO_CONTEXT = 101
 _CALLED, _CALLING = b"PACSNODE", b"BENCH"
@@ -201,5 +200,3 @@ _KINDS: dict[str, tuple[int, Callable[[random.Random, int, int, str], Case]]] = 
     "command": (15, _broken_command),
     "dataset": (25, _broken_dataset),
 }
-
-RELEASE = pdu(RELEASE_RQ, bytes(4))

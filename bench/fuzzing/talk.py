@@ -6,13 +6,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.fuzzing.cases import RELEASE, Case
-from bench.sending.pdus import (
+from bench.fuzzing.cases import Case
+from bench.sending.wire import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
     DATA,
     FIELD,
+    RELEASE,
     RELEASE_RP,
     STATUS,
     STORE_RSP,

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.fuzzing.cases import Case
 from bench.measuring.memory_held import memory_of
 from bench.measuring.stored_files import instance_in, kept_files
-from bench.sending.pdus import FIELD, STORE_RQ, messages
+from bench.sending.wire import FIELD, STORE_RQ, messages
 from tests.support.nodes.process import Node
 from tests.support.programs.processes import members
 from tests.support.waiting import wait_until

@@ -102,7 +102,7 @@ class Sender:
     def _send(self, association: Association, instance: Instance) -> None:
         with self._changed:
             self.attempts += 1
-            message_id = self.attempts % 0xFFFF
+            message_id = self.attempts
         association.store(store_request(instance, message_id, association.largest_pdu))
         with self._changed:
             self.acknowledged[instance.sop_instance_uid] = instance

@@ -1,4 +1,4 @@
-"""Challengers of every kind at the gate, in networks: the rounds of `gate.py`, kept as JSON lines so that they go on.
+"""Challengers of every kind at the gate, in networks: judged rounds, kept as JSON lines so that they go on.
 
 What the first look refuses is not trained, and counted apart. Every training takes as many steps as the largest needs,
 so that a champion of few images is no weakling that anything could beat. The good ones go on from the champion with all
@@ -12,9 +12,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from bench.gate import ELSEWHERE, GOOD, judged
-from bench.learning.gate_rounds import KINDS, Learner, LogitsOf, Weights, network, round_of
-from models.data.dataset import open_data
+from bench.learning.challenger_kinds import ELSEWHERE, GOOD, KINDS
+from bench.learning.judged_rounds import judged, rounds_of
+from bench.learning.learners import Learner, LogitsOf, Weights, network
 from models.data.labelled import LabelledImages
 from models.gate.verdict import Outcome
 from models.training.recipe import ClassifierRecipe, read_recipe
@@ -40,18 +40,12 @@ def run(data: Path, folder: Path, seeds: Sequence[int]) -> None:
     load_quietly()
     limit_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    children, adults = (open_data(data / name) for name in ("chest_kermany", "chest_nih_adult"))
-    sets = (
-        {split: children.images(split) for split in ("train", "test")},
-        {split: adults.images(split) for split in ("adapt", "test")},
-    )
-    for seed in seeds:
-        if len([row for row in rows_of(folder) if row["seed"] == seed]) < len(KINDS):
-            found = judged(
-                round_of(seed, *sets, PATIENTS), learner(), folder, refused_too=False, onwards=(ELSEWHERE, GOOD)
-            )
-            with (folder / ROWS).open("a", encoding="utf-8") as file:
-                file.write("".join(json.dumps(row) + "\n" for row in found))
+    rows = rows_of(folder)
+    missing = [seed for seed in seeds if sum(row["seed"] == seed for row in rows) < len(KINDS)]
+    for one in rounds_of(data, missing, PATIENTS):
+        found = judged(one, learner(), folder, refused_too=False, onwards=(ELSEWHERE, GOOD))
+        with (folder / ROWS).open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(row) + "\n" for row in found))
 
 
 def rows_of(folder: Path) -> list[Row]:

@@ -5,12 +5,11 @@ import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from bench.sending.whole_files import uid_and_dataset
+from bench.sending.wire import messages
 from tests.support.objects.part10 import dataset_bytes
 
 _PREFIX_AT, _META_AT = 128, 144
-_UID_ELEMENT = b"\x02\x00\x03\x00UI"  # (0002,0003) Media Storage SOP Instance UID
-_COMMAND_UID = b"\x00\x00\x00\x10"  # (0000,1000) Affected SOP Instance UID
-_PDU_HEAD, _PDV_HEAD, _COMMAND = 6, 6, 1
 
 
 def datasets_in(folder: Path) -> dict[str, bytes]:
@@ -33,7 +32,7 @@ def datasets_in(folder: Path) -> dict[str, bytes]:
 def instance_in(path: Path) -> tuple[str, bytes]:
     """Return SOP Instance UID and encoded dataset of a file."""
     whole = path.read_bytes()
-    return _of_stream(whole) if path.suffix == ".raw" else _of_file(whole)
+    return _of_stream(whole) if path.suffix == ".raw" else uid_and_dataset(whole)
 
 
 def kept_files(folder: Path) -> Iterator[Path]:
@@ -67,24 +66,7 @@ def _is_part10(path: Path) -> bool:
         return stream.read(_META_AT)[_PREFIX_AT : _PREFIX_AT + 4] == b"DICM"
 
 
-def _of_file(whole: bytes) -> tuple[str, bytes]:
-    at = whole.index(_UID_ELEMENT) + len(_UID_ELEMENT)
-    return _text(whole[at + 2 : at + 2 + int.from_bytes(whole[at : at + 2], "little")]), dataset_bytes(whole)
-
-
 def _of_stream(whole: bytes) -> tuple[str, bytes]:
-    """Take the PDUs of one C-STORE request apart (PS3.8 9.3.5): the bare loop writes them as they come."""
-    command, dataset = bytearray(), bytearray()
-    at = 0
-    while at < len(whole):
-        end = at + _PDU_HEAD + int.from_bytes(whole[at + 2 : at + 6], "big")
-        part = command if whole[at + _PDU_HEAD + 5] & _COMMAND else dataset
-        part += whole[at + _PDU_HEAD + _PDV_HEAD : end]
-        at = end
-    at = command.rindex(_COMMAND_UID) + len(_COMMAND_UID)
-    length = int.from_bytes(command[at : at + 4], "little")
-    return _text(bytes(command[at + 4 : at + 4 + length])), bytes(dataset)
-
-
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0 ").decode()
+    """Take the PDUs of one C-STORE request apart: the bare loop writes them as they come."""
+    (request,) = messages(whole)
+    return request.sop_instance_uid, request.dataset

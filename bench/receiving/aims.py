@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measuring.printed import spread
 from bench.receiving.comparison import Cell, Results
 from bench.receiving.timed_senders import Measured
 
@@ -84,9 +85,3 @@ def _ratios(aim: Aim, measured: dict[str, list[Measured]]) -> list[float]:
 def _line(aim: Aim, cell: Cell, ratios: Sequence[float], form: str = ".2f") -> str:
     aims = f"{spread(ratios, form):>18} {aim.floor:>6g} {aim.goal:>6g}  {aim.verdict(statistics.median(ratios))}"
     return f"{aim.title:<50} {cell.workload:<8} {cell.associations:>6} {cell.sender:<9} {aims}"
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """Write the median, with the range behind it where there are several."""
-    middle = f"{statistics.median(values):{form}}"
-    return f"{middle} ({min(values):{form}}-{max(values):{form}})" if len(values) > 1 else middle

@@ -68,7 +68,8 @@ def measure(plan: Plan, associations: int, seen: Seen) -> Results:
     with contextlib.ExitStack() as stack:
         running = _all_started(stack, plan, associations)
         for name, receiver in running.items():
-            _run(name, receiver, Run(plan.workloads[0], next(plan.runs), associations, _WARM_UP * associations), "lean")
+            warm_up = Run(plan.workloads[0], next(plan.runs), associations, _WARM_UP * associations)
+            run_once(name, receiver, warm_up, "lean")
         for workload, sender in itertools.product(plan.workloads, plan.senders):
             cell = Cell(workload.name, associations, sender)
             results[cell] = _taking_turns(plan, cell, workload, running)
@@ -92,7 +93,7 @@ def _taking_turns(
         turn = repetition % len(names)
         for name in names[turn:] + names[:turn]:
             run = Run(workload, next(plan.runs), cell.associations, _first(name, cell.sender, len(workload.templates)))
-            done = _run(name, running[name], run, cell.sender)
+            done = run_once(name, running[name], run, cell.sender)
             measured[name].append(done)
             print(
                 f"  {cell.workload} {cell.associations} {cell.sender} {name}: {done.per_second:.0f}/s", file=sys.stderr
@@ -141,7 +142,7 @@ class Run:
     first: int | None = None
 
 
-def _run(name: str, receiver: Receiver, run: Run, sender: str) -> Measured:
+def run_once(name: str, receiver: Receiver, run: Run, sender: str) -> Measured:
     """Send to a receiver, compare what it kept, remove it, and return the figures."""
     folder = Path(tempfile.mkdtemp(prefix="bench-sent-", dir=MEMORY))
     try:

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from node.config.settings import ReceiveSettings
+from bench.running.launched import CALLING, READERS, UndurableFolder, UnsyncedFolder, node_tables
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
 from tests.support.programs.dcmtk import NO_DELAY, storescp
 from tests.support.programs.orthanc import orthanc
 from tests.support.programs.processes import Program, free_port
 
-CALLING = "BENCH"
 LARGEST_PDU = 131072
 _BARE_LOOP = (sys.executable, "-m", "bench.receiving.bare_loop")
-_MOST_ASSOCIATIONS = 64
 _LONG_RUN = 200
 
 
@@ -55,68 +53,17 @@ class Kind:
         return None if self.part == 1 or instances < _LONG_RUN else round(instances * self.part)
 
 
-class LaunchedFolder(NodeFolder):
-    """A node's folder in which the node is started by one of the launchers of `bench.running`."""
-
-    launcher: Sequence[str] = ()
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line of one verb."""
-        return [sys.executable, *self.launcher, "--config", str(self.configuration), *arguments]
-
-
-class UnsyncedFolder(LaunchedFolder):
-    """A node's folder in which nothing is brought to the disk."""
-
-    launcher = ("-m", "bench.running.unsynced")
-
-
-class UndurableFolder(LaunchedFolder):
-    """A node's folder in which nothing is brought to the disk, and rows are written after the answer."""
-
-    launcher = ("-m", "bench.running.undurable")
-
-
-def readers() -> tuple[str, ...]:
-    """Return the values of ``[receive] reader``, or nothing where the node has no such key."""
-    field = ReceiveSettings.model_fields.get("reader")
-    return () if field is None else ("fast", "pynetdicom")
-
-
-def has_processes() -> bool:
-    """Return whether the node has ``[receive] processes``."""
-    return "processes" in ReceiveSettings.model_fields
-
-
-def short_deadlines() -> str:
-    """Return lines of [receive] that let the node wait for a second or two where it would wait for minutes."""
-    wanted = {"association_timeout_s": 1.0, "pdu_timeout_s": 1.0, "idle_timeout_s": 2.0, "max_instance_mb": 4}
-    return "\n".join(f"{key} = {value}" for key, value in wanted.items() if key in ReceiveSettings.model_fields)
-
-
-def node_tables(reader: str = "", receive: str = "", processes: int | None = None) -> dict[str, str]:
-    """Return tables of config.toml for many associations from one address, and few words."""
-    lines = [f"max_associations = {_MOST_ASSOCIATIONS}", receive]
-    if processes is not None:
-        lines.append(f"processes = {processes}")
-    if "max_associations_per_address" in ReceiveSettings.model_fields:
-        lines.append(f"max_associations_per_address = {_MOST_ASSOCIATIONS}")
-    if reader:
-        lines.append(f'reader = "{reader}"')
-    return {"log": 'level = "warning"', "receive": "\n".join(filter(None, lines))}
-
-
 @contextlib.contextmanager
 def node(
     folder: Path,
     _associations: int,
     *,
     made: type[NodeFolder] = NodeFolder,
-    reader: str = "",
+    reader: str = READERS[0],
     processes: int | None = None,
 ) -> Iterator[Receiver]:
     """Run the node on SQLite, as it ships; no rule of its model reads what is sent, so it receives and nothing else."""
-    tables = node_tables(reader, processes=processes)
+    tables = node_tables(reader=reader, processes=processes)
     peers = [Peer("bench", CALLING, free_port(), may_send=True)]
     home = made(folder, peers, tables=tables, processes=processes)
     with serving(home) as running:
@@ -207,7 +154,7 @@ RECEIVERS: dict[str, Kind] = {
     "node-undurable": Kind(undurable),
     **{f"node-undurable-{count}": Kind(partial(undurable, processes=count)) for count in (1, 2, 3, 4)},
     "node-unsynced": Kind(unsynced),
-    **({"node-fallback": Kind(fallback, part=0.25)} if readers() else {}),
+    "node-fallback": Kind(fallback, part=0.25),
     "storescp": Kind(dcmtk),
     "orthanc": Kind(orthanc_pacs, on_disk=True, part=0.5),
     "pynetdicom-app": Kind(pynetdicom_app, part=0.25),

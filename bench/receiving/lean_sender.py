@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.sending.upper_layer import LARGEST_PDU, Association, Instance, store_request
+from bench.sending.whole_files import uid_and_dataset
 
-_META_LENGTH_AT, _META_AT = 140, 144  # of a file of DICOM PS3.10
-_UID_ELEMENT = b"\x02\x00\x03\x00UI"  # (0002,0003) Media Storage SOP Instance UID
 _ANSWER = b"k"
 
 
@@ -54,25 +53,17 @@ class BareLine:
         self._socket.close()
 
 
-def instance_of(path: Path, sop_class_uid: str) -> Instance:
-    """Return what a file of DICOM PS3.10 holds, found without a DICOM library, whose import would take long."""
-    whole = path.read_bytes()
-    at = whole.index(_UID_ELEMENT) + len(_UID_ELEMENT)
-    (length,) = struct.unpack_from("<H", whole, at)
-    uid = whole[at + 2 : at + 2 + length].rstrip(b"\0").decode()
-    return Instance(sop_class_uid, uid, whole[_META_AT + int.from_bytes(whole[_META_LENGTH_AT:_META_AT], "little") :])
-
-
 def main() -> int:
     """Send what the command line names, and say when."""
     options = _options()
-    instances = [instance_of(path, options.sop_class) for path in sorted(options.folder.glob("*.dcm"))]
+    files = [path.read_bytes() for path in sorted(options.folder.glob("*.dcm"))]
+    instances = [Instance(options.sop_class, *uid_and_dataset(whole)) for whole in files]
     line = (
         BareLine(options.port)
         if options.bare
         else Association(options.port, options.calling, options.called, options.sop_class)
     )
-    requests = [store_request(it, number % 0xFFFF, line.largest_pdu) for number, it in enumerate(instances, start=1)]
+    requests = [store_request(it, number, line.largest_pdu) for number, it in enumerate(instances, start=1)]
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(_send(line, requests)), flush=True)

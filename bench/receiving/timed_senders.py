@@ -12,7 +12,8 @@ from pathlib import Path
 from bench.measuring.processor_time import cpu_seconds
 from bench.measuring.recorded_rows import count as count_rows
 from bench.measuring.recorded_rows import wait_recorded
-from bench.receiving.contenders import CALLING, LARGEST_PDU, Receiver
+from bench.receiving.contenders import LARGEST_PDU, Receiver
+from bench.running.launched import CALLING
 from tests.support.programs.dcmtk import NO_DELAY
 from tests.support.programs.processes import LOOPBACK, program
 

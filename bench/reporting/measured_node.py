@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from bench.measuring.memory_held import memory_of
-from bench.sending.upper_layer import Association, Instance, store_request
+from bench.sending.upper_layer import Instance, send
 from node.store.database import Database
 from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
 from tests.support.programs.processes import members
@@ -29,16 +29,7 @@ class Bench:
 
     def send(self, instances: Iterable[Instance]) -> float:
         """Send on one association, and return when the last was answered, in seconds since 1970."""
-        association: Association | None = None
-        answered = time.time()
-        for number, instance in enumerate(instances, start=1):
-            if association is None:
-                association = Association(self.node.port, SENDER, AE_TITLE, instance.sop_class_uid)
-            association.store(store_request(instance, number % 0xFFFF, association.largest_pdu))
-            answered = time.time()
-        if association is not None:
-            association.release()
-        return answered
+        return send(self.node.port, SENDER, AE_TITLE, instances)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return what a query finds."""

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from bench.receiving.workloads import CT
 from bench.sending.upper_layer import Instance
 from node.dicom.instance.part10 import part10_of
 from node.dicom.samples.wrap import Subject, as_file, dx_dataset
 from tests.support.objects.images import CHEST, chest_radiographs
 
-DX = "1.2.840.10008.5.1.4.1.1.1.1"
+CT, DX = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.1.1"
 _ROOT = "2.25.161803398874989484"
 _PLACE = 1_000_000_000  # UIDs keep their length
 _SUBJECT = Subject("BENCH", "Bench^Pipeline", f"{_ROOT}.{_PLACE}.1", f"{_ROOT}.{_PLACE}.2", f"{_ROOT}.{_PLACE}.3")

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models import STARTER
+from models.bundle.folder import open_bundle
+
 Outputs = dict[str, NDArray[np.float32]]
 Route = Callable[[NDArray[np.float32]], Outputs]
 
@@ -21,7 +24,6 @@ def keras_model(bundle: Path, network: str, threads: int) -> Any:
 
     Of a classifier of several members it is the first: what one costs is compared.
     """
-    from models.bundle.folder import open_bundle
     from models.networks.compact_resnet import compact_resnet
     from models.networks.restoring_autoencoder import restoring_autoencoder
     from models.networks.weights import assign
@@ -78,6 +80,14 @@ def route(name: str, bundle: Path, network: str, onnx: Path, threads: int) -> Ro
     from models.inference.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(onnx.read_bytes(), threads)
+
+
+def input_size(network: str) -> int:
+    """Return rows and columns of what a network of the starter takes."""
+    manifest = open_bundle(STARTER).manifest
+    if network == "classifier" or manifest.anomaly is None:
+        return manifest.classifier.size
+    return next(part.size for part in manifest.anomaly.parts if part.kind == "restoring")
 
 
 def _predicted(model: Any) -> Route:

@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from bench.scenario.hospitals import FIRST, SECOND, Study
 from bench.scenario.labellers import CALLING, Marked
-from bench.sending.upper_layer import Association, Instance, store_request
+from bench.sending.upper_layer import Instance, send
 from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
 from tests.support.peers.pacs import Pacs
 from tests.support.peers.pacs import serving as pacs_serving
@@ -52,14 +50,8 @@ class Site:
 
     def send(self, calling: str, instances: Sequence[Instance]) -> float:
         """Send by C-STORE, an association for each SOP class; return when the last was answered, seconds since 1970."""
-        answered = time.time()
-        for sop_class, some in groupby(sorted(instances, key=_class_of), _class_of):
-            association = Association(self.node.port, calling, AE_TITLE, sop_class)
-            for number, instance in enumerate(some, start=1):
-                association.store(store_request(instance, number % 0xFFFF, association.largest_pdu))
-                answered = time.time()
-            association.release()
-        return answered
+        by_class = sorted(instances, key=lambda one: one.sop_class_uid)
+        return send(self.node.port, calling, AE_TITLE, by_class)
 
     def receive(self, some: Iterable[Study]) -> None:
         """Send studies as their hospital does."""
@@ -148,7 +140,3 @@ def _tables(keys: Keys) -> dict[str, str]:
         "monitor": f'stop_on = ["drift"]\nreference_images = {keys.reference}',
         "retrain": f'{retrain}start = "{keys.start}"\nreplay = ["{keys.replay}"]',
     }
-
-
-def _class_of(instance: Instance) -> str:
-    return instance.sop_class_uid

@@ -4,18 +4,19 @@ It speaks just enough of the DICOM upper layer (PS3.8 9.3) for one presentation 
 the time measured is the receiver's and not the sender's. TCP_NODELAY is on.
 """
 
+import itertools
 import socket
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
+from bench.sending import wire
+
 _EXPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2.1"
-_IMPLEMENTATION_CLASS = b"2.25.315064710281037210"
 LARGEST_PDU = 131072
 _CONTEXT_ID = 1
-_COMMAND, _LAST = 1, 2  # bits of the message control header (PS3.8 Annex E.2)
-_RELEASE_RQ = bytes.fromhex("05 00 00000004 00000000")
+_SUCCESS = 0x0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +30,19 @@ class Instance:
 
 def association_request(calling: str, called: str, sop_class_uid: str) -> bytes:
     """Return an A-ASSOCIATE-RQ for one SOP class in Explicit VR Little Endian (PS3.8 9.3.2)."""
-    syntaxes = _item(0x30, sop_class_uid.encode()) + _item(0x40, _EXPLICIT_LITTLE_ENDIAN)
-    context = bytes([_CONTEXT_ID, 0, 0, 0]) + syntaxes
-    user = _item(0x51, struct.pack(">L", LARGEST_PDU)) + _item(0x52, _IMPLEMENTATION_CLASS)
-    items = _item(0x10, _APPLICATION_CONTEXT) + _item(0x20, context) + _item(0x50, user)
-    titles = called.encode().ljust(16) + calling.encode().ljust(16)
-    body = struct.pack(">HH", 1, 0) + titles + bytes(32) + items
-    return struct.pack(">BBL", 1, 0, len(body)) + body
+    context = wire.context(_CONTEXT_ID, sop_class_uid.encode(), [_EXPLICIT_LITTLE_ENDIAN])
+    items = [wire.item(0x10, wire.APPLICATION_CONTEXT), context, wire.user_information(LARGEST_PDU)]
+    return wire.request(called.encode(), calling.encode(), items)
 
 
 def store_request(instance: Instance, message_id: int, largest_pdu: int) -> bytes:
     """Return all PDUs of one C-STORE request, command and dataset (PS3.7 9.3.1, PS3.8 9.3.5)."""
-    command = _store_command(instance, message_id)
+    command = wire.command(wire.store_command(instance.sop_class_uid, instance.sop_instance_uid, message_id % 0xFFFF))
     data = memoryview(instance.dataset)
     step = largest_pdu - 6
     pieces = [data[start : start + step] for start in range(0, len(data), step)]
-    flags = [0] * (len(pieces) - 1) + [_LAST]
-    pdus = [_data_pdu(_COMMAND | _LAST, command), *map(_data_pdu, flags, pieces)]
-    return b"".join(pdus)
+    flags = [0] * (len(pieces) - 1) + [wire.LAST]
+    return b"".join([_data_pdu(wire.COMMAND | wire.LAST, command), *map(_data_pdu, flags, pieces)])
 
 
 class Association:
@@ -73,13 +69,13 @@ class Association:
         """Send one encoded request and wait until it is answered with 0x0000."""
         self._socket.sendall(request)
         kind, body = self._pdu()
-        status = _status(body[6:]) if kind == 4 else None
-        if status != 0:
+        status = _status(body[6:]) if kind == wire.DATA else None
+        if status != _SUCCESS:
             raise ConnectionError(f"PDU type {kind}, status {status}, and not Success")
 
     def release(self) -> None:
         """Release the association and close the connection."""
-        self._socket.sendall(_RELEASE_RQ)
+        self._socket.sendall(wire.RELEASE)
         self._pdu()
         self.close()
 
@@ -90,7 +86,7 @@ class Association:
 
     def _accepted(self) -> int:
         kind, body = self._pdu()
-        if kind != 2:
+        if kind != wire.ASSOCIATE_AC:
             raise ConnectionError(f"association not accepted: PDU type {kind}, {body.hex()}")
         items = dict(_items(body[68:]))
         if items[0x21][2] != 0:
@@ -106,8 +102,22 @@ class Association:
         return kind, self._stream.read(length)
 
 
-def _item(kind: int, value: bytes) -> bytes:
-    return struct.pack(">BBH", kind, 0, len(value)) + value
+def send(port: int, calling: str, called: str, instances: Iterable[Instance]) -> float:
+    """Send instances, an association for those of one SOP class that follow each other.
+
+    Returns
+    -------
+    float
+        When the last was answered, in seconds since 1970; now where there is none.
+    """
+    answered = time.time()
+    for sop_class, some in itertools.groupby(instances, lambda one: one.sop_class_uid):
+        association = Association(port, calling, called, sop_class)
+        for message_id, instance in enumerate(some, start=1):
+            association.store(store_request(instance, message_id, association.largest_pdu))
+            answered = time.time()
+        association.release()
+    return answered
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -118,39 +128,12 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _data_pdu(control: int, piece: bytes | memoryview) -> bytes:
-    head = struct.pack(">BBLLBB", 4, 0, len(piece) + 6, len(piece) + 2, _CONTEXT_ID, control)
+    """Return a P-DATA-TF PDU of one fragment, whose bytes are copied once (PS3.8 9.3.5)."""
+    head = struct.pack(">BBLLBB", wire.DATA, 0, len(piece) + 6, len(piece) + 2, _CONTEXT_ID, control)
     return head + piece
-
-
-def _store_command(instance: Instance, message_id: int) -> bytes:
-    """Return a C-STORE-RQ command set, in Implicit VR Little Endian (PS3.7 Table 9.3-1)."""
-    elements = b"".join(
-        (
-            _element(0x0002, _even(instance.sop_class_uid)),
-            _element(0x0100, struct.pack("<H", 0x0001)),
-            _element(0x0110, struct.pack("<H", message_id)),
-            _element(0x0700, struct.pack("<H", 0)),
-            _element(0x0800, struct.pack("<H", 0x0001)),
-            _element(0x1000, _even(instance.sop_instance_uid)),
-        )
-    )
-    return _element(0x0000, struct.pack("<L", len(elements))) + elements
-
-
-def _element(number: int, value: bytes) -> bytes:
-    return struct.pack("<HHL", 0, number, len(value)) + value
-
-
-def _even(uid: str) -> bytes:
-    return uid.encode() + b"\0" * (len(uid) % 2)
 
 
 def _status(command: bytes) -> int | None:
     """Return the (0000,0900) Status of a response's command set."""
-    at = 0
-    while at + 8 <= len(command):
-        _, number, length = struct.unpack_from("<HHL", command, at)
-        if number == 0x0900:
-            return int(struct.unpack_from("<H", command, at + 8)[0])
-        at += 8 + length
-    return None
+    values = (value for number, value in wire.elements(command) if number == wire.STATUS)
+    return next((int.from_bytes(value, "little") for value in values), None)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench.fuzzing.cases import draw, from_json, proof_of_life
-from bench.sending.pdus import FIELD, STORE_RQ, messages
+from bench.sending.wire import FIELD, STORE_RQ, messages
 
 
 def test_a_case_is_the_same_each_time_it_is_drawn() -> None:

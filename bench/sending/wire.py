@@ -88,6 +88,9 @@ def user_information(longest_pdu: int, extra: bytes = b"") -> bytes:
     return item(0x50, item(0x51, struct.pack(">L", longest_pdu)) + item(0x52, IMPLEMENTATION_CLASS) + extra)
 
 
+RELEASE = pdu(RELEASE_RQ, bytes(4))
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A command set with its dataset, as they stand in a stream of PDUs."""
@@ -119,18 +122,18 @@ def pdus(stream: bytes) -> Iterator[tuple[int, bytes, bool]]:
 def messages(stream: bytes) -> list[Message]:
     """Return the messages that are whole in a stream, up to where it is no longer one of P-DATA-TF PDUs."""
     found: list[Message] = []
-    control, gathered, elements = 0, bytearray(), None
+    control, gathered, elements_of = 0, bytearray(), None
     for context_id, control, data in _fragments(stream):
         gathered += data
         if not control & LAST:
             continue
         if control & COMMAND:
-            elements = _elements(bytes(gathered))
-            if elements.get(0x0800) == b"\1\1":
-                found.append(Message(context_id, elements, b""))
-        elif elements is not None:
-            found.append(Message(context_id, elements, bytes(gathered)))
-            elements = None
+            elements_of = dict(elements(bytes(gathered)))
+            if elements_of.get(0x0800) == b"\1\1":
+                found.append(Message(context_id, elements_of, b""))
+        elif elements_of is not None:
+            found.append(Message(context_id, elements_of, bytes(gathered)))
+            elements_of = None
         gathered.clear()
     return found
 
@@ -148,11 +151,10 @@ def _fragments(stream: bytes) -> Iterator[tuple[int, int, bytes]]:
             return
 
 
-def _elements(encoded: bytes) -> dict[int, bytes]:
-    elements: dict[int, bytes] = {}
+def elements(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and value of each element of a command set."""
     at = 0
     while at + 8 <= len(encoded):
         _, number, length = struct.unpack_from("<HHL", encoded, at)
-        elements[number] = encoded[at + 8 : at + 8 + length]
+        yield number, encoded[at + 8 : at + 8 + length]
         at += 8 + length
-    return elements
