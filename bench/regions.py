@@ -22,8 +22,8 @@ from models.inference.generator import GENERATOR, load_generator
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.analysis import reading
-from node.pipeline.analysis.reading import StoredImage, read_images
+from node.pipeline.analysis import read_in_child
+from node.pipeline.analysis.read_in_child import StoredImage, read_images
 
 _SEED = 7
 
@@ -45,12 +45,12 @@ def main() -> None:
 
 
 def _without(images: list[StoredImage]) -> None:
-    explained = reading.where
-    reading.where = lambda _manifest, _seen, _prediction, findings, anomaly, **_: (findings, anomaly)
+    explained = read_in_child.where
+    read_in_child.where = lambda _manifest, _seen, _prediction, findings, anomaly, **_: (findings, anomaly)
     try:
         read_images(images, STARTER)
     finally:
-        reading.where = explained
+        read_in_child.where = explained
 
 
 _WAYS: dict[str, Callable[[list[StoredImage]], object]] = {

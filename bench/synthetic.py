@@ -23,7 +23,7 @@ from bench.running.places import DATA
 from models import STARTER
 from models.data.labelled import LabelledImages
 from models.data.zips import ZipFolder
-from models.evaluation.synthetic import eight_bits, measured_by
+from models.evaluation.painted_measures import eight_bits, measured_by
 from models.inference.generator import GENERATOR, Generator, load_generator, write_manifest
 from models.training.threads import limit_threads
 

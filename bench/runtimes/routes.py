@@ -27,7 +27,7 @@ def keras_model(bundle: Path, network: str, threads: int) -> Any:
     from models.networks.compact_resnet import compact_resnet
     from models.networks.restoring_autoencoder import restoring_autoencoder
     from models.networks.weights import assign
-    from models.training.export import with_map
+    from models.training.litert_export import with_map
     from models.training.threads import limit_threads
 
     limit_threads(threads)
@@ -47,7 +47,7 @@ def keras_model(bundle: Path, network: str, threads: int) -> Any:
 def write_exports(bundle: Path, network: str, path: Path, threads: int) -> None:
     """Write one network of a bundle as an ONNX file, and as a LiteRT file beside it."""
     from bench.runtimes.keras_as_onnx import onnx_of
-    from models.training.export import exported
+    from models.training.litert_export import exported
 
     model = keras_model(bundle, network, threads)
     path.write_bytes(onnx_of(model))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.split import torn_groups
+from models.data.torn_groups import torn_groups
 from models.images.preprocess import Values, network_input
 
 NAMED_IMAGES = 10

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.columns import refuse_odd_columns
+from models.data.column_names import refuse_odd_columns
 from models.data.labelled import DataError, LabelledImages, digest_of, refuse_images
-from models.data.split import torn_groups
+from models.data.torn_groups import torn_groups
 
 OWN_COLUMNS = frozenset({"file", "label", "group", "split", "sha256", "patient"})
 """Columns with a meaning of their own, or that name a patient; every other one tells subgroups apart."""

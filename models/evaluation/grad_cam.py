@@ -30,7 +30,7 @@ def bundle_maps(bundle: Path, manifest: Manifest) -> Callable[[Images], NDArray[
     """
     if WEIGHTS not in manifest.files:
         return None
-    from models.networks.catalogue import classifier  # noqa: PLC0415 TensorFlow only where it is needed
+    from models.networks.classifiers import classifier  # noqa: PLC0415 TensorFlow only where it is needed
 
     model = classifier(manifest.recipe["classifier"]["network"], manifest.classifier.size, len(manifest.classes))
     arrays = open_bundle(bundle).arrays["classifier"]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.manifest import Manifest
-from models.data.checks import refuse_single_class, refuse_unknown_labels
 from models.data.labelled import DataSet, LabelledImages
+from models.data.trainable import refuse_single_class, refuse_unknown_labels
 from models.evaluation import calibration, curves, metrics, subgroups
 from models.evaluation.explanation import measure_maps
 from models.evaluation.metrics import Labels, Scores

@@ -17,8 +17,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.checks import refuse_untrainable
 from models.data.labelled import DataError, LabelledImages, counted
+from models.data.trainable import refuse_untrainable
 from models.images.alike import perceptual_hash
 from models.images.likeness import NOTHING, any_alike
 

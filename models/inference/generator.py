@@ -47,7 +47,7 @@ class GeneratorManifest:
     recipe: dict[str, Any]
     seed: int
     software: dict[str, str]  #: versions by name
-    measures: dict[str, Any]  #: as `models.evaluation.synthetic` returns them
+    measures: dict[str, Any]  #: as `models.evaluation.painted_measures` returns them
     files: dict[str, str]  #: SHA-256 of every other file of the folder, by name
     manifest_digest: str = ""
 

@@ -28,10 +28,10 @@ from models.bundle.folder import Arrays
 from models.bundle.half import rounded_to_half
 from models.data.labelled import Images
 from models.inference.network import in_batches
-from models.networks.catalogue import classifier
+from models.networks.classifiers import classifier
 from models.networks.compact_resnet import STAGE_OUTPUTS
 from models.networks.weights import assign
-from models.training.export import LOGITS, MAP, with_map
+from models.training.litert_export import LOGITS, MAP, with_map
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from models.inference.network import in_batches
 from models.training.checkpoints import Work
 from models.training.expert import Expert, Head, beside, described, member_network
 from models.training.expert_fit import Describe, Shown, of_the_class, of_the_site, shown
-from models.training.export import LOGITS, MAP, exported
+from models.training.litert_export import LOGITS, MAP, exported
 from models.training.recipe import Recipe, RecipeError
 from models.training.stages import CHANCE, Classifier, Splits, Tell
 

@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from models.bundle.code import code_digest
 from models.bundle.manifest import TrainingData
 from models.bundle.place import appearing_at_once
-from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
+from models.data.trainable import refuse_untrainable
 from models.inference import generator as folders
 from models.training import checkpoints
-from models.training.curves import write_curves, write_log
 from models.training.gan_recipe import GanRecipe, GanSchedule, read_gan_recipe
 from models.training.progress import Tell
-from models.training.run import in_silence, make_room, utc_now, work_of
 from models.training.threads import limit_threads, load_quietly
+from models.training.training_log import write_curves, write_log
+from models.training.whole_training import in_silence, make_room, utc_now, work_of
 
 Measure = Callable[[folders.Generator, LabelledImages, LabelledImages], dict[str, Any]]
 """Measures a generator beside the images that it learned from, and held-out ones."""

@@ -16,7 +16,7 @@ from models.images.augment import aug2, aug3, equipment, move, noise
 from models.images.opacities import with_opacities
 from models.images.preprocess import Image, resize, stretch
 from models.images.shift import shift
-from models.networks.catalogue import classifier
+from models.networks.classifiers import classifier
 from models.networks.one_class import one_class
 from models.networks.plain_autoencoder import plain_autoencoder
 from models.networks.restoring_autoencoder import restoring_autoencoder

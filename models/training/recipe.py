@@ -22,7 +22,7 @@ WIDTHS = range(8, 129, 8)
 """Channels of a first stage, normalised in groups of eight."""
 
 NETWORKS = {"compact_resnet": SIZES, "textbook": SIZES, "textbook_28": range(28, 29), "textbook_224": range(224, 225)}
-"""Classifiers by name, with the input sizes that they are made for; `models.networks.catalogue` builds them."""
+"""Classifiers by name, with the input sizes that they are made for; `models.networks.classifiers` builds them."""
 
 AUGMENTATIONS = ("aug3", "aug2", "shift", "none")
 """What a training image may undergo: the spectrum and tones of another one before the next, other equipment and

@@ -28,8 +28,8 @@ from models.networks.weights import arrays_of
 from models.training import objectives as networks
 from models.training.checkpoints import Shelf, Work, begin_of
 from models.training.draws import draws_of
-from models.training.export import MAP, averaged, exported, with_map
 from models.training.fitting import Log
+from models.training.litert_export import MAP, averaged, exported, with_map
 from models.training.recipe import AdmissionRecipe, ClassifierRecipe, PlainRecipe, Recipe, RecipeError
 from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import limit_threads

@@ -9,7 +9,7 @@ from node.config import PeerSettings
 from node.domain.identifiers import new_uid
 from node.network.commitment import Heard
 from node.network.peer import PeerAddress
-from node.pipeline.delivery.commitment import hearing_of
+from node.pipeline.delivery.commitment_heard import hearing_of
 from node.pipeline.delivery.committing import Asker, Committing, Teller
 from node.runtime.loop import WorkLoop
 from node.store.database import Transaction

@@ -6,11 +6,11 @@ from typing import Any
 
 from node.app.parts import Parts
 from node.pipeline.analysis.beside import write_extra
-from node.pipeline.analysis.completion import Closer
+from node.pipeline.analysis.completion_signals import Closer
 from node.pipeline.analysis.compose import Composer
 from node.pipeline.analysis.renditions import write_renditions
+from node.pipeline.analysis.result_writer import Writer
 from node.pipeline.analysis.warm_report import warm_reports
-from node.pipeline.analysis.writing import Writer
 from node.pipeline.senders import senders_of
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.child import Child

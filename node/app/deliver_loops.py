@@ -5,7 +5,7 @@ from typing import Any
 
 from node.app.parts import Parts, about
 from node.pipeline.delivery.deliver import Courier, Delivering
-from node.pipeline.intake.asking import test_peers
+from node.pipeline.intake.synthetic_in_files import test_peers
 from node.runtime.loop import WorkLoop
 from node.store.sending import outgoing
 

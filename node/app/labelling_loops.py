@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.app.parts import Parts, about
-from node.pipeline.labels.policy import policy_of
-from node.pipeline.labels.reading import LabelReader
+from node.pipeline.labels.label_policy import policy_of
+from node.pipeline.labels.label_reader import LabelReader
 from node.runtime.loop import WorkLoop
 from node.store.labelling import label_inbox
 

@@ -19,8 +19,8 @@ from node.app.rejecting_loops import rejecting_loops
 from node.app.retaining_loops import retaining_loops
 from node.app.retraining_loops import Retraining
 from node.config import Settings
-from node.pipeline.intake.asking import ask_files, test_peers
 from node.pipeline.intake.misdated import Misdated, longest_wait_s
+from node.pipeline.intake.synthetic_in_files import ask_files, test_peers
 from node.pipeline.learning.salt import minted
 from node.pipeline.registry import recalled
 from node.pipeline.registry.catalogue import catalogue_of, seeded
@@ -40,7 +40,7 @@ from node.store.learning import retrainings
 from node.store.notices import Listener, Work
 from node.store.registering.registry import Registration
 from node.store.sending import outbox
-from node.store.stopping import holds, rejections
+from node.store.stopping import holds, rejection_notes
 from node.store.working import job_claims
 
 _WORK_OF_ARRIVALS = ("read", "compose", "reject", "count", "commit", "tell", "fetch", "label")
@@ -129,7 +129,7 @@ class Node:
         attempts = self._settings.work.attempts
         self._database.write(lambda tx: job_claims.rescue(tx, self._clock(), max_attempts=attempts, everything=True))
         self._database.write(lambda tx: outbox.rescue(tx, self._clock(), everything=True))
-        self._database.write(lambda tx: rejections.rescue(tx, self._clock()))
+        self._database.write(lambda tx: rejection_notes.rescue(tx, self._clock()))
         self._database.write(lambda tx: label_inbox.rescue(tx, self._clock()))
         self._database.write(lambda tx: take_back_commitments(tx, self._clock()))
         self._database.write(lambda tx: backfills.rescue(tx, self._clock(), everything=True))

@@ -10,7 +10,7 @@ from node import telemetry
 from node.app.parts import Parts
 from node.domain.errors import Permanent, Transient
 from node.pipeline.analysis.read import Hands, InstanceReader
-from node.pipeline.analysis.reading import Prepared, StoredImage, prepare_file, read_images, warm
+from node.pipeline.analysis.read_in_child import Prepared, StoredImage, prepare_file, read_images, warm
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.store.tables import JobKind
@@ -108,7 +108,7 @@ class Decoders:
         return len(self._children)
 
     def prepare_file(self, image: StoredImage, bundle: Path, public_key: Path | None) -> Prepared:
-        """Run `node.pipeline.analysis.reading.prepare_file` in one that is idle; waits until one is.
+        """Run `node.pipeline.analysis.read_in_child.prepare_file` in one that is idle; waits until one is.
 
         Raises
         ------

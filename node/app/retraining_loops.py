@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from node.app.parts import Parts
 from node.domain.errors import OperatorError
 from node.pipeline.learning.retrain import Retrainer, Site
-from node.pipeline.learning.schedule import DailyCollection, Fires
+from node.pipeline.learning.training_schedule import DailyCollection, Fires
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
 from node.telemetry import logger

@@ -19,7 +19,7 @@ from node.runtime.clock import utc_now
 from node.runtime.memory import share_arenas
 from node.runtime.signals import StopSignals
 from node.store import schema
-from node.store.connection.lock import database_lock
+from node.store.connection.database_lock import database_lock
 from node.store.database import Database
 from node.store.disk.folder_lock import DataFolderLock, wait_for_receivers
 

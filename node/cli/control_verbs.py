@@ -9,7 +9,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.pipeline.stopping import control, recall, undoing
+from node.pipeline.stopping import control, recall, undo_rejections
 from node.runtime.clock import utc_now
 
 Model = Annotated[str, typer.Option("--model", help="Only this model's; else everything.")]
@@ -97,13 +97,13 @@ def rejections(context: typer.Context, as_json: Json = False) -> None:
 @rejections_application.command("undo")
 def rejections_undo(context: typer.Context, note_uid: NoteUID) -> None:
     """Let nothing count any more that a wrong note said: what it named is read and reported again."""
-    console.print(undoing.undo(settings_of(context), note_uid, who(), utc_now()), markup=False)
+    console.print(undo_rejections.undo(settings_of(context), note_uid, who(), utc_now()), markup=False)
 
 
 @rejections_application.command("retry")
 def rejections_retry(context: typer.Context, note_uid: NoteUID) -> None:
     """Read a note again that was refused or undone."""
-    console.print(undoing.retry(settings_of(context), note_uid, who(), utc_now()), markup=False)
+    console.print(undo_rejections.retry(settings_of(context), note_uid, who(), utc_now()), markup=False)
 
 
 def say_holds(settings: Settings, as_json: bool) -> None:

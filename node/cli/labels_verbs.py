@@ -9,7 +9,7 @@ from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, Limit, console, listing, say_limit, settings_of
 from node.domain.errors import OperatorError
-from node.pipeline.labels import importing, resolving
+from node.pipeline.labels import label_import, resolving
 from node.pipeline.labels import listed as listing_of
 from node.runtime.clock import utc_now
 
@@ -40,7 +40,7 @@ def labels_import(
     file: Annotated[Path, typer.Argument(help="CSV with a header: accession, study, series or instance; class; ...")],
 ) -> None:
     """Bring in labels from a file; with any fault in it nothing is imported, and every faulty row is named."""
-    console.print(importing.bring_in(settings_of(context), file, who(), utc_now()), markup=False)
+    console.print(label_import.bring_in(settings_of(context), file, who(), utc_now()), markup=False)
 
 
 @labels_application.command("resolve")

@@ -10,7 +10,7 @@ from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
 from node.domain.errors import OperatorError
 from node.pipeline.learning import forget as forgetting
-from node.pipeline.learning import issuers, lock, operate
+from node.pipeline.learning import issuers, learning_listing, lock_by_operator
 from node.runtime.clock import utc_now
 from node.store.arriving.merges import PatientName
 
@@ -30,11 +30,11 @@ def retrain(
     if now and cancel is not None:
         raise OperatorError("say --now or --cancel ID, not both", exit_code=2)
     if now:
-        console.print(operate.retrain_now(settings, model, who(), utc_now()), markup=False)
+        console.print(learning_listing.retrain_now(settings, model, who(), utc_now()), markup=False)
     elif cancel is not None:
-        console.print(operate.cancel(settings, cancel, who(), utc_now()), markup=False)
+        console.print(learning_listing.cancel(settings, cancel, who(), utc_now()), markup=False)
     else:
-        listing(operate.listed(settings), as_json, operate.RETRAIN_COLUMNS)
+        listing(learning_listing.listed(settings), as_json, learning_listing.RETRAIN_COLUMNS)
 
 
 @application.command()
@@ -62,7 +62,7 @@ def learning(context: typer.Context, model: Model = "", as_json: Json = False) -
     """List how many images and patients there are to learn from, by side and label."""
     if context.invoked_subcommand is None:
         settings = settings_of(context)
-        listing(operate.overview(settings, model), as_json, operate.LEARNING_COLUMNS)
+        listing(learning_listing.overview(settings, model), as_json, learning_listing.LEARNING_COLUMNS)
         if not as_json and (text := issuers.said(settings)):
             console.print(text, markup=False)
 
@@ -76,13 +76,13 @@ def learning_issuers(context: typer.Context, as_json: Json = False) -> None:
 @learning_application.command("left-out")
 def learning_left_out(context: typer.Context, as_json: Json = False) -> None:
     """List the labelled images that are not used, each with why."""
-    listing(operate.left_out(settings_of(context)), as_json, operate.LEFT_OUT_COLUMNS)
+    listing(learning_listing.left_out(settings_of(context)), as_json, learning_listing.LEFT_OUT_COLUMNS)
 
 
 @learning_application.command("locked")
 def learning_locked(context: typer.Context, as_json: Json = False) -> None:
     """List every version of every locked set, and how often it was looked at."""
-    listing(operate.locked(settings_of(context)), as_json, operate.LOCKED_COLUMNS)
+    listing(learning_listing.locked(settings_of(context)), as_json, learning_listing.LOCKED_COLUMNS)
 
 
 @learning_application.command("lock")
@@ -96,19 +96,19 @@ def learning_lock(
     model: Model = "",
 ) -> None:
     """Lock the images of a data folder away: every challenger is judged by them, and none is trained on them."""
-    console.print(lock.lock_folder(settings_of(context), name, data, split, model, utc_now()), markup=False)
+    console.print(lock_by_operator.lock_folder(settings_of(context), name, data, split, model, utc_now()), markup=False)
 
 
 @learning_application.command("freeze")
 def learning_freeze(context: typer.Context, model: Model = "") -> None:
     """Freeze the site's locked side as it is now, as a new version of its set."""
-    console.print(lock.freeze_now(settings_of(context), model, utc_now()), markup=False)
+    console.print(lock_by_operator.freeze_now(settings_of(context), model, utc_now()), markup=False)
 
 
 @learning_application.command("problems")
 def learning_problems(context: typer.Context, as_json: Json = False) -> None:
     """List labels that are probably wrong, the unlikeliest first."""
-    listing(operate.problems(settings_of(context)), as_json, operate.PROBLEMS_COLUMNS)
+    listing(learning_listing.problems(settings_of(context)), as_json, learning_listing.PROBLEMS_COLUMNS)
 
 
 @learning_application.command("seen")
@@ -118,4 +118,6 @@ def learning_seen(
     class_name: Annotated[str, typer.Option("--class", help="The class that is labelled.")],
 ) -> None:
     """Take a label off the list of problems, because you have looked at it."""
-    console.print(operate.settle_problem(settings_of(context), sop_uid, class_name, who(), utc_now()), markup=False)
+    console.print(
+        learning_listing.settle_problem(settings_of(context), sop_uid, class_name, who(), utc_now()), markup=False
+    )

@@ -18,7 +18,7 @@ from node.cli.output import (
 )
 from node.domain.errors import OperatorError
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.runtime.clock import utc_now
 
 

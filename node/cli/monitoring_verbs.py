@@ -9,7 +9,7 @@ from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, Limit, console, listing, settings_of
 from node.pipeline.monitoring import export as exporting
-from node.pipeline.monitoring import listing as monitored
+from node.pipeline.monitoring import monitoring_listing as monitored
 from node.runtime.clock import utc_now
 
 _TITLES = {"images": "images in window"}  # as few as 0 while the reference is still gathered

@@ -7,7 +7,7 @@ import typer
 from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
-from node.pipeline.intake import quarantine as deciding
+from node.pipeline.intake import quarantine_decisions as deciding
 from node.runtime.clock import utc_now
 
 quarantine_application = typer.Typer(

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from node.config import Settings
 from node.domain.identifiers import new_uid
-from node.pipeline.delivery.commitment import hearing_of
-from node.pipeline.intake.asking import test_peers
+from node.pipeline.delivery.commitment_heard import hearing_of
 from node.pipeline.intake.books import Books
-from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recorder import Recorder
 from node.pipeline.intake.recovery import Recovery
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.intake.synthetic_in_files import test_peers
+from node.pipeline.receive_policy import ReceivePolicy
 from node.pipeline.senders import senders_of
 from node.pipeline.served import Served
 from node.pipeline.steps import Reached, unobserved

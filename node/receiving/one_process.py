@@ -18,9 +18,9 @@ from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.slots import Slots
-from node.pipeline.intake.callers import let_in_with
 from node.pipeline.intake.congestion import Congestion
 from node.pipeline.intake.ledger import Ledger
+from node.pipeline.intake.let_in import let_in_with
 from node.pipeline.intake.receive import Receiver
 from node.pipeline.steps import Reached, unobserved
 from node.store.disk.files import Free, InstanceFiles

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
 from node.store.json_text import JSONText
-from node.store.statement import Statement
 from node.store.tables import AuditEntry
-from node.store.upsert import insert_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from node.store.connection import engines
+from node.store.connection.driver_statement import execute
 from node.store.connection.failures import InCommit, as_seen, translated, worth_another_run
 from node.store.connection.group_commit import GroupCommitWriter
 from node.store.connection.pieces import Ended, Work
-from node.store.statement import execute
 from node.store.unavailable import CommitUncertain, DatabaseUnavailable
 
 __all__ = ["CommitUncertain", "Database", "DatabaseUnavailable", "Ended", "Transaction", "Work", "writes_nothing"]

@@ -28,8 +28,8 @@ from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.engine import make_url
 
 from node.store.connection import engines
+from node.store.connection.driver_statement import Statement
 from node.store.database import Transaction
-from node.store.statement import Statement
 from node.telemetry import logger
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from node.network.peer import Timeouts
 from node.store import schema
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles
-from node.store.working import operator
+from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line, hot
 from tests.support.programs.dcmtk import Storescp, storescp
@@ -91,7 +91,7 @@ def test_a_storescp_that_changes_its_mind_gets_the_form_that_it_was_offered(hous
     (buried,) = line.deliveries()
     assert (buried["state"], buried["sop_class_uid"]) == ("buried", ENHANCED_SR)
     assert "does not accept Enhanced SR Storage" in buried["last_error"]
-    house.database.write(lambda tx: operator.retry(tx, "delivery", None, house.clock()))
+    house.database.write(lambda tx: given_up.retry(tx, "delivery", None, house.clock()))
     with storescp(tmp_path / "c", "STORESCP", port) as receiver:
         line.deliver()
         assert _received(receiver) == [ENHANCED_SR]

@@ -10,19 +10,19 @@ from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import PROFILES
 from node.domain.report import ModelIdentity
 from node.pipeline.analysis.before import Before, predecessors, standing
-from node.pipeline.analysis.completion import Closer
+from node.pipeline.analysis.completion_signals import Closer
 from node.pipeline.analysis.conclude import digest_of, patient_key
 from node.pipeline.analysis.material import Material, changes, gather
 from node.pipeline.analysis.offering import audience, offer
 from node.pipeline.analysis.outlived import take_back
 from node.pipeline.analysis.renditions import Shape
-from node.pipeline.analysis.writing import Result, Writer, Written
+from node.pipeline.analysis.result_writer import Result, Writer, Written
 from node.pipeline.registry.catalogue import Catalogue
 from node.pipeline.steps import ComposeStep
 from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.sending import outbox
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from node.store.tables import DeliveryKind
 from node.store.working import analyses, closing, findings, job_claims, queue, turned_away
 from node.store.working.analyses import NewAnalysis
@@ -164,7 +164,7 @@ class Composer:
         if not job_claims.finish(tx, job, now):
             return False  # another worker holds the job since this one's lease ran out: its report counts
         sources = {source.header.sop_instance_uid for source in material.sources}
-        wrong = sources & rejections.wrong_of(tx, job.study_instance_uid)
+        wrong = sources & rejection_notes.wrong_of(tx, job.study_instance_uid)
         if wrong or result.before != self._before(tx, job, material):
             # whoever rejected it may have looked before this job was begun, and so not have put it back; and where
             # an earlier report has left meanwhile, this one is to name it

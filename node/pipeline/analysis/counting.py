@@ -17,7 +17,7 @@ from node.domain.completion import WITHOUT_IMAGES, Signal
 from node.domain.errors import Permanent, Transient
 from node.network.peer import PeerAddress, Timeouts
 from node.network.query import open_search
-from node.pipeline.analysis.completion import complete
+from node.pipeline.analysis.completion_signals import complete
 from node.store.database import Database, Transaction
 from node.store.working import waits
 from node.store.working.waits import Question

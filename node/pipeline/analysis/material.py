@@ -9,12 +9,12 @@ from node.domain.patient import Patient, as_patient
 from node.domain.report import ModelIdentity
 from node.domain.rule import Rule, count_turned_away, waits_for_unread
 from node.pipeline.analysis.conclude import conclusion_of, digest_of, inputs_of, patient_key
-from node.pipeline.analysis.reading import not_read
-from node.store.arriving import instances, merges, synthetic
+from node.pipeline.analysis.read_in_child import not_read
+from node.store.arriving import instances, merges, synthetic_marks
 from node.store.arriving.instances import HeldInstance
 from node.store.database import Transaction
 from node.store.registering import registry
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from node.store.working import analyses, findings, turned_away, waits
 from node.store.working.analyses import Analysis
 
@@ -100,8 +100,8 @@ def gather(tx: Transaction, study_uid: str, model: ModelIdentity) -> Material:
         registration.rule if registration else Rule(),
         latest,
         previous.sop_instance_uid if previous else "",
-        synthetic.is_synthetic(tx, study_uid),
-        latest is not None and rejections.was_untrue(tx, latest.id),
+        synthetic_marks.is_synthetic(tx, study_uid),
+        latest is not None and rejection_notes.was_untrue(tx, latest.id),
         merges.patient_of(tx, [source.header for source in sources]) if sources else None,
         tuple(waits.unread(tx, study_uid, model.name)),
         turned_away.has(tx, study_uid, model.name),

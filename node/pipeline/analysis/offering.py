@@ -8,7 +8,7 @@ from node.domain.lifecycle import State
 from node.pipeline.analysis.conclude import destinations, says_the_same
 from node.pipeline.analysis.renditions import Shape, shape_of
 from node.store import audit
-from node.store.arriving import studies, synthetic
+from node.store.arriving import studies, synthetic_marks
 from node.store.database import Transaction
 from node.store.keeping import backfills
 from node.store.registering import registry
@@ -76,7 +76,7 @@ def audience(tx: Transaction, peers: Sequence[PeerSettings], analysis: NewAnalys
         return []
     registration = registry.get(tx, analysis.model)
     mode = registration.mode if registration else "off"
-    marked = synthetic.is_synthetic(tx, analysis.study_instance_uid)
+    marked = synthetic_marks.is_synthetic(tx, analysis.study_instance_uid)
     return destinations(peers, mode, analysis.outcome, synthetic=marked)
 
 

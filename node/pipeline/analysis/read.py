@@ -16,7 +16,7 @@ from node.dicom.encoding.transfer_syntax import is_raw
 from node.domain.errors import Permanent, Transient, WorkerLost, WorkStopped
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.analysis.reading import Prepared, StoredImage
+from node.pipeline.analysis.read_in_child import Prepared, StoredImage
 from node.pipeline.registry.catalogue import Catalogue, ServedModel
 from node.pipeline.steps import AnalysisReached, ReadStep, analysis_unobserved
 from node.store import audit
@@ -24,7 +24,7 @@ from node.store.arriving import instances
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.disk.files import InstanceFiles
-from node.store.learning import monitoring
+from node.store.learning import monitoring_records
 from node.store.registering import registry
 from node.store.working import findings, job_claims
 from node.store.working.findings import NewReading
@@ -35,7 +35,7 @@ Image = StoredImage | Prepared
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Who does what may crash, hang or eat memory: functions of `node.pipeline.analysis.reading`, in children."""
+    """Who does what may crash, hang or eat memory: functions of `node.pipeline.analysis.read_in_child`, in children."""
 
     read_images: Callable[[Sequence[Image], Path, Path | None], list[Reading]]
     prepare_file: Callable[[StoredImage, Path, Path | None], Prepared]  #: called from several threads at once
@@ -162,7 +162,7 @@ class InstanceReader:
         kept = [(job, reading) for job, reading in said if job.id in held]
         findings.put_all(tx, [NewReading(job.model, version, reading) for job, reading in kept])
         for model, of_model in groupby(kept, key=lambda one: one[0].model):
-            monitoring.put_all(tx, model, version, [reading for _, reading in of_model], now)
+            monitoring_records.put_all(tx, model, version, [reading for _, reading in of_model], now)
         audit.add_all(tx, [_entry(job, reading, version, now) for job, reading in kept])
         self._hands.reached(ReadStep.RECORDED)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive_policy import ReceivePolicy
 from node.pipeline.senders import Sender, quiet_periods_s
 from node.store.database import Transaction
 from node.store.working import queue

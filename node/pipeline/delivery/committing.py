@@ -1,7 +1,7 @@
 """Storage commitment done: peers are asked about the reports that they were sent, and told what they asked of us.
 
 `Asker` and `Teller` have what a work loop needs: `claim`, `handle`, `fail` and `next_due`. What comes back is settled
-by `node.pipeline.delivery.commitment`.
+by `node.pipeline.delivery.commitment_heard`.
 """
 
 import random
@@ -16,7 +16,7 @@ from node.network.commitment import Question
 from node.network.commitment_scp import Hear
 from node.network.commitment_scu import ask, tell
 from node.network.peer import PeerAddress, Timeouts
-from node.pipeline.delivery.commitment import judge
+from node.pipeline.delivery.commitment_heard import judge
 from node.pipeline.failure import described
 from node.store import audit
 from node.store.database import Database, Transaction

@@ -13,13 +13,13 @@ from node.domain.instance import InstanceHeader
 from node.domain.lifecycle import HeldFor
 from node.domain.patient import differing
 from node.pipeline.analysis.conclude import destinations, patient_key, says_the_same
-from node.store.arriving import instances, merges, synthetic
+from node.store.arriving import instances, merges, synthetic_marks
 from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.registering import registry
 from node.store.sending import extras, outgoing
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.stopping import recalls, rejections
+from node.store.stopping import recalls, rejection_notes
 from node.store.tables import DeliveryKind
 from node.store.working import analyses, queue
 from node.store.working.analyses import Analysis
@@ -83,7 +83,7 @@ def not_asked_for(delivery: ClaimedDelivery, peer: PeerSettings) -> str:
 def _outdated(tx: Transaction, delivery: ClaimedDelivery, analysis: Analysis) -> str:
     if delivery.kind in EXTRAS and not extras.report_stands(tx, delivery):
         return "the report beside which it goes does not stand at the peer any more"
-    if rejections.is_untrue(tx, delivery.analysis_id):
+    if rejection_notes.is_untrue(tx, delivery.analysis_id):
         return "an image that it rests on was rejected"
     if recalled := recalls.why(tx, analysis.model, analysis.version):
         return recalled
@@ -117,7 +117,7 @@ def require_permission(tx: Transaction, delivery: ClaimedDelivery, peer: PeerSet
     registration = registry.get(tx, delivery.model)
     mode = registration.mode if registration else "off"
     outcome = analyses.get(tx, delivery.analysis_id).outcome
-    if synthetic.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
+    if synthetic_marks.is_synthetic(tx, delivery.study_instance_uid) and not peer.test:
         raise Permanent(f"the study holds synthetic images, and {peer.name} has no test = true: no report goes there")
     if not delivery.rendition.is_whole:
         raise Permanent(

@@ -9,9 +9,9 @@ from node.config import PeerSettings
 from node.domain.lifecycle import HeldFor, State
 from node.network.scu import StoreAnswer, worded
 from node.network.status import Answer, sort_status, status_meaning
-from node.pipeline.delivery.standing import tell_standing
+from node.pipeline.delivery.turned_synthetic import tell_standing
 from node.store import audit
-from node.store.arriving import synthetic
+from node.store.arriving import synthetic_marks
 from node.store.database import Database, Transaction
 from node.store.sending import destinations, extras, outbox
 from node.store.sending.destinations import Destination, Patience
@@ -137,7 +137,7 @@ class Settling:
 
     def _tell_if_synthetic(self, tx: Transaction, now: datetime, delivery: ClaimedDelivery) -> None:
         """Tell of a report that was under way while its study turned synthetic."""
-        if synthetic.is_synthetic(tx, delivery.study_instance_uid):
+        if synthetic_marks.is_synthetic(tx, delivery.study_instance_uid):
             tell_standing(tx, now, delivery.study_instance_uid, self._test_peers)
 
     def _note(

@@ -18,7 +18,7 @@ from node.domain.errors import Transient
 from node.domain.lifecycle import next_due
 from node.network.peer import AssociationLost, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 from node.network.retrieve import CANCELLED, SOME_FAILED, SUCCESS, Moved, NotSent, move
-from node.pipeline.analysis.completion import complete
+from node.pipeline.analysis.completion_signals import complete
 from node.pipeline.failure import described, is_permanent
 from node.store import audit
 from node.store.audit import Entry

@@ -13,21 +13,21 @@ from node.dicom.encoding.transfer_syntax import NotParsable
 from node.dicom.instance.part10 import NotPart10
 from node.domain.errors import Refused
 from node.pipeline.analysis.conclude import patient_key
-from node.pipeline.delivery.standing import watched
+from node.pipeline.delivery.turned_synthetic import watched
 from node.pipeline.intake.arrival import Arrival, noted
-from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recorder import Recorder
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.intake.unrecorded import removed_on_failure
 from node.pipeline.kept_file import KeptFile, opened
 from node.store import audit
-from node.store.arriving import instances, synthetic
+from node.store.arriving import instances, synthetic_marks
 from node.store.arriving.instances import HeldInstance, NewCopy
 from node.store.audit import Entry
 from node.store.database import Database, Transaction
 from node.store.disk import paths
 from node.store.disk.files import InstanceFiles
 from node.store.labelling import label_inbox
-from node.store.stopping import rejecting, rejections
+from node.store.stopping import rejecting, rejection_notes
 from node.store.tables import InstanceKind
 from node.store.working import findings
 from node.telemetry import logger
@@ -198,13 +198,13 @@ class Copies:
     def _restore(self, came: Arrival) -> None:
         """Let an image be read that a rejection note called removed for its age: it has come again."""
         uid = came.sop_instance_uid
-        if self._database.read(lambda tx: rejections.is_removed(tx, uid)):
+        if self._database.read(lambda tx: rejection_notes.is_removed(tx, uid)):
             self._database.write(lambda tx: self._read_again(tx, came))
             self._wake()
 
     def _read_again(self, tx: Transaction, came: Arrival) -> None:
         now, held = self._recorder.clock(), instances.held(tx, came.sop_instance_uid)
-        if held is not None and rejections.restore(tx, came.sop_instance_uid):
+        if held is not None and rejection_notes.restore(tx, came.sop_instance_uid):
             findings.read_again(tx, came.sop_instance_uid, held.header.study_instance_uid, now)
             rejecting.put_back(tx, held.header.study_instance_uid, now)
             _note(tx, now, "instance restored", came, held.header.study_instance_uid)
@@ -227,7 +227,7 @@ class Copies:
         if held is not None and held.kind is InstanceKind.IMAGE:
             self._compose_again(tx, held, studies if changed else turned)
         if held is not None and held.kind is InstanceKind.OTHER:  # a rejection note or a label that was corrected
-            rejections.read_again(tx, header.sop_instance_uid, now)
+            rejection_notes.read_again(tx, header.sop_instance_uid, now)
             label_inbox.read_again(tx, now, header.sop_instance_uid)
         if verdict.heals:
             findings.read_again(tx, header.sop_instance_uid, header.study_instance_uid, now)
@@ -252,7 +252,7 @@ class Copies:
             return
         now = self._recorder.clock()
         with watched(tx, now, [held.header.study_instance_uid], self._recorder.test_peers) as turned:
-            synthetic.mark(tx, came.sop_instance_uid)
+            synthetic_marks.mark(tx, came.sop_instance_uid)
         self._compose_again(tx, held, turned)
 
     def _compose_again(self, tx: Transaction, held: HeldInstance, studies: Collection[str]) -> None:

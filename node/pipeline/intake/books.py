@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from node.network.commitment import Heard
 from node.network.refused import RefusedAssociation
 from node.network.released import ReleasedAssociation
-from node.pipeline.delivery.commitment import Hearing
+from node.pipeline.delivery.commitment_heard import Hearing
 from node.pipeline.intake.again import Copies
 from node.pipeline.intake.arrival import Arrival
-from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recorder import Recorder
 from node.pipeline.intake.unrecorded import remove_after, removed_on_failure
 from node.pipeline.steps import Reached, Step, unobserved
 from node.store.arriving import callers

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from node.config import Settings
 from node.domain.lifecycle import LONGEST_BACKOFF_S
-from node.store.arriving import misdated
+from node.store.arriving import misdated_rows
 from node.store.database import Database
 from node.telemetry import logger
 
@@ -58,7 +58,7 @@ class Misdated:
 
     def settle(self) -> int:
         """Let it be due now; return how many rows that were."""
-        rows = self._database.write(lambda tx: misdated.bring_back(tx, self._clock(), self._longest_wait_s))
+        rows = self._database.write(lambda tx: misdated_rows.bring_back(tx, self._clock(), self._longest_wait_s))
         if rows:
             _log.warning("due times too far ahead", rows=rows, reason="further ahead than any wait: treated as due")
             self._wake()

@@ -22,7 +22,7 @@ from node.pipeline.intake.again import Copies
 from node.pipeline.intake.announced import check_uids
 from node.pipeline.intake.arrival import Arrival
 from node.pipeline.intake.missing import Alone, Side, alone
-from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recorder import Recorder
 from node.pipeline.kept_file import KeptFile, opened
 from node.store import audit
 from node.store.arriving import instances

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from node import __version__
 from node.config import Settings
+from node.domain.backup_manifest import FORMAT, BackupManifest
 from node.domain.errors import OperatorError
-from node.domain.manifest import FORMAT, BackupManifest
 from node.pipeline.learning import forgotten
 from node.pipeline.learning.salt import minted
 from node.pipeline.opened import open_database

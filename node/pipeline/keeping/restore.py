@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from node.config import Settings
+from node.domain.backup_manifest import BackupManifest
 from node.domain.errors import OperatorError
-from node.domain.manifest import BackupManifest
 from node.pipeline.keeping.backup import DATA, DATABASE, DIGESTS, digest_of, read_manifest, snapshot_of
 from node.pipeline.learning import forgotten
 from node.pipeline.learning.forget import forget_again

@@ -16,7 +16,7 @@ from node.domain.finding import Code, StudyFinding
 from node.domain.label import LabelRule
 from node.domain.label_document import LabelDocument, NamedImage
 from node.domain.label_text import normalised
-from node.pipeline.labels.findings import Word
+from node.pipeline.labels.report_findings import Word
 from node.store.labelling.own_reports import OwnReport
 
 

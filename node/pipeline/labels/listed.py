@@ -6,8 +6,8 @@ from typing import Any
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.label import LabelState, Verdict
+from node.pipeline.labels.label_policy import policy_of
 from node.pipeline.labels.outdated import Outdated, outdated
-from node.pipeline.labels.policy import policy_of
 from node.pipeline.opened import open_database
 from node.store import audit
 from node.store.database import Transaction

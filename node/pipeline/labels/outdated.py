@@ -10,9 +10,9 @@ from pathlib import Path
 from node.dicom.documents.label_object import read_label_object
 from node.domain.errors import Permanent
 from node.domain.label import Label
-from node.pipeline.labels.policy import LabelPolicy
-from node.pipeline.labels.reading import known_of
-from node.pipeline.labels.recording import Source, labels_of
+from node.pipeline.labels.label_policy import LabelPolicy
+from node.pipeline.labels.label_reader import known_of
+from node.pipeline.labels.labels_from_words import Source, labels_of
 from node.pipeline.labels.rules import understood
 from node.store.database import Database, Transaction
 from node.store.labelling import label_inbox, labels

@@ -12,9 +12,9 @@ from node.domain.identifiers import derived_uid
 from node.domain.label import LabelRule, SourceKind, Verdict
 from node.domain.label_document import NamedImage
 from node.domain.rejection import KEY_OBJECT_SELECTION
-from node.pipeline.labels.findings import Word
-from node.pipeline.labels.policy import policy_of
-from node.pipeline.labels.recording import Source, labels_of, note
+from node.pipeline.labels.label_policy import policy_of
+from node.pipeline.labels.labels_from_words import Source, labels_of, note
+from node.pipeline.labels.report_findings import Word
 from node.pipeline.opened import open_database
 from node.store import audit
 from node.store.arriving import instances

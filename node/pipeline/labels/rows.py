@@ -10,7 +10,7 @@ from pathlib import Path
 from node.domain.errors import OperatorError
 from node.domain.identifiers import is_uid
 from node.domain.label_text import Vocabulary, normalised, said_of_classes
-from node.pipeline.labels.policy import LabelPolicy
+from node.pipeline.labels.label_policy import LabelPolicy
 from node.store.labelling.label_places import Place
 
 _PLACES = ("accession", "study", "series", "instance")

@@ -16,7 +16,7 @@ from node.domain.label_document import LabelDocument, NamedImage
 from node.domain.label_text import Vocabulary, said_of_classes
 from node.domain.rejection import RejectionCode
 from node.pipeline.labels.assessment import assessed
-from node.pipeline.labels.findings import Word, found_in
+from node.pipeline.labels.report_findings import Word, found_in
 from node.store.labelling.own_reports import OwnReport
 
 QUALITY_ISSUE = "113010"

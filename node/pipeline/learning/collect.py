@@ -13,11 +13,11 @@ from node.domain.errors import OperatorError, Permanent
 from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
 from node.pipeline.learning import forgotten
+from node.pipeline.learning.example_pixels import KeptPixels
 from node.pipeline.learning.forget import forget_again
 from node.pipeline.learning.grouping import Link, Standing, linked
 from node.pipeline.learning.merged import settle_merges
 from node.pipeline.learning.naming import Naming, names_of, naming
-from node.pipeline.learning.pixels import KeptPixels
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.salt import minted
 from node.pipeline.progress import Reporter
@@ -27,7 +27,7 @@ from node.store.learning import locked_sets, splits, training_set
 from node.store.learning.training_set import LabelledFile, NewExample
 
 Keep = Callable[[Path, Path], KeptPixels]
-"""`node.pipeline.learning.pixels.keep_pixels`, run in a child process."""
+"""`node.pipeline.learning.example_pixels.keep_pixels`, run in a child process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The gate's first look at what is to be trained on: refused before a minute is spent, and counted apart.
 
 Too few patients, one class, and pictures that stand on two sides are found where the data set is made
-(`node.pipeline.learning.request`, `models.data`); here it is compared with what the champion learned from and says.
+(`node.pipeline.learning.training_request`, `models.data`); here it is compared with what the champion learned from and
+says.
 """
 
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 from node.config import Settings
 from node.domain.errors import Permanent
 from node.pipeline.apart import in_child
-from node.pipeline.learning.dataset import Built
 from node.pipeline.learning.judged_sets import site_folder
-from node.pipeline.learning.judging import SetFolder
+from node.pipeline.learning.training_folder import Built
+from node.pipeline.learning.verdict_in_child import SetFolder
 from node.pipeline.registry.catalogue import bundle_path
 from node.runtime.clock import Clock
 from node.store import audit
@@ -83,7 +84,7 @@ def agreements(champion: Path, data: Path, locked: SetFolder) -> "tuple[Agreemen
         Where one of them cannot be read.
     """
     from models.bundle.vouched import BundleError  # noqa: PLC0415 - only the child process imports the learned part
-    from models.data.kept import KeptFolder  # noqa: PLC0415 - the same
+    from models.data.examples import KeptFolder  # noqa: PLC0415 - the same
     from models.data.labelled import DataError  # noqa: PLC0415 - the same
     from models.gate.fitness import Agreement  # noqa: PLC0415 - the same
     from models.inference.reader import load  # noqa: PLC0415 - the same

@@ -3,7 +3,7 @@
 ::
 
     NAME-vNUMBER/locked.json     what the labels stand for, where it comes from
-    NAME-vNUMBER/examples.csv    as in `models.data.kept`, with a column `blind` (yes, no, unknown) for each label
+    NAME-vNUMBER/examples.csv    as in `models.data.examples`, with a column `blind` (yes, no, unknown) for each label
     NAME-vNUMBER/pixels/         the images
 
 It knows files, no database. The learned part is imported late: a node that never learns does not pay for it.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from node.domain.errors import OperatorError
 
 if TYPE_CHECKING:
-    from models.data.kept import Example
+    from models.data.examples import Example
 
 FACTS, SPLIT = "locked.json", "test"
 """Name of the facts beside the table, and the split under which all images stand in it."""
@@ -67,7 +67,7 @@ def write_frozen(
         Gives the file of an example's pixels, which is linked, or their content.
     """
     from models.bundle.place import appearing_at_once  # noqa: PLC0415 - for learning alone
-    from models.data.kept import PIXELS, write_examples  # noqa: PLC0415 - the same
+    from models.data.examples import PIXELS, write_examples  # noqa: PLC0415 - the same
 
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.rmtree(place, ignore_errors=True)

@@ -2,9 +2,9 @@
 
 from node.config import Settings
 from node.pipeline.learning.frozen import SPLIT
-from node.pipeline.learning.judging import SetFolder
 from node.pipeline.learning.locked import LockedFolder, folders, site_set
 from node.pipeline.learning.places import Places
+from node.pipeline.learning.verdict_in_child import SetFolder
 from node.pipeline.registry.catalogue import opened
 from node.store.database import Database
 

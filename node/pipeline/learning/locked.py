@@ -17,7 +17,7 @@ from node.store.learning import locked_sets
 from node.store.learning.locked_sets import Frozen, LockedVersion, Member
 
 if TYPE_CHECKING:
-    from models.data.kept import Example
+    from models.data.examples import Example
 
 SITE, DATA = "site", "data"
 GROWN = 2.0
@@ -84,7 +84,7 @@ def freeze(
     now
         Aware.
     """
-    from models.data.kept import digest_of_examples  # noqa: PLC0415 - for learning alone
+    from models.data.examples import digest_of_examples  # noqa: PLC0415 - for learning alone
 
     version = database.read(lambda tx: locked_sets.next_version(tx, facts.name))
     examples = [one.example for one in images]
@@ -127,7 +127,7 @@ def freeze_without(
 
     What was frozen keeps the pseudonym of then: `names` are of images that are theirs whoever they were of then.
     """
-    from models.data.kept import PIXELS, read_examples  # noqa: PLC0415 - for learning alone
+    from models.data.examples import PIXELS, read_examples  # noqa: PLC0415 - for learning alone
 
     made = []
     for row in database.read(locked_sets.newest):

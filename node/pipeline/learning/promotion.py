@@ -18,7 +18,7 @@ from node.pipeline.registry import challengers, go_live, recalled, signers
 from node.pipeline.registry.catalogue import opened, public_keys, version_of
 from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.learning import locked_sets, model_versions, monitoring, retrainings, splits
+from node.store.learning import locked_sets, model_versions, monitoring_records, retrainings, splits
 from node.store.learning.model_versions import Change, Version
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
@@ -161,7 +161,7 @@ def change_place(tx: Transaction, settings: Settings, order: Order, reached: Pro
     reached(PromotionStep.REGISTERED)
     model_versions.serve(tx, order.model, order.version, order.change, onwards=order.onwards)
     challengers.end(tx, order.model, order.version)
-    monitoring.carry(tx, challengers.name_of(order.model), order.model, order.version)
+    monitoring_records.carry(tx, challengers.name_of(order.model), order.model, order.version)
     reached(PromotionStep.MOVED)
     said = {"model": order.model, "before": last.version, "after": order.version, "by": order.change.by}
     if order.although_forgotten:

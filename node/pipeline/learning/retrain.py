@@ -15,16 +15,16 @@ from node.config import Settings
 from node.domain.errors import NoSpace, OperatorError, Permanent, WorkStopped
 from node.domain.split import Side
 from node.pipeline.failure import described, is_permanent, of_file
-from node.pipeline.learning import dataset
+from node.pipeline.learning import training_folder
+from node.pipeline.learning.challenger_judged import Challenge, Judged, declare, judge_challenger
 from node.pipeline.learning.collect import Collector
-from node.pipeline.learning.dataset import Built, Known
+from node.pipeline.learning.example_pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.first_look import first_look
-from node.pipeline.learning.judge import Challenge, Judged, declare, judge_challenger
 from node.pipeline.learning.locked import freeze_site
-from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.places import Places
-from node.pipeline.learning.request import scarce
-from node.pipeline.learning.training import Task, Trained, progress_of, train_task
+from node.pipeline.learning.training_folder import Built, Known
+from node.pipeline.learning.training_in_child import Task, Trained, progress_of, train_task
+from node.pipeline.learning.training_request import scarce
 from node.pipeline.registry.catalogue import bundle_path, opened
 from node.runtime.child import Child
 from node.runtime.keeping import Keeper
@@ -205,9 +205,9 @@ class Retrainer:
 
         issuer = self._site.settings.retrain.issuer
         Collector(database, self._places.data_dir, keep, clock, issuer).collect(current, lambda *_: None)
-        known = database.read(lambda tx: dataset.known(tx, classes, current))
+        known = database.read(lambda tx: training_folder.known(tx, classes, current))
         placed = [(one.patient, side, one.example.label) for side, some in known.images.items() for one in some]
-        names = dataset.label_names(classes)
+        names = training_folder.label_names(classes)
         if reason := scarce(placed, names, replays=bool(self._site.settings.retrain.replay)):
             raise Permanent(f"no training: {reason}")
         freeze_site(database, self._places, run.model, names, known.images[Side.LOCKED], clock())
@@ -215,7 +215,7 @@ class Retrainer:
 
     def _built(self, run: ClaimedRun, known: Known, version: str) -> Built:
         """Return the data set of the run, which is on the disk and in the rows before anything learns from it."""
-        built = dataset.build(self._places, known, self._places.run(run.id) / "data")
+        built = training_folder.build(self._places, known, self._places.run(run.id) / "data")
         learns = (built.patients, built.digest, known.labels_until)
         self._site.database.write(lambda tx: retrainings.learns_from(tx, run, *learns))
         if run.start != "scratch":

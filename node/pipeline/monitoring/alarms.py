@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from node.config import MonitorSettings
-from node.pipeline.monitoring.figures import BUDGET_STUDIES, CALM_WINDOWS, Budget, Watched, Window
+from node.pipeline.monitoring.model_figures import BUDGET_STUDIES, CALM_WINDOWS, Budget, Watched, Window
 from node.pipeline.monitoring.silence import Silence
-from node.store.learning.monitoring import Alarm
+from node.store.learning.monitoring_records import Alarm
 from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 
 

@@ -22,7 +22,7 @@ from node.domain.instance import age_of
 from node.domain.split import pseudonym
 from node.pipeline.learning.salt import minted
 from node.pipeline.monitoring import coded
-from node.pipeline.monitoring.figures import truth_of_studies
+from node.pipeline.monitoring.model_figures import truth_of_studies
 from node.pipeline.opened import open_database
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.learning.naming import naming
-from node.pipeline.monitoring.figures import truth_of
+from node.pipeline.monitoring.model_figures import truth_of
 from node.pipeline.monitoring.site_figures import Share, SiteFigures, figures
 from node.pipeline.opened import open_database
 from node.store import audit

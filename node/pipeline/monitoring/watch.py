@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from node.config import MonitorSettings
 from node.pipeline.monitoring import alarms
-from node.pipeline.monitoring.figures import (
+from node.pipeline.monitoring.model_figures import (
     Budget,
     Compare,
     Watched,
@@ -23,8 +23,8 @@ from node.pipeline.monitoring.figures import (
 from node.pipeline.monitoring.silence import Sendings
 from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.learning import monitoring
-from node.store.learning.monitoring import Alarm, Range
+from node.store.learning import monitoring_records
+from node.store.learning.monitoring_records import Alarm, Range
 from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 from node.store.registering import registry
 from node.store.registering.registry import Registration
@@ -101,15 +101,14 @@ class Watch:
 
     def _settle(self, tx: Transaction, row: Registration, watched: Watched) -> None:
         now, found = self._clock(), list(alarms.of(watched, self._settings))
-        stand = [
-            alarm for alarm in monitoring.open_alarms(tx) if (alarm.model, alarm.version) == (row.name, row.version)
-        ]
+        key = (row.name, row.version)
+        stand = [alarm for alarm in monitoring_records.open_alarms(tx) if (alarm.model, alarm.version) == key]
         for alarm in _gone(stand, found):
             if why := alarms.ended(alarm, watched, self._settings):
                 _end(tx, alarm, now, why)
         for new in _new(stand, found):
             self._meet(tx, new, now)
-        monitoring.prune(tx, row.name, row.version)
+        monitoring_records.prune(tx, row.name, row.version)
 
     def _meet(self, tx: Transaction, alarm: Alarm, now: datetime) -> None:
         """Raise an alarm; move the model to shadow where the operator has declared so and not decided otherwise."""
@@ -117,7 +116,7 @@ class Watch:
         serves = row is not None and (row.version, row.mode) == (alarm.version, Mode.ACTIVE)
         if not serves or alarm.kind.value not in self._settings.stop_on:
             _raise(tx, alarm, now)
-        elif monitoring.stopped_since(tx, alarm, now - timedelta(days=self._settings.stop_again_days)):
+        elif monitoring_records.stopped_since(tx, alarm, now - timedelta(days=self._settings.stop_again_days)):
             overruled = "the same alarm stopped it before, and an operator has set the model active since"
             _raise(tx, replace(alarm, said=f"{alarm.said}; {overruled}"), now)
         else:
@@ -128,7 +127,7 @@ class Watch:
 
     def _end_others(self, tx: Transaction, watched: dict[str, str]) -> None:
         """Let the alarms of versions that nobody looks at any more stand no longer."""
-        for alarm in monitoring.open_alarms(tx):
+        for alarm in monitoring_records.open_alarms(tx):
             if not alarm.model or watched.get(alarm.model) == alarm.version:
                 continue
             serving = watched.get(alarm.model)
@@ -137,14 +136,14 @@ class Watch:
 
     def _hear_senders(self, tx: Transaction) -> None:
         now = self._clock()
-        stand = [alarm for alarm in monitoring.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
+        stand = [alarm for alarm in monitoring_records.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
         for alarm in stand:
             heard = self._sendings.last(alarm.sender)
             if heard is not None and heard > alarm.raised_at:
                 _end(tx, alarm, now, f"it has sent since {heard:%Y-%m-%d %H:%M} UTC")
         for silence in self._sendings.silent(now):
             new = alarms.of_silence(silence)
-            if not monitoring.raised_since(tx, new, now - silence.pause):  # nor where an operator has ended it
+            if not monitoring_records.raised_since(tx, new, now - silence.pause):  # nor where an operator has ended it
                 _raise(tx, new, now)
 
 
@@ -195,12 +194,12 @@ class Turns:
 
 
 def _newest(tx: Transaction) -> dict[tuple[str, str], int]:
-    return {(row.name, row.version): monitoring.newest(tx, row.name, row.version) for row in registry.all(tx)}
+    return {(row.name, row.version): monitoring_records.newest(tx, row.name, row.version) for row in registry.all(tx)}
 
 
 def _refer(tx: Transaction, row: Registration, reference: Range) -> None:
-    if monitoring.range_of(tx, row.name, row.version) is None:
-        monitoring.refer(tx, row.name, row.version, reference)
+    if monitoring_records.range_of(tx, row.name, row.version) is None:
+        monitoring_records.refer(tx, row.name, row.version, reference)
 
 
 def _gone(stand: Sequence[MonitorAlarm], found: Sequence[Alarm]) -> Iterator[MonitorAlarm]:
@@ -209,7 +208,7 @@ def _gone(stand: Sequence[MonitorAlarm], found: Sequence[Alarm]) -> Iterator[Mon
 
 
 def _end(tx: Transaction, alarm: MonitorAlarm, now: datetime, why: str) -> None:
-    monitoring.clear_alarm(tx, alarm, now, why)
+    monitoring_records.clear_alarm(tx, alarm, now, why)
     audit.add(tx, now, "monitoring alarm ended", kind=alarm.kind.value, model=alarm.model, reason=why)
     _log.info("monitoring alarm ended", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, reason=why)
 
@@ -224,6 +223,6 @@ def _about(alarm: MonitorAlarm) -> tuple[str, ...]:
 
 
 def _raise(tx: Transaction, alarm: Alarm, now: datetime, *, stopped: bool = False) -> None:
-    monitoring.raise_alarm(tx, alarm, now, stopped=stopped)
+    monitoring_records.raise_alarm(tx, alarm, now, stopped=stopped)
     audit.add(tx, now, "monitoring alarm", kind=alarm.kind.value, model=alarm.model, said=alarm.said)
     _log.warning("monitoring alarm", kind=alarm.kind.value, model=alarm.model, sender=alarm.sender, said=alarm.said)

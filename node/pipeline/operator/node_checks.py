@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from node.config import Settings
 from node.pipeline import running
 from node.pipeline.check_line import CheckLine
-from node.pipeline.intake.callers import let_in_with
+from node.pipeline.intake.let_in import let_in_with
 from node.pipeline.running import Running
 from node.store.arriving import callers
 from node.store.arriving.callers import Caller

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
-from node.pipeline.analysis import completion
+from node.pipeline.analysis import completion_signals
 from node.pipeline.analysis.offering import audience
 from node.pipeline.delivery import delivery_standing
-from node.pipeline.intake.asking import ask_files, test_peers
+from node.pipeline.intake.synthetic_in_files import ask_files, test_peers
 from node.pipeline.opened import open_database
 from node.pipeline.stopping import misnamed
 from node.store import audit, schema
@@ -20,7 +20,7 @@ from node.store.listing import views
 from node.store.registering import registry
 from node.store.stopping import recalls, taken_back
 from node.store.tables import Mode
-from node.store.working import analyses, findings, operator
+from node.store.working import analyses, findings, given_up
 from node.store.working import queue as queue_jobs
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def complete(settings: Settings, uid: str, who: str, now: datetime) -> str:
         Where it is not held.
     """
     with open_database(settings) as database:
-        forced = database.write(lambda tx: completion.force(tx, uid, who, now))
+        forced = database.write(lambda tx: completion_signals.force(tx, uid, who, now))
     if forced:
         return f"study {uid} counts as complete: what is not read yet is read first, and then it is reported"
     state = study(settings, uid, now)["state"]
@@ -215,8 +215,8 @@ def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *
     """
 
     def put_back(tx: Transaction) -> int:
-        count = operator.retry(tx, "job", None if everything else jobs, now) if everything or jobs else 0
-        return count + (operator.retry(tx, "delivery", None if everything else sent, now) if everything or sent else 0)
+        count = given_up.retry(tx, "job", None if everything else jobs, now) if everything or jobs else 0
+        return count + (given_up.retry(tx, "delivery", None if everything else sent, now) if everything or sent else 0)
 
     with open_database(settings) as database:
         count = database.write(put_back)

@@ -6,7 +6,7 @@ from node.pipeline.check_line import CheckLine
 from node.pipeline.registry import recalled
 from node.store.database import Database
 from node.store.listing import control_views
-from node.store.stopping import holds, recalls, rejections
+from node.store.stopping import holds, recalls, rejection_notes
 
 
 def lines(database: Database) -> Iterator[CheckLine]:
@@ -16,7 +16,7 @@ def lines(database: Database) -> Iterator[CheckLine]:
     for hold in database.read(holds.in_force):
         way_out = f"`pacs-node release{f' --model {hold.model}' if hold.model else ''}` ends that"
         yield CheckLine("hold", "note", f"{hold.said}; {way_out}")
-    refused = database.read(rejections.count_refused)
+    refused = database.read(rejection_notes.count_refused)
     if refused:
         text = (
             f"{refused} rejection notes could not be read and move nothing: `pacs-node rejections` says why, "

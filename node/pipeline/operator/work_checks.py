@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from node.config import Settings
 from node.domain.lifecycle import State
 from node.pipeline.check_line import CheckLine
-from node.pipeline.intake.asking import test_peers
+from node.pipeline.intake.synthetic_in_files import test_peers
 from node.store.database import Database
 from node.store.listing import views
 from node.store.registering import registry
 from node.store.tables import DeliveryKind, Mode
-from node.store.working import operator
+from node.store.working import given_up
 
 _STUDIES_SHOWN = 5
 _JOBS = "a study that is corrected and sent again is reported, too"
@@ -19,7 +19,7 @@ _DELIVERIES = "`pacs-node release --delivery ID --discard` ends one that is not 
 
 def lines(settings: Settings, database: Database) -> Iterator[CheckLine]:
     """Yield a fault for what somebody waits for, and a note for what a report speaks of or the mode keeps here."""
-    unreported = database.read(operator.unreported)
+    unreported = database.read(given_up.unreported)
     read = len(database.read(lambda tx: views.jobs(tx, (State.BURIED,)))) - len(unreported)
     yield from _given_up("queue", unreported, _JOBS)
     buried = database.read(lambda tx: views.deliveries(tx, (State.BURIED,)))

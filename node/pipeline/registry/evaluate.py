@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from node.domain.errors import OperatorError
 from node.pipeline.progress import Reporter
 from node.pipeline.registry.evaluation_log import LEARNED_FROM, log_of, prepare, utc_now
-from node.pipeline.registry.labelled import open_labelled
+from node.pipeline.registry.labelled_dicom import open_labelled
 from node.pipeline.registry.train import quieten
 
 if TYPE_CHECKING:

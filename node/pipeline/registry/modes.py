@@ -22,7 +22,7 @@ from node.pipeline.registry import go_live, recalled, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
 from node.store import audit
 from node.store.database import Transaction
-from node.store.learning import monitoring
+from node.store.learning import monitoring_records
 from node.store.learning.model_versions import Change
 from node.store.registering import agreement, registry
 from node.store.registering.agreement import Pair
@@ -73,7 +73,7 @@ def _kept_back(tx: Transaction, row: Registration) -> dict[str, str]:
 
 def _stopped(tx: Transaction, row: Registration) -> str:
     """Return why monitoring has moved a model to shadow, as long as it is there; an alarm that ended stops it still."""
-    alarm = None if row.mode is not Mode.SHADOW else monitoring.stop_of(tx, row.name, row.version)
+    alarm = None if row.mode is not Mode.SHADOW else monitoring_records.stop_of(tx, row.name, row.version)
     return "" if alarm is None else alarm.said
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from node.domain.errors import OperatorError
 from node.pipeline.progress import Reporter
 from node.pipeline.registry.evaluation_log import log_training
-from node.pipeline.registry.labelled import open_labelled
+from node.pipeline.registry.labelled_dicom import open_labelled
 
 LARGEST_SEED = 2**31 - 1
 """NumPy and Keras take seeds of 32 bits; half of them leave room for those that a training counts up from its own."""
@@ -80,10 +80,10 @@ def _trainer(recipe: str) -> Callable[..., Path]:
     A generator is measured with the bundle that ships.
     """
     import models  # noqa: PLC0415 for this verb alone
-    from models.evaluation.synthetic import measured_by  # noqa: PLC0415 the same
+    from models.evaluation.painted_measures import measured_by  # noqa: PLC0415 the same
     from models.training.gan import train_gan  # noqa: PLC0415 the same
     from models.training.recipe import read_table, recipe_path  # noqa: PLC0415 the same
-    from models.training.run import train as train_bundle  # noqa: PLC0415 the same
+    from models.training.whole_training import train as train_bundle  # noqa: PLC0415 the same
 
     if "gan" in read_table(recipe_path(recipe)):
         return partial(train_gan, measure=measured_by(models.STARTER))
@@ -106,7 +106,7 @@ def prepare(out: Path, *, replace: bool) -> None:
         With exit code 2, naming the place and the way out.
     """
     from models.training.checkpoints import busy  # noqa: PLC0415 for this verb alone
-    from models.training.run import make_room, sweep  # noqa: PLC0415 the same
+    from models.training.whole_training import make_room, sweep  # noqa: PLC0415 the same
 
     if not out.name:
         raise OperatorError(f"{out} is no place for a bundle: name another --out", exit_code=2)

@@ -15,11 +15,11 @@ from sqlalchemy import ClauseElement, literal, select, union_all
 from node.domain.rejection import RejectionCode
 from node.store.arriving import instances, studies
 from node.store.arriving.instances import NewInstance
+from node.store.connection.driver_statement import Among, Lookup, Statement
+from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection
-from node.store.statement import Among, Lookup, Statement
 from node.store.tables import Instance, InstanceKind, Rendition
-from node.store.upsert import insert_for
 
 _HELD, _OWN, _REJECTED = range(3)  # what a UID is known as
 

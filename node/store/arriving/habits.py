@@ -10,11 +10,11 @@ from datetime import datetime
 from sqlalchemy import select
 
 from node.domain.completion import HABITS_KEPT, longest_gap_s
+from node.store.connection.driver_statement import Lookup
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.operation_tables import SenderHabit
-from node.store.statement import Lookup
 from node.store.tables import Instance, InstanceKind
-from node.store.upsert import insert_into
 from node.store.working.closing import is_read
 
 

@@ -13,10 +13,10 @@ from node.store.arriving import studies
 from node.store.arriving.header_text import text_of_header
 from node.store.choices import Origin
 from node.store.codec import header_from_json, header_to_json
+from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
 from node.store.json_text import JSONText, json_text
-from node.store.statement import Lookup
-from node.store.stopping.rejections import not_wrong
+from node.store.stopping.rejection_notes import not_wrong
 from node.store.tables import (
     CopyKind,
     Instance,

@@ -9,10 +9,10 @@ from sqlalchemy import Integer, ScalarSelect, and_, bindparam, case, or_, select
 from node.domain.instance import InstanceHeader
 from node.store.choices import Origin
 from node.store.columns import UID, UTCDateTime
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
-from node.store.statement import Statement
 from node.store.tables import Study
-from node.store.upsert import Insert, insert_for
 
 _LONGEST_TO_COMMIT = timedelta(hours=1)
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import LRUCache
 
 from node.domain.errors import OperatorError
+from node.store.connection.driver_statement import execute
 from node.store.json_text import stored_text
-from node.store.statement import execute
 
 LONGEST_WAIT_S = 5.0
 """How long a statement waits for a lock or a connection before the database counts as unavailable."""

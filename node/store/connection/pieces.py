@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from node.store.connection.driver_statement import joined_session
 from node.store.connection.failures import concerns_all, given_up, has_given_up
-from node.store.statement import joined_session
 from node.store.unavailable import CommitUncertain
 
 RunsAgain = Callable[[SQLAlchemyError], bool]

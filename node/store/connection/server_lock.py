@@ -1,6 +1,6 @@
 """A lock that a PostgreSQL server holds for a session of this process, taken again where the server let go of it.
 
-It knows no node and no folder: `node.store.connection.lock` says what is locked, and why.
+It knows no node and no folder: `node.store.connection.database_lock` says what is locked, and why.
 """
 
 import contextlib

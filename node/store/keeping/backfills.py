@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, u
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices
+from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
 from node.store.operation_tables import Backfill, BackfillStudy
-from node.store.statement import Lookup
 from node.store.tables import Instance, Job
 from node.store.working import queue, work
 

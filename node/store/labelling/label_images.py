@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ClauseElement, Select, exists, or_, select
 
 from node.store.arriving.merges import PatientName
+from node.store.connection.driver_statement import Among, Lookup
 from node.store.database import Transaction
 from node.store.label_tables import LabelRow
 from node.store.learning_tables import TrainingExample
-from node.store.statement import Among, Lookup
 from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
 
 

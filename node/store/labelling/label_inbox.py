@@ -16,11 +16,11 @@ from node.domain.label import Verdict
 from node.domain.label_document import NamedImage
 from node.domain.lifecycle import State
 from node.domain.rejection import KEY_OBJECT_SELECTION
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
 from node.store.label_tables import LabelObject
-from node.store.statement import Statement
 from node.store.tables import Instance
-from node.store.upsert import insert_for
 from node.store.working import work
 
 LABEL_SOP_CLASSES = frozenset(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.statement import Lookup
 from node.store.tables import Instance, InstanceKind, Study
 
 

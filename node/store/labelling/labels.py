@@ -14,12 +14,12 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from node.domain.label import CurrentLabel, Label
 from node.domain.label_document import NamedImage
 from node.store.arriving.merges import PatientName
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.labelling import standing
-from node.store.statement import Statement
 from node.store.tables import Analysis, Delivery, DeliveryKind
-from node.store.upsert import insert_into
 
 _NOBODY = PatientName("")
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from node.domain.finding import StudyFinding
 from node.store.codec import study_findings_from_json
+from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.statement import Lookup
 from node.store.tables import Analysis, DeliveryKind, Rendition
 from node.store.version_tables import ModelVersion
 

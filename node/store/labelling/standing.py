@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from node.domain.label import UNNAMED, CurrentLabel, LabelLevel, LabelRule, LabelState, SourceKind
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
+from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
 from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.labelling import label_images
 from node.store.labelling.label_images import Image
 from node.store.operation_tables import Rejection
-from node.store.statement import Lookup
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from node.store.tables import Instance, Study
 
 Subject = tuple[str, str]
@@ -75,7 +75,7 @@ def unfit(tx: Transaction) -> set[str]:
     rejected = select(Rejection.sop_instance_uid).join(
         Instance, Instance.sop_instance_uid == Rejection.sop_instance_uid
     )
-    return left_out | set(tx.scalars(rejected.where(rejections.counts())))
+    return left_out | set(tx.scalars(rejected.where(rejection_notes.counts())))
 
 
 def speaks_of(*study_uids: str) -> ColumnElement[bool]:

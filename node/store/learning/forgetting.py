@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select
 
 from node.store.arriving.merges import PatientName
-from node.store.chunks import chunks
+from node.store.connection.chunks import chunks
 from node.store.database import Transaction
 from node.store.label_tables import LabelRow
 from node.store.learning import splits

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import update
 
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.upsert import insert_into
 from node.store.version_tables import GateRun
 
 

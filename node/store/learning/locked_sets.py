@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, update
 
 from node.store import audit
-from node.store.chunks import chunks
+from node.store.connection.chunks import chunks
 from node.store.database import Transaction
 from node.store.learning_tables import LockedImage, LockedSet, LockedSetUse
 

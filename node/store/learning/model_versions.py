@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from node.domain.errors import OperatorError
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.registering.bundle_places import found, kept
 from node.store.tables import RegisteredModel
-from node.store.upsert import insert_into
 from node.store.version_tables import ModelVersion, VersionState
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import func, select, true, update
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices
-from node.store.chunks import chunks
+from node.store.connection.chunks import chunks
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.learning_tables import LabelProblem, LearningPatient, Retraining, TrainingUse
-from node.store.upsert import insert_into
 from node.store.working import work
 
 ATTEMPTS = 3

@@ -14,10 +14,10 @@ from node.domain.instance import InstanceHeader
 from node.domain.split import Side
 from node.store.arriving.merges import PatientName
 from node.store.codec import header_from_json
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.learning_tables import LearningPatient, TrainingExample
 from node.store.tables import Instance, Study
-from node.store.upsert import insert_into
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
 from node.store.operation_tables import Hold, Rejection, RejectionNote
 from node.store.stopping import recalls, taken_back
-from node.store.stopping import rejections as rejections_of
+from node.store.stopping import rejection_notes as rejections_of
 from node.store.stopping.taken_back import Delivered
 from node.store.tables import Instance
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import Select, Text, cast, func, select
 
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store.arriving import synthetic
+from node.store.arriving import synthetic_marks
 from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
 from node.store.operation_tables import Rejection
-from node.store.stopping import holds, rejections
+from node.store.stopping import holds, rejection_notes
 from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, InstanceKind, Job, JobKind, Study
 from node.store.working import turned_away
 
@@ -32,7 +32,7 @@ def summaries(tx: Transaction, chosen: Chosen, now: datetime) -> list[Listed]:
     """Return one dict for each chosen study; `node.store.listing.views.studies` names the keys."""
     rows = tx.scalars(select(Study).where(Study.study_instance_uid.in_(chosen)).order_by(*NEWEST_FIRST)).all()
     contents, work, results, sent = _contents(tx, chosen), _work(tx, chosen), _results(tx, chosen), _sent(tx, chosen)
-    marked, of_number = synthetic.among(tx, chosen), turned_away.among(tx, chosen)
+    marked, of_number = synthetic_marks.among(tx, chosen), turned_away.among(tx, chosen)
     held, rejected = _held(tx, chosen), _rejected(tx, chosen)
     return [
         {
@@ -159,7 +159,7 @@ def _rejected(tx: Transaction, chosen: Chosen) -> dict[str, int]:
     named = select(Instance.study_instance_uid, count).join(
         Rejection, Rejection.sop_instance_uid == Instance.sop_instance_uid
     )
-    images = Instance.study_instance_uid.in_(chosen), Instance.kind == InstanceKind.IMAGE, rejections.counts()
+    images = Instance.study_instance_uid.in_(chosen), Instance.kind == InstanceKind.IMAGE, rejection_notes.counts()
     return dict(tx.execute(named.where(*images).group_by(Instance.study_instance_uid)).all())
 
 

@@ -12,11 +12,11 @@ from sqlalchemy import ClauseElement, Text, cast, select, update
 from node.domain.errors import OperatorError
 from node.domain.rule import Rule
 from node.store.codec import rule_from_json, rule_to_json
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.registering.bundle_places import found, kept
-from node.store.statement import Statement
 from node.store.tables import Mode, RegisteredModel
-from node.store.upsert import insert_into
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 
 from node.domain.lifecycle import OPEN_STATES
 from node.store import notices
+from node.store.connection.driver_statement import Lookup
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.operation_tables import CommitmentRequested
-from node.store.statement import Lookup
 from node.store.tables import Instance
-from node.store.upsert import insert_into
 from node.store.working import queue, work
 
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from node.store import audit, operation_tables
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.upsert import insert_into
 
 _JITTER = 0.2
 

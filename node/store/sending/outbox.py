@@ -17,11 +17,11 @@ from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import HeldFor, State
 from node.store import audit, notices
 from node.store.choices import RESULTS
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.stopping import holds
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
-from node.store.upsert import insert_into
 from node.store.working import work
 from node.store.working.analyses import Rendition, rendition
 

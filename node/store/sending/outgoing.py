@@ -11,7 +11,7 @@ from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.stopping import holds, recalls, rejections
+from node.store.stopping import holds, recalls, rejection_notes
 from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
 from node.store.working import analyses
 
@@ -91,7 +91,7 @@ def is_wanted(tx: Transaction, claimed: ClaimedDelivery) -> bool:
 
     Its lease stands, nobody cancelled it, no hold keeps it back, and what it brings was neither rejected nor recalled.
     """
-    if claimed.kind is not DeliveryKind.REJECTION_NOTE and rejections.is_untrue(tx, claimed.analysis_id):
+    if claimed.kind is not DeliveryKind.REJECTION_NOTE and rejection_notes.is_untrue(tx, claimed.analysis_id):
         return False
     return tx.scalar(_STILL_MINE, {"delivery": claimed.id, "attempt": claimed.attempt}) is not None
 
@@ -119,7 +119,7 @@ def told(tx: Transaction, study_uid: str, model: str, peer: str) -> analyses.Ana
         .where(Analysis.study_instance_uid == study_uid, Analysis.model == model)
         .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT)
         .where(or_(Delivery.state.in_(counts), offered.may_be_there()))
-        .where(~offered.taken_back(peer), ~rejections.rests_on_rejected(), ~recalls.of_recalled_version())
+        .where(~offered.taken_back(peer), ~rejection_notes.rests_on_rejected(), ~recalls.of_recalled_version())
         .order_by(Analysis.id.desc())
         .limit(1)
     )

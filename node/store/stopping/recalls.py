@@ -10,10 +10,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 
 from node.store.choices import DeliveryKind
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.operation_tables import Recall
 from node.store.tables import Analysis, Delivery, Mode, RegisteredModel
-from node.store.upsert import insert_into
 
 
 @dataclass(frozen=True, slots=True)

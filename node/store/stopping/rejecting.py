@@ -15,7 +15,7 @@ from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection
 from node.store.sending import offered
-from node.store.stopping import recalls, rejections
+from node.store.stopping import recalls, rejection_notes
 from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Job, JobKind, Rendition
 from node.store.working import queue, work
 
@@ -30,7 +30,7 @@ def end_work(tx: Transaction, note_uid: str, code: RejectionCode, now: datetime)
     Parameters
     ----------
     tx
-        The transaction that keeps what the note names (`node.store.stopping.rejections.put`), or a later one.
+        The transaction that keeps what the note names (`node.store.stopping.rejection_notes.put`), or a later one.
     note_uid
         SOP Instance UID of the note.
     code
@@ -118,7 +118,7 @@ def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, co
         work.cancel(tx, Job, and_(Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model), now)
     if not code.is_wrong and is_left:
         return  # it was true when it was made, and what it rests on was removed for its age alone
-    which = rejections.rests_on_rejected() if code.is_wrong else true()
+    which = rejection_notes.rests_on_rejected() if code.is_wrong else true()
     analyses = select(Analysis.id).where(Analysis.study_instance_uid == study, Analysis.model == model, which)
     reports = and_(Delivery.analysis_id.in_(analyses), Delivery.kind.in_(RESULTS))
     _cancel(tx, reports, now, _reason(code))
@@ -128,7 +128,7 @@ def _has_images(tx: Transaction, pair: _Pair) -> bool:
     study, model = pair
     reads = select(Instance.sop_instance_uid).join(Job, Job.subject_uid == Instance.sop_instance_uid)
     of_pair = Job.kind == JobKind.READ, Job.study_instance_uid == study, Job.model == model
-    return tx.scalar(reads.where(*of_pair, rejections.not_rejected()).limit(1)) is not None
+    return tx.scalar(reads.where(*of_pair, rejection_notes.not_rejected()).limit(1)) is not None
 
 
 def _cancel(tx: Transaction, which: ColumnElement[bool], now: datetime, reason: str) -> None:

@@ -12,7 +12,7 @@ from node.store import audit
 from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.sending import offered, outbox
-from node.store.stopping import holds, rejections
+from node.store.stopping import holds, rejection_notes
 from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
 from node.store.working import analyses, work
 from node.store.working.analyses import NewRendition
@@ -53,7 +53,7 @@ def of_version(tx: Transaction, model: str, version: str) -> list[Delivered]:
 def untrue(tx: Transaction, studies: Collection[str]) -> list[Delivered]:
     """Return the reports of studies that rest on rejected images and are at a peer, or may be."""
     of_studies = Analysis.study_instance_uid.in_(studies)
-    return _delivered(tx, and_(of_studies, offered.may_be_there(), rejections.rests_on_rejected()))
+    return _delivered(tx, and_(of_studies, offered.may_be_there(), rejection_notes.rests_on_rejected()))
 
 
 def of_analyses(tx: Transaction, ids: Collection[int]) -> list[Delivered]:

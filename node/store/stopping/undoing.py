@@ -16,7 +16,7 @@ from node.store.arriving import instances
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection, RejectionNote
 from node.store.stopping import rejecting
-from node.store.stopping.rejections import not_rejected
+from node.store.stopping.rejection_notes import not_rejected
 from node.store.tables import Instance, InstanceKind, Job, JobKind
 from node.store.working import closing, queue, work
 

@@ -11,10 +11,10 @@ from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInst
 from node.domain.report import ReportIdentity
 from node.store import tables
 from node.store.codec import study_findings_from_json, study_findings_to_json
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.tables import Delivery, DeliveryKind, Job, JobKind
-from node.store.upsert import insert_into
 from node.store.working import pictures
 from node.store.working.pictures import Packed
 

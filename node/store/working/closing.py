@@ -9,8 +9,8 @@ from sqlalchemy import Exists, and_, bindparam, exists, func, null, or_, select,
 from node.domain.lifecycle import State
 from node.store.choices import Origin
 from node.store.columns import UID
+from node.store.connection.driver_statement import Statement
 from node.store.database import Transaction
-from node.store.statement import Statement
 from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
 
 

@@ -19,7 +19,7 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from node.store.tables import Job, JobKind
 from node.store.working import work
 
@@ -223,7 +223,7 @@ def _something_is_read() -> ColumnElement[bool]:
         read.model == Job.model,
         read.kind == JobKind.READ,
         read.state.in_((State.DONE, State.BURIED)),
-        ~exists().where(Rejection.sop_instance_uid == read.subject_uid, rejections.calls_wrong()),
+        ~exists().where(Rejection.sop_instance_uid == read.subject_uid, rejection_notes.calls_wrong()),
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
 
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.tables import Analysis, Picture, Rendition
-from node.store.upsert import insert_into
 
 _LEVEL = 1  # a third to a half of the bytes in some 30 ms; the highest levels take more time than room
 

@@ -30,10 +30,10 @@ from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import notices
 from node.store.columns import UID
+from node.store.connection.driver_statement import Statement
+from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
-from node.store.statement import Statement
 from node.store.tables import Job, JobKind, Study
-from node.store.upsert import Insert, insert_for
 from node.store.working import work
 
 URGENT = 10

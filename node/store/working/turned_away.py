@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Select, delete, func, select
 
 from node.domain.rule import IS_OFF
+from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.tables import Instance, TurnedAwayStudy
-from node.store.upsert import insert_into
 
 
 def put(tx: Transaction, study_uid: str, model: str, reason: str, now: datetime) -> bool:

@@ -16,8 +16,8 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import notices
 from node.store.choices import InstanceKind
 from node.store.columns import UID, UTCDateTime
+from node.store.connection.driver_statement import Lookup, Statement
 from node.store.database import Transaction
-from node.store.statement import Lookup, Statement
 from node.store.tables import Instance, Job, JobKind
 from node.store.working import work
 

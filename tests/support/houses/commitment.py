@@ -5,7 +5,7 @@ import random
 
 from node.network.commitment import Heard
 from node.network.peer import PeerAddress, Timeouts
-from node.pipeline.delivery.commitment import Hearing
+from node.pipeline.delivery.commitment_heard import Hearing
 from node.pipeline.delivery.committing import Asker, Committing
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line, negative

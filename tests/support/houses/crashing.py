@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node.domain.finding import Reading
 from node.pipeline.analysis.read import Image
-from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
+from node.pipeline.analysis.read_in_child import Prepared, StoredImage, not_read
 
 GUILTY = "1.2.3.1.3"
 """The SOP Instance UID of the image that crashes its reader."""

@@ -15,13 +15,13 @@ from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import new_uid
 from node.domain.rule import Rule
 from node.network.incoming import Announced, IncomingInstance
-from node.pipeline.delivery.commitment import Hearing
+from node.pipeline.delivery.commitment_heard import Hearing
 from node.pipeline.intake.books import Books
 from node.pipeline.intake.congestion import Congestion
 from node.pipeline.intake.receive import Receiver
-from node.pipeline.intake.recording import Recorder
+from node.pipeline.intake.recorder import Recorder
 from node.pipeline.intake.recovery import Recovery
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive_policy import ReceivePolicy
 from node.pipeline.steps import Reached, unobserved
 from node.store.database import Database
 from node.store.disk.files import Free, InstanceFiles

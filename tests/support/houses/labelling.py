@@ -10,8 +10,8 @@ from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.label import CurrentLabel
 from node.domain.label_text import vocabulary
-from node.pipeline.labels.policy import LabelPolicy
-from node.pipeline.labels.reading import LabelReader
+from node.pipeline.labels.label_policy import LabelPolicy
+from node.pipeline.labels.label_reader import LabelReader
 from node.store.labelling import label_inbox, labels
 from node.store.listing import label_views
 from tests.support.houses.house import House, incoming

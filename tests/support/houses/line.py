@@ -19,12 +19,12 @@ from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.network.peer import Timeouts
 from node.pipeline.analysis.beside import WriteExtra, write_extra
-from node.pipeline.analysis.completion import Closer
+from node.pipeline.analysis.completion_signals import Closer
 from node.pipeline.analysis.compose import Composer
 from node.pipeline.analysis.read import Hands, Image, InstanceReader
-from node.pipeline.analysis.reading import Prepared, StoredImage, not_read
+from node.pipeline.analysis.read_in_child import Prepared, StoredImage, not_read
 from node.pipeline.analysis.renditions import Order, write_renditions
-from node.pipeline.analysis.writing import Writer
+from node.pipeline.analysis.result_writer import Writer
 from node.pipeline.delivery import forms
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent

@@ -21,7 +21,7 @@ from node.store.arriving.instances import NewInstance
 from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
 from node.store.labelling import labels
-from node.store.learning import monitoring
+from node.store.learning import monitoring_records
 from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.tables import Mode
@@ -88,7 +88,7 @@ class Rows:
         seen = random.normal(shift, 1.0, _NUMBERS).astype("<f2").tobytes()
         reading = _reading(header.sop_instance_uid, score, seen)
         findings.put_all(tx, [NewReading(self.model.name, self.model.version, reading)])
-        monitoring.put_all(tx, self.model.name, self.model.version, [reading], at)
+        monitoring_records.put_all(tx, self.model.name, self.model.version, [reading], at)
         analyses.add(tx, _analysis(self.model, study, score, at + timedelta(minutes=2)))
         return study
 
@@ -162,5 +162,5 @@ class AtSite:
 
     def alarms(self) -> list[tuple[str, str]]:
         """Return kind and sender of what stands."""
-        stand = self.house.database.read(monitoring.open_alarms)
+        stand = self.house.database.read(monitoring_records.open_alarms)
         return sorted((alarm.kind.value, alarm.sender) for alarm in stand)

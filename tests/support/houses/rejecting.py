@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 
 from node.domain.errors import Permanent
-from node.pipeline.stopping.rejections import RejectionReader
+from node.pipeline.stopping.rejection_reader import RejectionReader
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.store.sending import outbox
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from tests.support.houses.house import House, incoming
 from tests.support.houses.line import PACS, Line
 from tests.support.objects.notes import rejection_file
@@ -26,7 +26,9 @@ def apply(house: House) -> int:
     notes = NoteWriter(house.database, [TAKING], house.clock)
     reader = RejectionReader(house.database, house.files, notes, house.clock, random.Random(1), house.wake)
     taken = 0
-    while (claimed := house.database.write(lambda tx: rejections.claim_note(tx, house.clock(), "test"))) is not None:
+    while (
+        claimed := house.database.write(lambda tx: rejection_notes.claim_note(tx, house.clock(), "test"))
+    ) is not None:
         taken += 1
         try:
             reader.handle(claimed)

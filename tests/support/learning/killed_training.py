@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle.place import appearing_at_once
-from node.pipeline.learning.training import Task, train_task
+from node.pipeline.learning.training_in_child import Task, train_task
 from node.runtime.child import Child
 from node.store.database import Database
 from node.store.disk.files import InstanceFiles

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle.folder import read_manifest
-from models.data.kept import Example, packed
+from models.data.examples import Example, packed
 from models.data.labelled import LabelledImages
 from models.inference.reader import load
 from node.pipeline.learning.frozen import SPLIT, Facts

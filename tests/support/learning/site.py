@@ -14,7 +14,7 @@ from node.config import Settings
 from node.domain.label import Label, LabelRule, SourceKind
 from node.domain.rule import Rule
 from node.pipeline.learning.collect import Collected, Collector
-from node.pipeline.learning.pixels import keep_pixels
+from node.pipeline.learning.example_pixels import keep_pixels
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.retrain import Retrainer, Site
 from node.pipeline.registry.catalogue import seeded

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.bundle.place import appearing_at_once
-from node.pipeline.learning.training import Task, Trained, train_task
+from node.pipeline.learning.training_in_child import Task, Trained, train_task
 from node.runtime.child import Child
 
 OPENED = "opened.txt"

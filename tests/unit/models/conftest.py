@@ -143,7 +143,7 @@ def tiny_bundle(
 ) -> Path:
     """Return a bundle trained on the drawn chests; read only."""
     from models.data.dataset import open_data  # noqa: PLC0415 only tests that need a bundle pay for it
-    from models.training.run import train  # noqa: PLC0415 the same
+    from models.training.whole_training import train  # noqa: PLC0415 the same
 
     return train(
         tiny_recipe,

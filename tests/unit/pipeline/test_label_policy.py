@@ -8,7 +8,7 @@ import pytest
 
 from node import config
 from node.domain.errors import OperatorError
-from node.pipeline.labels.policy import policy_of
+from node.pipeline.labels.label_policy import policy_of
 
 
 def _settings(**labels: Any) -> config.Settings:

@@ -16,7 +16,7 @@ from node.dicom.instance.header import inspect
 from node.dicom.instance.part10 import read_part10
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import derived_uid
-from node.pipeline.registry.labelled import group_of, open_labelled, read_labelled, split_of
+from node.pipeline.registry.labelled_dicom import group_of, open_labelled, read_labelled, split_of
 from tests.support.objects.images import sample_file
 
 FAMILY_NAME = "Hidden"

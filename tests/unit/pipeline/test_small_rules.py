@@ -6,7 +6,7 @@ from node import config
 from node.dicom.encoding.mapped import temporary_file
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.intake.callers import let_in_with
+from node.pipeline.intake.let_in import let_in_with
 from node.pipeline.intake.repeat import Repeat, compare
 from node.pipeline.kept_file import KeptFile
 from node.pipeline.operator.send import peer_address

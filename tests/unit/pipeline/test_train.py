@@ -11,7 +11,7 @@ import pytest
 
 from models.training.checkpoints import opened
 from models.training.gan import train_gan
-from models.training.run import train as train_bundle
+from models.training.whole_training import train as train_bundle
 from node.domain.errors import OperatorError
 from node.pipeline.registry.train import _trainer, beside, prepare, put_in_place, train
 

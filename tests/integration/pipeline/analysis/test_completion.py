@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
-from node.pipeline.analysis import completion
+from node.pipeline.analysis import completion_signals
 from node.pipeline.senders import Sender
 from node.store.disk.files import InstanceFiles
 from node.store.listing import views
@@ -33,11 +33,11 @@ def _send(house: House, sender: Sender) -> None:
 
 
 def _complete(house: House, signal: Signal) -> None:
-    house.database.write(lambda tx: completion.complete(tx, STUDY, signal, house.clock()))
+    house.database.write(lambda tx: completion_signals.complete(tx, STUDY, signal, house.clock()))
 
 
 def _lines(line: Line) -> list[dict[str, Any]]:
-    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == completion.COMPLETE]
+    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == completion_signals.COMPLETE]
 
 
 def _sources(report: Dataset) -> int:
@@ -107,11 +107,11 @@ def test_an_operator_completes_what_waits_and_nothing_else(house: House) -> None
     line = Line(house)
     house.receive(_image(1))
     line.read()
-    assert house.database.write(lambda tx: completion.force(tx, STUDY, "jane", house.clock()))
+    assert house.database.write(lambda tx: completion_signals.force(tx, STUDY, "jane", house.clock()))
     assert line.compose() == 1
     assert line.study()["closed_by"] == Signal.OPERATOR
-    assert not house.database.write(lambda tx: completion.force(tx, STUDY, "jane", house.clock()))
-    forced = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == completion.FORCED]
+    assert not house.database.write(lambda tx: completion_signals.force(tx, STUDY, "jane", house.clock()))
+    forced = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == completion_signals.FORCED]
     assert forced == [{"by": "jane"}]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from node.domain.errors import Permanent
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.store.working import operator
+from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line, negative, positive
 
@@ -117,7 +117,7 @@ def test_a_reading_that_succeeds_after_a_retry_makes_another_report(house: House
     house.receive(radiograph())
     line.report()
     line.says = positive
-    house.database.write(lambda tx: operator.retry(tx, "job", None, house.clock()))
+    house.database.write(lambda tx: given_up.retry(tx, "job", None, house.clock()))
     line.report()
     failed, read = line.reports()
     assert failed.SOPInstanceUID != read.SOPInstanceUID

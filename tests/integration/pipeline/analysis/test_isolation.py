@@ -13,7 +13,7 @@ from node.config import ModelSettings, NodeSettings, Settings
 from node.domain.errors import WorkStopped
 from node.domain.finding import Reading
 from node.pipeline.analysis.read import Hands, Image, InstanceReader
-from node.pipeline.analysis.reading import Prepared
+from node.pipeline.analysis.read_in_child import Prepared
 from node.pipeline.failure import described
 from node.pipeline.registry.catalogue import Catalogue, registration_of
 from node.runtime.child import Child

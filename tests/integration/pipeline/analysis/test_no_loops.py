@@ -10,7 +10,7 @@ from pydicom import Dataset, dcmread
 from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.completion import Signal
 from node.network.incoming import IncomingInstance
-from node.pipeline.analysis.completion import complete
+from node.pipeline.analysis.completion_signals import complete
 from node.store.listing import views
 from tests.support.houses.house import OUR_DEVICE, PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import Line

@@ -15,7 +15,7 @@ from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.analysis.reading import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
+from node.pipeline.analysis.read_in_child import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
 from node.pipeline.registry.catalogue import bundle_path
 from tests.support.houses.house import SUBJECT
 from tests.support.nodes.process import CHECKOUT
@@ -118,7 +118,7 @@ def test_the_node_and_its_reading_child_start_where_tensorflow_cannot_be_importe
         tmp_path,
         "import sys\nfrom pathlib import Path\nimport node.app, node.cli.main\n"
         "from node.pipeline.registry.catalogue import identity_of, opened\n"
-        "from node.pipeline.analysis.reading import read_file, warm\nfrom node.runtime.child import Child\n"
+        "from node.pipeline.analysis.read_in_child import read_file, warm\nfrom node.runtime.child import Child\n"
         f"identity_of('starter', opened('starter'))\nchild, bundle = Child(60.0), Path({str(STARTER)!r})\n"
         f"child.call(warm, bundle)\nreading = child.call(read_file, Path({str(file)!r}), '1', bundle)\n"
         "child.stop()\nassert not reading.admission.admitted and reading.admission.reason, reading\n"
@@ -133,7 +133,7 @@ def test_a_chest_radiograph_is_read_where_tensorflow_cannot_be_imported(tmp_path
     (chest,) = chest_radiographs(1)
     done = _without_training_libraries(
         tmp_path,
-        "from pathlib import Path\nfrom node.pipeline.analysis.reading import read_file\n"
+        "from pathlib import Path\nfrom node.pipeline.analysis.read_in_child import read_file\n"
         f"reading = read_file(Path({str(_written(tmp_path, chest.pixels))!r}), '1', Path({str(STARTER)!r}))\n"
         "assert reading.admission.admitted and reading.findings and reading.anomaly, reading\n",
     )

@@ -16,7 +16,7 @@ from models.inference.importing import SampleImage, tried, write_imported
 from node.dicom.samples.wrap import as_file, dx_dataset, wrap_as_dx
 from node.domain.finding import Finding, Reading, Region
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.analysis.reading import StoredImage, read_images
+from node.pipeline.analysis.read_in_child import StoredImage, read_images
 from tests.support.houses.house import SUBJECT
 from tests.support.models.foreign import description, patch_finder, patches
 

@@ -14,7 +14,7 @@ from node.domain.finding import Admission, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Aggregation, Rule
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
-from node.pipeline.analysis.reading import read_file
+from node.pipeline.analysis.read_in_child import read_file
 from node.pipeline.registry.catalogue import bundle_path
 from node.store.codec import reading_from_json, reading_to_json
 from node.store.registering import registry

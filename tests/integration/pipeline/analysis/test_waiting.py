@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from node.domain.completion import Signal
-from node.pipeline.analysis import completion
+from node.pipeline.analysis import completion_signals
 from node.pipeline.senders import Sender
 from node.store.arriving import habits
 from node.store.listing import views
@@ -74,7 +74,7 @@ def test_a_slow_sender_that_has_said_that_all_is_there_is_waited_for_no_longer(t
     """Only its own next image takes that back."""
     house = two_senders
     house.receive(_image(1, "CT"))
-    house.database.write(lambda tx: completion.complete(tx, "1.2.3", Signal.FOUND_AT_PEER, house.clock()))
+    house.database.write(lambda tx: completion_signals.complete(tx, "1.2.3", Signal.FOUND_AT_PEER, house.clock()))
     house.receive(_image(2, "FAST"))
     assert _due_in(house) == 2
 

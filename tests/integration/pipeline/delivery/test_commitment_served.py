@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from node.network.commitment import CommitmentRequest
 from node.network.peer import PeerAddress
-from node.pipeline.delivery.commitment import judge
+from node.pipeline.delivery.commitment_heard import judge
 from node.pipeline.delivery.committing import Teller
 from node.store.sending.commitments_requested import HeldInstance
 from tests.support.houses.commitment import Site

@@ -17,7 +17,7 @@ from node.store.database import Database
 from node.store.sending import outbox
 from node.store.stopping import holds
 from node.store.tables import Commitment
-from node.store.working import operator
+from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line
 from tests.support.peers.pacs import Deed, Pacs
@@ -167,7 +167,7 @@ def test_what_a_peer_answers_decides_what_becomes_of_a_report(house: House, pacs
         delivery = _delivery(line)
         assert (delivery["state"], delivery["last_status"]) == (state, status)
         house.clock.forward(60)
-        house.database.write(lambda tx: operator.retry(tx, "delivery", None, house.clock()))
+        house.database.write(lambda tx: given_up.retry(tx, "delivery", None, house.clock()))
     pacs.status = 0x0000
     line.deliver()
     assert _delivery(line)["state"] == "done"
@@ -199,10 +199,10 @@ def test_a_hold_stops_a_report_that_is_on_its_way(house: House, pacs: Pacs) -> N
         other.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", house.clock()))
         other.close()
 
-    operator = threading.Thread(target=hold)
-    operator.start()
+    given_up = threading.Thread(target=hold)
+    given_up.start()
     line.deliver()
-    operator.join()
+    given_up.join()
     assert (_delivery(line)["state"], _delivery(line)["failures"]) == ("waiting", 0)
     house.clock.forward(3600)
     assert line.deliver() == 0
@@ -223,10 +223,10 @@ def test_a_hold_stops_a_report_whose_peer_keeps_silent_before_it_can_leave(house
             with closing(Database.open(house.url)) as other:
                 other.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", house.clock()))
 
-        operator = threading.Thread(target=hold)
-        operator.start()
+        given_up = threading.Thread(target=hold)
+        given_up.start()
         line.deliver()
-        operator.join()
+        given_up.join()
         accepted[0][0].close()
     delivery = _delivery(line)
     assert (delivery["state"], delivery["failures"], delivery["offered_at"]) == ("waiting", 0, None)

@@ -13,7 +13,7 @@ from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.store.registering import registry
 from node.store.tables import Mode
-from node.store.working import operator
+from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line, negative
 
@@ -184,7 +184,7 @@ def test_retry_does_not_bring_back_a_superseded_report(house: House) -> None:
         receiver.status = 0x0000
         _correct(house)
         line.report()
-        house.database.write(lambda tx: operator.retry(tx, "delivery", None, house.clock()))
+        house.database.write(lambda tx: given_up.retry(tx, "delivery", None, house.clock()))
         house.clock.forward(60)
         line.deliver()
     assert _patients(receiver) == ["ID2"]

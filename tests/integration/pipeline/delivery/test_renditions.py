@@ -17,7 +17,7 @@ from node.pipeline.delivery.deliver import Courier
 from node.pipeline.steps import DeliveryStep
 from node.store.database import Database
 from node.store.sending import outbox, pinning
-from node.store.working import operator
+from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line, negative, positive
 from tests.support.houses.rejecting import note
@@ -48,7 +48,7 @@ def _delivery(line: Line) -> dict[str, Any]:
 
 def _retry(line: Line) -> None:
     line.house.clock.forward(60)
-    line.house.database.write(lambda tx: operator.retry(tx, "delivery", None, line.house.clock()))
+    line.house.database.write(lambda tx: given_up.retry(tx, "delivery", None, line.house.clock()))
 
 
 def _forms(house: House) -> list[tuple[str, str, str]]:

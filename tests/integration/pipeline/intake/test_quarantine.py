@@ -10,7 +10,7 @@ from node import config
 from node.config.settings import DatabaseSettings
 from node.dicom.instance.part10 import read_part10
 from node.domain.errors import OperatorError
-from node.pipeline.intake import quarantine
+from node.pipeline.intake import quarantine_decisions
 from node.pipeline.intake.recovery import Recovered
 from node.store.arriving.quarantine import FORMER
 from node.store.working import job_claims
@@ -32,7 +32,7 @@ def _files(house: House, folder: str) -> list[Path]:
 
 
 def _listed(house: House) -> list[dict[str, Any]]:
-    return quarantine.listed(_settings(house))
+    return quarantine_decisions.listed(_settings(house))
 
 
 def _dataset(house: House, path: str) -> bytes:
@@ -61,7 +61,7 @@ def test_the_listing_says_what_contradicts_what(contradicted: House) -> None:
 def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> None:
     """Its file lies among the others, its header counts, it is read and composed again; nothing is left to do."""
     (row,) = _listed(contradicted)
-    said = quarantine.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
+    said = quarantine_decisions.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
     assert "counts from now on" in said
     ((path, newest, header),) = contradicted.rows("SELECT path, newest_path, header FROM instances")
     assert path == newest
@@ -84,7 +84,7 @@ def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> 
 
 def test_after_an_acceptance_both_copies_may_come_again(contradicted: House) -> None:
     """The one that counts is nothing new; the former is answered as the second was, and not kept twice."""
-    quarantine.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    quarantine_decisions.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     assert contradicted.receive(SECOND) == 0x0000
     assert contradicted.receive(FIRST) == 0x0111
     assert _listed(contradicted) == []
@@ -96,7 +96,7 @@ def test_a_read_that_runs_meanwhile_is_done_once_more(contradicted: House) -> No
     contradicted.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'read'")
     job = contradicted.database.write(lambda tx: job_claims.claim(tx, ["read"], contradicted.clock(), 60, "w"))
     assert job is not None
-    quarantine.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    quarantine_decisions.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     contradicted.database.write(lambda tx: job_claims.finish(tx, job, contradicted.clock()))
     assert contradicted.rows("SELECT state FROM jobs WHERE kind = 'read'") == [("waiting",)]
 
@@ -106,7 +106,7 @@ def test_a_copy_of_another_study_takes_the_image_there(house: House) -> None:
     house.receive(FIRST)
     house.execute("UPDATE jobs SET state = 'done'")
     assert house.receive(radiograph(np.flipud(PIXELS).copy(), study_instance_uid="1.2.4")) == 0x0111
-    quarantine.accept(_settings(house), _listed(house)[0]["id"], "tech", house.clock())
+    quarantine_decisions.accept(_settings(house), _listed(house)[0]["id"], "tech", house.clock())
     assert house.rows("SELECT study_instance_uid FROM instances") == [("1.2.4",)]
     composes = "SELECT study_instance_uid, state FROM jobs WHERE kind = 'compose' ORDER BY study_instance_uid"
     assert house.rows(composes) == [("1.2.3", "waiting"), ("1.2.4", "waiting")]
@@ -116,7 +116,9 @@ def test_a_copy_of_another_study_takes_the_image_there(house: House) -> None:
 def test_a_copy_is_accepted_where_the_held_file_is_gone(contradicted: House) -> None:
     """Then nothing is missing any more."""
     _files(contradicted, "instances")[0].unlink()
-    said = quarantine.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    said = quarantine_decisions.accept(
+        _settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock()
+    )
     assert "was gone already" in said
     assert not contradicted.rows("SELECT * FROM instance_copies")
     assert contradicted.recovery.run() == Recovered()
@@ -125,7 +127,7 @@ def test_a_copy_is_accepted_where_the_held_file_is_gone(contradicted: House) -> 
 def test_a_discarded_copy_leaves_its_entry_alone(contradicted: House) -> None:
     """File and row are gone, the timeline says who did it, and what counts stays as it is."""
     before = contradicted.rows("SELECT path, newest_path, header_number FROM instances")
-    quarantine.discard(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    quarantine_decisions.discard(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     assert not _files(contradicted, "quarantine")
     assert not contradicted.rows("SELECT * FROM instance_copies")
     assert contradicted.rows("SELECT path, newest_path, header_number FROM instances") == before
@@ -160,7 +162,7 @@ def test_a_copy_whose_file_is_gone_can_only_be_discarded(contradicted: House) ->
     (row,) = _listed(contradicted)
     (contradicted.folder / row["path"]).unlink()
     with pytest.raises(OperatorError, match="put it back from a backup, or discard"):
-        quarantine.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
+        quarantine_decisions.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
     assert len(_files(contradicted, "instances")) == 1
-    quarantine.discard(_settings(contradicted), row["id"], "tech", contradicted.clock())
+    quarantine_decisions.discard(_settings(contradicted), row["id"], "tech", contradicted.clock())
     assert _listed(contradicted) == []

@@ -17,8 +17,8 @@ from sqlalchemy import text
 
 from node.config import Settings
 from node.domain.errors import OperatorError
-from node.domain.manifest import FORMAT
-from node.pipeline.intake import quarantine
+from node.domain.backup_manifest import FORMAT
+from node.pipeline.intake import quarantine_decisions
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
 from node.pipeline.keeping.restore import restore
@@ -119,7 +119,7 @@ def test_a_number_that_was_settled_before_a_backup_is_not_given_after_it(
     other = radiograph(np.flipud(PIXELS).copy())
     assert [house.receive(radiograph()), house.receive(other)] == [0x0000, 0x0111]
     ((noted,),) = house.rows("SELECT id FROM instance_copies")
-    quarantine.discard(here, noted, "tech", house.clock())
+    quarantine_decisions.discard(here, noted, "tech", house.clock())
     backup(here, safe, house.clock())
     there = elsewhere()
     restore(there, safe, house.clock())

@@ -8,9 +8,9 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.domain.label import LabelLevel
-from node.pipeline.labels import importing, label_checks, listed, resolving
+from node.pipeline.labels import label_checks, label_import, listed, resolving
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.store.keeping import retention
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.labelling import current, mark, said, settings_of
@@ -33,7 +33,7 @@ def bring_in(house: House, tmp_path: Path) -> Import:
     def work(*rows: str, header: str = HEADER) -> str:
         file = tmp_path / "labels.csv"
         file.write_text("\n".join([header, *rows]), encoding="utf-8")
-        return importing.bring_in(settings_of(house), file, "ada", house.clock())
+        return label_import.bring_in(settings_of(house), file, "ada", house.clock())
 
     return work
 

@@ -10,7 +10,7 @@ from node.domain.errors import OperatorError
 from node.domain.split import Side
 from node.pipeline.keeping.backup import backup
 from node.pipeline.keeping.restore import restore
-from node.pipeline.learning import dataset
+from node.pipeline.learning import training_folder
 from node.pipeline.learning.forget import forget
 from node.pipeline.learning.forgotten import FILE, FORGOTTEN, note, note_backup
 from node.pipeline.learning.locked import freeze_site
@@ -45,8 +45,8 @@ def _site(house: House) -> LearningSite:
     for number, patient in enumerate((TRAIN[0], TRAIN[1], LOCKED[0], LOCKED[1]), 1):
         site.label(site.image(number, patient, chest(number, ill=False)), present=False)
     site.collect()
-    known = house.database.read(lambda tx: dataset.known(tx, ("pneumonia",), labels.current(tx)))
-    names = dataset.label_names(("pneumonia",))
+    known = house.database.read(lambda tx: training_folder.known(tx, ("pneumonia",), labels.current(tx)))
+    names = training_folder.label_names(("pneumonia",))
     freeze_site(house.database, site.places, "starter", names, known.images[Side.LOCKED], house.clock())
     return site
 

@@ -7,8 +7,8 @@ import pytest
 from node.domain.split import Side, side_of
 from node.pipeline.learning import issuers
 from node.pipeline.learning.forget import forget
+from node.pipeline.learning.learning_listing import left_out
 from node.pipeline.learning.merged import TORN
-from node.pipeline.learning.operate import left_out
 from node.pipeline.stopping import patients as merging
 from node.store.arriving.merges import PatientName
 from node.store.learning import splits, training_set

@@ -15,13 +15,13 @@ from models.gate.verdict import Outcome, State
 from node.config import Settings
 from node.config.gate import GateSettings
 from node.domain.errors import Permanent, Transient
-from node.pipeline.learning import judge
-from node.pipeline.learning.dataset import Built
+from node.pipeline.learning import challenger_judged
+from node.pipeline.learning.challenger_judged import Challenge, Judged, declare, judge_challenger
 from node.pipeline.learning.first_look import agreements, first_look
-from node.pipeline.learning.judge import Challenge, Judged, declare, judge_challenger
-from node.pipeline.learning.judging import Asked, SetFolder, verdict_of
 from node.pipeline.learning.locked import folders
 from node.pipeline.learning.places import Places
+from node.pipeline.learning.training_folder import Built
+from node.pipeline.learning.verdict_in_child import Asked, SetFolder, verdict_of
 from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import bundle_path, seeded
 from node.store.learning import gate_runs, locked_sets, model_versions
@@ -116,13 +116,17 @@ def settled(house: House, tmp_path: Path) -> Callable[..., Judged]:
 
     def settle(settings: Settings, outcome: str, number: str, *, approval: bool = True, trusted: bool = True) -> Judged:
         bundle = another_version(tmp_path / number, number)
-        champion, manifest = judge._parties(house.database, Challenge("starter", bundle, number))
+        champion, manifest = challenger_judged._parties(house.database, Challenge("starter", bundle, number))
         declare(house.database, settings, "starter", number, NOW)
-        written = judge._Written(number, NOW, {}, tmp_path, outcome, champion.version, "because")
-        version = judge.described("starter", judge.version_of(manifest), str(bundle), manifest, NOW)
-        state = judge._STATES[outcome]
+        written = challenger_judged._Written(number, NOW, {}, tmp_path, outcome, champion.version, "because")
+        version = challenger_judged.described(
+            "starter", challenger_judged.version_of(manifest), str(bundle), manifest, NOW
+        )
+        state = challenger_judged._STATES[outcome]
         row = replace(version, state=state, outcome=outcome, judged_against=champion.version, run=number)
-        return house.database.write(lambda tx: judge._settle(tx, settings, row, written, judge._How(approval, trusted)))
+        return house.database.write(
+            lambda tx: challenger_judged._settle(tx, settings, row, written, challenger_judged._How(approval, trusted))
+        )
 
     return settle
 
@@ -172,7 +176,7 @@ def test_a_bundle_that_must_be_signed_first_runs_nowhere(
     key = house.folder / "key.pem"
     asking = settings.model_copy(update={"models": (settings.models[0].model_copy(update={"public_key": key}),)})
     row = house.database.read(lambda tx: model_versions.all(tx, "starter"))[0]
-    assert (judge._trusted(settings, row), judge._trusted(asking, row)) == (True, False)
+    assert (challenger_judged._trusted(settings, row), challenger_judged._trusted(asking, row)) == (True, False)
 
 
 def test_a_verdict_against_a_champion_that_went_is_made_anew(house: House, settled: Callable[..., Judged]) -> None:
@@ -180,12 +184,14 @@ def test_a_verdict_against_a_champion_that_went_is_made_anew(house: House, settl
     settings = _settings(house)
     first = _serving(house)
     settled(settings, "promoted", "2", approval=False)
-    written = judge._Written("9", NOW, {}, Path(), "promoted", first, "")
+    written = challenger_judged._Written("9", NOW, {}, Path(), "promoted", first, "")
     row = house.database.read(lambda tx: model_versions.serving(tx, "starter"))
     assert row is not None
     with pytest.raises(Transient, match="came to serve while"):
         house.database.write(
-            lambda tx: judge._settle(tx, settings, row, written, judge._How(approval=True, trusted=True))
+            lambda tx: challenger_judged._settle(
+                tx, settings, row, written, challenger_judged._How(approval=True, trusted=True)
+            )
         )
 
 

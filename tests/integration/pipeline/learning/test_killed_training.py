@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from node.domain.lifecycle import State
-from node.pipeline.learning import operate
+from node.pipeline.learning import learning_listing
 from node.store.learning import retrainings
 from tests.support.houses.house import House
 from tests.support.learning.labelled_zip import write_zip
@@ -26,7 +26,7 @@ def test_a_node_killed_while_it_trains_leaves_no_bundle_and_the_training_waits_f
     for number, patient in enumerate((*NAMES["train"][:10], *NAMES["validation"][:2])):  # none is locked: no first look
         site.label(site.image(number, patient, chest(number, ill=number % 2 == 0)), present=number % 2 == 0)
     site.collect()
-    assert "is asked for" in operate.retrain_now(site.settings, "", "ada", house.clock())
+    assert "is asked for" in learning_listing.retrain_now(site.settings, "", "ada", house.clock())
 
     command = [sys.executable, "-m", "tests.support.learning.killed_training", str(house.folder), house.url, replay]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
@@ -43,7 +43,7 @@ def test_a_node_killed_while_it_trains_leaves_no_bundle_and_the_training_waits_f
     again = retrainer.claim()
     assert again is not None
     assert (again.id, again.attempt) == (row.id, 2)
-    operate.cancel(site.settings, row.id, "ada", house.clock())
+    learning_listing.cancel(site.settings, row.id, "ada", house.clock())
     retrainer.stop()
     retrainer.handle(again)
     assert list(bundles.iterdir()) == []

@@ -8,11 +8,11 @@ import pytest
 from models.bundle.folder import read_manifest
 from node.domain.errors import OperatorError, Transient
 from node.domain.lifecycle import State
-from node.pipeline.learning import operate
-from node.pipeline.learning.request import model_to_train
-from node.pipeline.learning.request import request as ask
-from node.pipeline.learning.schedule import DailyCollection, Fires
-from node.pipeline.registry.labelled import open_labelled
+from node.pipeline.learning import learning_listing
+from node.pipeline.learning.training_request import model_to_train
+from node.pipeline.learning.training_request import request as ask
+from node.pipeline.learning.training_schedule import DailyCollection, Fires
+from node.pipeline.registry.labelled_dicom import open_labelled
 from node.store.database import Database
 from node.store.learning import model_versions, retrainings, training_set
 from node.store.learning.retrainings import Problem, Request
@@ -44,7 +44,7 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
         retrainer.handle(run)
     retrainer.fail(run, raised.value)
     assert not site.places.bundle("starter", run.id).exists()
-    (row,) = operate.listed(site.settings)
+    (row,) = learning_listing.listed(site.settings)
     assert (row["state"], row["reason"]) == ("waiting", "the child process died of signal SIGKILL")
 
     house.clock.forward(3600)
@@ -53,7 +53,7 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
     assert run is not None
     again.handle(run)
 
-    (row,) = operate.listed(site.settings)
+    (row,) = learning_listing.listed(site.settings)
     assert (row["state"], row["verdict"], row["labels"]) == ("done", "shadow", 25), row["reason"]
     assert set(row) == set(documented_json_keys("retrain"))
     manifest = read_manifest(house.folder / row["bundle"])
@@ -66,9 +66,9 @@ def test_labels_become_a_challenger_with_its_verdict_after_a_kill(house: House) 
     assert [path for path in opened if f"runs/{run.id}/data/pixels" in path]
     assert [path for path in opened if "locked" in path] == []
     assert (
-        operate.overview(site.settings, "")[0]["model"] == "starter"
+        learning_listing.overview(site.settings, "")[0]["model"] == "starter"
     )  # its challenger reads beside it, and is no other
-    (locked,) = operate.locked(site.settings)
+    (locked,) = learning_listing.locked(site.settings)
     assert (locked["uses"], locked["images"]) == (1, 5)
 
 
@@ -83,11 +83,11 @@ def test_a_label_that_is_probably_wrong_is_listed_until_somebody_has_seen_it(hou
     assert run is not None
     unlikely = Problem(house.database.read(training_set.all)[0].sop_instance_uid, "pneumonia", True, 0.001)
     house.database.write(lambda tx: retrainings.found(tx, run, [unlikely], house.clock()))
-    (row,) = operate.problems(site.settings)
+    (row,) = learning_listing.problems(site.settings)
     assert set(row) == set(documented_json_keys("learning problems"))
     assert (row["sop_instance_uid"], row["label"], row["run"]) == (unlikely.sop_instance_uid, "present", run.id)
-    operate.settle_problem(site.settings, unlikely.sop_instance_uid, "pneumonia", "ada", house.clock())
-    assert operate.problems(site.settings) == []
+    learning_listing.settle_problem(site.settings, unlikely.sop_instance_uid, "pneumonia", "ada", house.clock())
+    assert learning_listing.problems(site.settings) == []
 
 
 def test_of_one_model_never_two_trainings_are_to_come(house: House) -> None:
@@ -123,12 +123,12 @@ def test_the_schedule_asks_once_and_only_for_enough_new_labels(house: House) -> 
         taken = node.claim()
         assert taken == minute
         node.handle(minute)
-    assert operate.listed(site.settings) == []
+    assert learning_listing.listed(site.settings) == []
 
     site.patients(1, first=30)
     for node in nodes:
         node.handle(minute)
-    (row,) = operate.listed(site.settings)
+    (row,) = learning_listing.listed(site.settings)
     assert (row["requested_by"], row["state"]) == ("schedule", "waiting")
 
 
@@ -151,15 +151,15 @@ def test_too_little_to_learn_from_is_no_training_and_says_why(
     for number, (patient, present) in enumerate(labelled, 1):
         site.label(site.image(number, patient, chest(number, ill=present)), present=present)
     with pytest.raises(OperatorError, match=f"no training of starter: {reason}|{reason}"):
-        operate.retrain_now(site.settings, "", "ada", house.clock())
-    assert operate.listed(site.settings) == []
+        learning_listing.retrain_now(site.settings, "", "ada", house.clock())
+    assert learning_listing.listed(site.settings) == []
 
 
 @pytest.mark.database("any")
 def test_a_model_that_nobody_knows_is_named(house: House) -> None:
     """With those that there are."""
     with pytest.raises(OperatorError, match=r"^no model 'zz'; registered: starter$"):
-        operate.retrain_now(LearningSite(house).settings, "zz", "ada", house.clock())
+        learning_listing.retrain_now(LearningSite(house).settings, "zz", "ada", house.clock())
 
 
 @pytest.mark.database("any")
@@ -173,16 +173,16 @@ def test_the_end_of_the_node_puts_a_training_back_and_a_cancelled_one_ends(house
         run = retrainer.claim()
         assert run is not None
         if cancelled:
-            assert "ends within" in operate.cancel(site.settings, 1, "ada", house.clock())
+            assert "ends within" in learning_listing.cancel(site.settings, 1, "ada", house.clock())
         retrainer.stop()
         retrainer.handle(run)
         (row,) = house.database.read(retrainings.all)
         assert (row.state, row.failures) == (State.CANCELLED if cancelled else State.WAITING, 0)
     assert not site.places.run(1).exists()
     with pytest.raises(OperatorError, match="training 1 has ended already: it is cancelled"):
-        operate.cancel(site.settings, 1, "ada", house.clock())
+        learning_listing.cancel(site.settings, 1, "ada", house.clock())
     with pytest.raises(OperatorError, match="no training 7"):
-        operate.cancel(site.settings, 7, "ada", house.clock())
+        learning_listing.cancel(site.settings, 7, "ada", house.clock())
 
 
 def test_a_lease_goes_on_with_the_progress_and_ends_with_a_cancellation(house: House) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from node.config import StorageSettings
-from node.pipeline.learning import operate
-from node.pipeline.learning.request import model_to_train, request
+from node.pipeline.learning import learning_listing
+from node.pipeline.learning.training_request import model_to_train, request
 from node.pipeline.operator import learning_checks
 from tests.support.houses.house import House
 from tests.support.learning.site import LearningSite
@@ -74,7 +74,7 @@ def test_a_training_waits_for_room_on_a_full_disk(house: House) -> None:
     program = ("-m", "tests.support.learning.full_disk", str(settings), house.clock().isoformat())
     done = _on_a_full_disk(site.places.run(1).parent, *program)
     assert done.returncode == 0, done.stderr
-    (row,) = operate.listed(site.settings)
+    (row,) = learning_listing.listed(site.settings)
     assert row["state"] == "waiting"
     assert row["reason"].endswith("be written: no space left on the disk: free space, then it goes on by itself")
     house.clock.forward(601)

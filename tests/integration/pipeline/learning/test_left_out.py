@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from node.domain.split import Side
-from node.pipeline.learning import dataset
+from node.pipeline.learning import training_folder
 from node.pipeline.learning.collect import Collector
+from node.pipeline.learning.example_pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.forget import forget
+from node.pipeline.learning.learning_listing import locked
 from node.pipeline.learning.locked import freeze_site
-from node.pipeline.learning.operate import locked
-from node.pipeline.learning.pixels import KeptPixels, keep_pixels
 from node.pipeline.stopping import patients as merging
 from node.store.arriving.merges import PatientName
 from node.store.labelling import labels
@@ -30,8 +30,8 @@ def _site(house: House, *patients: str) -> tuple[LearningSite, list[str]]:
         uids.append(site.image(number, patient, chest(number, ill=False)))
         site.label(uids[-1], present=False)
     site.collect()
-    known = house.database.read(lambda tx: dataset.known(tx, ("pneumonia",), labels.current(tx)))
-    names = dataset.label_names(("pneumonia",))
+    known = house.database.read(lambda tx: training_folder.known(tx, ("pneumonia",), labels.current(tx)))
+    names = training_folder.label_names(("pneumonia",))
     freeze_site(house.database, site.places, "starter", names, known.images[Side.LOCKED], house.clock())
     return site, uids
 

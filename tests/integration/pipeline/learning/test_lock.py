@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from node.domain.errors import OperatorError, Permanent
-from node.pipeline.learning import lock
-from node.pipeline.learning.lock import Read, lock_folder
-from node.pipeline.registry.labelled import open_labelled
+from node.pipeline.learning import lock_by_operator
+from node.pipeline.learning.lock_by_operator import Read, lock_folder
+from node.pipeline.registry.labelled_dicom import open_labelled
 from node.store.learning import locked_sets, model_versions
 from node.store.version_tables import VersionState
 from tests.support.houses.house import House
@@ -48,7 +48,7 @@ def test_pictures_that_are_replayed_are_not_locked(house: House, tmp_path: Path)
     said = lock_folder(site.settings, "first", data, "test", "", house.clock())
     assert said.endswith("1 images of 1 groups; 2 left out: they show pictures that are trained on")
     with pytest.raises(Permanent, match="all 1 images show pictures that are trained on"):
-        lock._fit(house.database, [Read("n", 0, "g", "d", "", {}, replayed=True)])
+        lock_by_operator._fit(house.database, [Read("n", 0, "g", "d", "", {}, replayed=True)])
 
 
 @pytest.mark.database("any")

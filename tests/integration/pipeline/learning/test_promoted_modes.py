@@ -11,7 +11,7 @@ from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.version_listing import versions
 from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import seeded
-from node.store.learning import model_versions, monitoring
+from node.store.learning import model_versions, monitoring_records
 from node.store.registering import registry, validations
 from node.store.registering.validations import RecordedValidation
 from node.store.tables import Mode
@@ -66,7 +66,7 @@ def test_what_came_of_its_time_in_shadow_counts(house: House, settings: Settings
     house.database.write(lambda tx: Rows(reader, NOW).add(tx, 3))
     assert "shadow" not in promote(asking, "starter", second, "Dr. Doe", NOW)
     assert (serving_version(house), _mode(house), _mode(house, name)) == (second, Mode.ACTIVE, Mode.OFF)
-    assert house.database.read(lambda tx: monitoring.count_admitted(tx, "starter", second, 10)) == 3
+    assert house.database.read(lambda tx: monitoring_records.count_admitted(tx, "starter", second, 10)) == 3
 
 
 def test_a_challenger_is_no_model_by_itself(house: House, settings: Settings, tmp_path: Path) -> None:

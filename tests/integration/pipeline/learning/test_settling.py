@@ -8,9 +8,9 @@ import pytest
 
 from node.domain.errors import Permanent, WorkStopped
 from node.domain.lifecycle import State
-from node.pipeline.learning import judge
+from node.pipeline.learning import challenger_judged
+from node.pipeline.learning.challenger_judged import Challenge, Judged, declare
 from node.pipeline.learning.forget import forget
-from node.pipeline.learning.judge import Challenge, Judged, declare
 from node.store.arriving.merges import PatientName
 from node.store.learning import model_versions, retrainings, splits
 from node.store.learning.retrainings import Request
@@ -43,15 +43,20 @@ def judged(site: LearningSite, house: House, tmp_path: Path) -> Callable[[str], 
 
     def settle(number: str) -> Judged:
         bundle = another_version(tmp_path / number, number)
-        champion, manifest = judge._parties(house.database, Challenge("starter", bundle, number))
+        champion, manifest = challenger_judged._parties(house.database, Challenge("starter", bundle, number))
         declare(house.database, site.settings, "starter", number, now)
-        written = judge._Written(number, now, {}, tmp_path, "promoted", champion.version, "because")
+        written = challenger_judged._Written(number, now, {}, tmp_path, "promoted", champion.version, "because")
+        version = challenger_judged.version_of(manifest)
+        described = challenger_judged.described("starter", version, str(bundle), manifest, now)
         row = replace(
-            judge.described("starter", judge.version_of(manifest), str(bundle), manifest, now),
-            state=judge._STATES["promoted"], outcome="promoted", judged_against=champion.version, run=number,
-        )  # fmt: skip
-        how = judge._How(approval=True, trusted=True, beside=lambda *said: retrainer._finish(run, *said))
-        return house.database.write(lambda tx: judge._settle(tx, site.settings, row, written, how))
+            described,
+            state=challenger_judged._STATES["promoted"],
+            outcome="promoted",
+            judged_against=champion.version,
+            run=number,
+        )
+        how = challenger_judged._How(approval=True, trusted=True, beside=lambda *said: retrainer._finish(run, *said))
+        return house.database.write(lambda tx: challenger_judged._settle(tx, site.settings, row, written, how))
 
     return settle
 

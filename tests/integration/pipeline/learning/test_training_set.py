@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from pydicom import dcmread, dcmwrite
 
-from models.data.kept import KeptFolder, read_examples
+from models.data.examples import KeptFolder, read_examples
 from node.domain.errors import OperatorError
 from node.domain.split import Side
-from node.pipeline.learning import dataset
-from node.pipeline.learning.dataset import Known
+from node.pipeline.learning import training_folder
 from node.pipeline.learning.forget import forget
 from node.pipeline.learning.frozen import FACTS
+from node.pipeline.learning.learning_listing import left_out, locked, overview
 from node.pipeline.learning.locked import freeze_site, site_set
-from node.pipeline.learning.operate import left_out, locked, overview
+from node.pipeline.learning.training_folder import Known
 from node.pipeline.stopping import patients as merging
 from node.store.arriving.merges import PatientName
 from node.store.labelling import labels
@@ -32,12 +32,12 @@ CLASSES = ("pneumonia",)
 
 
 def _known(site: LearningSite) -> Known:
-    return site.house.database.read(lambda tx: dataset.known(tx, CLASSES, labels.current(tx)))
+    return site.house.database.read(lambda tx: training_folder.known(tx, CLASSES, labels.current(tx)))
 
 
 def _freeze(site: LearningSite) -> LockedVersion | None:
     images = _known(site).images[Side.LOCKED]
-    names = dataset.label_names(CLASSES)
+    names = training_folder.label_names(CLASSES)
     return freeze_site(site.house.database, site.places, "starter", names, images, site.house.clock())
 
 
@@ -167,7 +167,7 @@ def test_the_training_set_holds_no_identity(house: House, tmp_path: Path) -> Non
     uids = [_shown(site, number, patient) for number, patient in enumerate((*TRAIN[:6], *LOCKED[:4]), 1)]
     site.collect()
     _freeze(site)
-    dataset.build(site.places, _known(site), site.places.run(1) / "data")
+    training_folder.build(site.places, _known(site), site.places.run(1) / "data")
     wanted = [b"PAT", b"Name^", b"Doe", b"reader", b"1.2.826", b"20260102", *(uid.encode() for uid in uids)]
     files = files_under(site.places.root)
     assert len(files) > 20
@@ -200,7 +200,7 @@ def test_a_forgotten_patient_is_nowhere_any_more_and_does_not_come_back(house: H
     site.collect()
     _freeze(site)
     known, asked = _known(site), Request("starter", "x", "ada", "tiny", "scratch", 1)
-    built = dataset.build(site.places, known, site.places.run(1) / "data")
+    built = training_folder.build(site.places, known, site.places.run(1) / "data")
     house.database.write(lambda tx: retrainings.request(tx, asked, house.clock()))
     run = house.database.write(lambda tx: retrainings.claim(tx, house.clock(), 60.0, "w"))
     assert run is not None
@@ -255,7 +255,7 @@ def test_an_image_of_the_site_as_jpeg_and_as_dx_is_kept_alike(house: House) -> N
     uid = site.image(7, TRAIN[0], picture)
     site.label(uid, present=True)
     site.collect()
-    dataset.build(site.places, _known(site), site.places.run(1) / "data")
+    training_folder.build(site.places, _known(site), site.places.run(1) / "data")
     images = KeptFolder(site.places.run(1) / "data").images("train")
     assert np.array_equal(images.pixels[0], picture)
     assert images.attributes["modality"] == ("DX",)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from node.domain.errors import OperatorError
-from node.pipeline.monitoring import listing
+from node.pipeline.monitoring import monitoring_listing
 from node.pipeline.operator import monitoring_checks
 from node.pipeline.registry import modes
-from node.store.learning import monitoring
+from node.store.learning import monitoring_records
 from node.store.registering import registry
 from node.store.tables import Mode
 from tests.support.houses.house import House
@@ -29,7 +29,7 @@ def _drifting(house: House, **monitor: object) -> AtSite:
 
 
 def _said(here: AtSite) -> list[str]:
-    return [row["said"] for row in listing.alarms(here.settings, 10)]
+    return [row["said"] for row in monitoring_listing.alarms(here.settings, 10)]
 
 
 @ANY
@@ -133,7 +133,7 @@ def test_a_version_without_a_reference_is_said_to_be_unwatched(house: House) -> 
     here.add(20)
     (note,) = _notes(here)
     assert "is not watched for drift yet: 40 images are missing of the 60 that later ones are compared with" in note
-    (row,) = listing.monitor(here.settings, lambda: here.now)
+    (row,) = monitoring_listing.monitor(here.settings, lambda: here.now)
     assert row["reference"] == "not watched yet: 40 images missing"
     here.add(40)
     here.watch.look()
@@ -153,10 +153,10 @@ def test_what_a_challenger_saw_is_its_reference_once_it_serves(house: House) -> 
 
     def served(name: str) -> tuple[int, bool]:
         read = here.house.database.read
-        known = read(lambda tx: monitoring.range_of(tx, name, version))
-        return len(read(lambda tx: monitoring.latest(tx, name, version, 0, 1000))), known is not None
+        known = read(lambda tx: monitoring_records.range_of(tx, name, version))
+        return len(read(lambda tx: monitoring_records.latest(tx, name, version, 0, 1000))), known is not None
 
-    here.house.database.write(lambda tx: monitoring.carry(tx, "starter", "other", version))
+    here.house.database.write(lambda tx: monitoring_records.carry(tx, "starter", "other", version))
     assert (served("starter"), served("other")) == ((0, False), (70, True))
 
 
@@ -172,7 +172,7 @@ def test_a_sender_that_falls_silent_is_noticed_until_it_sends(house: House) -> N
     assert here.alarms() == [("silence", "CR1"), ("silence", "CT")]
     (said,) = [one for one in _said(here) if one.startswith("CR1 ")]
     assert said == "CR1 has sent no study for 108 h; its longest pause before was 1.0 h"
-    lines = listing.monitor(here.settings, lambda: here.now)
+    lines = monitoring_listing.monitor(here.settings, lambda: here.now)
     assert {one["sender"] for one in lines if said in one["alarms"]} == {"", "CR1"}
     here.rows.count = 5 * 24 * 60
     here.add(1, sender="CR1")
@@ -198,11 +198,11 @@ def test_a_sender_that_was_taken_away_may_be_silent(house: House) -> None:
         here.now += timedelta(days=days)
         here.watch.look()
         assert here.alarms() == [("silence", "CR1")]
-        assert "may be silent" in listing.dismiss_silence(here.settings, "CR1", "ada", here.now)
+        assert "may be silent" in monitoring_listing.dismiss_silence(here.settings, "CR1", "ada", here.now)
         here.now += timedelta(hours=1)
         here.watch.look()
         assert here.alarms() == []
         here.rows.count += 7 * 24 * 60
     assert _said(here)[0].endswith("ended: ada expects nothing of it")
     with pytest.raises(OperatorError, match="no alarm stands that 'CR1' is silent; silent: none"):
-        listing.dismiss_silence(here.settings, "CR1", "ada", here.now)
+        monitoring_listing.dismiss_silence(here.settings, "CR1", "ada", here.now)

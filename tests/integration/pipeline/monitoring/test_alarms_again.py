@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from node.pipeline.monitoring import figures
+from node.pipeline.monitoring import model_figures
 from node.store.registering import registry
 from node.store.tables import Mode
 from tests.support.houses.house import House
@@ -53,7 +53,7 @@ def test_an_alarm_that_stopped_nothing_lets_the_next_one_stop(house: House) -> N
 
 def _of_few(house: House, monkeypatch: pytest.MonkeyPatch) -> AtSite:
     """Return a site where one image in four is B's, whose latest have drifted, and the latest 50 are looked at."""
-    monkeypatch.setattr(figures, "_LOOKED_THROUGH", 50)
+    monkeypatch.setattr(model_figures, "_LOOKED_THROUGH", 50)
     here = AtSite(house)
     here.add(60, sender="A")
     here.watch.look_at(here.model)

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from node.domain.errors import OperatorError
-from node.pipeline.monitoring import listing
+from node.pipeline.monitoring import monitoring_listing
 from node.pipeline.monitoring.watch import Turns
 from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
 from node.store.labelling import labels
-from node.store.learning import monitoring
+from node.store.learning import monitoring_records
 from node.store.tables import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import AtSite
@@ -53,7 +53,7 @@ def test_drift_stops_a_model_where_that_is_declared_and_says_why_everywhere(site
     assert [text for text in said if "NEWCT" in text and "in shadow now" in text]
     (listed,) = modes.models(here.settings)
     assert "NEWCT" in listed["stopped"]
-    shown = [row for row in listing.monitor(here.settings, lambda: here.now) if row["sender"] == "NEWCT"]
+    shown = [row for row in monitoring_listing.monitor(here.settings, lambda: here.now) if row["sender"] == "NEWCT"]
     assert (shown[0]["drift"], shown[0]["mode"]) == ("yes", "shadow")
     assert "NEWCT" in shown[0]["alarms"][0]
 
@@ -106,13 +106,13 @@ def test_a_new_reference_is_made_of_the_newest_images(site: Callable[..., AtSite
     """Which ends the alarm that they raised; too few are refused with their number."""
     here = site()
     with pytest.raises(OperatorError, match=r"has read 0 images; .* asks for 60"):
-        listing.renew(here.settings, "starter", "Dr. Doe", here.now)
+        monitoring_listing.renew(here.settings, "starter", "Dr. Doe", here.now)
     here.add(60)
     here.watch.look_at(here.model)
     here.add(80, shift=4.0)
     here.watch.look()
     assert here.alarms() == [("drift", "MODALITY")]
-    assert "newest 60 images" in listing.renew(here.settings, "starter", "Dr. Doe", here.now)
+    assert "newest 60 images" in monitoring_listing.renew(here.settings, "starter", "Dr. Doe", here.now)
     here.add(20, shift=4.0)
     here.watch.look()
     assert here.alarms() == []
@@ -126,9 +126,9 @@ def test_what_is_old_is_forgotten_and_the_reference_is_not(
     here.add(60)
     here.watch.look_at(here.model)
     here.add(15)
-    monkeypatch.setattr(monitoring, "KEPT", 5)
+    monkeypatch.setattr(monitoring_records, "KEPT", 5)
     here.watch.look_at(here.model)
-    kept = here.house.database.read(lambda tx: monitoring.latest(tx, "starter", here.model.version, 0, 1000))
+    kept = here.house.database.read(lambda tx: monitoring_records.latest(tx, "starter", here.model.version, 0, 1000))
     assert len(kept) == 65
 
 

@@ -6,7 +6,7 @@ from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Rule
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.store.registering import registry
 from node.store.tables import Mode
 from tests.support.houses.house import House, radiograph

@@ -8,7 +8,7 @@ from node import config
 from node.config.settings import DatabaseSettings
 from node.pipeline.operator import operate
 from node.pipeline.operator.checks import check
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line
 

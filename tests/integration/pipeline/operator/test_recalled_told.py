@@ -11,7 +11,7 @@ from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.version_listing import versions
 from node.pipeline.operator import operate
 from node.pipeline.operator.checks import check
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import seeded
 from node.pipeline.stopping import control, recall

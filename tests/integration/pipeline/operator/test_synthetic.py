@@ -19,7 +19,7 @@ from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.store.tables import Mode
 from tests.support.houses.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import PACS, TEST_PACS, Line

@@ -19,7 +19,7 @@ from node.network.incoming import IncomingInstance
 from node.network.scu import StoreAnswer
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from tests.support.houses.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import PACS, TEST_PACS, Line
 

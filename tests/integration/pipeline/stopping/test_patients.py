@@ -9,7 +9,7 @@ from node.config import NodeSettings, Settings
 from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
 from node.pipeline.operator import operate
-from node.pipeline.operator.explain import explain
+from node.pipeline.operator.study_text import explain
 from node.pipeline.stopping import patients
 from node.store.arriving import merges
 from node.store.arriving.merges import PatientName

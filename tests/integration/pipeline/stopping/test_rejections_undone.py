@@ -15,13 +15,13 @@ from node.domain.errors import OperatorError
 from node.domain.rejection import Named, RejectionCode
 from node.pipeline.delivery import delivery_standing, leaving
 from node.pipeline.operator import stop_checks
-from node.pipeline.operator.explain import explain
 from node.pipeline.operator.operate import study
-from node.pipeline.stopping import control, undoing
+from node.pipeline.operator.study_text import explain
+from node.pipeline.stopping import control, undo_rejections
 from node.store.database import Transaction
 from node.store.listing import control_views
 from node.store.sending import outgoing
-from node.store.stopping import rejecting, rejections
+from node.store.stopping import rejecting, rejection_notes
 from tests.support.houses.house import House, incoming, radiograph
 from tests.support.houses.line import PACS, Line, negative, positive
 from tests.support.houses.rejecting import TAKING, apply, count_as_sent, kinds, note
@@ -49,7 +49,7 @@ def _two_images(house: House) -> Line:
 
 def _reject(house: House, tx: Transaction) -> None:
     named = [Named("1.2.3", SECOND)]  # type: ignore[arg-type]
-    rejections.put(tx, NOTE, RejectionCode.PATIENT_SAFETY, named, "PACS", house.clock())
+    rejection_notes.put(tx, NOTE, RejectionCode.PATIENT_SAFETY, named, "PACS", house.clock())
     rejecting.end_work(tx, NOTE, RejectionCode.PATIENT_SAFETY, house.clock())
 
 
@@ -168,7 +168,7 @@ def test_a_wrong_note_is_undone(house: House) -> None:
     count_as_sent(house, line)
     note(house, "113037", [FIRST])
     count_as_sent(house, line)
-    assert "1 studies" in undoing.undo(settings_of(house), NOTE, "ada", house.clock())
+    assert "1 studies" in undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
     assert line.compose() == 1
     assert kinds(line) == [("report", "done"), ("rejection_note", "done"), ("report", "waiting")]
     assert line.claim_delivery() is not None
@@ -179,8 +179,8 @@ def test_a_wrong_note_is_undone(house: House) -> None:
     assert "rejection undone" in [entry["event"] for entry in line.study()["timeline"]]
     assert "undone by ada" in explain(study(settings_of(house), "1.2.3", house.clock()))
     with pytest.raises(OperatorError, match="was undone already"):
-        undoing.undo(settings_of(house), NOTE, "ada", house.clock())
-    undoing.retry(settings_of(house), NOTE, "ada", house.clock())
+        undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
+    undo_rejections.retry(settings_of(house), NOTE, "ada", house.clock())
     apply(house)
     assert line.study()["rejected"] == 1
 
@@ -190,7 +190,7 @@ def test_an_image_that_came_after_its_note_is_read_once_the_note_is_undone(house
     line = Line(house)
     note(house, "113038", [FIRST])
     house.receive(radiograph())
-    undoing.undo(settings_of(house), NOTE, "ada", house.clock())
+    undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
     assert (line.report(), kinds(line)) == (1, [("report", "waiting")])
     assert [one["turned_away"] for one in line.study()["objects"] if one["kind"] == "image"] == [{}]
 
@@ -199,11 +199,11 @@ def test_a_note_that_nobody_can_read_is_dismissed(house: House) -> None:
     """Then `check` says nothing of it."""
     house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
     apply(house)
-    assert house.database.read(rejections.count_refused) == 1
-    assert "dismissed" in undoing.undo(settings_of(house), NOTE, "ada", house.clock())
-    assert house.database.read(rejections.count_refused) == 0
+    assert house.database.read(rejection_notes.count_refused) == 1
+    assert "dismissed" in undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
+    assert house.database.read(rejection_notes.count_refused) == 0
     with pytest.raises(OperatorError, match="no rejection note"):
-        undoing.undo(settings_of(house), "1.2.5", "ada", house.clock())
+        undo_rejections.undo(settings_of(house), "1.2.5", "ada", house.clock())
 
 
 def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -> None:
@@ -217,7 +217,7 @@ def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -
     assert {one.peer for one in delivery_standing.troubles(settings, house.database, house.clock())} == {"gone"}
     assert house.database.read(outgoing.peers_awaited) == {"gone"}
     house.receive(incoming(rejection_file("113037", [FIRST]), "PACS"))
-    house.database.write(lambda tx: rejections.put(tx, NOTE, RejectionCode.QUALITY, NAMED, "PACS", house.clock()))
+    house.database.write(lambda tx: rejection_notes.put(tx, NOTE, RejectionCode.QUALITY, NAMED, "PACS", house.clock()))
     said = [line for line in stop_checks.lines(house.database) if line.subject == "deliveries to pacs"]
     assert ["1 reports there rest on rejected images" in line.text for line in said] == [True]
 

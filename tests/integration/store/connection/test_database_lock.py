@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from node.domain.errors import OperatorError
-from node.store.connection.lock import database_lock
+from node.store.connection.database_lock import database_lock
 from node.store.connection.server_lock import ServerLock
 from tests.support.databases.postgres import PostgresServer
 from tests.support.waiting import wait_until

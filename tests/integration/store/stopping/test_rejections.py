@@ -8,7 +8,7 @@ from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.rejection import Named, RejectionCode
 from node.store.database import Database, Transaction
 from node.store.listing import views
-from node.store.stopping import rejections
+from node.store.stopping import rejection_notes
 from node.store.working import analyses, queue
 from node.store.working.analyses import NewAnalysis
 from node.store.working.queue import NewRead
@@ -23,7 +23,7 @@ def _analysed(tx: Transaction, model: str, at: datetime) -> int:
 
 def _reject(tx: Transaction, uid: str, at: datetime, code: RejectionCode = RejectionCode.QUALITY) -> bool:
     named = [Named(StudyInstanceUID(STUDY), SOPInstanceUID(uid))]
-    return rejections.put(tx, f"1.2.99.{uid[-1]}", code, named, "PACS", at)
+    return rejection_notes.put(tx, f"1.2.99.{uid[-1]}", code, named, "PACS", at)
 
 
 def test_only_results_of_a_model_that_was_to_read_the_image_rest_on_it(
@@ -41,9 +41,11 @@ def test_only_results_of_a_model_that_was_to_read_the_image_rest_on_it(
         return made | {"afterwards": _analysed(tx, "starter", later(30))}
 
     made = database.write(prepare)
-    assert {name for name, number in made.items() if database.read(lambda tx: rejections.is_untrue(tx, number))} == {  # noqa: B023 - run at once
-        "starter"
-    }
+
+    def is_untrue(number: int) -> bool:
+        return database.read(lambda tx: rejection_notes.is_untrue(tx, number))
+
+    assert {name for name, number in made.items() if is_untrue(number)} == {"starter"}
 
 
 def test_a_study_all_of_whose_images_are_rejected_is_listed_as_such(
@@ -60,5 +62,5 @@ def test_a_study_all_of_whose_images_are_rejected_is_listed_as_such(
     assert listed() == ("not read", 1)
     database.write(lambda tx: _reject(tx, SECOND, later(5), RejectionCode.RETENTION))
     assert listed() == ("rejected", 2)
-    assert database.write(lambda tx: rejections.restore(tx, SECOND))
+    assert database.write(lambda tx: rejection_notes.restore(tx, SECOND))
     assert listed() == ("not read", 1)

@@ -13,7 +13,7 @@ from node.store.database import Database, Transaction
 from node.store.listing import views
 from node.store.sending import outbox
 from node.store.tables import JobKind
-from node.store.working import analyses, job_claims, operator, queue
+from node.store.working import analyses, given_up, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead
 
@@ -56,7 +56,7 @@ def _states(database: Database) -> list[tuple[str, str]]:
 
 def test_all_buried_jobs_are_put_back(database: Database, buried_reads: list[int], later: Later) -> None:
     """With fresh attempts, under the next attempt number, and the study is composed again afterwards."""
-    assert database.write(lambda tx: operator.retry(tx, "job", None, later(100))) == 2
+    assert database.write(lambda tx: given_up.retry(tx, "job", None, later(100))) == 2
 
     assert sorted(_states(database)) == [("compose", "waiting"), ("read", "waiting"), ("read", "waiting")]
     job = database.write(lambda tx: job_claims.claim(tx, tuple(JobKind), later(100), 60, "w"))
@@ -66,7 +66,7 @@ def test_all_buried_jobs_are_put_back(database: Database, buried_reads: list[int
 
 def test_only_the_named_jobs_are_put_back(database: Database, buried_reads: list[int], later: Later) -> None:
     """The others stay buried."""
-    assert database.write(lambda tx: operator.retry(tx, "job", buried_reads[:1], later(100))) == 1
+    assert database.write(lambda tx: given_up.retry(tx, "job", buried_reads[:1], later(100))) == 1
 
     assert sorted(_states(database)) == [("compose", "waiting"), ("read", "buried"), ("read", "waiting")]
 
@@ -84,7 +84,7 @@ def test_what_is_not_buried_is_left_alone(
 
     database.write(fill)
 
-    assert database.write(lambda tx: operator.retry(tx, "job", ids, now)) == 0
+    assert database.write(lambda tx: given_up.retry(tx, "job", ids, now)) == 0
 
     assert _states(database) == [("read", "running")]
 
@@ -102,7 +102,7 @@ def test_a_worker_from_before_the_retry_settles_nothing(
     slow = database.write(fill)
     assert slow is not None
     database.write(lambda tx: job_claims.rescue(tx, later(100), max_attempts=1))
-    database.write(lambda tx: operator.retry(tx, "job", None, later(101)))
+    database.write(lambda tx: given_up.retry(tx, "job", None, later(101)))
     current = database.write(lambda tx: job_claims.claim(tx, (JobKind.READ,), later(101), 60, "w"))
     assert current is not None
 
@@ -128,7 +128,7 @@ def test_buried_deliveries_are_put_back_and_the_timeline_says_so(
 
     database.write(fill)
 
-    assert database.write(lambda tx: operator.retry(tx, "delivery", None, later(100))) == 1
+    assert database.write(lambda tx: given_up.retry(tx, "delivery", None, later(100))) == 1
 
     again = database.write(lambda tx: outbox.claim(tx, later(100), 60, "w", ("pacs",)))
     assert again is not None

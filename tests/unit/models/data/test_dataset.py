@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from models.data.checks import refuse_single_class
-from models.data.columns import nearest, refuse_odd_columns
+from models.data.column_names import nearest, refuse_odd_columns
 from models.data.dataset import DataError, LabelledImages, open_data
+from models.data.trainable import refuse_single_class
 from models.data.zips import read_images, read_rows
 from models.images.preprocess import network_input
 

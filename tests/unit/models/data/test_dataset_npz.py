@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.data.checks import refuse_untrainable
 from models.data.dataset import DataError, InMemory, LabelledImages, open_data
+from models.data.trainable import refuse_untrainable
 
 
 def labelled(labels: list[int], group: str, start: int = 0) -> LabelledImages:

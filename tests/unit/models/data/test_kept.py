@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.data.dataset import DataError
+from models.data.examples import Example, KeptFolder, packed, unpacked, write_examples
 from models.data.joint import joined
-from models.data.kept import Example, KeptFolder, packed, unpacked, write_examples
 from models.data.labelled import InMemory, LabelledImages
 from models.images.alike import perceptual_hash
 from models.training.draws import draws_of

@@ -1,6 +1,6 @@
 """A group is on one side of a split."""
 
-from models.data.split import torn_groups
+from models.data.torn_groups import torn_groups
 
 
 def test_a_group_in_two_splits_is_named_with_both() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import STARTER
-from models.evaluation.synthetic import (
+from models.evaluation.painted_measures import (
     drawn_alike,
     eight_bits,
     frechet_distance,

@@ -9,10 +9,10 @@ from models.bundle.folder import open_bundle
 from models.data.dataset import InMemory, LabelledImages
 from models.images.shift import shift
 from models.inference.reader import load
-from models.networks.catalogue import CLASSIFIERS, classifier
+from models.networks.classifiers import CLASSIFIERS, classifier
 from models.networks.plain_autoencoder import plain_autoencoder
 from models.training.progress import PARTS, WHOLE, Whole
-from models.training.run import train
+from models.training.whole_training import train
 
 RECIPE = """
 [recipe]

@@ -53,7 +53,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from models.data.dataset import open_data
 from models.training.progress import Seconds
-from models.training.run import train
+from models.training.whole_training import train
 
 recipe, data, out = map(Path, sys.argv[1:])
 train(

@@ -20,7 +20,7 @@ from models.training.continued import members_in, weights_of
 from models.training.expert import Expert, Head, beside, described, logarithms, member_network
 from models.training.expert_fit import of_the_class, of_the_site, shown
 from models.training.expert_stage import classifier_beside, strangers
-from models.training.export import exported
+from models.training.litert_export import exported
 from models.training.recipe import ClassifierRecipe, RecipeError, read_recipe
 from models.training.stages import altered_copies
 

@@ -19,7 +19,7 @@ from models.networks.one_class import one_class
 from models.networks.restoring_autoencoder import restoring_autoencoder
 from models.networks.textbook import textbook
 from models.networks.weights import arrays_of, assign, round_to_half
-from models.training.export import averaged, exported, with_map
+from models.training.litert_export import averaged, exported, with_map
 
 AGREED = 1e-4
 """How far exported and Keras outputs may lie apart."""

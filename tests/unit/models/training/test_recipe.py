@@ -54,7 +54,7 @@ def test_what_learns_from_normals_needs_a_class_that_can_be_absent(tiny_recipe: 
 
 def test_the_names_in_recipes_are_those_that_code_stands_behind() -> None:
     """A network or augmentation that a recipe may name is there."""
-    from models.networks.catalogue import CLASSIFIERS  # noqa: PLC0415 TensorFlow only for this test
+    from models.networks.classifiers import CLASSIFIERS  # noqa: PLC0415 TensorFlow only for this test
     from models.training import objectives, recipe  # noqa: PLC0415 the same
 
     assert set(CLASSIFIERS) == set(recipe.NETWORKS)

@@ -21,7 +21,7 @@ from models.training import stages
 from models.training.checkpoints import Work
 from models.training.progress import Seconds, Spent
 from models.training.recipe import RecipeError, read_recipe
-from models.training.run import make_room, train
+from models.training.whole_training import make_room, train
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from models import STARTER
 from models.bundle.folder import open_bundle, read_manifest
+from models.data.examples import PIXELS, Example, KeptFolder, packed, write_examples
 from models.data.joint import SOURCE
-from models.data.kept import PIXELS, Example, KeptFolder, packed, write_examples
 from models.data.labelled import InMemory, LabelledImages
 from models.inference.generator import Generator, load_generator
 from models.training.painted import KEPT, with_painted
 from models.training.synthetic_arm import SHORT
-from node.pipeline.learning.training import Task, _trained
+from node.pipeline.learning.training_in_child import Task, _trained
 from tests.support.learning.site import chest
 from tests.support.models.generators import write_generator
 

@@ -10,7 +10,7 @@ from node.domain.errors import OperatorError
 from node.domain.lifecycle import OPEN_STATES, State
 from node.domain.split import Side
 from node.pipeline.learning.places import Places
-from node.pipeline.learning.request import model_to_train, new_labels, request
+from node.pipeline.learning.training_request import model_to_train, new_labels, request
 from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import opened
 from node.store.database import Transaction

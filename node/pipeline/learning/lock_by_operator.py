@@ -15,14 +15,14 @@ from node.config import Settings
 from node.domain.errors import OperatorError, Permanent, Transient
 from node.domain.split import Side, pseudonym
 from node.pipeline.apart import in_child
-from node.pipeline.learning import dataset
+from node.pipeline.learning import training_folder
 from node.pipeline.learning.collect import standing_images
 from node.pipeline.learning.frozen import SPLIT, Facts
 from node.pipeline.learning.grouping import linked
 from node.pipeline.learning.locked import DATA, SITE, Labelled, freeze, site_set
 from node.pipeline.learning.places import Places
-from node.pipeline.learning.request import model_to_train
 from node.pipeline.learning.salt import minted
+from node.pipeline.learning.training_request import model_to_train
 from node.pipeline.opened import open_database
 from node.pipeline.registry.catalogue import opened
 from node.store.database import Database, Transaction
@@ -75,11 +75,11 @@ def freeze_now(settings: Settings, model: str, now: datetime) -> str:
     with open_database(settings) as database:
         row = database.read(lambda tx: model_to_train(tx, settings, model))
         classes = tuple(one.name for one in opened(row.bundle).classes)
-        known = database.read(lambda tx: dataset.known(tx, classes, labels.current(tx)))
+        known = database.read(lambda tx: training_folder.known(tx, classes, labels.current(tx)))
         images = known.images[Side.LOCKED]
         if not images:
             raise OperatorError("no image of the locked side is kept and labelled: a training, or a day, keeps them")
-        facts = Facts(site_set(row.name), 0, SITE, dataset.label_names(classes))
+        facts = Facts(site_set(row.name), 0, SITE, training_folder.label_names(classes))
         made = freeze(database, places, facts, images, None, "an operator's word", now)
     return f"locked set {made.name} version {made.version}: {made.images} images of {made.patients} patients"
 
@@ -113,7 +113,7 @@ def lock_folder(settings: Settings, name: str, data: Path, split: str, model: st
     coming = places.locked / f".{name}-coming"
     with open_database(settings) as database:
         row = database.read(lambda tx: model_to_train(tx, settings, model))
-        names = dataset.label_names(tuple(one.name for one in opened(row.bundle).classes))
+        names = training_folder.label_names(tuple(one.name for one in opened(row.bundle).classes))
         try:
             folder = FolderToLock(data, split, coming, len(names), settings.retrain.replay, database.read(_learned))
             read: list[Read] = in_child(_DEADLINE_S, keep_folder, folder, minted(database, now))
@@ -139,8 +139,8 @@ def keep_folder(folder: FolderToLock, salt: bytes) -> list[Read]:
     Permanent
         Where there is no such data or split, a label means nothing, or a version has learned from it.
     """
+    from models.data.examples import packed  # noqa: PLC0415 - the same
     from models.data.joint import hashes_of  # noqa: PLC0415 - only a child process imports the learned part
-    from models.data.kept import packed  # noqa: PLC0415 - the same
     from models.data.labelled import DataError  # noqa: PLC0415 - the same
     from models.images.likeness import any_alike  # noqa: PLC0415 - the same
 
@@ -169,7 +169,7 @@ def keep_folder(folder: FolderToLock, salt: bytes) -> list[Read]:
 
 def _opened(folder: FolderToLock) -> "LabelledImages":
     from models.data.joint import SIDES  # noqa: PLC0415 - as above
-    from node.pipeline.registry.labelled import open_labelled  # noqa: PLC0415 - the same
+    from node.pipeline.registry.labelled_dicom import open_labelled  # noqa: PLC0415 - the same
 
     found = open_labelled(folder.data, lambda *_: None)
     learned = folder.learned.get(found.digest(SIDES))
@@ -182,7 +182,7 @@ def _replayed(folders: Sequence[Path]) -> Iterator[int]:
     """Yield what is shown by all that trainings learn from beside the site's images, as whole numbers."""
     from models.data.joint import SIDES, hashes_of  # noqa: PLC0415 - as above
     from models.images.likeness import NOTHING  # noqa: PLC0415 - the same
-    from node.pipeline.registry.labelled import open_labelled  # noqa: PLC0415 - the same
+    from node.pipeline.registry.labelled_dicom import open_labelled  # noqa: PLC0415 - the same
 
     for path in folders:
         found = open_labelled(path, lambda *_: None)
@@ -206,7 +206,7 @@ def _fit(database: Database, read: list[Read]) -> list[Read]:
 
 
 def _labelled(one: Read, source: str) -> Labelled:
-    from models.data.kept import Example  # noqa: PLC0415 - for learning alone
+    from models.data.examples import Example  # noqa: PLC0415 - for learning alone
 
     columns = {"source": source, **one.attributes, "blind": "unknown"}
     return Labelled(Example(one.name, one.label, one.group, SPLIT, one.digest, columns), one.group, one.image_hash)

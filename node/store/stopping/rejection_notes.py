@@ -15,11 +15,11 @@ from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
 from node.domain.rejection import Named, RejectionCode
+from node.store.connection.driver_statement import Lookup, Statement
+from node.store.connection.upsert import insert_for, insert_into
 from node.store.database import Transaction
 from node.store.operation_tables import Rejection, RejectionNote
-from node.store.statement import Lookup, Statement
 from node.store.tables import Analysis, Instance, Job, JobKind
-from node.store.upsert import insert_for, insert_into
 from node.store.working import closing, work
 
 _PRIORITY = 0

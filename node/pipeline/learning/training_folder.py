@@ -74,7 +74,7 @@ def label_of(classes: Sequence[str], said: Mapping[str, bool]) -> int | None:
 
 def known(tx: Transaction, classes: Sequence[str], labels: Iterable[CurrentLabel]) -> Known:
     """Return what there is for a model with these classes."""
-    from models.data.kept import Example  # noqa: PLC0415 - for learning alone
+    from models.data.examples import Example  # noqa: PLC0415 - for learning alone
 
     of_images: dict[str, list[CurrentLabel]] = defaultdict(list)
     for label in labels:
@@ -109,7 +109,7 @@ def build(places: Places, found: Known, folder: Path) -> Built:
         Where the data set is to be.
     """
     from models.bundle.place import appearing_at_once  # noqa: PLC0415 - for learning alone
-    from models.data.kept import PIXELS, digest_of_examples, write_examples  # noqa: PLC0415 - the same
+    from models.data.examples import PIXELS, digest_of_examples, write_examples  # noqa: PLC0415 - the same
 
     shutil.rmtree(folder, ignore_errors=True)
     chosen = [(side, one) for side in (Side.TRAIN, Side.VALIDATION) for one in found.images[side]]

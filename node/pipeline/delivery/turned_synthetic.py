@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from node.store import audit
-from node.store.arriving import synthetic
+from node.store.arriving import synthetic_marks
 from node.store.database import Transaction
 from node.telemetry import logger
 
@@ -29,9 +29,9 @@ def watched(
         Study Instance UIDs; where there are none, nothing is asked.
     """
     turned: set[str] = set()
-    before = synthetic.among(tx, studies) if studies else set()
+    before = synthetic_marks.among(tx, studies) if studies else set()
     yield turned
-    turned |= (synthetic.among(tx, studies) if studies else set()) - before
+    turned |= (synthetic_marks.among(tx, studies) if studies else set()) - before
     for study in sorted(turned):
         tell_standing(tx, now, study, test_peers)
 
@@ -50,8 +50,8 @@ def tell_standing(tx: Transaction, now: datetime, study_uid: str, test_peers: Co
     test_peers
         Names of the peers with ``test = true``, which may hold such reports.
     """
-    for peer in synthetic.standing(tx, study_uid, test_peers):
-        if synthetic.is_told(tx, study_uid, peer):
+    for peer in synthetic_marks.standing(tx, study_uid, test_peers):
+        if synthetic_marks.is_told(tx, study_uid, peer):
             continue
-        audit.add(tx, now, synthetic.STANDS + peer, study_uid, peer=peer)
+        audit.add(tx, now, synthetic_marks.STANDS + peer, study_uid, peer=peer)
         _log.warning("report on a synthetic study stands at a real peer", study_instance_uid=study_uid, peer=peer)

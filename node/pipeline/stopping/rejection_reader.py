@@ -20,8 +20,8 @@ from node.pipeline.stopping.taking_back import NoteWriter
 from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.disk.files import InstanceFiles
-from node.store.stopping import rejecting, rejections, taken_back
-from node.store.stopping.rejections import ClaimedNote
+from node.store.stopping import rejecting, rejection_notes, taken_back
+from node.store.stopping.rejection_notes import ClaimedNote
 from node.telemetry import logger
 
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -69,7 +69,7 @@ class RejectionReader:
         """
         said = read_key_objects(self._files.path(note.path))
         if said.code is None:
-            self._database.write(lambda tx: rejections.settle(tx, note, self._clock(), None))
+            self._database.write(lambda tx: rejection_notes.settle(tx, note, self._clock(), None))
             return
         code = said.code
         studies = self._database.write(lambda tx: self._apply(tx, note, said, code))
@@ -86,7 +86,7 @@ class RejectionReader:
 
         def work(tx: Transaction) -> None:
             now = self._clock()
-            state = rejections.fail(tx, note, now, reason, permanent=permanent, jitter=self._jitter)
+            state = rejection_notes.fail(tx, note, now, reason, permanent=permanent, jitter=self._jitter)
             if state is State.BURIED:
                 of = (note.study_instance_uid, note.sop_instance_uid)
                 audit.add(tx, now, "rejection note not read", *of, reason=reason)
@@ -95,7 +95,7 @@ class RejectionReader:
 
     def _apply(self, tx: Transaction, note: ClaimedNote, said: KeyObjects, code: RejectionCode) -> set[str]:
         now, uid = self._clock(), note.sop_instance_uid
-        if rejections.put(tx, uid, code, said.named, note.calling_ae_title, now):
+        if rejection_notes.put(tx, uid, code, said.named, note.calling_ae_title, now):
             rejecting.note_all(tx, uid, code, note.calling_ae_title, now)
         return rejecting.end_work(tx, uid, code, now)
 
@@ -107,7 +107,7 @@ class RejectionReader:
             if left:
                 _log.warning("a report on a rejected image stands at a peer", study_instance_uid=study, peers=left)
             if there:
-                code = self._database.read(lambda tx: rejections.code_for(tx, study))  # noqa: B023 - run at once
+                code = self._database.read(lambda tx: rejection_notes.code_for(tx, study))  # noqa: B023 - run at once
                 self._notes.take_back(there, code, _WHY)
 
     def _settle(self, tx: Transaction, note: ClaimedNote, code: RejectionCode, studies: Collection[str]) -> None:
@@ -115,6 +115,6 @@ class RejectionReader:
         now = self._clock()
         reports = taken_back.untrue(tx, studies) if code.is_wrong else []
         if any(report.note is None and self._notes.takes(report) for report in reports):
-            rejections.look_again(tx, note, now + _LOOK_AGAIN)
+            rejection_notes.look_again(tx, note, now + _LOOK_AGAIN)
         else:
-            rejections.settle(tx, note, now, code)
+            rejection_notes.settle(tx, note, now, code)

@@ -13,8 +13,8 @@ from typing import Any
 from node.config import Settings
 from node.dicom.instance.part10 import NotPart10
 from node.domain.errors import OperatorError
-from node.pipeline.delivery.standing import watched
-from node.pipeline.intake.asking import test_peers
+from node.pipeline.delivery.turned_synthetic import watched
+from node.pipeline.intake.synthetic_in_files import test_peers
 from node.pipeline.intake.unrecorded import removed_on_failure
 from node.pipeline.kept_file import opened
 from node.pipeline.opened import open_database

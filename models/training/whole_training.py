@@ -23,15 +23,15 @@ from models.bundle.code import code_digest
 from models.bundle.folder import Arrays
 from models.bundle.manifest import Calibration
 from models.bundle.place import appearing_at_once
-from models.data.checks import refuse_untrainable
 from models.data.labelled import DataSet, LabelledImages
+from models.data.trainable import refuse_untrainable
 from models.training import checkpoints
+from models.training.bundle_writing import Origin, Parts, manifest_of, software, write
 from models.training.continued import array_digest, weights_of
 from models.training.progress import Meter, Seconds, Spent, Tell, Whole, running
 from models.training.recipe import Recipe, Schedule, read_recipe
 from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import load_quietly
-from models.training.writing import Origin, Parts, manifest_of, software, write
 
 if TYPE_CHECKING:
     from models.training import stages
@@ -179,14 +179,14 @@ def _fitted(
     tell: Spent,
 ) -> Parts:
     """Fit every part, what ships first; each stage reports its steps."""
-    from models.training import anomaly, stages  # noqa: PLC0415 they import TensorFlow
+    from models.training import anomaly_stage, stages  # noqa: PLC0415 they import TensorFlow
 
     stages.prepare(plan.recipe.threads)
     classifier, calibration = _classifier(plan, images, seed, work, tell)
     arrays, networks = classifier.arrays, {"classifier": classifier.network}
     log, limit, scale = classifier.log, None, None
     if plan.anomaly:
-        unusual = anomaly.anomaly(plan.anomaly, images, seed, work, tell)
+        unusual = anomaly_stage.anomaly(plan.anomaly, images, seed, work, tell)
         arrays, networks, scale = arrays | unusual.arrays, networks | unusual.networks, unusual.anomaly
         log += unusual.log
     if plan.admission:

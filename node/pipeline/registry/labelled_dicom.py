@@ -134,7 +134,7 @@ def _opaque(issuer: str, patient: str) -> str:
 def _refuse_torn_patients(kind: str, placed: list[tuple[LabelledInstance, str]]) -> None:
     """Refuse patients that a given group or split tears apart: neither is believed against the Patient ID."""
     from models.data.labelled import refuse_images  # noqa: PLC0415 - as above
-    from models.data.split import torn_groups  # noqa: PLC0415 - as above
+    from models.data.torn_groups import torn_groups  # noqa: PLC0415 - as above
 
     torn = torn_groups((patient, place) for one, place in placed for patient in one.patients)
     fault = (
@@ -171,7 +171,7 @@ class _Folder:
 
 
 def _lines(folder: Path) -> list[tuple[int, dict[str, str]]]:
-    from models.data.columns import refuse_odd_columns  # noqa: PLC0415 - as above
+    from models.data.column_names import refuse_odd_columns  # noqa: PLC0415 - as above
     from models.data.labelled import DataError  # noqa: PLC0415 - as above
 
     path = folder / LABELS

@@ -38,7 +38,7 @@ def keep_pixels(stored: Path, place: Path) -> KeptPixels:
     Transient
         Where a file cannot be read or written.
     """
-    from models.data.kept import packed  # noqa: PLC0415 - only a child process imports the learned part
+    from models.data.examples import packed  # noqa: PLC0415 - only a child process imports the learned part
     from models.images.alike import perceptual_hash  # noqa: PLC0415 - the same
 
     try:

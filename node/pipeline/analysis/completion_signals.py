@@ -1,6 +1,6 @@
 """When a study is complete: signals bring its composes forward, and the compose that is claimed closes the study.
 
-How long a study waits otherwise is decided when an image is recorded (`node.pipeline.intake.recording`) and stands in
+How long a study waits otherwise is decided when an image is recorded (`node.pipeline.intake.recorder`) and stands in
 the row of its compose. Nothing here waits, and nothing is kept in memory: any process may give a signal.
 """
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive_policy import ReceivePolicy
 from node.pipeline.senders import Sender, Senders
 from node.store import audit
 from node.store.arriving import habits

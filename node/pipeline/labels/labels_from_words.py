@@ -6,7 +6,7 @@ from datetime import datetime
 
 from node.domain.label import Label, SourceKind
 from node.domain.label_document import NamedImage
-from node.pipeline.labels.findings import Word
+from node.pipeline.labels.report_findings import Word
 from node.store import audit
 from node.store.audit import Entry
 from node.store.database import Transaction

@@ -9,8 +9,8 @@ from node.config import Settings
 from node.dicom.encoding.transfer_syntax import NotParsable
 from node.dicom.instance.header import inspect
 from node.dicom.instance.part10 import NotPart10, read_part10
-from node.pipeline.delivery.standing import watched
-from node.store.arriving import instances, synthetic
+from node.pipeline.delivery.turned_synthetic import watched
+from node.store.arriving import instances, synthetic_marks
 from node.store.database import Database, Transaction
 from node.store.disk.files import InstanceFiles
 from node.telemetry import logger
@@ -53,7 +53,7 @@ def ask_files(database: Database, files: InstanceFiles, test_peers: Collection[s
         How many instances gave an answer.
     """
     answered, after = 0, ""
-    while uids := database.read(partial(synthetic.unasked, after=after, limit=_AT_ONCE)):
+    while uids := database.read(partial(synthetic_marks.unasked, after=after, limit=_AT_ONCE)):
         answers = {uid: _answer(database, files, uid) for uid in uids}
         database.write(partial(_keep, answers=answers, test_peers=test_peers, now=now))
         answered += sum(answer.newest is not None for answer in answers.values())
@@ -83,4 +83,4 @@ def _keep(tx: Transaction, answers: Mapping[str, _Answer], test_peers: Collectio
     held = [found for uid in marked if (found := instances.held(tx, uid)) is not None]
     with watched(tx, now, {one.header.study_instance_uid for one in held}, test_peers):
         for uid, answer in answers.items():
-            synthetic.answer(tx, uid, newest=answer.newest, anyone=answer.anyone)
+            synthetic_marks.answer(tx, uid, newest=answer.newest, anyone=answer.anyone)

@@ -21,7 +21,7 @@ from models.inference.network import in_batches
 from models.networks.weights import arrays_of
 from models.training import objectives as networks
 from models.training.checkpoints import Work
-from models.training.export import exported
+from models.training.litert_export import exported
 from models.training.recipe import AnomalyRecipe, FeaturesRecipe, RestoringRecipe
 from models.training.stages import Rows, Splits, Tell, elsewhere, hard_copies, named
 

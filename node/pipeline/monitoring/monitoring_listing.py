@@ -7,14 +7,14 @@ from typing import Any
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.apart import in_child
-from node.pipeline.monitoring.figures import Budget, Watched, Window
+from node.pipeline.monitoring.model_figures import Budget, Watched, Window
 from node.pipeline.monitoring.watch import Watch
 from node.pipeline.monitoring.windows import compare
 from node.pipeline.opened import open_database
 from node.store import audit
 from node.store.database import Database, Transaction
-from node.store.learning import monitoring
-from node.store.learning.monitoring import Range
+from node.store.learning import monitoring_records
+from node.store.learning.monitoring_records import Range
 from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 from node.store.registering import registry
 from node.store.tables import Mode
@@ -44,7 +44,7 @@ def monitor(settings: Settings, clock: Any) -> list[dict[str, Any]]:
     with open_database(settings) as database:
         watch = Watch(database, settings.monitor, clock, partial(in_child, _DEADLINE_S, compare))
         rows = [row for row in database.read(registry.all) if row.mode is not Mode.OFF]
-        stand = database.read(lambda tx: [_alarm(alarm) for alarm in monitoring.open_alarms(tx)])
+        stand = database.read(lambda tx: [_alarm(alarm) for alarm in monitoring_records.open_alarms(tx)])
         return [line | {"mode": row.mode.value} for row in rows for line in _lines(database, watch.watched(row), stand)]
 
 
@@ -58,7 +58,7 @@ def alarms(settings: Settings, limit: int) -> list[dict[str, Any]]:
         ``stopped`` (whether it moved the model to shadow), ``cleared_at`` (null while it stands).
     """
     with open_database(settings) as database:
-        return database.read(lambda tx: [_alarm(alarm) for alarm in monitoring.alarms(tx, limit)])
+        return database.read(lambda tx: [_alarm(alarm) for alarm in monitoring_records.alarms(tx, limit)])
 
 
 def renew(settings: Settings, name: str, who: str, now: datetime) -> str:
@@ -83,12 +83,12 @@ def dismiss_silence(settings: Settings, sender: str, who: str, now: datetime) ->
     """
 
     def work(tx: Transaction) -> str:
-        stand = [alarm for alarm in monitoring.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
+        stand = [alarm for alarm in monitoring_records.open_alarms(tx) if alarm.kind is AlarmKind.SILENCE]
         mine = next((alarm for alarm in stand if alarm.sender == sender), None)
         if mine is None:
             known = ", ".join(alarm.sender for alarm in stand) or "none"
             raise OperatorError(f"no alarm stands that {sender!r} is silent; silent: {known}")
-        monitoring.clear_alarm(tx, mine, now, f"{who} expects nothing of it")
+        monitoring_records.clear_alarm(tx, mine, now, f"{who} expects nothing of it")
         audit.add(tx, now, "monitoring alarm ended", kind=mine.kind.value, sender=sender, by=who)
         return f"{sender} may be silent until it sends again"
 
@@ -102,15 +102,16 @@ def _renew(tx: Transaction, settings: Settings, name: str, who: str, now: dateti
         known = ", ".join(one.name for one in registry.all(tx)) or "none"
         raise OperatorError(f"no model {name!r}; registered: {known}")
     wanted = settings.monitor.reference_images
-    seen = [one for one in monitoring.latest(tx, name, row.version, 0, _LARGEST_REFERENCE) if one.admitted][-wanted:]
+    latest = monitoring_records.latest(tx, name, row.version, 0, _LARGEST_REFERENCE)
+    seen = [one for one in latest if one.admitted][-wanted:]
     if len(seen) < wanted:
         raise OperatorError(
             f"{name} {row.version} has read {len(seen)} images; [monitor] reference_images asks for {wanted}"
         )
-    monitoring.refer(tx, name, row.version, Range(seen[0].id, seen[-1].id, now, who))
-    for alarm in monitoring.open_alarms(tx):
+    monitoring_records.refer(tx, name, row.version, Range(seen[0].id, seen[-1].id, now, who))
+    for alarm in monitoring_records.open_alarms(tx):
         if (alarm.model, alarm.version) == (name, row.version) and alarm.kind in {AlarmKind.DRIFT, AlarmKind.ADMISSION}:
-            monitoring.clear_alarm(tx, alarm, now, f"{who} has chosen a new reference")
+            monitoring_records.clear_alarm(tx, alarm, now, f"{who} has chosen a new reference")
     audit.add(tx, now, "monitoring reference renewed", model=name, version=row.version, by=who, images=len(seen))
     return f"{name} is compared with its newest {len(seen)} images from now on"
 
@@ -148,7 +149,7 @@ def _reference(database: Database, watched: Watched) -> str:
     known = watched.reference
     if known is None:
         return f"not watched yet: {watched.missing} images missing"
-    count = len(database.read(lambda tx: monitoring.between(tx, watched.model, watched.version, known)))
+    count = len(database.read(lambda tx: monitoring_records.between(tx, watched.model, watched.version, known)))
     return f"{count} images, {known.made_at:%Y-%m-%d} ({known.made_by})"
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.labelled import DataError, LabelledImages, Window, digest_of, refuse_images, shrunk
-from models.data.split import torn_groups
+from models.data.torn_groups import torn_groups
 from models.images.preprocess import Values
 
 EXAMPLES, PIXELS = "examples.csv", "pixels"

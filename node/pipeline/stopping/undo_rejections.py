@@ -9,7 +9,7 @@ from node.pipeline.opened import open_database
 from node.store import audit
 from node.store.database import Transaction
 from node.store.registering import registry
-from node.store.stopping import rejections, undoing
+from node.store.stopping import rejection_notes, undoing
 from node.store.tables import Mode
 
 
@@ -54,7 +54,7 @@ def retry(settings: Settings, note_uid: str, who: str, now: datetime) -> str:
     def work(tx: Transaction) -> str:
         if _state(tx, note_uid) not in (State.BURIED, State.CANCELLED):
             raise OperatorError(f"{note_uid} is applied, or about to be: `pacs-node rejections` lists those refused")
-        rejections.read_again(tx, note_uid, now)
+        rejection_notes.read_again(tx, note_uid, now)
         audit.add(tx, now, "rejection note retried", sop_uid=note_uid, by=who)
         return f"{note_uid} is read again"
 

@@ -13,9 +13,9 @@ from node.domain.errors import OperatorError
 from node.domain.label import CurrentLabel
 from node.pipeline.failure import described
 from node.pipeline.learning.collect import Collector
-from node.pipeline.learning.pixels import KeptPixels, keep_pixels
-from node.pipeline.learning.request import Asked, model_to_train, new_labels, request
+from node.pipeline.learning.example_pixels import KeptPixels, keep_pixels
 from node.pipeline.learning.retrain import MakeChild, Site
+from node.pipeline.learning.training_request import Asked, model_to_train, new_labels, request
 from node.pipeline.registry.catalogue import opened
 from node.store.labelling import labels
 from node.store.learning import training_set

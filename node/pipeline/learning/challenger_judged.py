@@ -18,11 +18,11 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.pipeline.apart import in_child
 from node.pipeline.learning.first_look import LEARNED
 from node.pipeline.learning.judged_sets import judged_sets
-from node.pipeline.learning.judging import Asked, verdict_of
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.promotion import Order, change_place, usable
 from node.pipeline.learning.promotion_steps import promotion_unobserved
 from node.pipeline.learning.sweeping import sweep_refused
+from node.pipeline.learning.verdict_in_child import Asked, verdict_of
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import bundle_path, opened, version_of
 from node.pipeline.registry.versions import described
@@ -169,7 +169,7 @@ class _Written:
 
 
 def _written_down(settings: Settings, challenge: Challenge, run: Run, verdict: "Verdict", now: datetime) -> _Written:
-    from models.gate.page import write_verdict  # noqa: PLC0415 - for learning alone
+    from models.gate.verdict_page import write_verdict  # noqa: PLC0415 - for learning alone
 
     folder = Places(settings.node.data_dir).verdict(challenge.run)
     try:

@@ -12,8 +12,8 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.identifiers import derived_uid
 from node.domain.label import Label, LabelRule, SourceKind
-from node.pipeline.labels.policy import policy_of
-from node.pipeline.labels.recording import note
+from node.pipeline.labels.label_policy import policy_of
+from node.pipeline.labels.labels_from_words import note
 from node.pipeline.labels.rows import Row, rows_of
 from node.pipeline.opened import open_database
 from node.store import audit

@@ -14,8 +14,8 @@ from node.domain.label import UNNAMED, Label, LabelRule, Verdict
 from node.domain.label_document import LabelDocument
 from node.domain.lifecycle import State
 from node.pipeline.failure import described, is_permanent
-from node.pipeline.labels.policy import LabelPolicy
-from node.pipeline.labels.recording import Source, labels_of, note
+from node.pipeline.labels.label_policy import LabelPolicy
+from node.pipeline.labels.labels_from_words import Source, labels_of, note
 from node.pipeline.labels.rules import Known, Understood, understood
 from node.store import audit
 from node.store.arriving.merges import PatientName

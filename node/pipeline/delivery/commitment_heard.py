@@ -18,7 +18,7 @@ from typing import Any
 from node.config import Settings
 from node.domain.completion import Signal
 from node.network.commitment import CommitmentRequest, CommitmentResult, FailureReason, Heard
-from node.pipeline.analysis.completion import complete
+from node.pipeline.analysis.completion_signals import complete
 from node.store import audit
 from node.store.database import Transaction
 from node.store.listing import commitment_views

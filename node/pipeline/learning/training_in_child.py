@@ -32,7 +32,7 @@ class Task:
     """Everything that a training follows from."""
 
     run: Path  #: folder of what is half done
-    data: Path  #: the site's images (`node.pipeline.learning.dataset`)
+    data: Path  #: the site's images (`node.pipeline.learning.training_folder`)
     out: Path  #: where the bundle is to be
     recipe: str
     champion: Path  #: the bundle that it is to follow: its classes are those of the challenger
@@ -117,11 +117,11 @@ class _Progress:
 
 
 def _trained(task: Task) -> Trained:
+    from models.data.examples import KeptFolder  # noqa: PLC0415 - the same
     from models.data.joint import SIDES, joined, of_source  # noqa: PLC0415 - as above
-    from models.data.kept import KeptFolder  # noqa: PLC0415 - the same
-    from models.training.run import train  # noqa: PLC0415 - the same
     from models.training.site_fit import SITE, fitted_to_site  # noqa: PLC0415 - the same
     from models.training.suspects import suspects  # noqa: PLC0415 - the same
+    from models.training.whole_training import train  # noqa: PLC0415 - the same
 
     replayed, said, trained = _replayed(task), [], task.run / TRAINED
     joint = joined(KeptFolder(task.data), replayed, task.locked)
@@ -145,7 +145,7 @@ def _trained(task: Task) -> Trained:
 
 
 def _replayed(task: Task) -> "dict[str, DataSet]":
-    from node.pipeline.registry.labelled import open_labelled  # noqa: PLC0415 - as above
+    from node.pipeline.registry.labelled_dicom import open_labelled  # noqa: PLC0415 - as above
 
     return {path.name: open_labelled(path, lambda *_: None) for path in task.replayed}
 

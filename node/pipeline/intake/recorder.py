@@ -15,11 +15,11 @@ from node.domain.instance import InstanceHeader
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.rule import IS_OFF, Rule, turned_away
 from node.network.released import ReleasedAssociation
-from node.pipeline.analysis import completion
+from node.pipeline.analysis import completion_signals
 from node.pipeline.analysis.waiting import Came, Waiting
-from node.pipeline.delivery.standing import watched
+from node.pipeline.delivery.turned_synthetic import watched
 from node.pipeline.intake.arrival import Arrival, noted
-from node.pipeline.policy import ReceivePolicy
+from node.pipeline.receive_policy import ReceivePolicy
 from node.store import audit
 from node.store.arriving.arrivals import Known, add_all, known_among
 from node.store.arriving.instances import NewInstance
@@ -29,8 +29,8 @@ from node.store.database import Transaction
 from node.store.json_text import JSONText, json_text
 from node.store.keeping import backfills
 from node.store.labelling import label_inbox, own_reports
-from node.store.stopping import rejections
-from node.store.stopping.rejections import Rejected
+from node.store.stopping import rejection_notes
+from node.store.stopping.rejection_notes import Rejected
 from node.store.tables import InstanceKind
 from node.store.working import closing, queue
 from node.store.working.queue import NewRead, Wait
@@ -82,7 +82,7 @@ class Recorder:
         facts = _Facts(
             known,
             self.rules(tx),
-            rejections.wrong_among(tx, known.rejected),
+            rejection_notes.wrong_among(tx, known.rejected),
             backfills.open_for(tx, {came.header.study_instance_uid for came in arrivals}),
             self._devices(tx, arrivals),
         )
@@ -108,7 +108,7 @@ class Recorder:
 
     def released(self, tx: Transaction, association: ReleasedAssociation) -> None:
         """Let what a released association had brought count as complete, where its sender is known for that."""
-        completion.released(tx, association, self._waiting.policy, self.clock())
+        completion_signals.released(tx, association, self._waiting.policy, self.clock())
 
     def _decided(self, came: Arrival, facts: "_Facts") -> "_Decision":
         header, said = came.header, came.announced
@@ -155,7 +155,7 @@ class Recorder:
         with watched(tx, now, synthetic, self.test_peers):
             add_all(tx, [one.new for one in decisions])
             queue.enqueue_reads(tx, [read for one in decisions for read in self._reads(one)], now)
-            rejections.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
+            rejection_notes.add_notes(tx, [one.new.header.sop_instance_uid for one in decisions if one.may_reject], now)
             label_inbox.add(tx, dict(one.of_study() for one in decisions if one.may_label), now)
             self._await(tx, self._waiting.after_images(tx, (came for one in decisions for came in one.causes()), now))
         audit.add_all(tx, [one.entry(event) for one in decisions])

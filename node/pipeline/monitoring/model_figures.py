@@ -15,9 +15,9 @@ from node.domain.label import CurrentLabel
 from node.pipeline.monitoring.windows import Bounds, Compared, Image
 from node.store.database import Transaction
 from node.store.labelling import labels
-from node.store.learning import exams, monitoring
+from node.store.learning import exams, monitoring_records
 from node.store.learning.exams import Exam
-from node.store.learning.monitoring import Range, Seen
+from node.store.learning.monitoring_records import Range, Seen
 from node.store.monitoring_tables import AlarmKind
 
 Compare = Callable[[Sequence[Image], Sequence[Sequence[Image]], Bounds], list[Compared]]
@@ -87,17 +87,17 @@ class Watched:
 
 def images_of(tx: Transaction, model: str, version: str, settings: MonitorSettings) -> tuple[Range | None, list[Seen]]:
     """Return the reference of a version, and its images; without one, the first images that are to become it."""
-    known = monitoring.range_of(tx, model, version)
+    known = monitoring_records.range_of(tx, model, version)
     if known is None:
-        return None, monitoring.first(tx, model, version, 0, settings.reference_images)
-    return known, monitoring.between(tx, model, version, known)
+        return None, monitoring_records.first(tx, model, version, 0, settings.reference_images)
+    return known, monitoring_records.between(tx, model, version, known)
 
 
 def missing_of(tx: Transaction, model: str, version: str, settings: MonitorSettings) -> int:
     """Return how many images a version still needs to have a reference; 0 where it has one."""
-    if monitoring.range_of(tx, model, version) is not None:
+    if monitoring_records.range_of(tx, model, version) is not None:
         return 0
-    return settings.reference_images - monitoring.count_admitted(tx, model, version, settings.reference_images)
+    return settings.reference_images - monitoring_records.count_admitted(tx, model, version, settings.reference_images)
 
 
 def groups_of(
@@ -109,19 +109,19 @@ def groups_of(
     the same: those since are looked for among all that is kept, and are not asked for where the latest images all came
     since then and too few of them are of it to tell anything.
     """
-    latest = monitoring.latest(tx, model, version, known.last, _LOOKED_THROUGH)
+    latest = monitoring_records.latest(tx, model, version, known.last, _LOOKED_THROUGH)
     groups: dict[About, list[Seen]] = {}
     for seen in latest:
         groups.setdefault((seen.sender, seen.modality), []).append(seen)
     if len(groups) != 1:  # one sender is all there is; of several each is looked at first, which says more
         groups["", ""] = latest
     since: dict[About, list[Seen]] = {}
-    for alarm in monitoring.open_alarms(tx):
+    for alarm in monitoring_records.open_alarms(tx):
         about, enough = (alarm.sender, alarm.modality), CALM_WINDOWS * settings.window_images
         if (alarm.model, alarm.version) != (model, version) or not groups.get(about) or alarm.kind not in _OF_WINDOWS:
             continue
         if len(groups[about]) >= settings.min_images or latest[0].at <= alarm.raised_at:
-            since[about] = monitoring.latest_since(tx, alarm, known.last, enough)
+            since[about] = monitoring_records.latest_since(tx, alarm, known.last, enough)
     return groups, since
 
 

@@ -12,9 +12,9 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.label import CurrentLabel
 from node.domain.split import Side, side_of
-from node.pipeline.learning.dataset import label_names, label_of
 from node.pipeline.learning.naming import Naming, naming
 from node.pipeline.learning.salt import minted
+from node.pipeline.learning.training_folder import label_names, label_of
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import opened
 from node.store.arriving.merges import PatientName
@@ -26,7 +26,7 @@ from node.store.registering import registry
 from node.store.registering.registry import Registration
 
 FEWEST = {Side.TRAIN: 20, Side.VALIDATION: 5}
-"""Patients that each label needs on a side where nothing is replayed (`models.data.checks.FEWEST_GROUPS`)."""
+"""Patients that each label needs on a side where nothing is replayed (`models.data.trainable.FEWEST_GROUPS`)."""
 
 FEWEST_BESIDE = {Side.TRAIN: 5, Side.VALIDATION: 1}
 """The same beside data that are replayed, which hold the side: fewer would be remembered and not learned."""

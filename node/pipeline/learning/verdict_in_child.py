@@ -31,7 +31,7 @@ class SetFolder:
     name: str
     version: str
     digest: str
-    folder: Path  #: as `models.data.kept` reads it
+    folder: Path  #: as `models.data.examples` reads it
     split: str
     target: bool
     uses: int
@@ -71,7 +71,7 @@ def verdict_of(protocol: Mapping[str, Any], champion: Asked, challenger: Asked, 
 def _asked(
     champion: Asked, challenger: Asked, sets: Sequence[SetFolder]
 ) -> "tuple[dict[str, LockedSet], Answers, Answers]":
-    from models.data.kept import KeptFolder  # noqa: PLC0415 - as above
+    from models.data.examples import KeptFolder  # noqa: PLC0415 - as above
     from models.gate.asking import answers, locked_set, said  # noqa: PLC0415 - as above
     from models.inference.reader import load  # noqa: PLC0415 - as above
 
