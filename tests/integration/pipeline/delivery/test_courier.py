@@ -199,10 +199,10 @@ def test_a_hold_stops_a_report_that_is_on_its_way(house: House, pacs: Pacs) -> N
         other.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", house.clock()))
         other.close()
 
-    given_up = threading.Thread(target=hold)
-    given_up.start()
+    operator = threading.Thread(target=hold)
+    operator.start()
     line.deliver()
-    given_up.join()
+    operator.join()
     assert (_delivery(line)["state"], _delivery(line)["failures"]) == ("waiting", 0)
     house.clock.forward(3600)
     assert line.deliver() == 0
@@ -223,10 +223,10 @@ def test_a_hold_stops_a_report_whose_peer_keeps_silent_before_it_can_leave(house
             with closing(Database.open(house.url)) as other:
                 other.write(lambda tx: holds.place(tx, holds.ALL_MODELS, "wrong monitor", "ada", house.clock()))
 
-        given_up = threading.Thread(target=hold)
-        given_up.start()
+        operator = threading.Thread(target=hold)
+        operator.start()
         line.deliver()
-        given_up.join()
+        operator.join()
         accepted[0][0].close()
     delivery = _delivery(line)
     assert (delivery["state"], delivery["failures"], delivery["offered_at"]) == ("waiting", 0, None)
