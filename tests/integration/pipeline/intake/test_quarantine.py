@@ -139,14 +139,14 @@ def test_a_discarded_copy_leaves_its_entry_alone(contradicted: House) -> None:
 def test_the_number_of_a_copy_is_never_that_of_another(contradicted: House) -> None:
     """Whoever noted it to discard it later finds it gone, and no other object in its place."""
     noted = _listed(contradicted)[0]["id"]
-    quarantine.discard(_settings(contradicted), noted, "tech", contradicted.clock())
+    quarantine_decisions.discard(_settings(contradicted), noted, "tech", contradicted.clock())
     assert contradicted.receive(SECOND) == 0x0111
     assert _listed(contradicted)[0]["id"] > noted
     with pytest.raises(OperatorError, match=f"no copy {noted} is in the quarantine"):
-        quarantine.discard(_settings(contradicted), noted, "tech", contradicted.clock())
+        quarantine_decisions.discard(_settings(contradicted), noted, "tech", contradicted.clock())
 
 
-@pytest.mark.parametrize("decide", [quarantine.accept, quarantine.discard])
+@pytest.mark.parametrize("decide", [quarantine_decisions.accept, quarantine_decisions.discard])
 def test_what_is_not_in_the_quarantine_is_said_so(contradicted: House, decide: Any) -> None:
     """A number that nobody has, and one that was decided on already."""
     (row,) = _listed(contradicted)

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import text
 
 from node.config import Settings
-from node.domain.errors import OperatorError
 from node.domain.backup_manifest import FORMAT
+from node.domain.errors import OperatorError
 from node.pipeline.intake import quarantine_decisions
 from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
