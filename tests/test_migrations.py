@@ -16,14 +16,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspect, text
 
 from node.domain.errors import OperatorError
-from node.store import label_tables as _label_tables  # noqa: F401 - its tables join the metadata
-from node.store import learning_tables as _learning_tables  # noqa: F401 - its tables join the metadata
-from node.store import monitoring_tables as _monitoring_tables  # noqa: F401 - its tables join the metadata
-from node.store import operation_tables as _operation_tables  # noqa: F401 - its tables join the metadata
 from node.store import schema
-from node.store import version_tables as _version_tables  # noqa: F401 - its tables join the metadata
 from node.store.database import Database, DatabaseUnavailable
-from node.store.tables import Base
+from node.store.tables import image_tables as _image_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import label_tables as _label_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import learning_tables as _learning_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import monitoring_tables as _monitoring_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import operation_tables as _operation_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import result_tables as _result_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import version_tables as _version_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables import work_tables as _work_tables  # noqa: F401 - its tables join the metadata
+from node.store.tables.base import Base
 
 ROOT = Path(__file__).resolve().parents[1]
 

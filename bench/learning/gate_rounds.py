@@ -18,7 +18,7 @@ from models.data.labelled import LabelledImages
 from models.evaluation.calibration import calibrated, fit
 from models.evaluation.metrics import balanced_threshold
 from models.gate.asking import locked_set
-from models.gate.values import Answers, LockedSet, Said
+from models.gate.gate_values import Answers, LockedSet, Said
 from models.training.operating_point import Validated, operating_point
 
 CLASS = "pneumonia"

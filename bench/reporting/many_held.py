@@ -16,7 +16,7 @@ from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
 from node.store.sending import outbox
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import analyses, findings, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.findings import NewReading

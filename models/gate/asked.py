@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from operator import ge, gt
 
+from models.gate.gate_values import LockedSet
 from models.gate.paired import Difference
-from models.gate.values import LockedSet
 from models.gate.verdict import Criterion, State
 
 

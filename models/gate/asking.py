@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.labelled import LabelledImages
-from models.gate.values import Answers, LockedSet, Said
+from models.gate.gate_values import Answers, LockedSet, Said
 from models.inference.reader import Reader
 
 

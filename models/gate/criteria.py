@@ -13,9 +13,9 @@ from models.evaluation import metrics
 from models.evaluation.bootstrap import Weights
 from models.gate import delong
 from models.gate.asked import Bound, Place, criterion, noted
+from models.gate.gate_values import LockedSet, Probabilities
 from models.gate.paired import Difference, Figure, Values, differing
 from models.gate.protocol import Protocol
-from models.gate.values import LockedSet, Probabilities
 from models.gate.verdict import Criterion, State
 
 MOST_VALUES = 12

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from models.gate.criteria import Pair, admission, criteria
+from models.gate.gate_values import Answers, GateError, LockedSet
 from models.gate.protocol import Protocol
-from models.gate.values import Answers, GateError, LockedSet
 from models.gate.verdict import Criterion, Outcome, Party, Progress, SetProgress, State, Verdict
 
 

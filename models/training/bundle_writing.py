@@ -14,9 +14,9 @@ from typing import Any
 from models.bundle import folder as bundles
 from models.bundle import manifest as manifests
 from models.data.labelled import LabelledImages
-from models.training.progress import Tell
 from models.training.recipe import Recipe
 from models.training.training_log import write_curves, write_log
+from models.training.training_progress import Tell
 
 SOFTWARE = ("keras", "numpy", "opencv-python-headless", "scikit-learn", "tensorflow")
 CURVES = "training-curves.png"

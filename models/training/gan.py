@@ -26,9 +26,9 @@ from models.data.trainable import refuse_untrainable
 from models.inference import generator as folders
 from models.training import checkpoints
 from models.training.gan_recipe import GanRecipe, GanSchedule, read_gan_recipe
-from models.training.progress import Tell
 from models.training.threads import limit_threads, load_quietly
 from models.training.training_log import write_curves, write_log
+from models.training.training_progress import Tell
 from models.training.whole_training import in_silence, make_room, utc_now, work_of
 
 Measure = Callable[[folders.Generator, LabelledImages, LabelledImages], dict[str, Any]]

@@ -19,9 +19,9 @@ from models.inference.network import in_batches
 from models.training.checkpoints import Shelf
 from models.training.draws import once
 from models.training.objectives import Shown, fitted_classifier
-from models.training.progress import Tell
 from models.training.recipe import ClassifierRecipe
 from models.training.stages import elsewhere, hard_copies
+from models.training.training_progress import Tell
 
 SHORT = ClassifierRecipe(
     network="compact_resnet",

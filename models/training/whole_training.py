@@ -28,10 +28,10 @@ from models.data.trainable import refuse_untrainable
 from models.training import checkpoints
 from models.training.bundle_writing import Origin, Parts, manifest_of, software, write
 from models.training.continued import array_digest, weights_of
-from models.training.progress import Meter, Seconds, Spent, Tell, Whole, running
 from models.training.recipe import Recipe, Schedule, read_recipe
 from models.training.seeds import classifier_stage, further_seeds_of, members_of
 from models.training.threads import load_quietly
+from models.training.training_progress import Meter, Seconds, Spent, Tell, Whole, running
 
 if TYPE_CHECKING:
     from models.training import stages

@@ -15,7 +15,7 @@ from node.pipeline.senders import senders_of
 from node.pipeline.stopping.taking_back import NoteWriter
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 
 
 def compose_loops(parts: Parts, child: Child) -> Iterator[WorkLoop[Any]]:

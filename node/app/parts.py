@@ -18,7 +18,7 @@ from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store.database import Database, Transaction
 from node.store.disk.files import InstanceFiles
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
 from node.telemetry import logger

@@ -13,7 +13,7 @@ from node.pipeline.analysis.read import Hands, InstanceReader
 from node.pipeline.analysis.read_in_child import Prepared, StoredImage, prepare_file, read_images, warm
 from node.runtime.child import Child
 from node.runtime.loop import WorkLoop
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working.job_claims import ClaimedJob
 
 _LOOPS_A_CHILD = 2

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pydicom.uid import ImplicitVRLittleEndian
 
+from node.network.answer_status import StoreAnswer, worded
 from node.network.command import (
     NO_DATASET,
     WITH_DATASET,
@@ -26,7 +27,6 @@ from node.network.command import (
 )
 from node.network.peer import ContextNotAccepted, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import VERIFICATION, Syntaxes, syntax_name
-from node.network.status import StoreAnswer, worded
 from node.network.upper_layer import Requestor
 
 __all__ = [

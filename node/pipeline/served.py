@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from node.domain.rule import Rule
 from node.store.database import Transaction
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 
 @dataclass(frozen=True, slots=True)

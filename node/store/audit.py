@@ -9,7 +9,7 @@ from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
 from node.store.json_text import JSONText
-from node.store.tables import AuditEntry
+from node.store.tables.operation_tables import AuditEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pydicom import Dataset, dcmread
 
 from node.demo.pacs import StandInPacs
 from node.demo.samples import Sample, samples
-from node.domain.heat_map import SECONDARY_CAPTURE
+from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.report import BASIC_TEXT_SR
 from tests.support.databases.kinds import MakeFolder

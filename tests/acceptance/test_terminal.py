@@ -14,7 +14,7 @@ from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
 from node.store.sending import outbox
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
 from tests.support.databases.kinds import MakeFolder

@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from node.dicom.instance.part10 import preamble_and_meta
-from node.domain.heat_map import SECONDARY_CAPTURE
+from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
 from tests.support.objects.images import chest_radiographs, write_as_dx
 from tests.support.programs.orthanc import orthanc

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from node.config import PeerSettings
-from node.domain.heat_map import SECONDARY_CAPTURE
+from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR
 from node.domain.report import BASIC_TEXT_SR
 from node.network.peer import Timeouts

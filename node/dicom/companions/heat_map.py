@@ -38,9 +38,9 @@ from node.dicom.result.object_header import (
 )
 from node.dicom.sources.image_elements import aspect_of, image_elements, laterality_of, lossy_compression_of
 from node.dicom.sources.source import Source, of_patient, read_source
+from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, HeatMap
 from node.domain.errors import Permanent
 from node.domain.finding import Finding, HeatGrid
-from node.domain.heat_map import MOST_HEAT_MAPS, HeatMap
 from node.domain.identifiers import is_uid
 from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import ENGLISH, Words, words_in
@@ -57,7 +57,7 @@ def build_heat_map(content: ReportContent, drawn: HeatMap, identity: ReportIdent
     content
         The report beside which it goes: its model, its time, its language and whose images they are.
     drawn
-        What is drawn, one of `node.domain.heat_map.heat_maps` of the report's readings.
+        What is drawn, one of `node.domain.chosen_heat_maps.heat_maps` of the report's readings.
     identity
         The UIDs that it gets; the SOP class is Secondary Capture Image Storage.
     source

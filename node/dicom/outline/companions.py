@@ -23,8 +23,8 @@ from node.dicom.outline.reports import Contents, contents_of
 from node.dicom.outline.sample_reports import sample_headers, samples
 from node.dicom.report.build import build_report
 from node.dicom.samples.wrap import Subject, as_file, dx_dataset
+from node.domain.chosen_heat_maps import heat_map_identity, heat_maps
 from node.domain.finding import HeatGrid
-from node.domain.heat_map import heat_map_identity, heat_maps
 from node.domain.profile import Profile
 from node.domain.rejection import RejectionCode
 from node.domain.report import ModelIdentity, ReportContent, report_identity, text_identity

@@ -10,16 +10,16 @@ from pathlib import Path
 from node.config import PeerSettings
 from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.instance.header import pixel_bytes
+from node.domain.chosen_heat_maps import HeatMap, heat_map_identity, heat_maps
 from node.domain.errors import Permanent, WorkerLost
-from node.domain.heat_map import HeatMap, heat_map_identity, heat_maps
 from node.domain.instance import InstanceHeader
 from node.domain.patient import Patient, patient_in
 from node.domain.profile import DEFAULT
 from node.domain.report import ReportContent, ReportIdentity, text_identity
 from node.pipeline.analysis.conclude import patient_key
 from node.pipeline.analysis.material import Material
-from node.store.choices import DeliveryKind
 from node.store.disk.files import InstanceFiles
+from node.store.tables.choices import DeliveryKind
 from node.store.working.analyses import NewRendition
 from node.store.working.pictures import packed
 

@@ -23,7 +23,7 @@ from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.sending import outbox
 from node.store.stopping import rejection_notes
-from node.store.tables import DeliveryKind
+from node.store.tables.choices import DeliveryKind
 from node.store.working import analyses, closing, findings, job_claims, queue, turned_away
 from node.store.working.analyses import NewAnalysis
 from node.store.working.job_claims import ClaimedJob

@@ -14,7 +14,7 @@ from node.store.keeping import backfills
 from node.store.registering import registry
 from node.store.sending import outbox, outgoing
 from node.store.stopping import holds, recalls
-from node.store.tables import Origin
+from node.store.tables.choices import Origin
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from node.dicom.pixels.modality_values import PixelsUnreadable, PixelValues, TooManyFrames, read_frames
+from node.domain.chosen_heat_maps import with_grids_to_draw
 from node.domain.errors import Permanent
 from node.domain.finding import Admission, Cause, Fingerprint, Reading
-from node.domain.heat_map import with_grids_to_draw
 from node.domain.identifiers import SOPInstanceUID
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
 from node.pipeline.analysis.where import anomaly_of, findings_of, where

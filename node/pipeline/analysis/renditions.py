@@ -14,7 +14,7 @@ from node.domain.instance import InstanceHeader
 from node.domain.profile import DEFAULT, PROFILES, Profile
 from node.domain.report import ReportContent, ReportIdentity
 from node.domain.words import ENGLISH
-from node.store.choices import DeliveryKind
+from node.store.tables.choices import DeliveryKind
 from node.store.working.analyses import NewRendition
 
 

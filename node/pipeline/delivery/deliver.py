@@ -17,7 +17,7 @@ from node.domain.patient import IDENTITY_KEYS
 from node.network.kept_association import KeptAssociation, KeptSearch
 from node.network.peer import PeerAddress, PeerUnreachable, Timeouts
 from node.network.scu import OutgoingInstance, StoreAnswer
-from node.pipeline.delivery import forms, leaving
+from node.pipeline.delivery import form_choice, leaving
 from node.pipeline.delivery.settle import Settling
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.steps import DeliveryReached, DeliveryStep, delivery_unobserved
@@ -107,7 +107,7 @@ class Courier:
         if claimed is not None:
             destinations.book_probe(tx, destination, now, self._given.patience)
             # in the same commit: what waits for a peer costs none of its own while an association stands
-            claimed = forms.pin_while_open(tx, claimed, self._association.accepts, now)
+            claimed = form_choice.pin_while_open(tx, claimed, self._association.accepts, now)
         return claimed
 
     def handle(self, delivery: ClaimedDelivery) -> None:
@@ -171,11 +171,11 @@ class Courier:
         syntaxes = [form.syntaxes for form in may_leave]
         others = partial(self._syntaxes_waiting, delivery)
         self._association.open_for(syntaxes, others, self._watch(delivery))
-        return forms.required(may_leave, self._association.accepts, delivery)
+        return form_choice.required(may_leave, self._association.accepts, delivery)
 
     def _pinned(self, delivery: ClaimedDelivery, form: Form) -> ClaimedDelivery | None:
         """Return a delivery with its form pinned, or None where it is no longer wanted; then it is settled."""
-        pinned = self._database.write(lambda tx: forms.pin(tx, delivery, form, self._clock()))
+        pinned = self._database.write(lambda tx: form_choice.pin(tx, delivery, form, self._clock()))
         if pinned is None:
             self._is_current(delivery)
         return pinned

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from node.config import Settings
 from node.domain.lifecycle import OPEN_STATES, State
-from node.network.status import StoreAnswer, worded
+from node.network.answer_status import StoreAnswer, worded
 from node.store.database import Database, Transaction
 from node.store.listing import views
 from node.store.listing.listings import Listed, iso

@@ -14,13 +14,12 @@ from node.domain.lifecycle import HeldFor
 from node.domain.patient import differing
 from node.pipeline.analysis.conclude import destinations, patient_key, says_the_same
 from node.store.arriving import instances, merges, synthetic_marks
-from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.registering import registry
 from node.store.sending import extras, outgoing
 from node.store.sending.outbox import ClaimedDelivery
 from node.store.stopping import recalls, rejection_notes
-from node.store.tables import DeliveryKind
+from node.store.tables.choices import EXTRAS, DeliveryKind
 from node.store.working import analyses, queue
 from node.store.working.analyses import Analysis
 

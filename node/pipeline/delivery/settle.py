@@ -7,8 +7,8 @@ from typing import Any
 
 from node.config import PeerSettings
 from node.domain.lifecycle import HeldFor, State
+from node.network.answer_status import Answer, sort_status, status_meaning
 from node.network.scu import StoreAnswer, worded
-from node.network.status import Answer, sort_status, status_meaning
 from node.pipeline.delivery.turned_synthetic import tell_standing
 from node.store import audit
 from node.store.arriving import synthetic_marks
@@ -16,7 +16,7 @@ from node.store.database import Database, Transaction
 from node.store.sending import destinations, extras, outbox
 from node.store.sending.destinations import Destination, Patience
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.tables import Commitment, DeliveryKind
+from node.store.tables.choices import Commitment, DeliveryKind
 from node.telemetry import logger
 
 _log = logger("pipeline.deliver")

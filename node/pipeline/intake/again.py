@@ -28,7 +28,7 @@ from node.store.disk import paths
 from node.store.disk.files import InstanceFiles
 from node.store.labelling import label_inbox
 from node.store.stopping import rejecting, rejection_notes
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind
 from node.store.working import findings
 from node.telemetry import logger
 

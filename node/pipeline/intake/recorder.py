@@ -24,14 +24,13 @@ from node.store import audit
 from node.store.arriving.arrivals import Known, add_all, known_among
 from node.store.arriving.instances import NewInstance
 from node.store.audit import Entry
-from node.store.choices import Origin
 from node.store.database import Transaction
 from node.store.json_text import JSONText, json_text
 from node.store.keeping import backfills
 from node.store.labelling import label_inbox, own_reports
 from node.store.stopping import rejection_notes
 from node.store.stopping.rejection_notes import Rejected
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind, Origin
 from node.store.working import closing, queue
 from node.store.working.queue import NewRead, Wait
 

@@ -20,8 +20,8 @@ from node.store import audit
 from node.store.arriving import instances
 from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
-from node.store.label_tables import LabelObject
 from node.store.labelling import label_inbox, labels, own_reports, standing
+from node.store.tables.label_tables import LabelObject
 
 _NOBODY = PatientName("")
 

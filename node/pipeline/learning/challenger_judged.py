@@ -33,7 +33,7 @@ from node.store.learning.gate_runs import Run
 from node.store.learning.model_versions import Change, Version
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 from node.telemetry import logger
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from node.pipeline.registry.catalogue import opened
 from node.store.database import Transaction
 from node.store.labelling import labels
 from node.store.learning import locked_sets, retrainings, training_set
-from node.store.learning_tables import Retraining
+from node.store.tables.learning_tables import Retraining
 
 RETRAIN_COLUMNS = (
     "run",

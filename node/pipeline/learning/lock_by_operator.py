@@ -28,7 +28,7 @@ from node.pipeline.registry.catalogue import opened
 from node.store.database import Database, Transaction
 from node.store.labelling import labels
 from node.store.learning import model_versions
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 
 if TYPE_CHECKING:
     from models.data.labelled import LabelledImages

@@ -22,7 +22,7 @@ from node.store.learning import locked_sets, model_versions, monitoring_records,
 from node.store.learning.model_versions import Change, Version
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 PROMOTED = "promoted"
 """What the gate says of a version that may serve."""

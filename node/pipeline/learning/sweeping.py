@@ -15,7 +15,7 @@ from node.store.database import Database, Transaction
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.registering import registry
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 
 
 def sweep_refused(database: Database, settings: Settings, now: datetime) -> list[Version]:

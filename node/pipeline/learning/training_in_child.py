@@ -105,7 +105,7 @@ class _Progress:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take note of a step."""
         from models.training.checkpoints import replace_file  # noqa: PLC0415 - as above
-        from models.training.progress import WHOLE  # noqa: PLC0415 - the same
+        from models.training.training_progress import WHOLE  # noqa: PLC0415 - the same
 
         if stage == WHOLE:
             self._whole = done, total

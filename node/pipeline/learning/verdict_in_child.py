@@ -12,7 +12,7 @@ from node.domain.errors import Permanent
 from node.telemetry import native_chatter_dropped
 
 if TYPE_CHECKING:
-    from models.gate.values import Answers, LockedSet
+    from models.gate.gate_values import Answers, LockedSet
     from models.gate.verdict import Verdict
 
 
@@ -56,9 +56,9 @@ def verdict_of(protocol: Mapping[str, Any], champion: Asked, challenger: Asked, 
     """
     from models.bundle.vouched import BundleError  # noqa: PLC0415 - only the child process imports the learned part
     from models.data.labelled import DataError  # noqa: PLC0415 - the same
+    from models.gate.gate_values import GateError  # noqa: PLC0415 - the same
     from models.gate.judge import judge  # noqa: PLC0415 - the same
     from models.gate.protocol import Protocol  # noqa: PLC0415 - the same
-    from models.gate.values import GateError  # noqa: PLC0415 - the same
 
     try:
         with native_chatter_dropped():

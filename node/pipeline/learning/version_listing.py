@@ -10,7 +10,7 @@ from node.pipeline.registry.catalogue import bundle_path
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.stopping import recalls
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 
 VERSIONS_COLUMNS = (
     "model",

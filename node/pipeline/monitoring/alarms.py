@@ -6,7 +6,7 @@ from node.config import MonitorSettings
 from node.pipeline.monitoring.model_figures import BUDGET_STUDIES, CALM_WINDOWS, Budget, Watched, Window
 from node.pipeline.monitoring.silence import Silence
 from node.store.learning.monitoring_records import Alarm
-from node.store.monitoring_tables import AlarmKind, MonitorAlarm
+from node.store.tables.monitoring_tables import AlarmKind, MonitorAlarm
 
 
 def of(watched: Watched, settings: MonitorSettings) -> Iterator[Alarm]:

@@ -18,7 +18,7 @@ from node.store.labelling import labels
 from node.store.learning import exams, monitoring_records
 from node.store.learning.exams import Exam
 from node.store.learning.monitoring_records import Range, Seen
-from node.store.monitoring_tables import AlarmKind
+from node.store.tables.monitoring_tables import AlarmKind
 
 Compare = Callable[[Sequence[Image], Sequence[Sequence[Image]], Bounds], list[Compared]]
 """`node.pipeline.monitoring.windows.compare`, run in a child process."""

@@ -15,9 +15,9 @@ from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning import monitoring_records
 from node.store.learning.monitoring_records import Range
-from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
+from node.store.tables.monitoring_tables import AlarmKind, MonitorAlarm
 
 MONITOR_COLUMNS = (
     *("model", "version", "mode", "sender", "modality", "images", "reference", "drift", "refused", "flags_per_100"),

@@ -25,10 +25,10 @@ from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning import monitoring_records
 from node.store.learning.monitoring_records import Alarm, Range
-from node.store.monitoring_tables import AlarmKind, MonitorAlarm
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
+from node.store.tables.monitoring_tables import AlarmKind, MonitorAlarm
 from node.telemetry import logger
 
 _log = logger("pipeline.monitoring")

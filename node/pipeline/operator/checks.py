@@ -39,7 +39,7 @@ from node.store.arriving import instances
 from node.store.database import Database
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from node.store.working import pictures
 
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before this program was written, so a clock that says so is wrong

@@ -13,7 +13,7 @@ from node.store.database import Database, Transaction
 from node.store.learning import monitoring_records
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 
 def lines(database: Database, settings: MonitorSettings) -> Iterator[CheckLine]:

@@ -19,7 +19,7 @@ from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.registering import registry
 from node.store.stopping import recalls, taken_back
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from node.store.working import analyses, findings, given_up
 from node.store.working import queue as queue_jobs
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from node.config import Settings
 from node.dicom.instance.part10 import NotPart10, part10_of
 from node.domain.errors import OperatorError, Permanent, Transient
+from node.network.answer_status import Answer, sort_status
 from node.network.scu import OutgoingInstance, PeerAddress, SendingAssociation, open_association, worded
-from node.network.status import Answer, sort_status
 from node.pipeline.progress import Reporter
 
 _BATCH_FILES = 500

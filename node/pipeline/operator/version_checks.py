@@ -10,8 +10,8 @@ from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
-from node.store.version_tables import VersionState
+from node.store.tables.choices import Mode
+from node.store.tables.version_tables import VersionState
 
 
 def lines(database: Database) -> Iterator[CheckLine]:

@@ -9,7 +9,7 @@ from node.pipeline.intake.synthetic_in_files import test_peers
 from node.store.database import Database
 from node.store.listing import views
 from node.store.registering import registry
-from node.store.tables import DeliveryKind, Mode
+from node.store.tables.choices import DeliveryKind, Mode
 from node.store.working import given_up
 
 _STUDIES_SHOWN = 5

@@ -28,7 +28,7 @@ from node.store.database import Database, Transaction
 from node.store.learning.model_versions import Change
 from node.store.registering import bundle_places, registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 SHIPPED_BUNDLES = Path(models.__file__).resolve().parent
 

@@ -11,7 +11,7 @@ from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 _SUFFIX = "-challenger"
 

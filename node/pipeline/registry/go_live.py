@@ -11,7 +11,7 @@ from node.store import audit
 from node.store.database import Transaction
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 
 def missing(tx: Transaction, model: Registration) -> str | None:

@@ -28,7 +28,7 @@ from node.store.registering import agreement, registry
 from node.store.registering.agreement import Pair
 from node.store.registering.registry import Registration
 from node.store.stopping import recalls
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from node.store.working import turned_away
 
 T = TypeVar("T")

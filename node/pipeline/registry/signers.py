@@ -10,7 +10,7 @@ from pathlib import Path
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 FILE = "signed-models.json"
 """Name of the record in [node] data_dir: the key's path by the model's name."""

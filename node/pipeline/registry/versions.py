@@ -13,7 +13,7 @@ from node.store.database import Transaction
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Change, Version
 from node.store.registering.registry import Registration
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 
 TRAINING = "training"
 """What the digest of a version's own training data is called among its data digests."""

@@ -17,13 +17,13 @@ from node.domain.lifecycle import HeldFor, State
 from node.pipeline.opened import open_database
 from node.pipeline.registry import recalled
 from node.store import audit
-from node.store.choices import RESULTS
 from node.store.database import Database, Transaction
 from node.store.listing import control_views
 from node.store.registering import registry
 from node.store.stopping import holds, releasing
 from node.store.stopping.holds import ALL_MODELS
 from node.store.stopping.releasing import Gathered
+from node.store.tables.choices import RESULTS
 
 HOLDS_COLUMNS = ("model", "version", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")

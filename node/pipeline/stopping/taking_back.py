@@ -14,7 +14,7 @@ from node.store.database import Database
 from node.store.sending import offered
 from node.store.stopping import taken_back
 from node.store.stopping.taken_back import Delivered
-from node.store.tables import DeliveryKind
+from node.store.tables.choices import DeliveryKind
 from node.store.working.analyses import NewRendition
 
 PROFILE = "rejection note"

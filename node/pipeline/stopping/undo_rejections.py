@@ -10,7 +10,7 @@ from node.store import audit
 from node.store.database import Transaction
 from node.store.registering import registry
 from node.store.stopping import rejection_notes, undoing
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 
 def undo(settings: Settings, note_uid: str, who: str, now: datetime) -> str:

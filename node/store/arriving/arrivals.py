@@ -18,8 +18,10 @@ from node.store.arriving.instances import NewInstance
 from node.store.connection.driver_statement import Among, Lookup, Statement
 from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
-from node.store.operation_tables import Rejection
-from node.store.tables import Instance, InstanceKind, Rendition
+from node.store.tables.choices import InstanceKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Rejection
+from node.store.tables.result_tables import Rendition
 
 _HELD, _OWN, _REJECTED = range(3)  # what a UID is known as
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.operation_tables import RefusedCaller
+from node.store.tables.operation_tables import RefusedCaller
 
 _MOST_CALLERS = 1000  # a scanner that invents AE titles must not fill the database
 

@@ -13,8 +13,9 @@ from node.domain.completion import HABITS_KEPT, longest_gap_s
 from node.store.connection.driver_statement import Lookup
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.operation_tables import SenderHabit
-from node.store.tables import Instance, InstanceKind
+from node.store.tables.choices import InstanceKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import SenderHabit
 from node.store.working.closing import is_read
 
 

@@ -11,22 +11,14 @@ from sqlalchemy import and_, exists, func, insert, select, update
 from node.domain.instance import InstanceHeader
 from node.store.arriving import studies
 from node.store.arriving.header_text import text_of_header
-from node.store.choices import Origin
 from node.store.codec import header_from_json, header_to_json
 from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
 from node.store.json_text import JSONText, json_text
 from node.store.stopping.rejection_notes import not_wrong
-from node.store.tables import (
-    CopyKind,
-    Instance,
-    InstanceCopy,
-    InstanceKind,
-    InstanceReading,
-    Job,
-    JobKind,
-    Study,
-)
+from node.store.tables.choices import CopyKind, InstanceKind, JobKind, Origin
+from node.store.tables.image_tables import Instance, InstanceCopy, Study
+from node.store.tables.work_tables import InstanceReading, Job
 
 
 @dataclass(frozen=True, slots=True)

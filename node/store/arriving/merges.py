@@ -14,8 +14,11 @@ from node.domain.instance import InstanceHeader
 from node.domain.lifecycle import State
 from node.domain.patient import Patient, as_patient
 from node.store.database import Transaction
-from node.store.operation_tables import PatientMerge
-from node.store.tables import Analysis, Job, JobKind, Study
+from node.store.tables.choices import JobKind
+from node.store.tables.image_tables import Study
+from node.store.tables.operation_tables import PatientMerge
+from node.store.tables.result_tables import Analysis
+from node.store.tables.work_tables import Job
 
 
 @dataclass(frozen=True, slots=True)

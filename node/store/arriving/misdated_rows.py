@@ -11,14 +11,17 @@ from sqlalchemy import ColumnElement, and_, update
 
 from node.domain.lifecycle import State
 from node.store.database import Transaction
-from node.store.operation_tables import (
+from node.store.tables.base import Lifecycle
+from node.store.tables.choices import JobKind
+from node.store.tables.operation_tables import (
     BackfillStudy,
     CommitmentAsked,
     CommitmentRequested,
     Destination,
     RejectionNote,
 )
-from node.store.tables import Delivery, Job, JobKind, Lifecycle
+from node.store.tables.result_tables import Delivery
+from node.store.tables.work_tables import Job
 
 _SKEW = timedelta(seconds=60)  # hosts that share a database do not agree to the second
 _LEASE, _LONGEST_LEASE = timedelta(seconds=60), timedelta(days=1)

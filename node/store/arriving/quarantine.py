@@ -14,7 +14,9 @@ from node.domain.lifecycle import State
 from node.store.arriving import instances
 from node.store.codec import header_from_json
 from node.store.database import Transaction
-from node.store.tables import CopyKind, Instance, InstanceCopy, Job, JobKind
+from node.store.tables.choices import CopyKind, JobKind
+from node.store.tables.image_tables import Instance, InstanceCopy
+from node.store.tables.work_tables import Job
 from node.store.working import findings, queue
 
 FORMER = "an operator let another copy take its place"

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from node.store.database import Transaction
-from node.store.tables import Instance, InstanceKind, Origin, Study
+from node.store.tables.choices import InstanceKind, Origin
+from node.store.tables.image_tables import Instance, Study
 
 
 def studies_since(tx: Transaction, since: datetime) -> Iterator[tuple[str, datetime]]:

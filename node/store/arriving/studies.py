@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Integer, ScalarSelect, and_, bindparam, case, or_, select
 
 from node.domain.instance import InstanceHeader
-from node.store.choices import Origin
-from node.store.columns import UID, UTCDateTime
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
-from node.store.tables import Study
+from node.store.tables.choices import Origin
+from node.store.tables.column_types import UID, UTCDateTime
+from node.store.tables.image_tables import Study
 
 _LONGEST_TO_COMMIT = timedelta(hours=1)
 

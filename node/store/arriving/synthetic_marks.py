@@ -10,7 +10,11 @@ from sqlalchemy import Select, and_, exists, select, update
 
 from node.domain.lifecycle import State
 from node.store.database import Transaction
-from node.store.tables import Analysis, AuditEntry, Delivery, Instance, InstanceKind, Job, JobKind
+from node.store.tables.choices import InstanceKind, JobKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import AuditEntry
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.work_tables import Job
 
 STANDS = "study turned synthetic; a report stands at "
 """The event of the timeline, before the peer's name."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, union, update
 
 from node.store.database import Transaction
-from node.store.tables import Instance, InstanceCopy
+from node.store.tables.image_tables import Instance, InstanceCopy
 
 _FEW_AT_A_TIME = {"yield_per": 1000}
 

@@ -16,8 +16,9 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit, notices
 from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.operation_tables import Backfill, BackfillStudy
-from node.store.tables import Instance, Job
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Backfill, BackfillStudy
+from node.store.tables.work_tables import Job
 from node.store.working import queue, work
 
 ATTEMPTS = 5

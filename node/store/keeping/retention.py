@@ -15,12 +15,14 @@ from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit
-from node.store.choices import Commitment
 from node.store.database import Transaction
-from node.store.label_tables import LabelObject, LabelRow
-from node.store.learning_tables import TrainingExample
-from node.store.operation_tables import BackfillStudy, RejectionNote
-from node.store.tables import Analysis, CopyKind, Delivery, Instance, InstanceCopy, InstanceKind, Job, Study
+from node.store.tables.choices import Commitment, CopyKind, InstanceKind
+from node.store.tables.image_tables import Instance, InstanceCopy, Study
+from node.store.tables.label_tables import LabelObject, LabelRow
+from node.store.tables.learning_tables import TrainingExample
+from node.store.tables.operation_tables import BackfillStudy, RejectionNote
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.work_tables import Job
 from node.store.working import pictures
 
 _UNDONE = (*OPEN_STATES, State.BURIED, State.HELD)

@@ -13,9 +13,11 @@ from sqlalchemy import ClauseElement, Select, exists, or_, select
 from node.store.arriving.merges import PatientName
 from node.store.connection.driver_statement import Among, Lookup
 from node.store.database import Transaction
-from node.store.label_tables import LabelRow
-from node.store.learning_tables import TrainingExample
-from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
+from node.store.tables.choices import InstanceKind, JobKind
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.label_tables import LabelRow
+from node.store.tables.learning_tables import TrainingExample
+from node.store.tables.work_tables import Job
 
 
 @dataclass(frozen=True, slots=True)

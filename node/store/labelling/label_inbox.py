@@ -19,8 +19,8 @@ from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
-from node.store.label_tables import LabelObject
-from node.store.tables import Instance
+from node.store.tables.image_tables import Instance
+from node.store.tables.label_tables import LabelObject
 from node.store.working import work
 
 LABEL_SOP_CLASSES = frozenset(

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.tables import Instance, InstanceKind, Study
+from node.store.tables.choices import InstanceKind
+from node.store.tables.image_tables import Instance, Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from node.store.arriving.merges import PatientName
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.labelling import standing
-from node.store.tables import Analysis, Delivery, DeliveryKind
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.label_tables import LabelExclusion, LabelRow
+from node.store.tables.result_tables import Analysis, Delivery
 
 _NOBODY = PatientName("")
 

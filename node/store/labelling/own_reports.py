@@ -9,8 +9,9 @@ from node.domain.finding import StudyFinding
 from node.store.codec import study_findings_from_json
 from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.tables import Analysis, DeliveryKind, Rendition
-from node.store.version_tables import ModelVersion
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Analysis, Rendition
+from node.store.tables.version_tables import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)

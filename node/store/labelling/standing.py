@@ -14,12 +14,12 @@ from node.store.arriving import merges
 from node.store.arriving.merges import PatientName
 from node.store.connection.driver_statement import Lookup
 from node.store.database import Transaction
-from node.store.label_tables import LabelExclusion, LabelRow
 from node.store.labelling import label_images
 from node.store.labelling.label_images import Image
-from node.store.operation_tables import Rejection
 from node.store.stopping import rejection_notes
-from node.store.tables import Instance, Study
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.label_tables import LabelExclusion, LabelRow
+from node.store.tables.operation_tables import Rejection
 
 Subject = tuple[str, str]
 """SOP Instance UID of an image, and a class."""

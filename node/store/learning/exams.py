@@ -12,7 +12,9 @@ from node.domain.finding import Outcome
 from node.domain.instance import InstanceHeader
 from node.store.codec import header_from_json
 from node.store.database import Transaction
-from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, InstanceKind, Study
+from node.store.tables.choices import DeliveryKind, InstanceKind
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.result_tables import Analysis, Delivery
 
 _AT_ONCE = 400
 

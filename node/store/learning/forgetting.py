@@ -9,10 +9,10 @@ from sqlalchemy import delete, or_, select
 from node.store.arriving.merges import PatientName
 from node.store.connection.chunks import chunks
 from node.store.database import Transaction
-from node.store.label_tables import LabelRow
 from node.store.learning import splits
-from node.store.learning_tables import LabelProblem, LockedImage, TrainingExample
-from node.store.tables import Instance, Study
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.label_tables import LabelRow
+from node.store.tables.learning_tables import LabelProblem, LockedImage, TrainingExample
 
 
 @dataclass(frozen=True, slots=True)

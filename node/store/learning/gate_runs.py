@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.version_tables import GateRun
+from node.store.tables.version_tables import GateRun
 
 
 @dataclass(frozen=True, slots=True)

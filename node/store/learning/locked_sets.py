@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from node.store import audit
 from node.store.connection.chunks import chunks
 from node.store.database import Transaction
-from node.store.learning_tables import LockedImage, LockedSet, LockedSetUse
+from node.store.tables.learning_tables import LockedImage, LockedSet, LockedSetUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,12 @@ from node.domain.errors import OperatorError
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.registering.bundle_places import found, kept
-from node.store.tables import RegisteredModel
-from node.store.version_tables import ModelVersion, VersionState
+from node.store.tables.version_tables import ModelVersion, RegisteredModel, VersionState
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of one model; its fields are those of `node.store.version_tables.ModelVersion`."""
+    """One version of one model; its fields are those of `node.store.tables.version_tables.ModelVersion`."""
 
     model: str
     version: str

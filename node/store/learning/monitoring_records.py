@@ -11,8 +11,8 @@ from node.domain.finding import Reading
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
-from node.store.monitoring_tables import AlarmKind, MonitorAlarm, MonitoredReading, MonitorReference
-from node.store.tables import Instance, Study
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.monitoring_tables import AlarmKind, MonitorAlarm, MonitoredReading, MonitorReference
 
 KEPT = 20_000
 """Readings of one version of one model that are kept beside its reference: what windows are taken from."""

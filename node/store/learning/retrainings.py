@@ -17,7 +17,7 @@ from node.store import audit, notices
 from node.store.connection.chunks import chunks
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.learning_tables import LabelProblem, LearningPatient, Retraining, TrainingUse
+from node.store.tables.learning_tables import LabelProblem, LearningPatient, Retraining, TrainingUse
 from node.store.working import work
 
 ATTEMPTS = 3

@@ -14,7 +14,7 @@ from node.domain.split import Side, pseudonym, side_of
 from node.store.arriving.merges import PatientName, survivor
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.learning_tables import LearningPatient, LearningSalt
+from node.store.tables.learning_tables import LearningPatient, LearningSalt
 
 _ONLY = 1
 

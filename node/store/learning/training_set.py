@@ -16,8 +16,8 @@ from node.store.arriving.merges import PatientName
 from node.store.codec import header_from_json
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.learning_tables import LearningPatient, TrainingExample
-from node.store.tables import Instance, Study
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.learning_tables import LearningPatient, TrainingExample
 
 
 @dataclass(frozen=True, slots=True)

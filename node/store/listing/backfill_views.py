@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from node.domain.lifecycle import State
 from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
-from node.store.operation_tables import Backfill, BackfillStudy
+from node.store.tables.operation_tables import Backfill, BackfillStudy
 
 
 def backfills(tx: Transaction) -> list[Listed]:

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from node.domain.lifecycle import State
 from node.store.database import Transaction
-from node.store.operation_tables import CommitmentAsked
-from node.store.tables import Analysis, Commitment, Delivery
+from node.store.tables.choices import Commitment
+from node.store.tables.operation_tables import CommitmentAsked
+from node.store.tables.result_tables import Analysis, Delivery
 
 
 @dataclass(frozen=True, slots=True)

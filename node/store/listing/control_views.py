@@ -11,11 +11,11 @@ from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
 from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
-from node.store.operation_tables import Hold, Rejection, RejectionNote
 from node.store.stopping import recalls, taken_back
 from node.store.stopping import rejection_notes as rejections_of
 from node.store.stopping.taken_back import Delivered
-from node.store.tables import Instance
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Hold, Rejection, RejectionNote
 
 _PIECE = 500
 _STATES = {State.DONE: "applied", State.BURIED: "refused", State.CANCELLED: "undone"}

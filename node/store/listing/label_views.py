@@ -11,11 +11,11 @@ from node.domain.label import SourceKind, Verdict
 from node.domain.lifecycle import State
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.store.database import Transaction
-from node.store.label_tables import LabelObject, LabelRow
 from node.store.labelling import standing
 from node.store.labelling.standing import Standing
 from node.store.listing.listings import Listed, iso
-from node.store.tables import Instance
+from node.store.tables.image_tables import Instance
+from node.store.tables.label_tables import LabelObject, LabelRow
 
 WITHDRAWN = "withdrawn"
 UNFIT = "unfit"

@@ -9,19 +9,12 @@ from sqlalchemy import ColumnElement, Select, select, true
 from node.domain.lifecycle import OPEN_STATES
 from node.store.database import Transaction
 from node.store.stopping.holds import HoldInForce
-from node.store.tables import (
-    Analysis,
-    AuditEntry,
-    Delivery,
-    DeliveryKind,
-    Instance,
-    InstanceCopy,
-    InstanceReading,
-    Job,
-    JobKind,
-    Lifecycle,
-    Rendition,
-)
+from node.store.tables.base import Lifecycle
+from node.store.tables.choices import DeliveryKind, JobKind
+from node.store.tables.image_tables import Instance, InstanceCopy
+from node.store.tables.operation_tables import AuditEntry
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
+from node.store.tables.work_tables import InstanceReading, Job
 
 Listed = dict[str, Any]
 """One row of a listing."""

@@ -10,19 +10,13 @@ from sqlalchemy import select
 
 from node.domain.lifecycle import State
 from node.store.database import Transaction
-from node.store.listing import control_views, label_views, listings, summary
+from node.store.listing import control_views, label_views, listings, study_lines
 from node.store.listing.listings import Listed
 from node.store.stopping import holds
-from node.store.tables import (
-    Analysis,
-    AuditEntry,
-    Delivery,
-    Instance,
-    InstanceCopy,
-    InstanceReading,
-    Job,
-    Study,
-)
+from node.store.tables.image_tables import Instance, InstanceCopy, Study
+from node.store.tables.operation_tables import AuditEntry
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.work_tables import InstanceReading, Job
 
 NOT_SETTLED = (State.WAITING, State.RUNNING, State.BURIED, State.HELD)
 """What `jobs` and `deliveries` list unless told otherwise."""
@@ -54,8 +48,8 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
         - ``hold``: which hold keeps back what has not left of it, in words; null where none does
         - ``rejected``: number of images that a rejection note takes back
     """
-    listed = select(Study.study_instance_uid).order_by(*summary.NEWEST_FIRST).limit(limit)
-    return summary.summaries(tx, listed, now)
+    listed = select(Study.study_instance_uid).order_by(*study_lines.NEWEST_FIRST).limit(limit)
+    return study_lines.summaries(tx, listed, now)
 
 
 def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
@@ -84,7 +78,7 @@ def study(tx: Transaction, uid: str, *, now: datetime) -> Listed | None:
         - ``labels``: as `node.store.listing.label_views.labels` lists those that speak of it or came in it
         - ``timeline``: ``at``, ``event``, ``sop_instance_uid``, ``detail``, in the order of what happened
     """
-    summaries = summary.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
+    summaries = study_lines.summaries(tx, select(Study.study_instance_uid).where(Study.study_instance_uid == uid), now)
     if not summaries:
         return None
     everything = tuple(State)

@@ -8,7 +8,8 @@ from sqlalchemy.orm import aliased
 
 from node.domain.finding import Outcome
 from node.store.database import Transaction
-from node.store.tables import Analysis, RegisteredModel
+from node.store.tables.result_tables import Analysis
+from node.store.tables.version_tables import RegisteredModel
 
 _FETCHED_AT_ONCE = 500
 

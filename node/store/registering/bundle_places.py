@@ -7,8 +7,7 @@ stand as they are.
 from sqlalchemy import select, update
 
 from node.store.database import DATA_DIR, Transaction
-from node.store.tables import RegisteredModel
-from node.store.version_tables import ModelVersion
+from node.store.tables.version_tables import ModelVersion, RegisteredModel
 
 _HERE = "./"
 

@@ -16,7 +16,8 @@ from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.registering.bundle_places import found, kept
-from node.store.tables import Mode, RegisteredModel
+from node.store.tables.choices import Mode
+from node.store.tables.version_tables import RegisteredModel
 
 
 @dataclass(frozen=True, slots=True)

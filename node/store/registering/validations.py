@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 
 from node.store.database import Transaction
-from node.store.operation_tables import Validation
+from node.store.tables.operation_tables import Validation
 
 
 @dataclass(frozen=True, slots=True)

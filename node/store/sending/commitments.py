@@ -19,10 +19,11 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from node.domain.lifecycle import State, next_due
 from node.store import audit, notices
 from node.store.database import Transaction
-from node.store.operation_tables import CommitmentAsked
 from node.store.sending import offered
 from node.store.stopping import recalls
-from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
+from node.store.tables.choices import Commitment, DeliveryKind
+from node.store.tables.operation_tables import CommitmentAsked
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
 from node.store.working import queue, work
 
 MOST_REPORTS = 500

@@ -17,8 +17,8 @@ from node.store import notices
 from node.store.connection.driver_statement import Lookup
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.operation_tables import CommitmentRequested
-from node.store.tables import Instance
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import CommitmentRequested
 from node.store.working import queue, work
 
 

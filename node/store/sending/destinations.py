@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from node.store import audit, operation_tables
+from node.store import audit
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
+from node.store.tables import operation_tables
 
 _JITTER = 0.2
 

@@ -12,11 +12,11 @@ from sqlalchemy import exists, select
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID
 from node.domain.lifecycle import State
 from node.domain.report import ReportIdentity
-from node.store.choices import EXTRAS, DeliveryKind
 from node.store.database import Transaction
 from node.store.sending import offered, outbox
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.tables import Analysis, Delivery, Rendition
+from node.store.tables.choices import EXTRAS, DeliveryKind
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
 
 
 def offer(tx: Transaction, report: ClaimedDelivery, wanted: Collection[str], now: datetime) -> int:
@@ -29,7 +29,7 @@ def offer(tx: Transaction, report: ClaimedDelivery, wanted: Collection[str], now
     report
         The report's delivery.
     wanted
-        Of `node.store.choices.DeliveryKind`: what the peer gets.
+        Of `node.store.tables.choices.DeliveryKind`: what the peer gets.
     now
         Aware.
 

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, exists, o
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
-from node.store.tables import Analysis, Delivery, DeliveryKind, Rendition
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
 
 MAY_HAVE_IT = "; the peer may have got it"
 """What is said of a delivery that ends without an answer."""

@@ -16,12 +16,12 @@ from sqlalchemy import ColumnElement, and_, select, update
 from node.domain.identifiers import StudyInstanceUID
 from node.domain.lifecycle import HeldFor, State
 from node.store import audit, notices
-from node.store.choices import RESULTS
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.stopping import holds
-from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind
+from node.store.tables.choices import RESULTS, Commitment, DeliveryKind
+from node.store.tables.result_tables import Analysis, Delivery
 from node.store.working import work
 from node.store.working.analyses import Rendition, rendition
 

@@ -7,12 +7,14 @@ from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
-from node.store.choices import EXTRAS
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.sending.outbox import ClaimedDelivery
 from node.store.stopping import holds, recalls, rejection_notes
-from node.store.tables import Analysis, Delivery, DeliveryKind, Job, JobKind, Rendition, Study
+from node.store.tables.choices import EXTRAS, DeliveryKind, JobKind
+from node.store.tables.image_tables import Study
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
+from node.store.tables.work_tables import Job
 from node.store.working import analyses
 
 _CONTEXTS_LOOKED_AT = 2000  # waiting deliveries; what stands behind them opens an association of its own
@@ -34,7 +36,7 @@ def syntaxes_waiting(
     in_hand
         Number of a rendition that counts as waiting, too.
     gets
-        Of `node.store.choices.DeliveryKind`: what the peer gets.
+        Of `node.store.tables.choices.DeliveryKind`: what the peer gets.
     """
     next_ones = (
         select(Delivery.rendition_id)

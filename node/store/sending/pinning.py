@@ -18,7 +18,8 @@ from node.domain.report import ReportIdentity
 from node.store import audit
 from node.store.database import Transaction
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.tables import Delivery, DeliveryKind, Rendition
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Delivery, Rendition
 from node.store.working import analyses
 
 UNPINNED_AGAIN = {"pinned_at": case((Delivery.offered_at.is_(None), None), else_=Delivery.pinned_at)}

@@ -14,10 +14,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from node.store.choices import DeliveryKind
 from node.store.database import Transaction
-from node.store.operation_tables import Hold
-from node.store.tables import Analysis, Delivery
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.operation_tables import Hold
+from node.store.tables.result_tables import Analysis, Delivery
 
 ALL_MODELS = ""
 """What stands for a model's name in a hold of everything."""

@@ -9,11 +9,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 
-from node.store.choices import DeliveryKind
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.operation_tables import Recall
-from node.store.tables import Analysis, Delivery, Mode, RegisteredModel
+from node.store.tables.choices import DeliveryKind, Mode
+from node.store.tables.operation_tables import Recall
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.version_tables import RegisteredModel
 
 
 @dataclass(frozen=True, slots=True)

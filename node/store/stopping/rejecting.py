@@ -11,12 +11,14 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, t
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
 from node.store import audit
-from node.store.choices import RESULTS
 from node.store.database import Transaction
-from node.store.operation_tables import Rejection
 from node.store.sending import offered
 from node.store.stopping import recalls, rejection_notes
-from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, Job, JobKind, Rendition
+from node.store.tables.choices import RESULTS, DeliveryKind, JobKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Rejection
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
+from node.store.tables.work_tables import Job
 from node.store.working import queue, work
 
 _REPORT_REJECTED = "the report was rejected by a note"

@@ -18,8 +18,11 @@ from node.domain.rejection import Named, RejectionCode
 from node.store.connection.driver_statement import Lookup, Statement
 from node.store.connection.upsert import insert_for, insert_into
 from node.store.database import Transaction
-from node.store.operation_tables import Rejection, RejectionNote
-from node.store.tables import Analysis, Instance, Job, JobKind
+from node.store.tables.choices import JobKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Rejection, RejectionNote
+from node.store.tables.result_tables import Analysis
+from node.store.tables.work_tables import Job
 from node.store.working import closing, work
 
 _PRIORITY = 0

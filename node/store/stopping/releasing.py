@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, and_, select
 
 from node.domain.lifecycle import OPEN_STATES, HeldFor, State
 from node.store import audit
-from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.sending import offered
 from node.store.stopping.holds import ALL_MODELS
-from node.store.tables import Analysis, Delivery, DeliveryKind
+from node.store.tables.choices import RESULTS, DeliveryKind
+from node.store.tables.result_tables import Analysis, Delivery
 from node.store.working import work
 
 NOT_LEFT = (*OPEN_STATES, State.HELD, State.BURIED)

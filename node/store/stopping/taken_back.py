@@ -9,11 +9,11 @@ from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit
-from node.store.choices import RESULTS
 from node.store.database import Transaction
 from node.store.sending import offered, outbox
 from node.store.stopping import holds, rejection_notes
-from node.store.tables import Analysis, Commitment, Delivery, DeliveryKind, Rendition
+from node.store.tables.choices import RESULTS, Commitment, DeliveryKind
+from node.store.tables.result_tables import Analysis, Delivery, Rendition
 from node.store.working import analyses, work
 from node.store.working.analyses import NewRendition
 

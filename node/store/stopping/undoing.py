@@ -14,10 +14,12 @@ from node.domain.rule import IS_OFF, Rule, turned_away
 from node.store import audit
 from node.store.arriving import instances
 from node.store.database import Transaction
-from node.store.operation_tables import Rejection, RejectionNote
 from node.store.stopping import rejecting
 from node.store.stopping.rejection_notes import not_rejected
-from node.store.tables import Instance, InstanceKind, Job, JobKind
+from node.store.tables.choices import InstanceKind, JobKind
+from node.store.tables.image_tables import Instance
+from node.store.tables.operation_tables import Rejection, RejectionNote
+from node.store.tables.work_tables import Job
 from node.store.working import closing, queue, work
 
 Rules = Mapping[str, Rule | None]

@@ -9,12 +9,14 @@ from sqlalchemy import and_, func, insert, select, update
 from node.domain.finding import Outcome, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ReportIdentity
-from node.store import tables
 from node.store.codec import study_findings_from_json, study_findings_to_json
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.sending import offered
-from node.store.tables import Delivery, DeliveryKind, Job, JobKind
+from node.store.tables import result_tables
+from node.store.tables.choices import DeliveryKind, JobKind
+from node.store.tables.result_tables import Delivery
+from node.store.tables.work_tables import Job
 from node.store.working import pictures
 from node.store.working.pictures import Packed
 
@@ -75,9 +77,9 @@ class Rendition(NewRendition):
 def latest(tx: Transaction, study_uid: str, model: str) -> Analysis | None:
     """Return the newest analysis of this study by this model, of whatever version."""
     newest = (
-        select(tables.Analysis)
-        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
-        .order_by(tables.Analysis.id.desc())
+        select(result_tables.Analysis)
+        .where(result_tables.Analysis.study_instance_uid == study_uid, result_tables.Analysis.model == model)
+        .order_by(result_tables.Analysis.id.desc())
         .limit(1)
     )
     row = tx.scalar(newest)
@@ -91,11 +93,11 @@ def at_peer(tx: Transaction, study_uid: str, model: str, peer: str, *, taken_bac
     """
     counts = offered.may_be_there() if taken_back else and_(offered.may_be_there(), ~offered.taken_back(peer))
     newest = (
-        select(tables.Analysis)
-        .join(Delivery, Delivery.analysis_id == tables.Analysis.id)
-        .where(tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model == model)
+        select(result_tables.Analysis)
+        .join(Delivery, Delivery.analysis_id == result_tables.Analysis.id)
+        .where(result_tables.Analysis.study_instance_uid == study_uid, result_tables.Analysis.model == model)
         .where(Delivery.peer == peer, Delivery.kind == DeliveryKind.REPORT, counts)
-        .order_by(tables.Analysis.id.desc())
+        .order_by(result_tables.Analysis.id.desc())
         .limit(1)
     )
     row = tx.scalar(newest)
@@ -104,26 +106,30 @@ def at_peer(tx: Transaction, study_uid: str, model: str, peer: str, *, taken_bac
 
 def versions(tx: Transaction, model: str) -> list[str]:
     """Return the versions of a model that have made results."""
-    found = select(tables.Analysis.version).where(tables.Analysis.model == model).distinct()
+    found = select(result_tables.Analysis.version).where(result_tables.Analysis.model == model).distinct()
     return sorted(tx.scalars(found))
 
 
 def get(tx: Transaction, analysis_id: int) -> Analysis:
     """Return one analysis by its number."""
-    return _analysis(tx.get_one(tables.Analysis, analysis_id))
+    return _analysis(tx.get_one(result_tables.Analysis, analysis_id))
 
 
 def want_anew(tx: Transaction, study_uid: str, models: Collection[str], who: str) -> None:
     """Let the newest result of a study by each of these models be made anew when it is composed next."""
-    of_models = tables.Analysis.study_instance_uid == study_uid, tables.Analysis.model.in_(models)
-    newest = select(func.max(tables.Analysis.id)).where(*of_models).group_by(tables.Analysis.model)
-    wanted = update(tables.Analysis).where(tables.Analysis.id.in_(newest)).values(anew_for=who)
+    of_models = result_tables.Analysis.study_instance_uid == study_uid, result_tables.Analysis.model.in_(models)
+    newest = select(func.max(result_tables.Analysis.id)).where(*of_models).group_by(result_tables.Analysis.model)
+    wanted = update(result_tables.Analysis).where(result_tables.Analysis.id.in_(newest)).values(anew_for=who)
     tx.execute(wanted, execution_options={"synchronize_session": False})
 
 
 def of_study(tx: Transaction, study_uid: str) -> list[Analysis]:
     """Return every analysis of a study, the oldest first."""
-    query = select(tables.Analysis).where(tables.Analysis.study_instance_uid == study_uid).order_by(tables.Analysis.id)
+    query = (
+        select(result_tables.Analysis)
+        .where(result_tables.Analysis.study_instance_uid == study_uid)
+        .order_by(result_tables.Analysis.id)
+    )
     return [_analysis(row) for row in tx.scalars(query)]
 
 
@@ -135,7 +141,7 @@ def add(tx: Transaction, analysis: NewAnalysis) -> int:
     of_study = Job.kind == JobKind.READ, Job.study_instance_uid == analysis.study_instance_uid
     last_read = select(func.max(Job.id)).where(*of_study, Job.model == analysis.model)
     values["last_read_id"] = tx.scalar(last_read) or 0
-    return tx.execute(insert(tables.Analysis).values(**values).returning(tables.Analysis.id)).scalar_one()
+    return tx.execute(insert(result_tables.Analysis).values(**values).returning(result_tables.Analysis.id)).scalar_one()
 
 
 def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) -> int:
@@ -148,32 +154,36 @@ def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) ->
     if picture is not None:
         values["dataset"] = rendition.dataset[: picture.begins_at]
         values["picture_id"] = pictures.put(tx, analysis_id, picture)
-    tx.execute(insert_into(tx, tables.Rendition).values(analysis_id=analysis_id, **values).on_conflict_do_nothing())
-    same = tables.Rendition.sop_instance_uid == rendition.sop_instance_uid
-    return tx.execute(select(tables.Rendition.id).where(same)).scalar_one()
+    tx.execute(
+        insert_into(tx, result_tables.Rendition).values(analysis_id=analysis_id, **values).on_conflict_do_nothing()
+    )
+    same = result_tables.Rendition.sop_instance_uid == rendition.sop_instance_uid
+    return tx.execute(select(result_tables.Rendition.id).where(same)).scalar_one()
 
 
 def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
     """Return all forms of an analysis' report, what goes beside it, and notes that take it back, the oldest first."""
     rows = tx.scalars(
-        select(tables.Rendition).where(tables.Rendition.analysis_id == analysis_id).order_by(tables.Rendition.id)
+        select(result_tables.Rendition)
+        .where(result_tables.Rendition.analysis_id == analysis_id)
+        .order_by(result_tables.Rendition.id)
     )
     return [_rendition(tx, row) for row in rows]
 
 
 def first_form(tx: Transaction, analysis_id: int) -> Rendition | None:
     """Return the first form of an analysis' report; all say the same of whose it is and what was found."""
-    of_report = tables.Rendition.analysis_id == analysis_id, tables.Rendition.kind == DeliveryKind.REPORT
-    row = tx.scalar(select(tables.Rendition).where(*of_report).order_by(tables.Rendition.id).limit(1))
+    of_report = result_tables.Rendition.analysis_id == analysis_id, result_tables.Rendition.kind == DeliveryKind.REPORT
+    row = tx.scalar(select(result_tables.Rendition).where(*of_report).order_by(result_tables.Rendition.id).limit(1))
     return None if row is None else _rendition(tx, row)
 
 
 def rendition(tx: Transaction, rendition_id: int) -> Rendition:
     """Return one rendition by its number."""
-    return _rendition(tx, tx.get_one(tables.Rendition, rendition_id))
+    return _rendition(tx, tx.get_one(result_tables.Rendition, rendition_id))
 
 
-def _analysis(row: tables.Analysis) -> Analysis:
+def _analysis(row: result_tables.Analysis) -> Analysis:
     return Analysis(
         id=row.id,
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
@@ -190,7 +200,7 @@ def _analysis(row: tables.Analysis) -> Analysis:
     )
 
 
-def _rendition(tx: Transaction, row: tables.Rendition) -> Rendition:
+def _rendition(tx: Transaction, row: result_tables.Rendition) -> Rendition:
     picture = b"" if row.picture_id is None else pictures.get(tx, row.picture_id, row.analysis_id)
     return Rendition(
         id=row.id,

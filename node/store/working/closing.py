@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import Exists, and_, bindparam, exists, func, null, or_, select, update
 
 from node.domain.lifecycle import State
-from node.store.choices import Origin
-from node.store.columns import UID
 from node.store.connection.driver_statement import Statement
 from node.store.database import Transaction
-from node.store.tables import Instance, InstanceKind, Job, JobKind, Study
+from node.store.tables.choices import InstanceKind, JobKind, Origin
+from node.store.tables.column_types import UID
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.work_tables import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.lifecycle import State
 from node.store.codec import reading_from_json, reading_to_json
-from node.store.columns import UID
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
 from node.store.stopping.rejection_notes import not_wrong
-from node.store.tables import Instance, InstanceReading, Job, JobKind
+from node.store.tables.choices import JobKind
+from node.store.tables.column_types import UID
+from node.store.tables.image_tables import Instance
+from node.store.tables.work_tables import InstanceReading, Job
 from node.store.working import queue
 
 _AT_ONCE = 500

@@ -12,7 +12,9 @@ from node.store import audit
 from node.store.database import Transaction
 from node.store.sending import pinning
 from node.store.stopping import recalls
-from node.store.tables import Analysis, Delivery, Job, JobKind
+from node.store.tables.choices import JobKind
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.work_tables import Job
 from node.store.working import queue, work
 
 

@@ -18,9 +18,10 @@ from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import audit
 from node.store.database import Transaction
-from node.store.operation_tables import Rejection
 from node.store.stopping import rejection_notes
-from node.store.tables import Job, JobKind
+from node.store.tables.choices import JobKind
+from node.store.tables.operation_tables import Rejection
+from node.store.tables.work_tables import Job
 from node.store.working import work
 
 
@@ -75,7 +76,7 @@ def claim_some(
     tx
         A transaction of its own: the jobs are held once it is committed.
     kinds
-        Of `node.store.tables.JobKind`. Of one kind, an index gives the order and nothing is sorted.
+        Of `node.store.tables.choices.JobKind`. Of one kind, an index gives the order and nothing is sorted.
     now
         Aware.
     lease_s

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.tables import Analysis, Picture, Rendition
+from node.store.tables.result_tables import Analysis, Picture, Rendition
 
 _LEVEL = 1  # a third to a half of the bytes in some 30 ms; the highest levels take more time than room
 

@@ -29,11 +29,13 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from node.domain.completion import Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import notices
-from node.store.columns import UID
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import Insert, insert_for
 from node.store.database import Transaction
-from node.store.tables import Job, JobKind, Study
+from node.store.tables.choices import JobKind
+from node.store.tables.column_types import UID
+from node.store.tables.image_tables import Study
+from node.store.tables.work_tables import Job
 from node.store.working import work
 
 URGENT = 10

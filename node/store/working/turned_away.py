@@ -10,7 +10,8 @@ from sqlalchemy import Select, delete, func, select
 from node.domain.rule import IS_OFF
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
-from node.store.tables import Instance, TurnedAwayStudy
+from node.store.tables.image_tables import Instance
+from node.store.tables.work_tables import TurnedAwayStudy
 
 
 def put(tx: Transaction, study_uid: str, model: str, reason: str, now: datetime) -> bool:

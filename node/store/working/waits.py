@@ -14,11 +14,12 @@ from sqlalchemy.sql import Update
 from node.domain.completion import WITHOUT_IMAGES, Signal
 from node.domain.lifecycle import OPEN_STATES, State
 from node.store import notices
-from node.store.choices import InstanceKind
-from node.store.columns import UID, UTCDateTime
 from node.store.connection.driver_statement import Lookup, Statement
 from node.store.database import Transaction
-from node.store.tables import Instance, Job, JobKind
+from node.store.tables.choices import InstanceKind, JobKind
+from node.store.tables.column_types import UID, UTCDateTime
+from node.store.tables.image_tables import Instance
+from node.store.tables.work_tables import Job
 from node.store.working import work
 
 

@@ -4,7 +4,7 @@ A claim takes the first row that is due, under a lease and a fresh attempt numbe
 that attempt: after the lease ran out, the next claim takes the row over under the next number, and the late worker
 settles nothing. So a result and the end of its work can be committed together, and are committed once.
 
-This module moves the columns of `node.store.tables.Lifecycle`; what a row means is its callers' business.
+This module moves the columns of `node.store.tables.base.Lifecycle`; what a row means is its callers' business.
 """
 
 import random
@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, s
 
 from node.domain.lifecycle import State, next_due
 from node.store.database import Transaction
-from node.store.tables import Lifecycle
+from node.store.tables.base import Lifecycle
 
 Order = tuple[SQLColumnExpression[Any], ...]
 """What claims are sorted by."""

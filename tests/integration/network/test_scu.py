@@ -11,6 +11,7 @@ from pynetdicom.dsutils import split_dataset
 from pynetdicom.status import code_to_category
 
 from node.domain.errors import Permanent, Refused, Transient
+from node.network.answer_status import Answer, sort_status
 from node.network.scu import (
     ContextNotAccepted,
     OutgoingInstance,
@@ -20,7 +21,6 @@ from node.network.scu import (
     echo,
     open_association,
 )
-from node.network.status import Answer, sort_status
 from tests.integration.network.calling import AE_TITLE, CT, EXPLICIT, INSTANCE, MR, RLE, at
 
 

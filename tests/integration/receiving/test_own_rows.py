@@ -22,7 +22,7 @@ from node.store.database import Database
 from node.store.disk.folder_lock import wait_for_receivers
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.nodes.process import NodeFolder, Peer
 from tests.support.objects.raw_dataset import ct
 from tests.support.peers.raw_peer import RawPeer

@@ -12,7 +12,7 @@ from node.store import audit, schema
 from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind
 from node.store.working import job_claims, queue
 from node.store.working.job_claims import ClaimedJob
 from node.store.working.queue import NewRead

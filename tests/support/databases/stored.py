@@ -11,7 +11,7 @@ from node.domain.lifecycle import State
 from node.store.database import Database
 from node.store.listing import views
 from node.store.listing.listings import Listed
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working.job_claims import ClaimedJob
 
 READ, COMPOSE = JobKind.READ, JobKind.COMPOSE

@@ -25,7 +25,7 @@ from node.pipeline.analysis.read import Hands, Image, InstanceReader
 from node.pipeline.analysis.read_in_child import Prepared, StoredImage, not_read
 from node.pipeline.analysis.renditions import Order, write_renditions
 from node.pipeline.analysis.result_writer import Writer
-from node.pipeline.delivery import forms
+from node.pipeline.delivery import form_choice
 from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.failure import described, is_permanent
 from node.pipeline.registry.catalogue import Catalogue, registration_of
@@ -37,7 +37,7 @@ from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.sending import outbox
 from node.store.sending.outbox import ClaimedDelivery
-from node.store.tables import JobKind, Mode
+from node.store.tables.choices import JobKind, Mode
 from node.store.working import analyses, job_claims
 from node.store.working.job_claims import ClaimedJob
 from tests.support.houses.house import House
@@ -234,7 +234,7 @@ class Line:
         def taken(tx: Transaction) -> ClaimedDelivery | None:
             now = self.house.clock()
             claimed = outbox.claim(tx, now, 60, "test", names)
-            return None if claimed is None else forms.pin_while_open(tx, claimed, lambda _: True, now)
+            return None if claimed is None else form_choice.pin_while_open(tx, claimed, lambda _: True, now)
 
         return self.house.database.write(taken)
 

@@ -24,7 +24,7 @@ from node.store.labelling import labels
 from node.store.learning import monitoring_records
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from node.store.working import analyses, findings
 from node.store.working.analyses import NewAnalysis
 from node.store.working.findings import NewReading

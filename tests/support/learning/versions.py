@@ -10,7 +10,7 @@ from node.pipeline.registry.catalogue import bundle_path, version_of
 from node.pipeline.registry.versions import described
 from node.store.database import Database
 from node.store.learning import model_versions
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 
 MADE = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 """Which heat maps go with a report: of what was flagged or is unusual, the highest first, each with UIDs of its own."""
 
+from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, HeatMap, heat_map_identity, heat_maps, with_grids_to_draw
 from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, HeatGrid, Reading
-from node.domain.heat_map import MOST_HEAT_MAPS, HeatMap, heat_map_identity, heat_maps, with_grids_to_draw
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ModelIdentity, report_identity
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.network.status import Answer, sort_status, status_meaning
+from node.network.answer_status import Answer, sort_status, status_meaning
 
 
 @pytest.mark.parametrize("status", [0x0000, 0x0001, 0x0107, 0x0116, 0xB000, 0xB006, 0xB007, 0xBFFF])

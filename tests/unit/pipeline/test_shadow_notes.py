@@ -6,7 +6,7 @@ from node.config import Settings
 from node.domain.rule import Rule
 from node.pipeline.registry.catalogue import shadow_notes
 from node.store.registering.registry import Registration
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 
 @pytest.mark.parametrize(("required", "said"), [(True, "a recorded local validation"), (False, "the registry rules")])

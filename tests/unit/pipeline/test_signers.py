@@ -25,7 +25,7 @@ from node.pipeline.registry.signers import FILE
 from node.store import schema
 from node.store.database import Database
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

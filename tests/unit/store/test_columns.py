@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 
-from node.store.columns import PlainText, UTCDateTime
+from node.store.tables.column_types import PlainText, UTCDateTime
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]
 BEIJING = timezone(timedelta(hours=8))

@@ -18,12 +18,12 @@ from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import ModelIdentity
 from node.domain.words import ENGLISH, languages
 from node.network import presentation
+from node.network.answer_status import Band, bands
 from node.network.connection import MAXIMUM_PDU_BYTES
 from node.network.presentation import syntax_name
 from node.network.query import STUDY_ROOT_FIND
 from node.network.refused import Rejection
 from node.network.retrieve import STUDY_ROOT_MOVE
-from node.network.status import Band, bands
 from node.pipeline.registry.catalogue import identity_of, opened
 
 

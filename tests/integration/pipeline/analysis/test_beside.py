@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from node.config import PeerSettings, Settings
 from node.config.settings import DatabaseSettings, NodeSettings
+from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.errors import Permanent, WorkerLost
-from node.domain.heat_map import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import BASIC_TEXT_SR

@@ -6,7 +6,7 @@ from pydicom import Dataset
 from node.domain.errors import Permanent, Transient
 from node.domain.finding import Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.store.tables import JobKind, Mode
+from node.store.tables.choices import JobKind, Mode
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused

@@ -20,7 +20,7 @@ from node.runtime.child import Child
 from node.runtime.keeping import Keeper
 from node.store.listing import views
 from node.store.registering import registry
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
 from tests.support.houses import crashing

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from node.store.arriving import arrivals, instances
 from node.store.arriving.instances import NewInstance
 from node.store.database import Transaction
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import findings, job_claims, queue
 from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead

@@ -11,7 +11,7 @@ from node.pipeline.analysis import completion_signals
 from node.pipeline.senders import Sender
 from node.store.arriving import habits
 from node.store.listing import views
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line

@@ -16,7 +16,7 @@ from node.pipeline.steps import DeliveryStep
 from node.store.database import Database
 from node.store.sending import outbox
 from node.store.stopping import holds
-from node.store.tables import Commitment
+from node.store.tables.choices import Commitment
 from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line

@@ -12,7 +12,7 @@ from node.domain.errors import Refused, Transient
 from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line, negative

@@ -12,7 +12,7 @@ from pydicom.filereader import read_dataset
 from node.config import PeerSettings
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, DEFAULT, ENHANCED_SR
 from node.network.peer import Timeouts
-from node.pipeline.delivery import forms
+from node.pipeline.delivery import form_choice
 from node.pipeline.delivery.deliver import Courier
 from node.pipeline.steps import DeliveryStep
 from node.store.database import Database
@@ -226,7 +226,7 @@ def test_what_was_superseded_is_pinned_no_more(house: House) -> None:
     house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     line.report()
     assert "PredecessorDocumentsSequence" not in line.reports()[1]
-    assert house.database.write(lambda tx: forms.pin(tx, claimed, preferred, house.clock())) is None
+    assert house.database.write(lambda tx: form_choice.pin(tx, claimed, preferred, house.clock())) is None
 
 
 def test_a_later_report_names_the_form_that_each_peer_has(house: House, pacs: Pacs) -> None:

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from node.pipeline.intake.misdated import Misdated
 from node.store.arriving.instances import newest_header
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
 

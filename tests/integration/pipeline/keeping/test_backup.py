@@ -26,7 +26,7 @@ from node.store.database import Database
 from node.store.disk import paths
 from node.store.disk.files import InstanceFiles
 from node.store.sending import outbox
-from node.store.tables import Base
+from node.store.tables.base import Base
 from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line
 

@@ -8,7 +8,7 @@ from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
 from node.config import PeerSettings, Settings, StorageSettings
-from node.domain.heat_map import SECONDARY_CAPTURE
+from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.network.peer import Timeouts
 from node.pipeline.keeping.retain import Retention
 from node.pipeline.operator import operate

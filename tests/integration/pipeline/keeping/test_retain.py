@@ -15,7 +15,7 @@ from node.pipeline.keeping.retain import DailyRetention, Retention, outlook, ret
 from node.store.arriving import instances
 from node.store.keeping import retention
 from node.store.sending import outbox
-from node.store.tables import Commitment
+from node.store.tables.choices import Commitment
 from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line
 

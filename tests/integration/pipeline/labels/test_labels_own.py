@@ -9,7 +9,7 @@ from node.pipeline.stopping import patients
 from node.store.arriving.merges import PatientName
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House, incoming, radiograph
 from tests.support.houses.labelling import current, listed, mark, read, said, settings_of
 from tests.support.houses.line import Line, negative, positive, refused

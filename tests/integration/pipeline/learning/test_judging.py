@@ -26,8 +26,8 @@ from node.pipeline.registry import challengers, modes
 from node.pipeline.registry.catalogue import bundle_path, seeded
 from node.store.learning import gate_runs, locked_sets, model_versions
 from node.store.registering import registry
-from node.store.tables import Mode
-from node.store.version_tables import VersionState
+from node.store.tables.choices import Mode
+from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House
 from tests.support.learning.locked import freeze_drawn
 from tests.support.learning.versions import another_version

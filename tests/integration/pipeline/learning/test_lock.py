@@ -10,7 +10,7 @@ from node.pipeline.learning import lock_by_operator
 from node.pipeline.learning.lock_by_operator import Read, lock_folder
 from node.pipeline.registry.labelled_dicom import open_labelled
 from node.store.learning import locked_sets, model_versions
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House
 from tests.support.learning.labelled_zip import write_zip
 from tests.support.learning.site import LearningSite, chest, sides_of

@@ -13,7 +13,7 @@ from node.pipeline.registry.catalogue import seeded, version_of
 from node.pipeline.registry.versions import described
 from node.store.learning import locked_sets, model_versions
 from node.store.registering import registry
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House
 from tests.support.learning.locked import freeze_drawn
 from tests.support.learning.versions import another_version

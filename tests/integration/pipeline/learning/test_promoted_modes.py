@@ -14,7 +14,7 @@ from node.pipeline.registry.catalogue import seeded
 from node.store.learning import model_versions, monitoring_records
 from node.store.registering import registry, validations
 from node.store.registering.validations import RecordedValidation
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import Rows
 from tests.support.learning.promoting import NOW, serving_version, settings_for

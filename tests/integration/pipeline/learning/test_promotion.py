@@ -22,7 +22,7 @@ from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.registering import registry
-from node.store.version_tables import VersionState
+from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House
 from tests.support.learning.promoting import NOW, serving_version, settings_for
 from tests.support.learning.versions import MADE, another_version, challenger

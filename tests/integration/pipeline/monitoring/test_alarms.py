@@ -10,7 +10,7 @@ from node.pipeline.operator import monitoring_checks
 from node.pipeline.registry import modes
 from node.store.learning import monitoring_records
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import NOW, AtSite
 

@@ -6,7 +6,7 @@ import pytest
 
 from node.pipeline.monitoring import model_figures
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import NOW, AtSite
 

@@ -12,7 +12,7 @@ from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
 from node.store.labelling import labels
 from node.store.learning import monitoring_records
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import AtSite
 

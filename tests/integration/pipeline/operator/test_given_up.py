@@ -16,7 +16,7 @@ from node.pipeline.stopping import control
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store.registering import registry
-from node.store.tables import JobKind, Mode
+from node.store.tables.choices import JobKind, Mode
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line

@@ -8,7 +8,7 @@ from node.domain.rule import Rule
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.labelling import settings_of
 from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused

@@ -16,7 +16,7 @@ from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import seeded
 from node.pipeline.stopping import control, recall
 from node.store.registering import registry
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line
 from tests.support.learning.versions import another_version, challenger

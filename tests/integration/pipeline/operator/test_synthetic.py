@@ -20,7 +20,7 @@ from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import PIXELS, SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import PACS, TEST_PACS, Line
 

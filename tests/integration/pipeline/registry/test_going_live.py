@@ -10,7 +10,7 @@ from node.pipeline.registry import modes
 from node.store.learning import retrainings, splits
 from node.store.learning.retrainings import Request
 from node.store.registering import registry, validations
-from node.store.tables import Mode
+from node.store.tables.choices import Mode
 from tests.support.houses.house import House
 from tests.support.houses.monitored import AtSite
 

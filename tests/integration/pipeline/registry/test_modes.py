@@ -22,7 +22,8 @@ from node.pipeline.registry.modes import Verdict
 from node.store.registering import registry, validations
 from node.store.registering.agreement import Pair
 from node.store.registering.validations import RecordedValidation
-from node.store.tables import Mode, RegisteredModel
+from node.store.tables.choices import Mode
+from node.store.tables.version_tables import RegisteredModel
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line, negative, positive
 

@@ -15,7 +15,8 @@ from node.pipeline.stopping import control, recall
 from node.store.listing import views
 from node.store.sending import outbox
 from node.store.stopping import holds
-from node.store.tables import Delivery, DeliveryKind
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Delivery
 from node.store.working import work
 from tests.support.houses.house import House, incoming, radiograph
 from tests.support.houses.line import Line

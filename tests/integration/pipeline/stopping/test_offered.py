@@ -13,7 +13,7 @@ from node.pipeline.stopping import control, recall
 from node.store.database import Database
 from node.store.sending import outbox
 from node.store.stopping import holds, releasing
-from node.store.tables import Delivery
+from node.store.tables.result_tables import Delivery
 from node.store.working import work
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line

@@ -14,7 +14,7 @@ from node.store.listing import views
 from node.store.sending import commitments, outbox, outgoing
 from node.store.sending.commitments import Named
 from node.store.stopping import recalls
-from node.store.tables import Commitment
+from node.store.tables.choices import Commitment
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line, positive
 from tests.support.houses.rejecting import TAKING, count_as_sent, kinds, note

@@ -18,7 +18,7 @@ from node.store import audit
 from node.store.arriving import arrivals, instances
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind
 from node.store.working import analyses, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead

@@ -14,7 +14,7 @@ from node.store.database import Database, Transaction
 from node.store.disk import paths
 from node.store.listing import views
 from node.store.listing.listings import Listed
-from node.store.tables import InstanceKind
+from node.store.tables.choices import InstanceKind
 from node.store.working import analyses, findings, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead

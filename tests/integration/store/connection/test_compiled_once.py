@@ -8,7 +8,7 @@ from sqlalchemy import select
 from node.store.arriving.instances import NewInstance
 from node.store.connection.engines import _ALIKE
 from node.store.database import Database
-from node.store.tables import Instance
+from node.store.tables.image_tables import Instance
 
 
 def test_a_second_node_on_a_database_compiles_nothing_anew(

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from node.store.database import Database, Transaction
-from node.store.tables import AuditEntry
+from node.store.tables.operation_tables import AuditEntry
 from tests.support.databases.stored import UnexpectedError, events_by_name, seen_from_outside
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,7 @@ from node.domain.lifecycle import State
 from node.store.database import Database
 from node.store.keeping import backfills
 from node.store.keeping.backfills import ATTEMPTS, ClaimedStudy, FoundStudy
-from node.store.operation_tables import Backfill
+from node.store.tables.operation_tables import Backfill
 from node.store.working import queue
 from node.store.working.queue import NewRead
 

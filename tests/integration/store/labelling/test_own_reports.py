@@ -5,9 +5,9 @@ from datetime import datetime
 
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
-from node.store.choices import DeliveryKind
 from node.store.database import Database, Transaction
 from node.store.labelling import own_reports
+from node.store.tables.choices import DeliveryKind
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
 

@@ -17,7 +17,7 @@ from node.store.database import Database, Transaction
 from node.store.listing import views
 from node.store.listing.listings import Listed
 from node.store.sending import outbox
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import analyses, findings, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead

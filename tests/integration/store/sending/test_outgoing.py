@@ -15,7 +15,8 @@ from node.store.sending import destinations, outbox, outgoing
 from node.store.sending.destinations import Patience
 from node.store.sending.outbox import ClaimedDelivery
 from node.store.stopping import holds
-from node.store.tables import Delivery, DeliveryKind
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Delivery
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
 

@@ -11,7 +11,8 @@ from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInst
 from node.store.database import Database, Transaction
 from node.store.sending import outbox
 from node.store.stopping import holds
-from node.store.tables import Delivery, DeliveryKind
+from node.store.tables.choices import DeliveryKind
+from node.store.tables.result_tables import Delivery
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
 

@@ -7,7 +7,7 @@ import pytest
 
 from node.store.database import Database, Transaction
 from node.store.listing import views
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
 from node.store.working.queue import BACKFILL, LIVE, URGENT, NewRead, enqueue_reads

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from node.store.database import Database, Transaction
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import job_claims, queue
 from node.store.working.queue import NewRead
 from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in

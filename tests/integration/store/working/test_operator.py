@@ -12,7 +12,7 @@ from node.domain.lifecycle import State
 from node.store.database import Database, Transaction
 from node.store.listing import views
 from node.store.sending import outbox
-from node.store.tables import JobKind
+from node.store.tables.choices import JobKind
 from node.store.working import analyses, given_up, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead

@@ -17,7 +17,7 @@ from node.store.database import Database, Transaction
 from node.store.listing import views
 from node.store.registering import registry
 from node.store.registering.registry import Registration
-from node.store.tables import JobKind, Mode
+from node.store.tables.choices import JobKind, Mode
 from node.store.working import analyses, findings, job_claims, queue
 from node.store.working.analyses import NewAnalysis
 from node.store.working.queue import NewRead

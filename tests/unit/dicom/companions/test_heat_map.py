@@ -15,10 +15,10 @@ from pydicom.uid import MultiFrameGrayscaleByteSecondaryCaptureImageStorage
 
 from node.dicom.companions.heat_map import build_heat_map
 from node.dicom.instance.header import inspect
+from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
 from node.domain.derived import result_of_ai
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, HeatGrid
-from node.domain.heat_map import MOST_HEAT_MAPS, SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
 from node.domain.report import ReportContent, ReportIdentity
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, NAMES, Study, study_of
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.gate.gate_values import Answers, GateError, LockedSet, Said
 from models.gate.judge import judge
 from models.gate.protocol import Protocol
-from models.gate.values import Answers, GateError, LockedSet, Said
 from models.gate.verdict import Criterion, Outcome, State, Verdict
 
 PROTOCOL = Protocol(seed=1, draws=300)

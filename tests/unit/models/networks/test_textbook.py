@@ -11,7 +11,7 @@ from models.images.shift import shift
 from models.inference.reader import load
 from models.networks.classifiers import CLASSIFIERS, classifier
 from models.networks.plain_autoencoder import plain_autoencoder
-from models.training.progress import PARTS, WHOLE, Whole
+from models.training.training_progress import PARTS, WHOLE, Whole
 from models.training.whole_training import train
 
 RECIPE = """

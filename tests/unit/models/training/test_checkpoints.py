@@ -52,7 +52,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from models.data.dataset import open_data
-from models.training.progress import Seconds
+from models.training.training_progress import Seconds
 from models.training.whole_training import train
 
 recipe, data, out = map(Path, sys.argv[1:])

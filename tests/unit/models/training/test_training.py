@@ -19,8 +19,8 @@ from models.images.altered import KINDS
 from models.inference.reader import load
 from models.training import stages
 from models.training.checkpoints import Work
-from models.training.progress import Seconds, Spent
 from models.training.recipe import RecipeError, read_recipe
+from models.training.training_progress import Seconds, Spent
 from models.training.whole_training import make_room, train
 
 

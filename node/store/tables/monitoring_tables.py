@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.store.columns import NUMBER, UID, choice
-from node.store.tables import Base, Instance
+from node.store.tables.base import Base
+from node.store.tables.column_types import NUMBER, UID, choice
+from node.store.tables.image_tables import Instance
 
 
 class AlarmKind(StrEnum):

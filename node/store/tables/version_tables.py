@@ -1,4 +1,4 @@
-"""The tables of what models became: every version with its verdict, and every run of the gate with its protocol."""
+"""The tables of models: what each name runs, every version with its verdict, and every run of the gate."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.store.columns import NUMBER, choice
-from node.store.tables import Base
+from node.store.tables.base import Base
+from node.store.tables.choices import Mode
+from node.store.tables.column_types import NUMBER, choice
 
 
 class VersionState(StrEnum):
@@ -28,6 +29,18 @@ class VersionState(StrEnum):
 
     REFUSED = "refused"
     """It missed a criterion; its bundle is kept for a while and then swept."""
+
+
+class RegisteredModel(Base):
+    """One model name that this node may run; after the first start this row rules, not the configuration."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    bundle: Mapped[str]
+    mode: Mapped[Mode] = mapped_column(choice(Mode, "mode"))
+    rule: Mapped[dict[str, Any]]
 
 
 class ModelVersion(Base):

@@ -9,8 +9,9 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.domain.split import Side
-from node.store.columns import NUMBER, UID, choice
-from node.store.tables import Base, Instance, Lifecycle
+from node.store.tables.base import Base, Lifecycle
+from node.store.tables.column_types import NUMBER, UID, choice
+from node.store.tables.image_tables import Instance
 
 
 class LearningSalt(Base):

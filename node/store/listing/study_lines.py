@@ -15,9 +15,12 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.store.arriving import synthetic_marks
 from node.store.database import Transaction
 from node.store.listing.listings import Listed, iso
-from node.store.operation_tables import Rejection
 from node.store.stopping import holds, rejection_notes
-from node.store.tables import Analysis, Delivery, DeliveryKind, Instance, InstanceKind, Job, JobKind, Study
+from node.store.tables.choices import DeliveryKind, InstanceKind, JobKind
+from node.store.tables.image_tables import Instance, Study
+from node.store.tables.operation_tables import Rejection
+from node.store.tables.result_tables import Analysis, Delivery
+from node.store.tables.work_tables import Job
 from node.store.working import turned_away
 
 NEWEST_FIRST = (Study.first_received_at.desc(), Study.study_instance_uid)

@@ -6,8 +6,8 @@ from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from node.domain.label import LabelRule, SourceKind, Verdict
-from node.store.columns import NUMBER, UID, choice
-from node.store.tables import Base, Lifecycle
+from node.store.tables.base import Base, Lifecycle
+from node.store.tables.column_types import NUMBER, UID, choice
 
 _COUNTS = text("withdrawn_at IS NULL")
 _ONCE = (

@@ -1,7 +1,4 @@
-"""The tables of running a node: what holds it, what was rejected, asked, fetched, merged and approved.
-
-Those of images, work and results are in `node.store.tables`.
-"""
+"""The tables of running a node: what holds it, what was rejected, asked, fetched, merged and approved; the audit."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.store.columns import NUMBER, UID
-from node.store.tables import Base, Lifecycle
+from node.store.tables.base import Base, Lifecycle
+from node.store.tables.column_types import NUMBER, UID
 
 
 class Hold(Base):
@@ -212,3 +209,16 @@ class RefusedCaller(Base):
     times: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditEntry(Base):
+    """One thing that happened; the timeline of a study is its entries in order."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    event: Mapped[str]
+    study_instance_uid: Mapped[str] = mapped_column(index=True)  #: "" where it concerns none; as a peer sent it
+    sop_instance_uid: Mapped[str]
+    detail: Mapped[dict[str, Any]]
