@@ -59,6 +59,15 @@ def test_every_link_leads_to_a_file_and_a_heading_that_is_there() -> None:
     assert [dead for page in pages for dead in _dead(page)] == []
 
 
+def test_every_file_of_the_project_that_a_page_names_is_there() -> None:
+    """Code, tests, benchmarks and tables; decisions name what there was when they were taken."""
+    pages = [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if page.parent.name != "decisions")]
+    named = r"`((?:bench|docs|migrations|models|node|tests)/[\w/.-]+\.\w+)`?"
+    found = {(page.name, name) for page in pages for name in re.findall(named, page.read_text(encoding="utf-8"))}
+    assert len(found) > 30
+    assert [(page, name) for page, name in found if not (ROOT / name).exists()] == []
+
+
 def test_the_service_is_given_longer_to_stop_than_a_node_takes_to_drain() -> None:
     """Else what it was about to finish is killed."""
     (seconds,) = re.findall(r"TimeoutStopSec=(\d+)", (ROOT / "docs" / "running.md").read_text(encoding="utf-8"))
