@@ -14,7 +14,7 @@ from tests.support.objects.images import chest_radiographs, write_as_dx
 from tests.support.programs.orthanc import orthanc
 from tests.support.programs.validators import dciodvfy
 from tests.support.waiting import wait_until
-from tests.unit.dicom.companions.test_heat_map import built, hot_at, parsed
+from tests.unit.dicom.companions.test_heat_map_image import built, hot_at, parsed
 from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 
 pytestmark = pytest.mark.peers

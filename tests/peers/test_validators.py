@@ -15,7 +15,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographicImageStorage
 
-from node.dicom.samples.synthetic import Origin, synthetic_study
+from node.dicom.samples.synthetic_study import Origin, synthetic_study
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from tests.support.objects.outcomes import CHARACTER_SETS, FORMS, Specimen, specimen
 from tests.support.programs.examined import VALIDATORS, Complaints, examine

@@ -26,13 +26,13 @@ from pydicom import Dataset
 from node.dicom.encoding.values import LONG_STRING, cut, date_of
 from node.dicom.report.build import encoded_document
 from node.dicom.result import codes
+from node.dicom.result.analysis_status import reasons_of_study, status_of_study
 from node.dicom.result.choice import detailed
 from node.dicom.result.image_references import image
 from node.dicom.result.lines import anomaly_lines, finding_line, not_assessed_lines
 from node.dicom.result.object_header import in_zone
 from node.dicom.result.observer import language_of_content, observation_context, separate
-from node.dicom.result.status import reasons_of_study, status_of_study
-from node.dicom.result.summary import image_names, named, summary
+from node.dicom.result.study_summary import image_names, named, summary
 from node.dicom.sources.source import Source
 from node.domain.finding import KeyImage, Reading
 from node.domain.instance import InstanceHeader

@@ -19,7 +19,7 @@ from node.dicom.check.encoded_object import check_object
 from node.dicom.check.report_content import check_content, check_report, check_texts, elements, fitting_character_set
 from node.dicom.report.document_header import report_header
 from node.dicom.report.tree import content_tree
-from node.dicom.result.summary import first_line
+from node.dicom.result.study_summary import first_line
 from node.dicom.sources.source import Source, of_patient, source_of
 from node.domain.errors import Permanent
 from node.domain.instance import InstanceHeader

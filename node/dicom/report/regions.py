@@ -22,7 +22,7 @@ from highdicom.sr import (
 )
 from pydicom import Dataset
 
-from node.dicom.pixels.frames import is_multi_frame
+from node.dicom.instance.image_class import is_multi_frame
 from node.dicom.result import codes
 from node.dicom.result.image_references import image
 from node.dicom.sources.source import Source

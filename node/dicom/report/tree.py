@@ -28,6 +28,7 @@ from pydicom import Dataset
 
 from node.dicom.report.regions import Points, locate, outlines
 from node.dicom.result import codes
+from node.dicom.result.analysis_status import reason_of, reasons_of_study, status_of, status_of_study
 from node.dicom.result.choice import detailed, number_of_parts
 from node.dicom.result.image_references import image, image_library, not_assessed_count
 from node.dicom.result.lines import (
@@ -38,8 +39,7 @@ from node.dicom.result.lines import (
     research_lines,
 )
 from node.dicom.result.observer import language_of_content, observation_context, separate
-from node.dicom.result.status import reason_of, reasons_of_study, status_of, status_of_study
-from node.dicom.result.summary import SummaryLine, leading, summary
+from node.dicom.result.study_summary import SummaryLine, leading, summary
 from node.dicom.sources.source import Source
 from node.domain.finding import Anomaly, Finding, Reading, StudyFinding
 from node.domain.identifiers import SOPInstanceUID, derived_uid

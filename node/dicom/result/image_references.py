@@ -16,7 +16,7 @@ from highdicom.sr import (
     RelationshipTypeValues,
 )
 
-from node.dicom.pixels.frames import is_multi_frame
+from node.dicom.instance.image_class import is_multi_frame
 from node.dicom.result import codes
 from node.dicom.sources.source import Source
 from node.domain.instance import InstanceHeader

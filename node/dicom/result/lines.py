@@ -1,7 +1,7 @@
 """The lines that a person reads of each image, in their order: what this is, what was found, and how sure that is.
 
-Those of the study as a whole stand in `node.dicom.result.summary`. The words of both come from `node.domain.words`;
-nothing is worded here. What names the model to a program is the same in every language.
+Those of the study as a whole stand in `node.dicom.result.study_summary`. The words of both come from
+`node.domain.words`; nothing is worded here. What names the model to a program is the same in every language.
 """
 
 from node.domain.finding import Admission, Anomaly, Cause, Finding

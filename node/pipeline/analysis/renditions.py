@@ -87,7 +87,7 @@ def write_renditions(ordered: Sequence[Order], sources: Sequence[Path | Instance
         No valid report can be made of this.
     """
     # highdicom is imported by the first one: a process that only receives never pays for it
-    from node.dicom.report.forms import build_forms  # noqa: PLC0415
+    from node.dicom.report.encoded_forms import build_forms  # noqa: PLC0415
 
     return [build_forms(order.content, order.identities, sources) for order in ordered]
 

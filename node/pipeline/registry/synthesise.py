@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.dicom.samples.synthetic import Origin, synthetic_study
+from node.dicom.samples.synthetic_study import Origin, synthetic_study
 from node.domain.errors import OperatorError
 from node.pipeline.progress import Reporter
 from node.pipeline.registry.train import LARGEST_SEED

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset, dcmread
 
-from node.dicom.samples.synthetic import Origin, synthetic_study
+from node.dicom.samples.synthetic_study import Origin, synthetic_study
 from node.domain.identifiers import derived_uid
 from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
 from tests.support.objects.reports import Report, report_in

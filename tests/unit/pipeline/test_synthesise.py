@@ -13,7 +13,7 @@ from models.inference.generator import load_generator
 from node.dicom.instance.header import inspect
 from node.dicom.instance.part10 import read_part10
 from node.dicom.pixels.modality_values import read_pixels
-from node.dicom.samples.synthetic import Origin, synthetic_study
+from node.dicom.samples.synthetic_study import Origin, synthetic_study
 from node.domain.errors import OperatorError
 from node.domain.rule import Rule, turned_away
 from node.pipeline.registry.synthesise import MAXIMUM_COUNT, synthesise

@@ -15,7 +15,7 @@ from node.dicom.report.build import build_report
 from node.dicom.result.choice import MOST_DETAILED
 from node.domain.finding import Code, Outcome
 from node.domain.identifiers import derived_uid
-from tests.unit.dicom.parsed import items, name_of, parsed, texts, values
+from tests.unit.dicom.report.parsed import items, name_of, parsed, texts, values
 from tests.unit.dicom.studies import (
     CASES,
     IMPLICIT_VR_LITTLE_ENDIAN,

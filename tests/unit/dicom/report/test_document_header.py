@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from node.dicom.instance.part10 import IMPLEMENTATION_CLASS_UID, preamble_and_meta, read_part10
 from node.domain.errors import Permanent
 from node.domain.finding import Code
-from tests.unit.dicom.parsed import items, parsed, rewrite, texts, values
+from tests.unit.dicom.report.parsed import items, parsed, rewrite, texts, values
 from tests.unit.dicom.studies import (
     MODEL,
     NAMES,

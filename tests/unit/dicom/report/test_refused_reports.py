@@ -10,7 +10,7 @@ import pytest
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Code, Finding, Outcome
 from node.domain.identifiers import SOPInstanceUID
-from tests.unit.dicom.parsed import rewrite
+from tests.unit.dicom.report.parsed import rewrite
 from tests.unit.dicom.studies import (
     LUNG,
     MODEL,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from node.dicom.result.lines import threshold_of, told_apart
-from node.dicom.result.summary import summary as summary_of
+from node.dicom.result.study_summary import summary as summary_of
 from node.domain.aggregate import aggregated, in_one, outcome_of
 from node.domain.finding import Admission, Code, Finding, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.dicom.report.build import build_report
-from node.dicom.report.forms import build_forms
+from node.dicom.report.encoded_forms import build_forms
 from node.domain.errors import Permanent
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import DEFAULT

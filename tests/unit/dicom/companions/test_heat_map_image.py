@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
 from pydicom.uid import MultiFrameGrayscaleByteSecondaryCaptureImageStorage
 
-from node.dicom.companions.heat_map import build_heat_map
+from node.dicom.companions.heat_map_image import build_heat_map
 from node.dicom.instance.header import inspect
 from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
 from node.domain.derived import result_of_ai

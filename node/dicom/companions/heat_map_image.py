@@ -24,7 +24,7 @@ from node.dicom.check.encoded_object import check_object
 from node.dicom.check.report_content import elements, fitting_character_set
 from node.dicom.companions.heat_picture import Legend, Picture, Shown, drawable, heat_picture
 from node.dicom.encoding.values import LONG_STRING, cut
-from node.dicom.pixels.frames import is_multi_frame
+from node.dicom.instance.image_class import is_multi_frame
 from node.dicom.pixels.modality_values import PixelsUnreadable, read_frames
 from node.dicom.result import codes
 from node.dicom.result.lines import anomaly_lines, finding_line

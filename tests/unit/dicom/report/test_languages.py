@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset
 
 from node.dicom.report import tree
 from node.dicom.result.lines import finding_line, research_lines
-from node.dicom.result.summary import summary
+from node.dicom.result.study_summary import summary
 from node.domain.errors import Permanent
 from node.domain.finding import Cause, Finding
 from node.domain.words import ENGLISH, languages, words_in
@@ -24,12 +24,12 @@ from tests.unit.dicom.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip,
 _DICOM = Path(__file__).resolve().parents[4] / "node" / "dicom"
 _WRITERS = (
     "result/lines",
-    "result/summary",
+    "result/study_summary",
     "report/tree",
     "report/document_header",
     "result/object_header",
     "companions/plain_text",
-    "companions/heat_map",
+    "companions/heat_map_image",
 )
 #: The same in every language: programs compare them.
 _FOR_PROGRAMS = {"not assessed", "Not assessed", "weights SHA-256 "}
