@@ -33,18 +33,25 @@ def release(
     delivery: Annotated[
         list[int] | None, typer.Option("--delivery", help="Id of a delivery in the state held (repeatable).")
     ] = None,
+    job: Annotated[
+        list[int] | None, typer.Option("--job", help="Id of a compose that was given up; with --discard (repeatable).")
+    ] = None,
     discard: Discard = False,
     despite_patient: Annotated[
         bool, typer.Option("--despite-patient", help="Send it although the peer holds the study of another patient.")
     ] = False,
 ) -> None:
-    """End a hold, or let go of single deliveries, and send or discard what gathered."""
+    """End a hold, or let go of single deliveries, and send or discard what gathered; or discard what was given up."""
     settings = settings_of(context)
-    if delivery and model:
-        raise OperatorError("say --model NAME or --delivery ID, not both", exit_code=2)
+    if sum(map(bool, (delivery, model, job))) > 1:
+        raise OperatorError("say --model NAME, --delivery ID or --job ID, one of them", exit_code=2)
+    if job and not discard:
+        raise OperatorError("--job ID needs --discard; `pacs-node retry --job ID` puts it back to waiting", exit_code=2)
     if despite_patient and (discard or not delivery):
         raise OperatorError("--despite-patient is for --delivery ID, without --discard", exit_code=2)
-    if delivery:
+    if job:
+        said = control.discard_jobs(settings, job, who(), utc_now())
+    elif delivery:
         how = {"discard": discard, "despite_patient": despite_patient}
         said = control.release_deliveries(settings, delivery, who(), utc_now(), **how)
     else:

@@ -13,7 +13,10 @@ from node.store.tables.choices import DeliveryKind, Mode
 from node.store.working import given_up
 
 _STUDIES_SHOWN = 5
-_JOBS = "a study that is corrected and sent again is reported, too"
+_JOBS = (
+    "a study that is corrected and sent again is reported, too; `pacs-node release --job ID --discard` ends a compose "
+    "of which no result is wanted"
+)
 _DELIVERIES = "`pacs-node release --delivery ID --discard` ends one that is not wanted"
 
 
@@ -32,7 +35,8 @@ def lines(settings: Settings, database: Database) -> Iterator[CheckLine]:
     ]
     yield from _given_up("deliveries", [row["study_instance_uid"] for row in wanted], _DELIVERIES)
     if read:
-        text = f"{read} images could not be read, as the reports on them say: `pacs-node queue` says why"
+        where = "as the reports on them say where one is wanted"
+        text = f"{read} images could not be read, {where}: `pacs-node queue` says why"
         yield CheckLine("queue", "note", text)
     if len(buried) > len(wanted):
         others = len(buried) - len(wanted)

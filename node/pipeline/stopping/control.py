@@ -24,6 +24,7 @@ from node.store.stopping import holds, releasing
 from node.store.stopping.holds import ALL_MODELS
 from node.store.stopping.releasing import Gathered
 from node.store.tables.choices import RESULTS
+from node.store.working import given_up
 
 HOLDS_COLUMNS = ("model", "version", "reason", "held_by", "held_at", "released_by", "released_how", "released_at")
 T = TypeVar("T")
@@ -154,6 +155,28 @@ def release_deliveries(
         still = [] if discard else database.read(holds.in_force)
     said = f"{len(set(ids))} deliveries {'discarded' if discard else 'let go'}"
     return ". ".join([said, *(f"Still in force: {hold.said}" for hold in still)])
+
+
+def discard_jobs(settings: Settings, ids: list[int], who: str, now: datetime) -> str:
+    """Cancel composes that were given up, so that nobody is told of them any more.
+
+    Raises
+    ------
+    OperatorError
+        Where one of them is no compose that was given up; nothing is changed then.
+    """
+
+    def work(tx: Transaction) -> None:
+        missing = sorted(set(ids) - set(given_up.discard(tx, ids, who, now)))
+        if missing:
+            raise OperatorError(
+                f"no composes that were given up: {', '.join(map(str, missing))}; `pacs-node queue` lists them as "
+                "buried. An image that cannot be read needs no word: the report on its study says so"
+            )
+
+    with open_database(settings) as database:
+        database.write(work)
+    return f"{len(set(ids))} jobs discarded: no result of them is waited for, until an image of their study comes"
 
 
 def holds_placed(settings: Settings) -> list[dict[str, Any]]:

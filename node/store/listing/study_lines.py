@@ -135,6 +135,7 @@ def _state(
     settled = (
         *(("waiting", State.WAITING in states), ("rejected", rejected), ("held", held), ("reported", reported)),
         ("turned away", is_turned_away),
+        ("discarded", (JobKind.COMPOSE, State.CANCELLED) in {(kind, state) for _, kind, state, _ in work}),
     )
     return next((name for name, is_so in settled if is_so), "not read")
 

@@ -54,15 +54,37 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     return len(put_back)
 
 
+def discard(tx: Transaction, ids: Collection[int], who: str, now: datetime) -> list[int]:
+    """Cancel composes that were given up, and return the numbers of those that were; an image that comes wants anew.
+
+    Parameters
+    ----------
+    tx
+        A transaction.
+    ids
+        Row numbers. What is no compose, or is not buried, is left alone.
+    who, now
+        Who says so, for the timeline, and when.
+    """
+    these = and_(Job.id.in_(ids), Job.kind == JobKind.COMPOSE)
+    cancelled = work.cancel(tx, Job, these, now, (State.BURIED,))
+    of_these = select(Job.id, Job.study_instance_uid, Job.model, Job.last_error).where(Job.id.in_(cancelled))
+    for number, study_uid, model, error in tx.execute(of_these.order_by(Job.id)).all():
+        how = "discarded by an operator"
+        audit.add(tx, now, "job cancelled", study_uid, job=number, model=model, reason=how, error=error, by=who)
+    return cancelled
+
+
 def unreported(tx: Transaction) -> list[str]:
     """Return the studies of jobs that were given up, one for each, but for images that a report speaks of.
 
-    A report says of an image that it could not be read; where none was made since, somebody waits for it.
+    A report says of an image that it could not be read; where none was made since, somebody waits for it, unless an
+    operator has discarded it.
     """
     compose = aliased(Job)
     of_these = compose.study_instance_uid == Job.study_instance_uid, compose.model == Job.model
-    reported = exists().where(*of_these, compose.kind == JobKind.COMPOSE, compose.state == State.DONE).correlate(Job)
-    waited_for = or_(Job.kind == JobKind.COMPOSE, ~reported)
+    is_settled = compose.kind == JobKind.COMPOSE, compose.state.in_((State.DONE, State.CANCELLED))
+    waited_for = or_(Job.kind == JobKind.COMPOSE, ~exists().where(*of_these, *is_settled).correlate(Job))
     return list(tx.scalars(select(Job.study_instance_uid).where(Job.state == State.BURIED, waited_for)))
 
 

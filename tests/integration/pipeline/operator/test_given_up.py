@@ -3,13 +3,16 @@
 import queue
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
 
 from node.app.parts import Parts, about
+from node.cli import application
 from node.config import Settings
-from node.domain.errors import Permanent
+from node.domain.errors import OperatorError, Permanent
 from node.pipeline.check_line import CheckLine
 from node.pipeline.operator import work_checks
 from node.pipeline.stopping import control
@@ -81,6 +84,58 @@ def test_a_delivery_that_was_given_up_can_be_discarded(line: Line, settings: Set
     assert [row["state"] for row in line.deliveries()] == ["cancelled"]
     (told,) = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == "delivery cancelled"]
     assert told["by"] == "ada"
+
+
+def test_a_compose_that_was_given_up_can_be_discarded(line: Line, settings: Settings) -> None:
+    """With the images that could not be read: nobody is told of them any more, and the study keeps who said so."""
+    line.house.execute("UPDATE deliveries SET state = 'done'")
+    line.house.execute("UPDATE jobs SET state = 'buried', last_error = 'no room'")
+    jobs = {row["kind"]: row["id"] for row in line.study()["jobs"]}
+    with pytest.raises(OperatorError, match=f"no composes that were given up: {jobs['read']}"):
+        control.discard_jobs(settings, list(jobs.values()), "ada", _now())
+    assert [told.verdict for told in _told(line, settings)] == ["fault"]
+    assert "1 jobs discarded" in control.discard_jobs(settings, [jobs["compose"]], "ada", _now())
+    assert [told.verdict for told in _told(line, settings)] == ["note"]
+    (told,) = [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == "job cancelled"]
+    assert (told["by"], told["job"], told["error"]) == ("ada", jobs["compose"], "no room")
+    with pytest.raises(OperatorError, match="no composes that were given up"):
+        control.discard_jobs(settings, [jobs["compose"]], "ada", _now())
+
+
+@pytest.mark.database("any")
+def test_the_verb_discards_a_job_only_where_it_is_said(line: Line, tmp_path: Path) -> None:
+    """`retry` is what puts one back; what is of deliveries or models goes without it."""
+    line.house.execute("UPDATE jobs SET state = 'buried' WHERE kind = 'compose'")
+    ((number,),) = line.house.rows("SELECT id FROM jobs WHERE kind = 'compose'")
+    file = tmp_path / "config.toml"
+    tables = '[node]\nae_title = "A"\n[[peers]]\nname = "m"\nae_title = "M"\nhost = "m"\nport = 104\nmay_send = true\n'
+    file.write_text(f'{tables}[database]\nurl = "{line.house.url}"\n')
+
+    def released(*options: str) -> Result:
+        return CliRunner().invoke(application, ["--config", str(file), "release", "--job", str(number), *options])
+
+    for options, told in (((), "needs --discard"), (("--discard", "--delivery", "1"), "one of them")):
+        refused = released(*options).exception
+        assert isinstance(refused, OperatorError)
+        assert refused.exit_code == 2
+        assert told in str(refused)
+    assert released("--discard").output.startswith("1 jobs discarded")
+    assert line.house.rows("SELECT state FROM jobs WHERE kind = 'compose'") == [("cancelled",)]
+
+
+def test_an_image_that_comes_has_a_discarded_study_reported(house: House, settings: Settings) -> None:
+    """What an operator gave up on was the study as it was; it is listed as such until then."""
+    line = Line(house)
+    house.receive(radiograph())
+    assert line.read() == 1
+    house.execute("UPDATE jobs SET state = 'buried' WHERE kind = 'compose'")
+    ((number,),) = house.rows("SELECT id FROM jobs WHERE kind = 'compose'")
+    control.discard_jobs(settings, [number], "ada", _now())
+    assert line.study()["state"] == "discarded"
+    house.receive(radiograph(sop_instance_uid="1.2.3.1.9"))
+    assert house.rows("SELECT state FROM jobs WHERE kind = 'compose'") == [("waiting",)]
+    line.report()
+    assert line.study()["state"] == "reported"
 
 
 @pytest.mark.database("any")
