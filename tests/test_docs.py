@@ -68,6 +68,12 @@ def test_every_file_of_the_project_that_a_page_names_is_there() -> None:
     assert [(page, name) for page, name in found if not (ROOT / name).exists()] == []
 
 
+def test_the_notes_of_a_version_can_be_read_through() -> None:
+    """A line for what an operator sees. A merge that keeps both sides brings back what was removed: take that out."""
+    versions = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    assert [version.splitlines()[0] for version in versions if len(version.splitlines()) > 120] == []
+
+
 def test_the_service_is_given_longer_to_stop_than_a_node_takes_to_drain() -> None:
     """Else what it was about to finish is killed."""
     (seconds,) = re.findall(r"TimeoutStopSec=(\d+)", (ROOT / "docs" / "running.md").read_text(encoding="utf-8"))
