@@ -47,7 +47,7 @@ def main() -> None:
     print(f"{asked.windows} windows of each size in each; seed {asked.seed}\n")
     print("| images in a window | false alarms | second hospital told |\n|---|---|---|")
     random = np.random.default_rng(asked.seed)
-    found = {size: ([], []) for size in _SIZES}
+    found: dict[int, tuple[list[float], list[float]]] = {size: ([], []) for size in _SIZES}
     for _ in range(asked.rounds):
         reference, held_out = _split(first, random)
         for size, shares in found.items():

@@ -56,11 +56,11 @@ def _compare_rules(
     splits: Mapping[str, LabelledImages], questions: Mapping[str, NDArray[np.bool_]], options: argparse.Namespace
 ) -> None:
     """Print what each rule for the operating point reaches on those held out."""
-    from bench.learning.operating_points import SMALL, compare  # noqa: PLC0415 TensorFlow only for this question
+    from bench.learning.operating_points import SHORT, SMALL, compare  # noqa: PLC0415 TensorFlow only for this question
 
     limit_threads(THREADS)
     own = read_recipe("starter").classifier
-    plan = own if options.whole else replace(own, **SMALL)
+    plan = own if options.whole else replace(own, size=SMALL, epochs=SHORT)
     count = len(splits["train"])
     compare(
         plan,

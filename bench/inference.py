@@ -73,8 +73,8 @@ def _print_starts(onnx: Path, repetitions: int) -> None:
         for name, values in found.items():
             command = [sys.executable, "-m", "bench.runtimes.first_answer", name, str(onnx)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            seconds, megabytes = map(float, done.stdout.split())
-            values.append((seconds, megabytes))
+            took, held = map(float, done.stdout.split())
+            values.append((took, held))
     for name, values in found.items():
         seconds, megabytes = zip(*values, strict=True)
         print(f"{name:<14} {spread(seconds, '.2f'):>22} {spread(megabytes, '.0f'):>22}")

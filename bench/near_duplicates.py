@@ -80,7 +80,7 @@ def _bits(images: list[Any]) -> NDArray[np.bool_]:
 
 def _apart(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.int64]:
     signs, others = (2.0 * some.astype(np.float32) - 1.0 for some in (one, other))
-    return np.rint((one.shape[1] - signs @ others.T) / 2).astype(np.int64)
+    return np.asarray(np.rint((one.shape[1] - signs @ others.T) / 2), np.int64)
 
 
 if __name__ == "__main__":

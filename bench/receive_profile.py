@@ -71,10 +71,10 @@ def _sample(options: argparse.Namespace, receiver: Receiver, runs: Iterator[Meas
 def _print_shares(stacks: list[str], us_each: float, lines: int) -> None:
     """Print the functions that held the lock longest, themselves and with what they called."""
     own, whole = Counter[str](), Counter[str]()
-    for stack, _, count in (line.rpartition(" ") for line in stacks):
+    for stack, _, samples in (line.rpartition(" ") for line in stacks):
         frames = [re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")]
-        own[frames[-1]] += int(count)
-        whole.update(dict.fromkeys(frames, int(count)))
+        own[frames[-1]] += int(samples)
+        whole.update(dict.fromkeys(frames, int(samples)))
     print(f"{us_each * own.total():.0f} us of the lock for each instance; {own.total()} samples")
     print(f"{'us in it':>9} {'us below too':>13}  function")
     for name, count in own.most_common(lines):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -45,12 +46,10 @@ def main() -> None:
 
 
 def _without(images: list[StoredImage]) -> None:
-    explained = read_in_child.where
-    read_in_child.where = lambda _manifest, _seen, _prediction, findings, anomaly, **_: (findings, anomaly)
-    try:
+    with patch.object(
+        read_in_child, "where", lambda _manifest, _seen, _said, findings, anomaly, **_: (findings, anomaly)
+    ):
         read_images(images, STARTER)
-    finally:
-        read_in_child.where = explained
 
 
 _WAYS: dict[str, Callable[[list[StoredImage]], object]] = {

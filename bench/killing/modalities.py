@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 from bench.sending.upper_layer import Association, Instance, store_request
@@ -71,7 +72,11 @@ class Sender:
                 port = self._port
             if not self._send_pending(calling, port):
                 with self._changed:  # either the node is started again, or it refused for a moment
-                    self._changed.wait_for(lambda tried=port: self._ended or self._port not in (0, tried), _RETRY_S)
+                    self._changed.wait_for(partial(self._is_elsewhere, port), _RETRY_S)
+
+    def _is_elsewhere(self, tried: int) -> bool:
+        """Return whether to try no more, or at another port."""
+        return self._ended or self._port not in {0, tried}
 
     def _send_pending(self, calling: str, port: int) -> bool:
         """Send on one association until nothing is pending; return False when it broke."""

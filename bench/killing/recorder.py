@@ -6,11 +6,13 @@ same study under two identities.
 
 import threading
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
 
 from tests.support.objects.part10 import Part10File, part10_files
+from tests.support.programs.processes import free_port
 
 
 class Recorder:
@@ -28,7 +30,7 @@ class Recorder:
 
     def __init__(self, folder: Path, ae_title: str, answer_after_s: float) -> None:
         folder.mkdir(parents=True)
-        self.ae_title, self.port = ae_title, 0
+        self.ae_title, self.port = ae_title, free_port()
         self._folder, self._answer_after_s = folder, answer_after_s
         self._lock = threading.Lock()
         self._count, self._identities = 0, set[str]()
@@ -37,9 +39,7 @@ class Recorder:
 
     def __enter__(self) -> Self:
         """Listen."""
-        handlers = [(evt.EVT_C_STORE, self._record)]
-        server = self._entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-        self.port = server.socket.getsockname()[1]
+        self._entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._record)])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,7 +58,11 @@ class Recorder:
     def _record(self, event: evt.Event) -> int:
         with self._lock:
             self._count += 1
-            self._identities.add(str(event.request.AffectedSOPInstanceUID))
+            self._identities.add(_uid(event))
             (self._folder / f"{self._count:06d}.dcm").write_bytes(event.encoded_dataset())
         threading.Event().wait(self._answer_after_s)
         return 0x0000
+
+
+def _uid(event: evt.Event) -> str:
+    return str(cast("C_STORE", event.request).AffectedSOPInstanceUID)

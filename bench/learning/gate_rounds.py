@@ -106,7 +106,7 @@ def trained(
     if not path.exists():
         tell(f"round {one.seed}: training {name} on {len(images)} images")
         new = keep / f"{one.seed}-new.npz"
-        np.savez(new, **_fitted(one, images, learner, keep / f"{one.seed}-{name}-part.npz", begins))
+        np.savez(new, allow_pickle=False, **_fitted(one, images, learner, keep / f"{one.seed}-{name}-part.npz", begins))
         new.rename(path)
     with np.load(path, allow_pickle=False) as stored:
         table = {key: stored[key] for key in stored.files}

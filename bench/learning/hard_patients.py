@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.images.preprocess import Image, network_input, resize
+from models.images.preprocess import Image, Values, network_input, resize
 
 SHARE = 0.2
 """Share of the patients of each class that is held out."""
@@ -21,10 +21,8 @@ SHARE = 0.2
 RINGS = 12
 """Rings of the spectrum, from a quarter of the Nyquist frequency up to it."""
 
-Pixels = NDArray[np.uint8]
 
-
-def acquisition(pixels: Pixels) -> NDArray[np.float64]:
+def acquisition(pixels: Values) -> NDArray[np.float64]:
     """Return what tells the equipment rather than the child: spectrum, blur and edges; shape (RINGS + 5,)."""
     image = network_input(pixels, None, False, 224)[..., 0]
     edges = [image[:9], image[-9:], image[:, :9], image[:, -9:]]
@@ -46,7 +44,7 @@ def blur(image: Image) -> float:
 
 
 def held_out(
-    pixels: Sequence[Pixels], labels: NDArray[np.float32], groups: Sequence[str]
+    pixels: Sequence[Values], labels: NDArray[np.float32], groups: Sequence[str]
 ) -> dict[str, NDArray[np.bool_]]:
     """Return for `swapped` and `sharper` which images are held out, each of shape (images,)."""
     features = np.stack([acquisition(image) for image in pixels])

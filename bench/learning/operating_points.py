@@ -25,8 +25,8 @@ from models.training.objectives import Shown, fitted_classifier, targets_of
 from models.training.recipe import ClassifierRecipe
 from models.training.stages import altered_copies, elsewhere, hard_copies
 
-SMALL = {"size": 64, "epochs": 8}
-"""Networks of a minute each, in place of the starter's of six or so."""
+SMALL, SHORT = 64, 8
+"""Rows and columns, and epochs, of networks of a minute each, in place of the starter's of six or so."""
 
 Logits = NDArray[np.float64]
 Labels = NDArray[np.int64]

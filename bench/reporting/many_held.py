@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node.config import Settings
 from node.domain.finding import Admission, Outcome, Reading
-from node.domain.identifiers import SOPInstanceUID
+from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID
 from node.domain.instance import InstanceHeader
 from node.pipeline.operator import operate
 from node.store import schema
@@ -119,9 +119,8 @@ def _reading(uid: SOPInstanceUID) -> Reading:
 def _report(tx: Transaction, study: str) -> None:
     new = NewAnalysis(study, "starter", "1", Outcome.NEGATIVE, "0" * 64, "negative", "key", _NOW)  # type: ignore[arg-type]
     analysis = analyses.add(tx, new)
-    rendition = NewRendition(
-        "1.2.840.10008.5.1.4.1.1.88.34", f"{study}.9", f"{study}.8", "1.2.840.10008.1.2", b"0" * 64
-    )  # type: ignore[arg-type]
+    report, series = SOPInstanceUID(f"{study}.9"), SeriesInstanceUID(f"{study}.8")
+    rendition = NewRendition("1.2.840.10008.5.1.4.1.1.88.34", report, series, "1.2.840.10008.1.2", b"0" * 64)
     outbox.add(tx, analysis, "pacs", analyses.add_rendition(tx, analysis, rendition), _NOW)
 
 

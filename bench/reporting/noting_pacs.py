@@ -2,9 +2,10 @@
 
 import threading
 import time
-from typing import Self
+from typing import Self, cast
 
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification  # type: ignore[attr-defined]
 
 
@@ -39,5 +40,9 @@ class Pacs:
     def _note(self, event: evt.Event) -> int:
         now = time.time()
         with self._lock:
-            self._arrivals.append((str(event.request.AffectedSOPInstanceUID), now))
+            self._arrivals.append((_uid(event), now))
         return 0x0000
+
+
+def _uid(event: evt.Event) -> str:
+    return str(cast("C_STORE", event.request).AffectedSOPInstanceUID)

@@ -32,7 +32,7 @@ _Item = TypeVar("_Item")
 class _Later(Generic[_Item]):
     """Writes what came, a moment after it was answered, on a thread of its own."""
 
-    def __init__(self, write: Callable[[Sequence[_Item]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[_Item]], object]) -> None:
         self._write = write
         self._waiting: deque[_Item] = deque()
         self._closing = threading.Event()
@@ -81,7 +81,7 @@ def _record_later() -> None:
         close(database)
 
     Database.write_together = write_together  # type: ignore[assignment, method-assign]
-    Database.close = close_after_writing  # type: ignore[method-assign]
+    Database.close = close_after_writing  # type: ignore[assignment, method-assign]
 
 
 def _hand_over_later() -> None:
@@ -97,7 +97,7 @@ def _hand_over_later() -> None:
         asking._idle.append((time.monotonic(), channel))  # noqa: SLF001
         return _STORED
 
-    HandingOver.record = record  # type: ignore[method-assign]
+    HandingOver.record = record  # type: ignore[assignment, method-assign]
 
 
 def _answered(channels: "deque[tuple[float, socket.socket]]") -> "socket.socket | None":
@@ -124,7 +124,7 @@ def _hear_later() -> None:
         pause.wait(_EVERY_S)
         return ready(channels)
 
-    Channels._ready = ready_later  # type: ignore[method-assign]  # noqa: SLF001
+    Channels._ready = ready_later  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
 
 if __name__ == "__main__":

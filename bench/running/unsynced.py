@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def _nothing(_descriptor: int) -> None:
+def _nothing(_descriptor: object) -> None:
     return None
 
 
@@ -30,7 +30,7 @@ def keep_database_unsynced() -> None:
     engines.sqlite_engine = unsynced
 
 
-os.fsync = os.fdatasync = _nothing
+os.fsync = os.fdatasync = _nothing  # type: ignore[assignment]
 
 if __name__ == "__main__":
     keep_database_unsynced()

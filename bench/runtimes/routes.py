@@ -38,7 +38,7 @@ def keras_model(bundle: Path, network: str, threads: int) -> Any:
         model = compact_resnet(manifest.classifier.size, len(manifest.classes))
         assign(model, opened.arrays[network])
         return with_map(model)
-    (part,) = (part for part in manifest.anomaly.parts if part.kind == "restoring") if manifest.anomaly else (None,)
+    part = next(part for part in (manifest.anomaly.parts if manifest.anomaly else ()) if part.kind == "restoring")
     model = restoring_autoencoder(part.size, part.width)
     assign(model, opened.arrays[network])
     return model
@@ -91,7 +91,7 @@ def input_size(network: str) -> int:
 
 
 def _predicted(model: Any) -> Route:
-    return lambda images: model.predict(images, batch_size=len(images), verbose=0)  # type: ignore[no-any-return]
+    return lambda images: model.predict(images, batch_size=len(images), verbose=0)
 
 
 def _traced(model: Any) -> Route:
