@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.learning.shifts import compressed
 from models.data.dataset import open_data
 from models.images.alike import perceptual_hash
 from models.images.likeness import ALIKE
@@ -24,18 +25,13 @@ Picture = NDArray[np.uint8]
 COPIES, BOUNDS = 600, (10, 20, 25, ALIKE, 35, 40, 45, 50)
 
 
-def _compressed(image: Picture, quality: int) -> Picture:
-    content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
-
-
 def _noisy(image: Picture) -> NDArray[Any]:
     return np.clip(image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255)
 
 
 CHANGES: dict[str, Callable[[Picture], NDArray[Any]]] = {
-    "JPEG of quality 60": lambda image: _compressed(image, 60),
-    "JPEG of quality 30": lambda image: _compressed(image, 30),
+    "JPEG of quality 60": lambda image: compressed(image, 60),
+    "JPEG of quality 30": lambda image: compressed(image, 30),
     "resized to 160 x 160": lambda image: cv2.resize(image, (160, 160), interpolation=cv2.INTER_AREA),
     "resized to 448 x 448": lambda image: cv2.resize(image, (448, 448), interpolation=cv2.INTER_CUBIC),
     "gamma 0.8": lambda image: 255.0 * (image / 255.0) ** 0.8,

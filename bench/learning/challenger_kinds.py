@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.learning.divisions import divided, joined, some_of
 from bench.learning.gate_rounds import Round
+from bench.learning.shifts import compressed
 from models.data.labelled import LabelledImages
 
 GOOD, ELSEWHERE, ONE_CLASS = "more data", "without replay", "single class"
@@ -43,7 +41,7 @@ def single_class(one: Round) -> LabelledImages:
 
 def duplicated(one: Round) -> LabelledImages:
     """Return the champion's images and those of the site's locked set, compressed anew, as those of other patients."""
-    again = tuple(_compressed(pixels) for pixels in one.site.pixels)
+    again = tuple(compressed(np.asarray(pixels, np.uint8), JPEG_QUALITY) for pixels in one.site.pixels)
     renamed = tuple(f"again-{group}" for group in one.site.groups)
     return joined(one.known, replace(one.site, pixels=again, groups=renamed, _views={}))
 
@@ -51,11 +49,6 @@ def duplicated(one: Round) -> LabelledImages:
 def elsewhere(one: Round) -> LabelledImages:
     """Return the other hospital's images alone."""
     return one.adults
-
-
-def _compressed(pixels: Any) -> NDArray[np.uint8]:
-    _, content = cv2.imencode(".jpg", np.asarray(pixels, np.uint8), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 KINDS: Sequence[tuple[str, Callable[[Round], LabelledImages]]] = (

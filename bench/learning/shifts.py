@@ -11,9 +11,15 @@ from models.images.preprocess import network_input, stretch
 Pixels = NDArray[np.uint8]
 
 
+def compressed(pixels: Pixels, quality: int) -> Pixels:
+    """Return the image after a JPEG of some quality."""
+    _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
 def jpeg(pixels: Pixels) -> Pixels:
     """Return the image after a JPEG of quality 25."""
-    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 25])[1], 0), np.uint8)
+    return compressed(pixels, 25)
 
 
 def small_detector(pixels: Pixels) -> Pixels:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from bench.measuring.recorded_rows import count as count_rows
 from bench.measuring.recorded_rows import wait_recorded
 from bench.receiving.contenders import LARGEST_PDU, Receiver
 from bench.running.launched import CALLING
+from bench.running.told_process import ToldProcess
 from tests.support.programs.dcmtk import NO_DELAY
 from tests.support.programs.processes import LOOPBACK, program
 
 _LONGEST_S = 300
-_LEAN = (sys.executable, "-m", "bench.receiving.lean_sender")
+_LEAN = "bench.receiving.lean_sender"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ Send = Callable[[Receiver, Sequence[Path], str], Measured]
 
 def lean(receiver: Receiver, folders: Sequence[Path], sop_class_uid: str) -> Measured:
     """Send each folder on an association of its own; the clock runs from the first request to the last answer."""
-    command = [*_LEAN, str(receiver.port), CALLING, receiver.ae_title, sop_class_uid]
+    arguments = [str(receiver.port), CALLING, receiver.ae_title, sop_class_uid]
     bare = [] if receiver.speaks_dicom else ["--bare"]
-    senders = [_Talking([*command, str(folder), *bare]) for folder in folders]
+    senders = [ToldProcess(_LEAN, [*arguments, str(folder), *bare]) for folder in folders]
     try:
         for sender in senders:
             sender.hear("ready")
@@ -52,7 +52,7 @@ def lean(receiver: Receiver, folders: Sequence[Path], sop_class_uid: str) -> Mea
             sender.end()
     finally:
         for sender in senders:
-            sender.process.kill()
+            sender.kill()
     elapsed = max(it["ended"] for it in said) - min(it["began"] for it in said)
     return Measured(count / elapsed, used * 1000 / count)
 
@@ -73,26 +73,6 @@ def storescu(receiver: Receiver, folders: Sequence[Path], _sop_class_uid: str) -
         raise ConnectionError(f"storescu ended with {statuses} at {receiver.ae_title}")
     wait_recorded(receiver.database, rows + count)
     return Measured(count / elapsed, (cpu_seconds(receiver.group) - before) * 1000 / count)
-
-
-class _Talking:
-    """A process that is told things line by line, and says things line by line."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def tell(self, line: str) -> None:
-        print(line, file=self.process.stdin, flush=True)
-
-    def hear(self, start: str) -> str:
-        line = self.process.stdout.readline() if self.process.stdout else ""
-        if not line.startswith(start):
-            raise ConnectionError(f"the lean sender ended with {self.process.wait(10)}; what it met is above")
-        return line
-
-    def end(self) -> None:
-        if self.process.wait(_LONGEST_S):
-            raise ConnectionError(f"the lean sender ended with {self.process.returncode}")
 
 
 SENDERS: dict[str, Send] = {"lean": lean, "storescu": storescu}

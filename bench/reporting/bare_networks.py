@@ -5,11 +5,12 @@ what a node could reach that had nothing else to do.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import time
 
+from bench.running.told_process import ToldProcess
+
+_MODULE = "bench.reporting.bare_networks"
 _WARM_UP = 3
 
 
@@ -19,18 +20,16 @@ def bare_rate(processes: int, seconds: float) -> float:
 
 
 def _rate(processes: int, seconds: float, batch: int) -> float:
-    command = [sys.executable, "-m", "bench.reporting.bare_networks", str(seconds), str(batch)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(processes)
-    ]
+    arguments = [str(seconds), str(batch)]
+    started = [ToldProcess(_MODULE, arguments, {"OMP_NUM_THREADS": "1"}) for _ in range(processes)]
     for one in started:
-        one.stdout.readline()  # type: ignore[union-attr]
+        one.hear("ready")
     for one in started:
-        one.stdin.write("go\n")  # type: ignore[union-attr]
-        one.stdin.flush()  # type: ignore[union-attr]
-    return sum(float(one.communicate()[0]) for one in started)
+        one.tell("go")
+    rates = [float(one.hear()) for one in started]
+    for one in started:
+        one.end()
+    return sum(rates)
 
 
 def main() -> int:
