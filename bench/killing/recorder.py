@@ -6,16 +6,15 @@ same study under two identities.
 
 import threading
 from pathlib import Path
-from typing import Self, cast
 
-from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom import AllStoragePresentationContexts, evt
 
+from bench.running.stand_in_pacs import StandInPacs
 from tests.support.objects.part10 import Part10File, part10_files
 from tests.support.programs.processes import free_port
 
 
-class Recorder:
+class Recorder(StandInPacs):
     """A Storage SCP on a free port of the loopback address; each arrival becomes a file of its own.
 
     Parameters
@@ -29,22 +28,10 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, ae_title: str, answer_after_s: float) -> None:
+        super().__init__(ae_title, free_port(), AllStoragePresentationContexts)
         folder.mkdir(parents=True)
-        self.ae_title, self.port = ae_title, free_port()
         self._folder, self._answer_after_s = folder, answer_after_s
-        self._lock = threading.Lock()
         self._count, self._identities = 0, set[str]()
-        self._entity = AE(ae_title)
-        self._entity.supported_contexts = AllStoragePresentationContexts
-
-    def __enter__(self) -> Self:
-        """Listen."""
-        self._entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._record)])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Listen no more."""
-        self._entity.shutdown()
 
     def identities(self) -> int:
         """Return how many different SOP instances have arrived."""
@@ -55,14 +42,10 @@ class Recorder:
         """Return every object that has arrived, in order, once for each time."""
         return list(part10_files(self._folder))
 
-    def _record(self, event: evt.Event) -> int:
+    def came(self, uid: str, event: evt.Event) -> None:
+        """Write an object to a file, and keep its sender waiting."""
         with self._lock:
             self._count += 1
-            self._identities.add(_uid(event))
+            self._identities.add(uid)
             (self._folder / f"{self._count:06d}.dcm").write_bytes(event.encoded_dataset())
         threading.Event().wait(self._answer_after_s)
-        return 0x0000
-
-
-def _uid(event: evt.Event) -> str:
-    return str(cast("C_STORE", event.request).AffectedSOPInstanceUID)

@@ -1,48 +1,29 @@
-"""A PACS that notes when each report comes; it can be down, and come back on the same port."""
+"""A PACS that notes when each report comes."""
 
-import threading
 import time
-from typing import Self, cast
 
-from pynetdicom import AE, evt
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom import build_context, evt
 from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification  # type: ignore[attr-defined]
 
+from bench.running.stand_in_pacs import StandInPacs
 
-class Pacs:
-    """A Storage SCP for reports on the loopback address."""
+AE_TITLE = "PACS"
 
-    ae_title = "PACS"
+
+class Pacs(StandInPacs):
+    """A Storage SCP for reports."""
 
     def __init__(self, port: int) -> None:
-        self.port = port
-        self._lock = threading.Lock()
+        super().__init__(AE_TITLE, port, map(build_context, (Comprehensive3DSRStorage, Verification)))
         self._arrivals: list[tuple[str, float]] = []
-        self._entity = AE(self.ae_title)
-        self._entity.supported_contexts = []
-        for sop_class in (Comprehensive3DSRStorage, Verification):
-            self._entity.add_supported_context(sop_class)
-
-    def __enter__(self) -> Self:
-        """Listen."""
-        self._entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._note)])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Listen no more."""
-        self._entity.shutdown()
 
     def arrivals(self) -> list[tuple[str, float]]:
         """Return the SOP Instance UID and the time, in seconds since 1970, of each report that came, in order."""
         with self._lock:
             return list(self._arrivals)
 
-    def _note(self, event: evt.Event) -> int:
+    def came(self, uid: str, event: evt.Event) -> None:  # noqa: ARG002 - the UID is enough
+        """Note an arrival."""
         now = time.time()
         with self._lock:
-            self._arrivals.append((_uid(event), now))
-        return 0x0000
-
-
-def _uid(event: evt.Event) -> str:
-    return str(cast("C_STORE", event.request).AffectedSOPInstanceUID)
+            self._arrivals.append((uid, now))

@@ -15,7 +15,7 @@ from bench.measuring.printed import spread
 from bench.reporting.bare_networks import bare_rate
 from bench.reporting.many_held import compared
 from bench.reporting.measured_node import Bench, Keys, bench
-from bench.reporting.noting_pacs import Pacs
+from bench.reporting.noting_pacs import AE_TITLE, Pacs
 from bench.reporting.radiographs import CT, DX, Source, ct_slice, radiograph
 from tests.support.nodes.process import Peer
 from tests.support.programs.processes import free_port
@@ -165,7 +165,7 @@ def _counted(node: Bench, pacs: Pacs, wanted: int) -> bool:
 
 
 def _peer(port: int) -> Peer:
-    return Peer("pacs", Pacs.ae_title, port, gets_reports=True)
+    return Peer("pacs", AE_TITLE, port, gets_reports=True)
 
 
 def _seconds(at: object) -> float:
