@@ -18,7 +18,7 @@ from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
 from tests.support.objects.part10 import dataset_bytes
 from tests.support.objects.raw_dataset import Instance, ct
 from tests.support.peers.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
-from tests.support.programs.processes import free_port
+from tests.support.programs.processes import free_port, lives
 from tests.support.waiting import wait_until
 
 SENDER = Peer("modality", "MODALITY", 104, may_send=True)
@@ -125,7 +125,7 @@ def test_a_second_signal_ends_every_process_at_once(home: NodeFolder) -> None:
         wait_until(lambda: "draining" in node.process.errors(), _PATIENCE_S, "the drain")
         os.kill(node.process.pid, signal.SIGTERM)
         assert node.process.process.wait(_PATIENCE_S) == 1
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), _PATIENCE_S, "the end of all")
+        wait_until(lambda: not any(map(lives, left)), _PATIENCE_S, "the end of all")
 
 
 @pytest.mark.database("postgresql")
@@ -144,7 +144,7 @@ def test_processes_whose_first_process_was_killed_finish_and_give_way_to_the_nex
             assert peer.status() == 0x0000
             peer.release()
         with _started(home) as following:
-            assert not any(Path(f"/proc/{pid}").exists() for pid in left)
+            assert not any(map(lives, left))
             assert following.port == node.port
             with accepted_by(following, 2) as another:
                 assert another.store(ct("1.2.3.32")) == 0x0000

@@ -165,12 +165,13 @@ def test_a_peer_that_is_down_keeps_its_delivery_waiting_and_says_so(home: NodeFo
 
 
 def test_the_json_of_every_listing_has_the_documented_keys(home: NodeFolder) -> None:
-    """With a job in its quiet period, and later a delivery that waits."""
-    home = replace(home, quiet_period_s=8)
+    """With a job in its quiet period, which an operator ends, and later a delivery that waits."""
+    home = replace(home, quiet_period_s=600)
     with serving(home) as node:
         assert stored(node.port, radiograph()) == 0x0000
         for verb in ("queue", "studies", "instances", "models"):
             assert set(home.listing(verb)[0]) == set(documented_json_keys(verb)), verb
+        assert home.run("studies", "1.2.3", "--complete").returncode == 0
         node.wait_said("report composed")
         assert set(home.listing("deliveries")[0]) == set(documented_json_keys("deliveries"))
         (study,) = home.listing("studies", "1.2.3")

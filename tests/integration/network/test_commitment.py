@@ -95,7 +95,7 @@ def test_a_result_that_could_not_be_kept_is_not_called_taken(archive: Committing
     def away(_: Heard) -> int:
         raise Refused(0xA700, "the database is away")
 
-    assert not ask(at(archive), "PACSNODE", QUESTION, away, wait_s=0.3)
+    assert not ask(at(archive), "PACSNODE", QUESTION, away, wait_s=10)
     assert archive.told.wait(10)
     assert archive.statuses == [0x0110]
 

@@ -21,8 +21,8 @@ def pacs() -> Iterator[Pacs]:
         yield running
 
 
-def _kept(pacs: Pacs, longest_run: int = 500) -> KeptAssociation:
-    timeouts = Timeouts(2.0, 2.0, 0.3)
+def _kept(pacs: Pacs, longest_run: int = 500, answer_s: float = 10.0) -> KeptAssociation:
+    timeouts = Timeouts(10.0, 10.0, answer_s)
     return KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", timeouts, longest_run)
 
 
@@ -73,7 +73,7 @@ def test_an_association_that_was_lost_while_idle_is_opened_anew_once(pacs: Pacs)
 def test_a_peer_that_falls_silent_is_not_asked_twice(pacs: Pacs) -> None:
     """It may be busy with what it has; a second one of the same would not help."""
     pacs.deeds = [Deed.ANSWER, Deed.SILENCE]
-    kept = _kept(pacs)
+    kept = _kept(pacs, answer_s=1.0)
     _send(kept, 1)
     with pytest.raises(PeerUnreachable, match="did not answer"):
         _send(kept, 2)
@@ -84,7 +84,7 @@ def test_a_peer_that_falls_silent_is_not_asked_twice(pacs: Pacs) -> None:
 def test_who_watches_ends_the_sending_too(pacs: Pacs) -> None:
     """To a peer that takes nothing; it is not waited for to take the abort, either."""
     pacs.deaf = True
-    kept = KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", Timeouts(2.0, 2.0, 60.0))
+    kept = KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", Timeouts(10.0, 10.0, 60.0))
 
     def watch() -> None:
         raise LookupError
@@ -100,7 +100,7 @@ def test_who_watches_ends_the_sending_too(pacs: Pacs) -> None:
 def test_who_watches_ends_the_waiting_for_an_association(*, asks: bool) -> None:
     """The peer takes the connection and then nothing, as a process that was stopped does."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        address, timeouts = PeerAddress("PACS", "127.0.0.1", silent.getsockname()[1]), Timeouts(2.0, 60.0, 60.0)
+        address, timeouts = PeerAddress("PACS", "127.0.0.1", silent.getsockname()[1]), Timeouts(10.0, 60.0, 60.0)
 
         def watch() -> None:
             raise LookupError
@@ -116,7 +116,7 @@ def test_who_watches_ends_the_waiting_for_an_association(*, asks: bool) -> None:
 def test_who_watches_ends_the_waiting(pacs: Pacs) -> None:
     """What the watch raises is raised, and the association is aborted."""
     pacs.deeds = [Deed.SILENCE]
-    kept = KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", Timeouts(2.0, 2.0, 60.0))
+    kept = KeptAssociation(PeerAddress("PACS", "127.0.0.1", pacs.port), "PACSNODE", Timeouts(10.0, 10.0, 60.0))
 
     def watch() -> None:
         raise LookupError

@@ -1,23 +1,22 @@
 """Connections that have not asked for an association, or not yet: what they cost, and whom they keep out."""
 
-import gc
-import os
 import resource
 import select
 import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from node.network import guests, lobby
+from tests.support.nodes.footprint import descriptors_here
 from tests.support.peers.raw_peer import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Answer, associate_request, pdu
 
-DESCRIPTORS = Path("/proc/self/fd")
 REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
@@ -149,8 +148,8 @@ def test_a_request_may_come_in_any_pieces(listen: Any, raw: Any) -> None:
 
 def test_a_request_that_drips_is_cut_at_its_deadline(listen: Any, raw: Any) -> None:
     """Each byte buys no time: the deadline runs from the connection."""
-    peer = raw(listen(association_timeout_s=0.4))
-    assert 0 < peer.drip(REQUEST, 0.02) < 60
+    peer = raw(listen(association_timeout_s=0.8))
+    assert 0 < peer.drip(REQUEST, 0.02) < len(REQUEST)
 
 
 @pytest.mark.parametrize("length", [(1 << 20) + 1, 300_000_000, 0xFFFFFFFF, 67, 0])
@@ -219,21 +218,12 @@ def test_a_peer_that_does_not_close_is_closed(listen: Any, raw: Any, monkeypatch
 
 @contextmanager
 def no_more_descriptors() -> Iterator[None]:
-    """Let this process open nothing more, nor gain what the collector would close of earlier tests."""
-    gc.collect()
+    """Let this process open nothing more, whatever it closes meanwhile: the first three are never free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(one.name) for one in DESCRIPTORS.iterdir()), hard))
-    taken = []
-    try:
-        while True:  # gaps below the limit
-            taken.append(os.dup(0))
-    except OSError:
-        pass
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
         yield
     finally:
-        for descriptor in taken:
-            os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -241,10 +231,12 @@ def test_running_out_of_descriptors_neither_spins_nor_deafens(
     listen: Any, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits in the kernel's queue is let in as soon as there is room; until then it is tried now and then."""
-    monkeypatch.setattr(lobby, "_PAUSE_S", 0.2)
+    pause_s = 0.2
+    monkeypatch.setattr(lobby, "_PAUSE_S", pause_s)
     node = listen()
     guest = raw(node)
     guest.request()
+    began = time.monotonic()
     with socket.socket() as late, capture_logs() as events:
         with no_more_descriptors():
             late.connect(("127.0.0.1", node.port))
@@ -255,8 +247,8 @@ def test_running_out_of_descriptors_neither_spins_nor_deafens(
                 late.recv(1)
         late.settimeout(10)
         assert late.recv(1) == b"\2"
-    refused = [event for event in events if event["event"] == "connection not accepted"]
-    assert 1 <= len(refused) <= 5
+    most = 2 + (time.monotonic() - began) / pause_s
+    assert 1 <= sum(event["event"] == "connection not accepted" for event in events) <= most
     assert guest.echo() == 0
 
 
@@ -271,7 +263,7 @@ def test_a_listening_socket_may_be_shared(listen: Any, raw: Any) -> None:
 
 def test_a_stop_leaves_no_thread_and_no_descriptor(listen: Any, raw: Any) -> None:
     """With guests in an association, within a PDU, in the lobby and on their way out."""
-    threads, descriptors = threading.active_count(), len(list(DESCRIPTORS.iterdir()))
+    threads, descriptors = set(threading.enumerate()), descriptors_here()
     node = listen()
     peers = [raw(node) for _ in range(5)]
     for peer in peers[:3]:
@@ -282,5 +274,5 @@ def test_a_stop_leaves_no_thread_and_no_descriptor(listen: Any, raw: Any) -> Non
     node.scp.stop()
     for peer in peers:
         peer.connection.close()
-    assert threading.active_count() == threads
-    assert len(list(DESCRIPTORS.iterdir())) == descriptors
+    assert set(threading.enumerate()) <= threads
+    assert descriptors_here() - descriptors == Counter()

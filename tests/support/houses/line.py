@@ -46,6 +46,8 @@ PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
 LUNG = Code("39607008", "SCT", "Lung")
 PACS = PeerSettings(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, gets=("report",))
 _HEAT = HeatGrid(8, 8, base64.b64encode(bytes(range(64))).decode())
+HASTY = Timeouts(10.0, 10.0, 0.3)
+"""For a peer that is not going to answer."""
 TEST_PACS = PACS.model_copy(update={"name": "test-pacs", "test": True})
 
 
@@ -111,7 +113,7 @@ class Line:
     says: Callable[[SOPInstanceUID], Reading] = positive
     attempts: int = 2
     settings: DeliverSettings = field(default_factory=DeliverSettings)
-    timeouts: Timeouts = field(default_factory=lambda: Timeouts(2.0, 2.0, 2.0))
+    timeouts: Timeouts = field(default_factory=lambda: Timeouts(10.0, 10.0, 10.0))
     write_extra: WriteExtra = write_extra
     reached: AnalysisReached = analysis_unobserved
     catalogue: Catalogue = field(init=False)

@@ -10,10 +10,13 @@ SIZE, LATENT = 32, 4
 
 
 def write_generator(folder: Path) -> Path:
-    """Write an untrained generator into a new folder, and return it."""
+    """Write an untrained generator into a new folder, always the same, and return it."""
+    import keras  # noqa: PLC0415 - TensorFlow, for the tests that need it
+
     from models.networks.dcgan import generator  # noqa: PLC0415 - TensorFlow, for the tests that need it
     from models.training.adversaries import exported_generator  # noqa: PLC0415 - the same
 
+    keras.utils.set_random_seed(1)
     folder.mkdir(parents=True)
     (folder / NETWORK).write_bytes(exported_generator(generator(SIZE, LATENT, len(LABELS), 4, 8)))
     (folder / ATTRIBUTION).write_text("Made up for a test.\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 
 LOOPBACK = "127.0.0.1"
 _STOPS_WITHIN_S = 30.0
+_kept: list[socket.socket] = []  # of the ports that `free_port` gave
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # Orthanc lives in sbin, which a user's PATH leaves out
 
 
@@ -51,15 +52,23 @@ def run_program(command: Sequence[str], timeout_s: float = 120) -> subprocess.Co
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that was free just now.
+    """Return a TCP port of the loopback address that is given to nobody else while this process lives.
 
-    It is none of those that the system gives to connections that go out: one of them would take it soon.
+    It is none of those that the system gives to connections that go out: one of them would take it soon. Until somebody
+    listens there connections are refused; a program may listen that sets SO_REUSEADDR, as servers do, again and again.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return port
+        kept = socket.socket()
+        try:
+            kept.bind((LOOPBACK, port))
+        except OSError:
+            kept.close()
+            continue
+        # set after the bind, which so failed where another process of the tests keeps the port
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _kept.append(kept)
+        return port
 
 
 def listens(port: int) -> bool:
@@ -77,20 +86,39 @@ def members(group: int) -> list[int]:
 @contextlib.contextmanager
 def standing_still(pids: Sequence[int]) -> Iterator[None]:
     """Let processes stand still, those of them that live."""
-    stopped = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     try:
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
             wait_until(lambda pid=pid: _stands_still(pid), _STOPS_WITHIN_S, "a process that stands still")
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.kill(pid, number)
+
+
+def lives(pid: int) -> bool:
+    """Return whether a process is there; one that is dead and not yet reaped is not."""
+    return any(state not in {"Z", "X"} for state in _states(pid))
 
 
 def _stands_still(pid: int) -> bool:
-    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
-    return set(states) == {"T"}
+    """Return whether no thread of a process moves, or all of it has ended."""
+    return set(_states(pid)) <= {"T", "Z", "X"}
+
+
+def _states(pid: int) -> list[str]:
+    """Return the state of each thread of a process, as proc(5) calls it; one that ends meanwhile is left out."""
+    states = []
+    with contextlib.suppress(FileNotFoundError):  # no such process
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:

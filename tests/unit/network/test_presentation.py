@@ -1,7 +1,5 @@
 """What the node offers in an association."""
 
-import time
-
 import pytest
 from pydicom import uid
 from pynetdicom.presentation import AllStoragePresentationContexts
@@ -95,10 +93,8 @@ def test_a_senders_compression_is_kept_and_explicit_vr_wins(proposed: list[str],
 
 
 def test_the_contexts_are_every_class_times_every_syntax_built_once() -> None:
-    """The list is complete, quick, and the same object each time."""
-    started = time.perf_counter()
+    """The list is complete, and the same object each time."""
     contexts = acceptor_contexts()
-    assert time.perf_counter() - started < 2
     assert {context.abstract_syntax for context in contexts} == STORAGE_SOP_CLASSES | {VERIFICATION}
     assert all(tuple(context.transfer_syntax) == TRANSFER_SYNTAXES for context in contexts)
     assert acceptor_contexts() is contexts

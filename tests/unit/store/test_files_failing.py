@@ -1,10 +1,10 @@
 """What fails while a file is written leaves no file and no descriptor, and says why."""
 
 import errno
-import gc
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +14,7 @@ from node.domain.errors import OperatorError
 from node.store.disk import files
 from node.store.disk.files import InstanceFiles
 from node.store.disk.part import PartFile
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def _descriptors_once_collected() -> int:
-    """Return how many are open without those of earlier tests that the collector would close in the middle of this."""
-    gc.collect()
-    return _descriptors()
+from tests.support.nodes.footprint import descriptors_here
 
 
 def _fails(code: int) -> Callable[..., int]:
@@ -39,7 +30,7 @@ def test_whatever_fails_leaves_no_file_and_no_descriptor(
     kept_in: InstanceFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str, code: int
 ) -> None:
     """A full, read-only or broken disk: the error comes out as it is, and nothing stays behind."""
-    before = _descriptors_once_collected()
+    before = descriptors_here()
     part = kept_in.open_part()
     monkeypatch.setattr(os, call, _fails(code))
 
@@ -52,7 +43,7 @@ def test_whatever_fails_leaves_no_file_and_no_descriptor(
 
     assert raised.value.errno == code
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert _descriptors() == before
+    assert descriptors_here() - before == Counter()
 
 
 def test_a_name_that_is_not_durable_is_taken_back(
@@ -113,7 +104,7 @@ def test_what_was_written_is_looked_at(kept_in: InstanceFiles, data: bytes) -> N
 
 def test_an_error_that_holds_a_piece_of_the_view_comes_out_as_it_is(kept_in: InstanceFiles) -> None:
     """And once it is gone no descriptor is held either."""
-    before = _descriptors_once_collected()
+    before = descriptors_here()
     part = kept_in.open_part()
     part.write([b"meta"])
 
@@ -126,16 +117,16 @@ def test_an_error_that_holds_a_piece_of_the_view_comes_out_as_it_is(kept_in: Ins
     part.discard()
     del raised
 
-    assert _descriptors() == before
+    assert descriptors_here() - before == Counter()
 
 
 def test_keeping_lets_go_of_the_descriptor(kept_in: InstanceFiles, written: Callable[..., PartFile]) -> None:
     """Also when it is then set aside."""
-    before = _descriptors_once_collected()
+    before = descriptors_here()
 
     kept_in.set_aside(kept_in.keep(written(), "1.2.3", "1.2.3.1"))
 
-    assert _descriptors() == before
+    assert descriptors_here() - before == Counter()
 
 
 def test_files_are_for_their_owner_alone(
@@ -148,12 +139,16 @@ def test_files_are_for_their_owner_alone(
     assert (tmp_path / "instances").stat().st_mode & 0o077 == 0
 
 
-def test_free_says_what_the_file_system_says(kept_in: InstanceFiles, tmp_path: Path) -> None:
+def test_free_says_what_the_file_system_says(
+    kept_in: InstanceFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bytes for an unprivileged user, and inodes where the file system counts them."""
-    status = os.statvfs(tmp_path)
+    asked, status = [], os.statvfs(tmp_path)
+    monkeypatch.setattr(files.os, "statvfs", lambda path: (asked.append(path), status)[1])
 
-    assert kept_in.free().bytes == pytest.approx(status.f_bavail * status.f_frsize, rel=0.05)
+    assert kept_in.free().bytes == status.f_bavail * status.f_frsize
     assert kept_in.free().inodes > 0
+    assert set(map(str, asked)) == {str(tmp_path)}
 
 
 def test_a_file_system_without_a_count_of_inodes_has_enough(

@@ -14,7 +14,6 @@ from node.domain.errors import Permanent, WorkerLost
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.domain.report import BASIC_TEXT_SR
-from node.network.peer import Timeouts
 from node.pipeline.analysis.beside import Extra, write_extra
 from node.pipeline.stopping import control, recall
 from tests.support.houses.house import House, radiograph
@@ -28,7 +27,7 @@ ALL = ("report", "text", "heatmap")
 @pytest.fixture
 def line(house: House, pacs: Pacs) -> Line:
     """Give a node with a report on a radiograph that waits, for a peer that gets everything."""
-    line = Line(house, [_peer(pacs)], says=hot, timeouts=Timeouts(2.0, 1.0, 0.3))
+    line = Line(house, [_peer(pacs)], says=hot)
     house.receive(radiograph())
     return line
 

@@ -19,7 +19,7 @@ from node.store.stopping import holds
 from node.store.tables.choices import Commitment
 from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.line import PACS, Line
+from tests.support.houses.line import HASTY, PACS, Line
 from tests.support.peers.pacs import Deed, Pacs
 
 STUDIES = 3
@@ -30,7 +30,7 @@ def _peer(pacs: Pacs, **changes: Any) -> PeerSettings:
 
 
 def _reported(house: House, peer: PeerSettings, studies: int = 1) -> Line:
-    line = Line(house, [peer], timeouts=Timeouts(2.0, 1.0, 0.3))
+    line = Line(house, [peer])
     for number in range(studies):
         uid = f"1.2.3{number or ''}"
         house.receive(radiograph(study_instance_uid=uid, sop_instance_uid=f"{uid}.1.1", series_instance_uid=f"{uid}.1"))
@@ -99,7 +99,9 @@ def test_a_peer_that_fails_half_way_gets_the_report_later(house: House, pacs: Pa
     """After a backoff, and once."""
     pacs.deeds = [deed]
     line = _reported(house, _peer(pacs))
+    patient, line.timeouts = line.timeouts, HASTY if deed is Deed.SILENCE else line.timeouts
     line.deliver()
+    line.timeouts = patient
     waiting = _delivery(line)
     assert (waiting["state"], waiting["failures"], len(pacs.held)) == ("waiting", 1, 0)
     assert sentence in waiting["last_error"]
@@ -140,7 +142,6 @@ def test_a_late_answer_counts(house: House, pacs: Pacs) -> None:
     """As long as it comes in time."""
     pacs.deeds = [Deed.WAIT]
     line = _reported(house, _peer(pacs))
-    line.timeouts = Timeouts(2.0, 1.0, 10.0)
     threading.Timer(0.3, pacs.go_on.set).start()
     line.deliver()
     assert (_delivery(line)["state"], len(pacs.came)) == ("done", 1)
@@ -191,7 +192,7 @@ def test_a_hold_stops_a_report_that_is_on_its_way(house: House, pacs: Pacs) -> N
     """The peer is slow; it is not waited for, and the delivery waits without a failure until it is let go."""
     pacs.deeds = [Deed.SILENCE]
     line = _reported(house, _peer(pacs))
-    line.timeouts = Timeouts(2.0, 1.0, 60.0)
+    line.timeouts = Timeouts(10.0, 10.0, 60.0)
 
     def hold() -> None:
         assert pacs.arrived.wait(10)
@@ -216,7 +217,7 @@ def test_a_hold_stops_a_report_whose_peer_keeps_silent_before_it_can_leave(house
     """The peer takes the connection and no association; nothing left, so it waits as if nothing had been."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         line = _reported(house, PACS.model_copy(update={"port": silent.getsockname()[1]}))
-        line.timeouts, accepted = Timeouts(2.0, 60.0, 60.0), list[Any]()
+        line.timeouts, accepted = Timeouts(10.0, 60.0, 60.0), list[Any]()
 
         def hold() -> None:
             accepted.append(silent.accept())

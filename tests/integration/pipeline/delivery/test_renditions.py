@@ -11,7 +11,6 @@ from pydicom.filereader import read_dataset
 
 from node.config import PeerSettings
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, DEFAULT, ENHANCED_SR
-from node.network.peer import Timeouts
 from node.pipeline.delivery import form_choice
 from node.pipeline.delivery.deliver import Courier
 from node.pipeline.steps import DeliveryStep
@@ -31,7 +30,7 @@ NO_3D = frozenset({COMPREHENSIVE_SR, ENHANCED_SR})
 @pytest.fixture
 def line(house: House, pacs: Pacs) -> Line:
     """Give a node with a report that waits for it."""
-    line = Line(house, [_peer(pacs)], timeouts=Timeouts(2.0, 1.0, 0.3))
+    line = Line(house, [_peer(pacs)])
     house.receive(radiograph())
     line.report()
     return line

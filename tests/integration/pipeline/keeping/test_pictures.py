@@ -9,7 +9,6 @@ from pydicom.filereader import read_dataset
 
 from node.config import PeerSettings, Settings, StorageSettings
 from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
-from node.network.peer import Timeouts
 from node.pipeline.keeping.retain import Retention
 from node.pipeline.operator import operate
 from node.store.working import pictures
@@ -25,7 +24,7 @@ _BOTH = ("report", "heatmap")
 @pytest.fixture
 def line(house: House, pacs: Pacs) -> Line:
     """Give a node that has delivered a report with a heat map."""
-    line = Line(house, [_peer(pacs)], says=hot, timeouts=Timeouts(2.0, 1.0, 0.3))
+    line = Line(house, [_peer(pacs)], says=hot)
     house.receive(radiograph())
     line.report()
     line.deliver()

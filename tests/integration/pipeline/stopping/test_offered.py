@@ -16,7 +16,7 @@ from node.store.stopping import holds, releasing
 from node.store.tables.result_tables import Delivery
 from node.store.working import work
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.line import Line
+from tests.support.houses.line import HASTY, Line
 from tests.support.houses.rejecting import TAKING, count_as_sent, kinds, note
 from tests.support.peers.pacs import Deed, Pacs
 
@@ -27,7 +27,7 @@ TAKEN_BACK = [("report", "cancelled"), ("rejection_note", "waiting")]
 @pytest.fixture
 def line(house: House, pacs: Pacs) -> Line:
     """Give a node with a report that waits for it."""
-    line = Line(house, [TAKING.model_copy(update={"port": pacs.port})], timeouts=Timeouts(2.0, 1.0, 0.3))
+    line = Line(house, [TAKING.model_copy(update={"port": pacs.port})])
     house.receive(radiograph())
     line.report()
     return line
@@ -55,7 +55,7 @@ def _told(line: Line, event: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("deed", [Deed.DROP_AFTER_STORING, Deed.SILENCE])
 def test_a_report_whose_answer_was_lost_is_taken_back(line: Line, pacs: Pacs, deed: Deed) -> None:
     """Whether the peer stored it nobody knows; its timeline says so, and the note is sent."""
-    pacs.deeds = [deed]
+    pacs.deeds, line.timeouts = [deed], HASTY
     line.deliver()
     note(line.house, "113037", [IMAGE])
     assert _kinds(line) == TAKEN_BACK
@@ -68,7 +68,7 @@ def test_a_report_whose_answer_was_lost_is_taken_back(line: Line, pacs: Pacs, de
 def test_a_report_is_taken_back_that_was_stopped_on_its_way_by_its_rejection(line: Line, pacs: Pacs) -> None:
     """The note comes while the peer keeps silent; the abort stands in the timeline."""
     pacs.deeds = [Deed.SILENCE]
-    line.timeouts = Timeouts(2.0, 1.0, 60.0)
+    line.timeouts = Timeouts(10.0, 10.0, 60.0)
     courier = line.courier(line.peers[0])
     delivery = courier.claim()
     assert delivery is not None
@@ -82,7 +82,7 @@ def test_a_report_is_taken_back_that_was_stopped_on_its_way_by_its_rejection(lin
 def test_a_report_that_a_hold_stopped_on_its_way_may_be_there(line: Line, pacs: Pacs) -> None:
     """Discarded, it is recalled like one that was answered."""
     pacs.deeds, pacs.arrived = [Deed.SILENCE], _Holding(line.house)
-    line.timeouts = Timeouts(2.0, 1.0, 60.0)
+    line.timeouts = Timeouts(10.0, 10.0, 60.0)
     line.deliver()
     (stopped,) = _told(line, "delivery stopped")
     assert stopped["reason"] == "it was stopped on its way; the peer may have got it"
