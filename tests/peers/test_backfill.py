@@ -1,6 +1,7 @@
 """Backfill from archives that nobody here wrote: Orthanc, and DCMTK's dcmqrscp."""
 
 import contextlib
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydicom import dcmread
 
 from node.network.peer import PeerAddress
 from node.network.query import find
+from node.pipeline.steps import Step
 from tests.peers.conftest import REPORT_TIMEOUT_S, SENDER
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving, start
 from tests.support.objects.images import other_images, sample_file, shifted, write_as_dx
@@ -72,10 +74,11 @@ def test_a_backfill_goes_on_after_a_kill_of_the_node(tmp_path: Path) -> None:
             pacs.keeps(path)
         begun = home.run("backfill", "--from", "pacs", "--query", QUERY, "--no-wait")
         assert begun.returncode == 0
-        node = start(home)
+        deadly = [sys.executable, "-m", "tests.support.killed", Step.COMMITTED, str(home.configuration)]
+        node = start(home, deadly)
         stack.callback(node.process.kill)
-        wait_until(lambda: list((home.data / "instances").rglob("*.dcm")), REPORT_TIMEOUT_S, "the first instance")
-        node.process.kill()
+        killed = node.process.process
+        wait_until(lambda: killed.poll() is not None, REPORT_TIMEOUT_S, "the end at the second instance")
         (left,) = home.listing("backfill", "--list")
         assert left["ended_at"] is None
         assert home.run("backfill", "--from", "pacs", "--query", QUERY, "--no-wait").stdout.startswith("backfill 1:")

@@ -33,10 +33,12 @@ class Loop:
     orthancs: tuple[Orthanc, Orthanc]
 
     def forwarded(self, each: int) -> bool:
-        """Return whether each Orthanc holds that many instances and has forwarded what it holds."""
+        """Return whether each Orthanc holds that many instances and has forwarded each to all whom it knows.
+
+        It begins to forward an instance some time after it counts it.
+        """
         return all(
-            pacs.get("/statistics")["CountInstances"] == each
-            and {job["State"] for job in pacs.get("/jobs?expand")} == {"Success"}
+            pacs.get("/statistics")["CountInstances"] == each and _sent(pacs) >= each * len(pacs.get("/modalities"))
             for pacs in self.orthancs
         )
 
@@ -45,6 +47,13 @@ class Loop:
         (row,) = self.node.home.listing("studies")
         (study,) = self.node.home.listing("studies", row["study_instance_uid"])
         return study
+
+
+def _sent(pacs: Orthanc) -> int:
+    """Return how often an instance was sent on; none while it is still sending."""
+    jobs = pacs.get("/jobs?expand")
+    is_over = {job["State"] for job in jobs} == {"Success"}
+    return sum(job["Content"]["CountOperations"] for job in jobs) if is_over else 0
 
 
 @pytest.fixture

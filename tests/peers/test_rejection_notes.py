@@ -90,6 +90,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         pacs.knows("NODE", AE_TITLE, node.port)
         assert storescu(node.port, AE_TITLE, "MODALITY", [image]).statuses == ["Success"]
         wait_until(lambda: receiver.received() and pacs.find(Modality="SR"), _TIMEOUT_S, "a report at both peers")
+        node.home.wait_settled(_TIMEOUT_S)
         yield Site(node, pacs, receiver, image)
 
 
@@ -101,6 +102,7 @@ def test_a_note_from_orthanc_takes_back_what_orthanc_and_dcmtk_hold(site: Site, 
     assert sent["FailedInstancesCount"] == 0
     ours = {"Modality": "KO", "SeriesDescription": "AI research results taken back"}
     wait_until(lambda: site.notes() and site.pacs.find(**ours), _TIMEOUT_S, "a note at both peers")
+    site.node.home.wait_settled(_TIMEOUT_S)
 
     (note,) = site.notes()
     assert dciodvfy(note.path, _IOD) == []

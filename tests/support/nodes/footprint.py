@@ -50,14 +50,14 @@ def footprint(pid: int, *, has_server: bool = False) -> Footprint:
 
 
 def _descriptors(pid: int, *, has_server: bool) -> int:
-    targets = [target for target in _targets(pid) if _POOLED.search(target) is None]
+    targets = [target for target in targets(pid) if _POOLED.search(target) is None]
     if has_server:
         local = {f"socket:[{line.split()[6]}]" for line in _SOCKETS.read_text(encoding="utf-8").splitlines()[1:]}
         targets = [target for target in targets if target not in local]
     return len(targets)
 
 
-def _targets(pid: int) -> Iterator[str]:
+def targets(pid: int) -> Iterator[str]:
     """Yield what each open descriptor refers to."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed while we looked
@@ -70,14 +70,14 @@ def descriptors_here() -> Counter[str]:
     Beside a test something of an earlier one may be about to be closed: what is held beyond what was is the difference
     of two of these, and no number.
     """
-    return Counter(_targets(os.getpid()))
+    return Counter(targets(os.getpid()))
 
 
 def accepted(pid: int, port: int) -> int:
     """Return how many connections to a TCP port a process holds; not the socket that listens."""
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
     here = {f"socket:[{row[9]}]" for row in rows if row[3] != _LISTENS and int(row[1].partition(":")[2], 16) == port}
-    return sum(target in here for target in _targets(pid))
+    return sum(target in here for target in targets(pid))
 
 
 def forget_peak(pid: int) -> int:

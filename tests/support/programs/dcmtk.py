@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.objects.part10 import Part10File, part10_files
+from tests.support.nodes.footprint import targets
+from tests.support.objects.part10 import Part10File, is_part10, read_part10_file
 from tests.support.programs.processes import LOOPBACK, Program, free_port, program, run_program
 
 NO_DELAY = {"TCP_NODELAY": "1"}  # DCMTK leaves Nagle's algorithm on unless told, and stalls 40 ms an instance
@@ -52,8 +53,13 @@ class Storescp:
     process: Program
 
     def received(self) -> list[Part10File]:
-        """Return every object received so far; the same SOP instance received twice stands here twice."""
-        return list(part10_files(self.folder))
+        """Return every object received so far; the same SOP instance received twice stands here twice.
+
+        What it still writes is left out: of its files it closes those that are whole, and opens none a second time.
+        """
+        there = [path for path in sorted(self.folder.resolve().rglob("*")) if path.is_file()]
+        written = {*map(str, there)} - {*targets(self.process.pid)}
+        return [read_part10_file(path) for path in there if str(path) in written and is_part10(path)]
 
 
 @contextlib.contextmanager
