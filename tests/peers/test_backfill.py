@@ -74,7 +74,7 @@ def test_a_backfill_goes_on_after_a_kill_of_the_node(tmp_path: Path) -> None:
             pacs.keeps(path)
         begun = home.run("backfill", "--from", "pacs", "--query", QUERY, "--no-wait")
         assert begun.returncode == 0
-        deadly = [sys.executable, "-m", "tests.support.killed", Step.COMMITTED, str(home.configuration)]
+        deadly = [sys.executable, "-m", "tests.support.nodes.killed", Step.COMMITTED, str(home.configuration)]
         node = start(home, deadly)
         stack.callback(node.process.kill)
         killed = node.process.process

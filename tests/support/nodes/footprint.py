@@ -1,12 +1,12 @@
 """What a process holds, as its kernel counts it: threads, descriptors, memory (proc(5))."""
 
-import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.programs.processes import open_files
 
 #: The database's pool keeps connections once it has opened them; it has a size of its own, and is no leak.
 _POOLED = re.compile(r"/node\.db(-wal|-shm|-journal)?$")
@@ -50,18 +50,11 @@ def footprint(pid: int, *, has_server: bool = False) -> Footprint:
 
 
 def _descriptors(pid: int, *, has_server: bool) -> int:
-    targets = [target for target in targets(pid) if _POOLED.search(target) is None]
+    targets = [target for target in open_files(pid) if _POOLED.search(target) is None]
     if has_server:
         local = {f"socket:[{line.split()[6]}]" for line in _SOCKETS.read_text(encoding="utf-8").splitlines()[1:]}
         targets = [target for target in targets if target not in local]
     return len(targets)
-
-
-def targets(pid: int) -> Iterator[str]:
-    """Yield what each open descriptor refers to."""
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed while we looked
-            yield str(link.readlink())
 
 
 def descriptors_here() -> Counter[str]:
@@ -70,14 +63,14 @@ def descriptors_here() -> Counter[str]:
     Beside a test something of an earlier one may be about to be closed: what is held beyond what was is the difference
     of two of these, and no number.
     """
-    return Counter(targets(os.getpid()))
+    return Counter(open_files(os.getpid()))
 
 
 def accepted(pid: int, port: int) -> int:
     """Return how many connections to a TCP port a process holds; not the socket that listens."""
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
     here = {f"socket:[{row[9]}]" for row in rows if row[3] != _LISTENS and int(row[1].partition(":")[2], 16) == port}
-    return sum(target in here for target in targets(pid))
+    return sum(target in here for target in open_files(pid))
 
 
 def forget_peak(pid: int) -> int:

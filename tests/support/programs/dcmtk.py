@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.nodes.footprint import targets
 from tests.support.objects.part10 import Part10File, is_part10, read_part10_file
-from tests.support.programs.processes import LOOPBACK, Program, free_port, program, run_program
+from tests.support.programs.processes import LOOPBACK, Program, free_port, open_files, program, run_program
 
 NO_DELAY = {"TCP_NODELAY": "1"}  # DCMTK leaves Nagle's algorithm on unless told, and stalls 40 ms an instance
 
@@ -58,7 +57,7 @@ class Storescp:
         What it still writes is left out: of its files it closes those that are whole, and opens none a second time.
         """
         there = [path for path in sorted(self.folder.resolve().rglob("*")) if path.is_file()]
-        written = {*map(str, there)} - {*targets(self.process.pid)}
+        written = {*map(str, there)} - {*open_files(self.process.pid)}
         return [read_part10_file(path) for path in there if str(path) in written and is_part10(path)]
 
 

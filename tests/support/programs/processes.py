@@ -78,6 +78,13 @@ def listens(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
+def open_files(pid: int) -> Iterator[str]:
+    """Yield what each open descriptor of a process refers to."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed while we looked
+            yield str(link.readlink())
+
+
 def members(group: int) -> list[int]:
     """Return the identifiers of the live processes of a process group; one that is dead and not yet reaped is none."""
     return [pid for pid, fields in _processes() if int(fields[2]) == group and fields[0] not in {"Z", "X"}]
