@@ -5,7 +5,7 @@ resized or windowed. It knows single images in the form that networks read (`mod
 same picture as JPEG and as DX, in either polarity, has one hash.
 
 What `models.images.likeness.ALIKE` costs was measured on the 4,990 images of chest_kermany (bench/near_duplicates.py,
-written down in docs/learning.md): no two images of different patients are taken for one; copies that were compressed at
+docs/learning-measured.md): no two images of different patients are taken for one; copies that were compressed at
 quality 30, resized, made brighter, noisier or blurred, or cropped by a hundredth are found.
 
 References

@@ -6,7 +6,7 @@ It knows hexadecimal digits (`models.images.alike` makes them) and no library, s
 from collections.abc import Iterable, Sequence
 
 ALIKE = 30
-"""Bits, of 255, in which two hashes of one picture may differ (docs/learning.md)."""
+"""Bits, of 255, in which two hashes of one picture may differ (docs/learning-measured.md)."""
 
 NOTHING = ""
 """The hash of an image of a single value: it is like no other."""
