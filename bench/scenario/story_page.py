@@ -26,9 +26,9 @@ It needs the public data sets beside the checkout, and goes on where it was ende
 
 _CHALLENGERS = f"""\
 Networks of the recipe `{challengers.RECIPE}`, on {challengers.PATIENTS:.0%} of the patients of chest_kermany train; a
-round is as in `bench/gate.py` ([the gate](learning-measured.md#how-the-gate-does)). A champion has learned from a quarter
-of the patients, a good challenger goes on from it with all of them. What the first look refuses is not trained. Locked sets
-are the site's own and the official test split, whose images come from other equipment.
+round is as in `bench/gate.py` ([the gate](learning-measured.md#how-the-gate-does)). A champion has learned from a
+quarter of the patients, a good challenger goes on from it with all of them. What the first look refuses is not
+trained. Locked sets are the site's own and the official test split, whose images come from other equipment.
 """
 
 
