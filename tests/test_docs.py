@@ -147,6 +147,29 @@ def test_every_verb_and_option_is_documented_and_no_other() -> None:
     assert _documented_verbs(set(verbs)) == verbs
 
 
+def _typed(page: Path) -> Iterator[str]:
+    """Yield what a page tells its reader to type after `pacs-node`, in a block or within a sentence."""
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"^ {4}\S.*$", text, flags=re.MULTILINE))
+    for line in [*re.findall(r"`(pacs-node [^`]+)`", text.replace("\n", " ")), *blocks.splitlines()]:
+        yield from re.findall(r"(?:^|bin/|^ +)pacs-node (?:--config \S+ )?([a-z][^#;]*)", line)
+
+
+def test_every_command_that_a_page_shows_is_one() -> None:
+    """Verbs, those below them, and options: what is copied from a page is not refused for its words."""
+    verbs = dict(_verbs(typer.main.get_group(application)))
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]
+    shown = [(page.name, line) for page in pages for line in _typed(page)]
+    wrong = []
+    for page, line in shown:
+        words = line.split()
+        verb = " ".join(words[:2]) if " ".join(words[:2]) in verbs else words[0]
+        wrong += [(page, line)] * (not set(re.findall(r"--[\w-]+", line)) <= verbs.get(verb, set()) | {"--help"})
+        wrong += [(page, line)] * (verb not in verbs)
+    assert len(shown) > 100
+    assert wrong == []
+
+
 def _listings(command: typer.core.TyperCommand, path: tuple[str, ...] = ()) -> Iterator[str]:
     if any("--json" in option.opts for option in command.params):
         yield " ".join(path)
