@@ -120,7 +120,8 @@ def _in_language(scratch: Path, out: Path, language: str, outcomes: Sequence[str
     for one in outcomes:
         _keep(out / names[one], reports[one], seen[one])
     rows = [_row(titles[one], names[one], said[one], seen[one]) for one in outcomes]
-    pictures = [f"\n### {titles[one][0].upper()}{titles[one][1:]}\n\n![{titles[one]}]({names[one]}.jpg)\n" for one in outcomes]
+    heads = {one: titles[one][0].upper() + titles[one][1:] for one in outcomes}
+    pictures = [f"\n### {heads[one]}\n\n![{titles[one]}]({names[one]}.jpg)\n" for one in outcomes]
     return rows, pictures
 
 
