@@ -30,5 +30,6 @@ def deliver_loops(parts: Parts) -> Iterator[WorkLoop[Any]]:
             name = f"deliver-{peer.name}"
             courier = Courier(given, peer, parts.worker(name))
             loop = WorkLoop(name, courier.claim, courier.handle, courier.fail, courier.next_due, parts.clock, about)
+            courier.goes_on = loop.goes_on
             loop.at_end(courier.close)
             yield loop

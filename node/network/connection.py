@@ -4,7 +4,10 @@ It knows neither associations nor the library.
 """
 
 import contextlib
+import errno
 import math
+import os
+import select
 import socket
 import struct
 
@@ -15,6 +18,33 @@ MAXIMUM_PDU_BYTES = 128 * 1024
 PDU_CAP_BYTES = 1 << 20
 
 _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+def begin_to_connect(connection: socket.socket, address: object) -> None:
+    """Ask for a connection, without waiting for it: `until_connected` does."""
+    connection.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        connection.connect(address)  # type: ignore[arg-type] - as `getaddrinfo` gives it
+
+
+def until_connected(connection: socket.socket) -> None:
+    """Wait for the answer for as long as the connection's timeout; it may be waited for again.
+
+    Raises
+    ------
+    TimeoutError
+        Where none has come yet.
+    OSError
+        Where it was none that connects.
+    """
+    poller = select.poll()
+    poller.register(connection, select.POLLOUT)
+    if not poller.poll((connection.gettimeout() or 0.0) * 1000):
+        raise TimeoutError
+    if number := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        # the system's own end of its patience is final, and no reason to wait again
+        kind = ConnectionAbortedError if number == errno.ETIMEDOUT else OSError
+        raise kind(number, os.strerror(number))
 
 
 def send_at_once(connection: socket.socket) -> None:

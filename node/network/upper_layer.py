@@ -20,7 +20,14 @@ from typing import TypeVar
 
 from node.network import pdu
 from node.network.associate import Acceptance, MalformedAnswer, Role, decode_acceptance, encode_request
-from node.network.connection import MAXIMUM_PDU_BYTES, PDU_CAP_BYTES, acknowledge_at_once, send_at_once
+from node.network.connection import (
+    MAXIMUM_PDU_BYTES,
+    PDU_CAP_BYTES,
+    acknowledge_at_once,
+    begin_to_connect,
+    send_at_once,
+    until_connected,
+)
 from node.network.peer import AssociationLost, Deadline, PeerAddress, PeerUnreachable, Rejected, Timeouts
 from node.network.presentation import Syntaxes
 
@@ -47,7 +54,7 @@ class Requestor:
     roles
         Which roles to propose, by SOP class; SCU where it says nothing.
     watch
-        As of `watch`, from the connection on.
+        As of `watch`, from the first packet on.
 
     Raises
     ------
@@ -66,13 +73,50 @@ class Requestor:
     ) -> None:
         self._peer, self.timeouts = peer, timeouts
         self.watch(watch)
-        self._connection = _connected(peer, timeouts.connect_s)
+        self._connect()
         self._come: deque[tuple[int, int, bytes]] = deque()
         try:
             self._negotiate(calling_ae_title, proposals, roles or {})
         except BaseException:
             self._connection.close()
             raise
+
+    def _connect(self) -> None:
+        peer = self._peer
+        try:
+            self._connect_to_any()
+        except ConnectionRefusedError as error:
+            raise PeerUnreachable(f"{peer} refused the connection: nothing listens on that port") from error
+        except TimeoutError as error:
+            within_s = self.timeouts.connect_s
+            raise PeerUnreachable(f"{peer} did not take the connection within {within_s:g} s") from error
+        except socket.gaierror as error:
+            raise PeerUnreachable(f"{peer} has a host name that cannot be resolved") from error
+        except OSError as error:
+            raise PeerUnreachable(f"{peer} cannot be reached ({error.strerror or error})") from error
+
+    def _connect_to_any(self) -> None:
+        """Connect to the first of the peer's addresses that takes a connection, or raise what the last one did."""
+        failure: OSError = OSError("its name has no address")
+        places = socket.getaddrinfo(self._peer.host, self._peer.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in places:
+            connection = socket.socket(family, kind, protocol)
+            try:
+                self._connect_to(connection, address)
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, OSError):
+                    raise
+                failure = error
+            else:
+                return
+        raise failure
+
+    def _connect_to(self, connection: socket.socket, address: object) -> None:
+        self._connection = connection
+        begin_to_connect(connection, address)
+        self._patiently(partial(until_connected, connection), time.monotonic() + self.timeouts.connect_s)
+        send_at_once(connection)
 
     def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes], roles: Mapping[str, Role]) -> None:
         self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals, roles))
@@ -242,21 +286,6 @@ class Requestor:
                 raise AssociationLost(f"{self._peer} closed the connection before it answered")
             gathered += received
         return bytes(gathered)
-
-
-def _connected(peer: PeerAddress, timeout_s: float) -> socket.socket:
-    try:
-        connection = socket.create_connection((peer.host, peer.port), timeout_s)
-        send_at_once(connection)
-    except ConnectionRefusedError as error:
-        raise PeerUnreachable(f"{peer} refused the connection: nothing listens on that port") from error
-    except TimeoutError as error:
-        raise PeerUnreachable(f"{peer} did not take the connection within {timeout_s:g} s") from error
-    except socket.gaierror as error:
-        raise PeerUnreachable(f"{peer} has a host name that cannot be resolved") from error
-    except OSError as error:
-        raise PeerUnreachable(f"{peer} cannot be reached ({error.strerror or error})") from error
-    return connection
 
 
 def _ending(kind: int) -> str:

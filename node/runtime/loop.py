@@ -66,6 +66,10 @@ class WorkLoop(Generic[Claimed]):
         """Its thread's."""
         return self._thread.name
 
+    def goes_on(self) -> bool:
+        """Whether it was not asked to end; long work in hand may be broken off then, and be done another time."""
+        return not self._stopping
+
     def at_start(self, do: Callable[[], None]) -> None:
         """Have this done on the loop's thread before it works, such as what would else slow the first work."""
         self._at_start = do

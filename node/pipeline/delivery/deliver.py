@@ -39,7 +39,7 @@ _LOOKS_FOR_ALARM_EVERY = timedelta(minutes=1)
 
 
 class _NotWanted(Exception):  # noqa: N818 - an event, not an error
-    """What is being sent must not leave any more."""
+    """What is being sent must not leave any more, or not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ class Courier:
         self._association = KeptAssociation(address, given.ae_title, given.timeouts)
         self._search = KeptSearch(address, given.ae_title, given.timeouts)
         self._settling = Settling(given.database, peer, given.test_peers, given.clock, given.jitter)
-        self._goes_on = False
+        #: Asked while a peer is slow and nothing has left yet: whether to go on waiting, or to deliver another time.
+        self.goes_on: Callable[[], bool] = lambda: True
+        self._is_busy = False
         self._idle_until: datetime | None = None
         self._looked_at: datetime | None = None
         self._alarmed_at: datetime | None = None
@@ -93,7 +95,7 @@ class Courier:
     def claim(self) -> ClaimedDelivery | None:
         """Take the next delivery that is due, or let go of the association where nothing was for a while."""
         claimed = self._database.write(self._claim)
-        self._goes_on = claimed is not None
+        self._is_busy = claimed is not None
         if claimed is None and self._idle_until is not None and self._idle_until <= self._clock():
             self.close()
         return claimed
@@ -135,7 +137,7 @@ class Courier:
 
     def next_due(self) -> datetime | None:
         """Return when `claim` may find something or has an association to let go of."""
-        if self._goes_on:
+        if self._is_busy:
             return self._clock()
         self._look_for_alarm()
         times = (self._database.read(self._due), self._idle_until)
@@ -170,7 +172,7 @@ class Courier:
         may_leave = self._database.read(lambda tx: pinning.forms(tx, delivery))
         syntaxes = [form.syntaxes for form in may_leave]
         others = partial(self._syntaxes_waiting, delivery)
-        self._association.open_for(syntaxes, others, self._watch(delivery))
+        self._association.open_for(syntaxes, others, self._watch_before(delivery))
         return form_choice.required(may_leave, self._association.accepts, delivery)
 
     def _pinned(self, delivery: ClaimedDelivery, form: Form) -> ClaimedDelivery | None:
@@ -208,7 +210,7 @@ class Courier:
         if header is None:
             return None
         keys = dict.fromkeys(IDENTITY_KEYS, "") | {"StudyInstanceUID": header.study_instance_uid}
-        answers = self._search.studies(keys, self._watch(delivery))
+        answers = self._search.studies(keys, self._watch_before(delivery))
         waited = self._clock() - delivery.waits_since
         # what was let go although the peer did not hold the study waits no longer for it, and is no other patient's
         wait_s = 0.0 if HeldFor.STUDY in delivery.waived else self._given.settings.identity_wait_s
@@ -228,6 +230,17 @@ class Courier:
         watch()
         self._given.reached(DeliveryStep.PINNED)
         return self._association.store(outgoing_report, watch)
+
+    def _watch_before(self, delivery: ClaimedDelivery) -> Callable[[], None]:
+        """Return what is called as that of `_watch` while nothing has left: a node that ends does not wait for that."""
+        watch = self._watch(delivery)
+
+        def watch_before() -> None:
+            if not self.goes_on():
+                raise _NotWanted
+            watch()
+
+        return watch_before
 
     def _watch(self, delivery: ClaimedDelivery) -> Callable[[], None]:
         """Return what is called every second or so while the peer is slow, and raises once this must not leave."""
