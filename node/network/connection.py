@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import struct
+from typing import Any
 
 #: Longest P-DATA-TF that this node announces (PS3.8 D.1); larger ones gain nothing.
 MAXIMUM_PDU_BYTES = 128 * 1024
@@ -20,11 +21,11 @@ PDU_CAP_BYTES = 1 << 20
 _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
-def begin_to_connect(connection: socket.socket, address: object) -> None:
-    """Ask for a connection, without waiting for it: `until_connected` does."""
+def begin_to_connect(connection: socket.socket, address: Any) -> None:
+    """Ask for a connection to an address of `getaddrinfo`, without waiting for it: `until_connected` does."""
     connection.setblocking(False)
     with contextlib.suppress(BlockingIOError):
-        connection.connect(address)  # type: ignore[arg-type] - as `getaddrinfo` gives it
+        connection.connect(address)
 
 
 def until_connected(connection: socket.socket) -> None:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from node.network import pdu
 from node.network.associate import Acceptance, MalformedAnswer, Role, decode_acceptance, encode_request
@@ -100,23 +100,23 @@ class Requestor:
         failure: OSError = OSError("its name has no address")
         places = socket.getaddrinfo(self._peer.host, self._peer.port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in places:
-            connection = socket.socket(family, kind, protocol)
             try:
-                self._connect_to(connection, address)
-            except BaseException as error:
-                connection.close()
-                if not isinstance(error, OSError):
-                    raise
+                self._connect_to(socket.socket(family, kind, protocol), address)
+            except OSError as error:
                 failure = error
             else:
                 return
         raise failure
 
-    def _connect_to(self, connection: socket.socket, address: object) -> None:
+    def _connect_to(self, connection: socket.socket, address: Any) -> None:
         self._connection = connection
-        begin_to_connect(connection, address)
-        self._patiently(partial(until_connected, connection), time.monotonic() + self.timeouts.connect_s)
-        send_at_once(connection)
+        try:
+            begin_to_connect(connection, address)
+            self._patiently(partial(until_connected, connection), time.monotonic() + self.timeouts.connect_s)
+            send_at_once(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def _negotiate(self, calling_ae_title: str, proposals: Sequence[Syntaxes], roles: Mapping[str, Role]) -> None:
         self._send(encode_request(self._peer.ae_title, calling_ae_title, proposals, roles))
