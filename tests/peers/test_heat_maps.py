@@ -10,12 +10,12 @@ from pydicom import Dataset, dcmread
 from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving
+from tests.support.objects.heat_maps import built, hot_at, parsed
 from tests.support.objects.images import chest_radiographs, write_as_dx
+from tests.support.objects.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 from tests.support.programs.orthanc import orthanc
 from tests.support.programs.validators import dciodvfy
 from tests.support.waiting import wait_until
-from tests.unit.dicom.companions.test_heat_map_image import built, hot_at, parsed
-from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 
 pytestmark = pytest.mark.peers
 

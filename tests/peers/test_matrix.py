@@ -15,9 +15,9 @@ from pydicom.uid import UID
 from tests.support.objects.outcomes import CHARACTER_SETS, FORMS, OUTCOMES, Specimen, specimen, specimens
 from tests.support.objects.rendered import groups_in, in_tree, meant, rendered
 from tests.support.objects.reports import concept
+from tests.support.objects.studies import NAMES
 from tests.support.programs.examined import QUICK, VALIDATORS, Complaints, examine, for_pixelmed
 from tests.support.programs.validators import HARMLESS, pixelmed
-from tests.unit.dicom.studies import NAMES
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
 

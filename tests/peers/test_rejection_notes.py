@@ -17,12 +17,12 @@ from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, servin
 from tests.support.objects.images import other_images, write_as_dx
 from tests.support.objects.notes import rejection_file
 from tests.support.objects.part10 import Part10File
+from tests.support.objects.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, study_of
 from tests.support.programs.dcmtk import Storescp, storescp, storescu
 from tests.support.programs.orthanc import Orthanc, orthanc
 from tests.support.programs.processes import free_port, program, run_program
 from tests.support.programs.validators import dciodvfy
 from tests.support.waiting import wait_until
-from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, study_of
 
 pytestmark = pytest.mark.peers
 

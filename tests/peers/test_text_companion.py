@@ -13,8 +13,8 @@ from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, derived_uid
 from node.domain.words import languages, words_in
 from tests.support.objects.reports import concept, content_items
+from tests.support.objects.studies import CASES, IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 from tests.support.programs.validators import dcentvfy, dciodvfy, dsr2html, dsrdump
-from tests.unit.dicom.studies import CASES, IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 
 pytestmark = pytest.mark.peers
 

@@ -18,11 +18,11 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, XRayAngiographic
 from node.dicom.samples.synthetic_study import Origin, synthetic_study
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from tests.support.objects.outcomes import CHARACTER_SETS, FORMS, Specimen, specimen
+from tests.support.objects.rich_header import enrich
+from tests.support.objects.studies import NAMES, Study, clip, slices, study_of
 from tests.support.programs.examined import VALIDATORS, Complaints, examine
 from tests.support.programs.processes import program, run_program
 from tests.support.programs.validators import dciodvfy
-from tests.unit.dicom.rich import enrich
-from tests.unit.dicom.studies import NAMES, Study, clip, slices, study_of
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(480)]
 

@@ -16,7 +16,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
-from node.dicom.companions.heat_map_image import build_heat_map
+from node.dicom.companions.heat_map_object import build_heat_map
 from node.dicom.companions.plain_text import build_text
 from node.dicom.companions.rejection_note import build_rejection_note
 from node.dicom.outline.reports import Contents, contents_of

@@ -146,7 +146,7 @@ def write_extra(extra: Extra) -> bytes:
         from node.dicom.companions.plain_text import build_text  # noqa: PLC0415
 
         return build_text(extra.content, extra.identity, extra.sources)
-    from node.dicom.companions.heat_map_image import build_heat_map  # noqa: PLC0415
+    from node.dicom.companions.heat_map_object import build_heat_map  # noqa: PLC0415
 
     (source,) = extra.sources
     if not isinstance(source, Path):

@@ -14,7 +14,7 @@ from node.domain.finding import Anomaly
 from node.domain.identifiers import SOPInstanceUID, derived_uid
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, PROFILES
 from node.domain.report import ReportIdentity
-from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
+from tests.support.objects.studies import IMPLICIT_VR_LITTLE_ENDIAN, NAMES, Study, study_of
 
 CHARACTER_SETS = tuple(NAMES)
 """Of the sources: none named (ASCII), Latin 1, UTF-8 and GB18030; with a name that needs it."""

@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from node.domain.finding import Anomaly, Finding, Reading
 from node.domain.report import ModelIdentity
-from tests.unit.dicom.studies import Study
+from tests.support.objects.studies import Study
 
 Item = tuple[str, str]
 """Name and value; a container has no value."""

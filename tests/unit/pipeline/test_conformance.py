@@ -16,9 +16,9 @@ from node.domain.report import BASIC_TEXT_SR
 from node.network.presentation import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 from node.network.refused import Rejection
 from node.pipeline.operator.conformance import conformance_statement, integration_statement
-from tests.unit.dicom.companions.test_heat_map_image import built, hot_at
-from tests.unit.dicom.rich import enrich
-from tests.unit.dicom.studies import study_of
+from tests.support.objects.heat_maps import built, hot_at
+from tests.support.objects.rich_header import enrich
+from tests.support.objects.studies import study_of
 
 _ROOT = Path(__file__).resolve().parents[3]
 _COMMITMENT = "[commitment]\nserve = true\n"

@@ -16,7 +16,7 @@ from node.dicom.check.report_content import check_report, check_texts
 from node.domain.errors import Permanent
 from node.domain.profile import PROFILES
 from tests.support.objects.reports import concept, content_items
-from tests.unit.dicom.studies import NAMES, study_of
+from tests.support.objects.studies import NAMES, study_of
 
 Change = Callable[[Dataset], None]
 

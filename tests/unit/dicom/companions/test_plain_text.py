@@ -14,7 +14,7 @@ from node.domain.errors import Permanent
 from node.domain.finding import Outcome
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, derived_uid
 from tests.support.objects.reports import coded_values, concept, content_items
-from tests.unit.dicom.studies import CASES, NAMES, Study, clip, slices, study_of
+from tests.support.objects.studies import CASES, NAMES, Study, clip, slices, study_of
 
 _RESEARCH = {
     "en": "RESEARCH RESULT by starter 1.0.0. Not a cleared medical device. Not for diagnosis or treatment. Unverified.",

@@ -6,7 +6,7 @@ from node.dicom.documents.as_text import report_text
 from node.dicom.instance.part10 import read_part10
 from node.dicom.samples.testfiles import test_file as pydicom_file
 from node.domain.profile import PROFILES
-from tests.unit.dicom.studies import study_of
+from tests.support.objects.studies import study_of
 
 
 def test_a_report_is_shown_as_a_tree(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.errors import Permanent
 from node.domain.rejection import KEY_OBJECT_SELECTION, KeyObjects, RejectionCode, note_identity
 from tests.support.objects.notes import code, file_of, key_objects
-from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, study_of
+from tests.support.objects.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, study_of
 
 NAMED = ["1.2.3.1.1", "1.2.3.1.2"]
 

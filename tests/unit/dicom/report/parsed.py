@@ -8,7 +8,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
 
-from tests.unit.dicom.studies import Study
+from tests.support.objects.studies import Study
 
 
 def parsed(study: Study) -> Dataset:

@@ -15,8 +15,7 @@ from node.dicom.report.build import build_report
 from node.dicom.result.choice import MOST_DETAILED
 from node.domain.finding import Code, Outcome
 from node.domain.identifiers import derived_uid
-from tests.unit.dicom.report.parsed import items, name_of, parsed, texts, values
-from tests.unit.dicom.studies import (
+from tests.support.objects.studies import (
     CASES,
     IMPLICIT_VR_LITTLE_ENDIAN,
     LUNG,
@@ -29,6 +28,7 @@ from tests.unit.dicom.studies import (
     slices,
     study_of,
 )
+from tests.unit.dicom.report.parsed import items, name_of, parsed, texts, values
 
 _FIRST_LINES = [
     "RESEARCH RESULT by starter 1.0.0.",

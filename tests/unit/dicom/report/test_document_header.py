@@ -12,12 +12,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from node.dicom.instance.part10 import IMPLEMENTATION_CLASS_UID, preamble_and_meta, read_part10
 from node.domain.errors import Permanent
 from node.domain.finding import Code
-from tests.unit.dicom.report.parsed import items, parsed, rewrite, texts, values
-from tests.unit.dicom.studies import (
+from tests.support.objects.studies import (
     MODEL,
     NAMES,
     study_of,
 )
+from tests.unit.dicom.report.parsed import items, parsed, rewrite, texts, values
 
 
 def test_the_header_is_that_of_a_complete_unverified_report_of_the_study(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from node.domain.errors import Permanent
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.profile import DEFAULT
 from node.domain.report import ReportIdentity, report_identity
-from tests.unit.dicom.studies import MODEL, NAMES, Study, study_of
+from tests.support.objects.studies import MODEL, NAMES, Study, study_of
 
 
 def _identities(study: Study) -> list[ReportIdentity]:

@@ -19,7 +19,7 @@ from node.domain.errors import Permanent
 from node.domain.finding import Cause, Finding
 from node.domain.words import ENGLISH, languages, words_in
 from tests.support.objects.reports import coded_values, concept, content_items
-from tests.unit.dicom.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip, slices, study_of
+from tests.support.objects.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip, slices, study_of
 
 _DICOM = Path(__file__).resolve().parents[4] / "node" / "dicom"
 _WRITERS = (
@@ -29,7 +29,7 @@ _WRITERS = (
     "report/document_header",
     "result/object_header",
     "companions/plain_text",
-    "companions/heat_map_image",
+    "companions/heat_map_object",
 )
 #: The same in every language: programs compare them.
 _FOR_PROGRAMS = {"not assessed", "Not assessed", "weights SHA-256 "}

@@ -10,13 +10,13 @@ import pytest
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Code, Finding, Outcome
 from node.domain.identifiers import SOPInstanceUID
-from tests.unit.dicom.report.parsed import rewrite
-from tests.unit.dicom.studies import (
+from tests.support.objects.studies import (
     LUNG,
     MODEL,
     PNEUMONIA,
     study_of,
 )
+from tests.unit.dicom.report.parsed import rewrite
 
 
 def _finding(probability: float) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, Region
 from node.domain.profile import PROFILES
 from tests.support.objects.reports import concept, content_items
-from tests.unit.dicom.studies import CASES, Study, clip, study_of
+from tests.support.objects.studies import CASES, Study, clip, study_of
 
 _TRIANGLE: Region = ((3.5, 4.0), (20.25, 6.0), (11.0, 33.0), (3.5, 4.0))
 

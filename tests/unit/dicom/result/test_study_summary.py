@@ -11,7 +11,7 @@ from node.domain.aggregate import aggregated, in_one
 from node.domain.finding import Admission, FrameReading, Outcome
 from node.domain.rule import Aggregation
 from tests.support.objects.reports import concept, content_items
-from tests.unit.dicom.studies import PNEUMONIA, Study, clip, slices, study_of
+from tests.support.objects.studies import PNEUMONIA, Study, clip, slices, study_of
 
 _QUALITATIVE_EVALUATIONS, _MEASUREMENTS, _COMMENT, _SUMMARY = "C0034375", "126010", "121106", "111065"
 _PRESENT, _ABSENT, _PARTIALLY_SUCCEEDED = "52101004", "2667000", "111223"

@@ -10,8 +10,8 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from node.dicom.check.report_content import elements
-from tests.unit.dicom.rich import HEADER, code, enrich, item
-from tests.unit.dicom.studies import Study, study_of
+from tests.support.objects.rich_header import HEADER, code, enrich, item
+from tests.support.objects.studies import Study, study_of
 
 
 def _parsed(study: Study) -> Dataset:

@@ -1,7 +1,5 @@
 """A heat map as an object: whose it is, what it was made from, what it shows where, and that nobody reads it again."""
 
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,48 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.filereader import read_dataset
 from pydicom.uid import MultiFrameGrayscaleByteSecondaryCaptureImageStorage
 
-from node.dicom.companions.heat_map_image import build_heat_map
+from node.dicom.companions.heat_map_object import build_heat_map
 from node.dicom.instance.header import inspect
-from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, SECONDARY_CAPTURE, HeatMap, heat_map_identity, heat_maps
+from node.domain.chosen_heat_maps import MOST_HEAT_MAPS, SECONDARY_CAPTURE, heat_map_identity, heat_maps
 from node.domain.derived import result_of_ai
 from node.domain.errors import Permanent
 from node.domain.finding import Anomaly, HeatGrid
-from node.domain.report import ReportContent, ReportIdentity
-from tests.unit.dicom.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, NAMES, Study, study_of
+from tests.support.objects.heat_maps import built, hot_at, parsed, with_heat
+from tests.support.objects.studies import IMPLICIT_VR_LITTLE_ENDIAN, MODEL, NAMES, Study, study_of
 
 Change = Callable[[Dataset], None]
-
-
-def hot_at(row: int, column: int, cells: int = 8) -> HeatGrid:
-    """Return a grid of which one place is all that speaks for it."""
-    grid = np.zeros((cells, cells), np.uint8)
-    grid[row, column] = 255
-    return HeatGrid(cells, cells, base64.b64encode(grid.tobytes()).decode())
-
-
-def with_heat(study: Study, heat: HeatGrid, frame: int | None = None) -> tuple[ReportContent, HeatMap, ReportIdentity]:
-    """Return what the heat map of a study's one finding is made from."""
-    reading = study.content.readings[0]
-    findings = tuple(replace(finding, heat=heat) for finding in reading.findings)
-    (drawn,) = heat_maps([replace(reading, findings=findings)])
-    drawn = replace(drawn, image=replace(drawn.image, frame=frame))
-    uid = study.content.study_instance_uid
-    return study.content, drawn, heat_map_identity(uid, MODEL, (reading.sop_instance_uid,), drawn)
-
-
-def built(study: Study, heat: HeatGrid, frame: int | None = None) -> bytes:
-    """Return the encoded heat map."""
-    return build_heat_map(*with_heat(study, heat, frame), study.sources[0])
-
-
-def parsed(encoded: bytes) -> Dataset:
-    """Return an encoded heat map as a dataset, its texts decoded."""
-    dataset = read_dataset(io.BytesIO(encoded), is_implicit_VR=True, is_little_endian=True)
-    dataset.walk(lambda *_: None)
-    return dataset
 
 
 def picture_of(dataset: Dataset) -> np.ndarray:
