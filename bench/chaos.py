@@ -103,7 +103,7 @@ def _node_folder(folder: Path, receiver: Recorder, options: argparse.Namespace, 
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--views", type=int, default=1, help="instances in each study")
     parser.add_argument("--kills", type=int, default=20)

@@ -70,7 +70,7 @@ def _store(port: int, workload: Workload) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readers", nargs="+", choices=READERS, default=READERS)
     parser.add_argument("--undurable", action="store_true", help="the benchmark's node without durability")
     parser.add_argument("--disk", type=Path, default=Path("var"), help="where the node's folder is made")

@@ -99,7 +99,7 @@ def _home(folder: Path, reader: str) -> NodeFolder:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60, help="for all readers together")
     parser.add_argument("--batch", type=int, default=200, help="cases between two looks at the node")

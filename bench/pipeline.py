@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all of {', '.join(PARTS)}, or some")
     parser.add_argument("--database", choices=DATABASES, default=DATABASES[0])
     parser.add_argument("--processes", type=int, default=1, help="[work] processes, and of the bare networks")

@@ -105,7 +105,7 @@ def _for_seconds(runs: Iterator[Measured], seconds: float) -> Iterator[Measured]
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--receiver", choices=list(RECEIVERS), default="node-undurable")
     parser.add_argument("--workload", choices=list(WORKLOADS), default="ct")
     parser.add_argument("--associations", type=int, nargs="+", default=[1, 8])

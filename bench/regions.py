@@ -89,7 +89,7 @@ def _cpu_ms(run: Callable[[], object]) -> float:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--size", type=int, default=1024, help="rows and columns of an image")
     parser.add_argument("--repetitions", type=int, default=7)
