@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.support.together import Together
@@ -16,6 +17,10 @@ PUBLIC_DATA = ROOT.parent / "shared" / "data"
 # threads of linear algebra spin while they wait: where processors are few, a test takes ten times as long by them;
 # said before numpy is loaded, and so before the plugins are, which pytest imports after this file
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the same examples everywhere, and no clock: bench/fuzz.py tries new ones
+settings.load_profile("suite")
 pytest_plugins = ("tests.support.databases.postgres", "tests.support.databases.kinds")
 
 

@@ -230,9 +230,7 @@ def test_a_peer_that_leaves_half_way_costs_nothing(listen: Any, raw: Any) -> Non
     assert raw(node).request().kind == ASSOCIATE_AC
 
 
-@settings(
-    derandomize=True, deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(68, 400), st.integers(0, 255)), min_size=1, max_size=6),
     st.sampled_from([b"", b"\x54\0\0\x0d\0\x091.2.3.4.5\1\0", b"\x54\0\0\2\0\0", b"\x58\0\0\4\1\0\0\0", b"\x56\0\0\0"]),

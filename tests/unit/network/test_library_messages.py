@@ -37,7 +37,7 @@ def test_a_request_without_what_is_mandatory_breaks_the_protocol() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=5), st.binary(max_size=20))
 def test_any_change_of_a_request_is_decoded_or_breaks_the_protocol(
     changes: list[tuple[int, int]], dataset: bytes

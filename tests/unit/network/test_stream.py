@@ -100,7 +100,7 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int, bytes]]]
     return encoded, whole
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(conversations(), st.lists(st.integers(0, 5000), max_size=12))
 def test_any_split_of_a_stream_gives_the_same_messages(
     conversation: tuple[bytes, list[tuple[int, int, bytes]]], places: list[int]
@@ -113,7 +113,7 @@ def test_any_split_of_a_stream_gives_the_same_messages(
         assert messages.whole == whole
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     conversations(),
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=4),
@@ -135,7 +135,7 @@ def test_any_change_of_a_stream_gives_messages_or_an_end(
     assert len(messages.whole) <= len(encoded)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_any_bytes_give_an_end_or_nothing(garbage: bytes) -> None:
     """What is no P-DATA-TF at all is found within its first six bytes."""

@@ -20,7 +20,7 @@ from tests.unit.dicom.raw import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, JPEG_
 
 _CHARACTER_SET = 0x00080005  # pydicom has decoded it already
 _SYNTAXES = st.sampled_from([EXPLICIT, IMPLICIT, BIG_ENDIAN, JPEG_BASELINE, DEFLATED])
-_repeatable = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+_repeatable = settings(suppress_health_check=list(HealthCheck))
 _PYDICOM_GIVES_UP = (
     AttributeError,
     EOFError,
