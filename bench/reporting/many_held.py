@@ -46,9 +46,7 @@ def claim_ms(database: Database) -> float:
         job_claims.next_due(tx, [JobKind.READ], at)
 
     def claim(tx: Transaction) -> None:
-        job = job_claims.claim(tx, [JobKind.READ], at, _LEASE_S, "bench")
-        if job is None:
-            raise LookupError("nothing was claimed")
+        (job,) = job_claims.claim_some(tx, [JobKind.READ], at, _LEASE_S, "bench", limit=1)
         job_claims.release(tx, job, _NOW)
 
     return _timed(lambda: database.read(look)) + _timed(lambda: database.write(claim))

@@ -45,11 +45,6 @@ class Drift:
     limit: float  #: what a window of the reference's own kind exceeds at the rate of false alarms
     share: float  #: share of such windows that lie as far, 0 to 1
 
-    @property
-    def is_alarming(self) -> bool:
-        """Whether it lies farther than chance explains."""
-        return self.distance > self.limit
-
 
 def reference(numbers: Numbers, patients: Sequence[str]) -> Reference:
     """Return the reference that images make.

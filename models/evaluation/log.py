@@ -91,24 +91,6 @@ def log_use(path: Path, use: Use) -> None:
         file.write(line.getvalue())  # one write: lines of two evaluations at once do not mix
 
 
-def read_log(path: Path) -> tuple[Use, ...]:
-    """Return the lines of a log, the oldest first; none where there is no log.
-
-    Raises
-    ------
-    ValueError
-        Where the file has other columns than a log.
-    """
-    if not path.exists():
-        return ()
-    names = [field.name for field in fields(Use)]
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.DictReader(file)
-        if list(lines.fieldnames or ()) != names:
-            raise ValueError(f"{path} is no log of evaluations: its columns are not {', '.join(names)}")
-        return tuple(Use(**line) for line in lines)
-
-
 def _shown(value: float | None) -> str:
     if value is None:
         return ""

@@ -12,11 +12,6 @@ NOTHING = ""
 """The hash of an image of a single value: it is like no other."""
 
 
-def apart(one: str, other: str) -> int:
-    """Return in how many bits two hashes differ; neither is `NOTHING`."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
-
-
 def alike(one: str, others: Sequence[str]) -> list[int]:
     """Return the places of those hashes that are of the same picture."""
     if one == NOTHING:

@@ -18,7 +18,6 @@ DICOM PS3.3 C.18.6.1.2 (spatial coordinates: the top left corner of the top left
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import cv2
@@ -26,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.manifest import Classifier, Manifest
-from models.images.preprocess import Image, Values, network_input
-from models.inference.reader import Prediction, Reader
+from models.images.preprocess import Image
+from models.inference.reader import Prediction
 
 GRID = 256
 """Rows and columns to which a map is upsampled; an outline is exact to half of a 256th of the image's side."""
@@ -60,44 +59,6 @@ class Explanation:
 
     map: Image  #: shape (h, w), float32: contributions to a logit, or errors above their median; any range
     outline: Outline  #: of the strongest region, in the coordinates of the image that was read
-
-
-def explain(
-    reader: Reader,
-    values: Values,
-    window: tuple[float, float] | None = None,
-    inverted: bool = False,  # noqa: FBT001, FBT002 the order of network_input
-) -> dict[str, Explanation]:
-    """Return where the answers about one image came from.
-
-    Parameters
-    ----------
-    reader
-        The loaded bundle.
-    values
-        Modality values, shape (rows, columns), as `Reader.read` takes them.
-    window
-        (0028,1050) Window Center and (0028,1051) Window Width, or None.
-    inverted
-        Whether low values are shown bright (MONOCHROME1).
-
-    Returns
-    -------
-    dict
-        By class name, and "anomaly"; without the parts for which the bundle has no map.
-
-    Raises
-    ------
-    ValueError
-        Where `values` is not a filled two-dimensional array of finite numbers.
-    """
-    see = partial(network_input, values, window, inverted)
-    maps = reader.maps(see(reader.manifest.classifier.size)[np.newaxis])
-    errors = reader.error_maps(lambda size: see(size)[np.newaxis])
-    first = [None if of_images is None else of_images[0] for of_images in (maps, errors)]
-    return {
-        name: Explanation(map_, strongest_region(map_, *values.shape)) for name, map_ in _maps(reader.manifest, *first)
-    }
 
 
 def explained(

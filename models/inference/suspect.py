@@ -48,11 +48,6 @@ class Suspect:
         }
 
     @property
-    def sizes(self) -> set[int]:
-        """The sizes of image that the parts take."""
-        return {part.size for part in self._known.parts}
-
-    @property
     def described_sizes(self) -> set[int]:
         """The sizes of image of which the parts take features."""
         return {part.size for part in self._known.parts if part.kind == "features"}

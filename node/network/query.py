@@ -17,7 +17,7 @@ from node.network.conversation import Conversation, Message, open_conversation, 
 from node.network.identifier import encode_keys, texts_of
 from node.network.peer import ContextNotAccepted, Deadline, PeerAddress, PeerRefused, PeerUnreachable, Timeouts
 
-__all__ = ["ContextNotAccepted", "CutShort", "PeerRefused", "PeerUnreachable", "Search", "find", "open_search"]
+__all__ = ["ContextNotAccepted", "CutShort", "PeerRefused", "PeerUnreachable", "Search", "open_search"]
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
@@ -154,22 +154,3 @@ def open_search(
     """
     with open_conversation(peer, calling_ae_title, [STUDY_ROOT_FIND], timeouts, watch=watch) as conversation:
         yield Search(conversation)
-
-
-def find(
-    peer: PeerAddress,
-    calling_ae_title: str,
-    level: Level,
-    keys: Mapping[str, str],
-    timeouts: Timeouts | None = None,
-    limit: int | None = None,
-) -> list[dict[str, str]]:
-    """Ask a peer one thing on an association of its own: `open_search` and `Search.find` say how.
-
-    Raises
-    ------
-    ValueError, PeerUnreachable, ContextNotAccepted, PeerRefused
-        As of those two.
-    """
-    with open_search(peer, calling_ae_title, timeouts) as search:
-        return search.find(level, keys, limit)

@@ -9,11 +9,11 @@ import pytest
 from pydicom import dcmread
 
 from node.network.peer import PeerAddress
-from node.network.query import find
 from node.pipeline.steps import Step
 from tests.peers.conftest import REPORT_TIMEOUT_S, SENDER
 from tests.support.nodes.process import AE_TITLE, NodeFolder, Peer, serving, start
 from tests.support.objects.images import other_images, sample_file, shifted, write_as_dx
+from tests.support.peers.asked import find
 from tests.support.programs.dcmtk import dcmqrscp, storescu
 from tests.support.programs.orthanc import orthanc
 from tests.support.programs.processes import LOOPBACK, free_port

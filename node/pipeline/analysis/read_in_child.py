@@ -38,7 +38,6 @@ __all__ = [
     "StoredImage",
     "not_read",
     "prepare_file",
-    "read_file",
     "read_images",
     "warm",
 ]
@@ -90,13 +89,6 @@ def warm(bundle: Path, public_key: Path | None = None) -> None:
     """
     sys.setswitchinterval(_SWITCH_S)
     _reader(bundle, public_key)
-
-
-def read_file(
-    path: Path, sop_instance_uid: SOPInstanceUID, bundle: Path, public_key: Path | None = None, max_frames: int = 1
-) -> Reading:
-    """Return what the bundle's model says of the image in one stored file, as `read_images` does."""
-    return read_images([StoredImage(path, sop_instance_uid, max_frames)], bundle, public_key)[0]
 
 
 def read_images(

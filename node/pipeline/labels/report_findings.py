@@ -13,7 +13,6 @@ _ABSENT = frozenset({"2667000", "260415000", "260385009", "373067005"})  # absen
 _PRESENCE = frozenset({"SCT:705057003"})  # Presence: said of the finding beside it
 _SAYS_WHETHER = frozenset({"presence", "present", "finding present", "存在"})
 _UNDETERMINED = frozenset({"373068000", "82334004"})  # undetermined, indeterminate
-_FREE_TEXT = "CORNERSTONEFREETEXT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ from node.store.tables.choices import DeliveryKind
 from node.store.tables.label_tables import LabelExclusion, LabelRow
 from node.store.tables.result_tables import Analysis, Delivery
 
-_NOBODY = PatientName("")
-
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -44,11 +42,6 @@ def current(tx: Transaction, among: Collection[str] | None = None) -> list[Curre
     file was removed for its age keeps its labels: what was kept of it to learn from may need them.
     """
     return standing.standing(tx, among=among).current
-
-
-def excluded(tx: Transaction) -> set[str]:
-    """Return the SOP Instance UIDs of the images that readers called unfit, or that a rejection note names."""
-    return standing.unfit(tx)
 
 
 def record(

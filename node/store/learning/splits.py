@@ -11,7 +11,6 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from node.domain.split import Side, pseudonym, side_of
-from node.store.arriving.merges import PatientName, survivor
 from node.store.connection.upsert import insert_into
 from node.store.database import Transaction
 from node.store.tables.learning_tables import LearningPatient, LearningSalt
@@ -61,17 +60,6 @@ def patient_of(salt: bytes, issuer: str, patient_id: str) -> str:
 def image_of(salt: bytes, sop_uid: str) -> str:
     """Return the pseudonym of an image."""
     return pseudonym(salt, "image", sop_uid)
-
-
-def side(tx: Transaction, issuer: str, patient_id: str) -> Side | None:
-    """Return the side of a patient as whom this one counts; None where no salt was minted yet."""
-    salt = salt_of(tx)
-    if salt is None:
-        return None
-    known = survivor(tx, PatientName(patient_id, issuer))
-    patient = patient_of(salt, known.issuer, known.patient_id)
-    placed = get(tx, patient)
-    return side_of(salt, patient) if placed is None else placed.side
 
 
 def get(tx: Transaction, patient: str) -> Placed | None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from node.domain.instance import InstanceHeader
 from node.domain.split import Side
@@ -106,12 +106,6 @@ def move(tx: Transaction, sop_uids: Collection[str], patient: str) -> None:
     """Let images be of another patient, who has a side already."""
     of_them = update(TrainingExample).where(TrainingExample.sop_instance_uid.in_(sop_uids))
     tx.execute(of_them.values(patient=patient), execution_options={"synchronize_session": False})
-
-
-def count(tx: Transaction) -> int:
-    """Return how many images are kept and used."""
-    used = select(func.count()).select_from(TrainingExample).join(LearningPatient)
-    return int(tx.scalar(used.where(TrainingExample.left_out == "", LearningPatient.left_out == "")) or 0)
 
 
 def files(tx: Transaction, sop_uids: Collection[str]) -> dict[str, LabelledFile]:

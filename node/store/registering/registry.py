@@ -91,11 +91,6 @@ def put(tx: Transaction, model: Registration) -> None:
     tx.execute(update(RegisteredModel).where(RegisteredModel.name == model.name).values(mode=model.mode, **values))
 
 
-def set_rule(tx: Transaction, name: str, rule: Rule) -> None:
-    """Let a model read by another rule from the next image and the next study on."""
-    tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(rule=rule_to_json(rule)))
-
-
 @lru_cache(maxsize=64)  # asked for every received image, and changed once in months
 def _rule(text: str) -> Rule:
     return rule_from_json(json.loads(text))

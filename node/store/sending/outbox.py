@@ -209,11 +209,6 @@ def release(tx: Transaction, claimed: ClaimedDelivery, now: datetime, *, may_hav
     return released
 
 
-def extend(tx: Transaction, claimed: ClaimedDelivery, now: datetime, lease_s: float) -> bool:
-    """Hold a delivery for `lease_s` more from now; False where the lease was lost and sending must stop."""
-    return work.extend(tx, Delivery, claimed, now, lease_s)
-
-
 def withdraw(tx: Transaction, claimed: ClaimedDelivery, now: datetime, reason: str) -> bool:
     """Settle a delivery as cancelled before it is sent; False where the lease was lost."""
     withdrawn = work.withdraw(tx, Delivery, claimed, now, reason)

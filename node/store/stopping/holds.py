@@ -68,16 +68,6 @@ def holding(tx: Transaction, model: str) -> HoldInForce | None:
     return found[0] if found else None
 
 
-def holding_delivery(tx: Transaction, delivery_id: int) -> HoldInForce | None:
-    """Return the hold that keeps a delivery back, the oldest of several, or None; `not_held` of one delivery.
-
-    What is sending asks this before every single C-STORE, and every second or so while a slow one goes on.
-    """
-    holds = select(Hold).join(Delivery, Delivery.id == delivery_id).where(_covers()).order_by(Hold.id).limit(1)
-    row = tx.scalar(holds)
-    return None if row is None else _hold(row)
-
-
 def not_held() -> ColumnElement[bool]:
     """Return the condition for deliveries that no hold keeps back; `Delivery` is all that its query needs to name."""
     return ~exists().where(_covers()).correlate(Delivery)

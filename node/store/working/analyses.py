@@ -161,16 +161,6 @@ def add_rendition(tx: Transaction, analysis_id: int, rendition: NewRendition) ->
     return tx.execute(select(result_tables.Rendition.id).where(same)).scalar_one()
 
 
-def renditions(tx: Transaction, analysis_id: int) -> list[Rendition]:
-    """Return all forms of an analysis' report, what goes beside it, and notes that take it back, the oldest first."""
-    rows = tx.scalars(
-        select(result_tables.Rendition)
-        .where(result_tables.Rendition.analysis_id == analysis_id)
-        .order_by(result_tables.Rendition.id)
-    )
-    return [_rendition(tx, row) for row in rows]
-
-
 def first_form(tx: Transaction, analysis_id: int) -> Rendition | None:
     """Return the first form of an analysis' report; all say the same of whose it is and what was found."""
     of_report = result_tables.Rendition.analysis_id == analysis_id, result_tables.Rendition.kind == DeliveryKind.REPORT

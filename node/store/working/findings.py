@@ -33,14 +33,9 @@ class NewReading:
     reading: Reading
 
 
-def put(tx: Transaction, sop_uid: str, model: str, version: str, reading: Reading) -> None:
-    """Keep a reading; one that the same version made of the same instance before is replaced."""
-    _PUT.run(tx, [_row(sop_uid, NewReading(model, version, reading))])
-
-
 def put_all(tx: Transaction, readings: Sequence[NewReading]) -> None:
-    """Keep readings, each as `put` does."""
-    _PUT.run(tx, [_row(new.reading.sop_instance_uid, new) for new in readings])
+    """Keep readings; one that the same version made of the same instance before is replaced."""
+    _PUT.run(tx, [_row(new) for new in readings])
 
 
 def of_study(tx: Transaction, study_uid: str, model: str, version: str) -> list[Reading]:
@@ -138,10 +133,10 @@ def _unread_by(
     return [SOPInstanceUID(row) for row in rows]
 
 
-def _row(sop_uid: str, new: NewReading) -> dict[str, Any]:
+def _row(new: NewReading) -> dict[str, Any]:
     return {
-        "sop_instance_uid": sop_uid,
-        "of_instance": sop_uid,
+        "sop_instance_uid": new.reading.sop_instance_uid,
+        "of_instance": new.reading.sop_instance_uid,
         "model": new.model,
         "version": new.version,
         "reading": reading_to_json(new.reading),

@@ -41,20 +41,6 @@ class ClaimedJob(work.Claim):
         return SOPInstanceUID(self.subject_uid if self.kind is JobKind.READ else "")
 
 
-def claim(
-    tx: Transaction,
-    kinds: Collection[str],
-    now: datetime,
-    lease_s: float,
-    worker: str,
-    *,
-    max_attempts: int = 5,
-) -> ClaimedJob | None:
-    """Take the next job of these kinds, or None where nothing is due; the parameters are those of `claim_some`."""
-    taken = claim_some(tx, kinds, now, lease_s, worker, limit=1, max_attempts=max_attempts)
-    return taken[0] if taken else None
-
-
 def claim_some(
     tx: Transaction,
     kinds: Collection[str],
@@ -162,11 +148,6 @@ def release(tx: Transaction, claimed: ClaimedJob, now: datetime) -> bool:
     if released:
         _run_again(tx, [claimed.id])
     return released
-
-
-def extend(tx: Transaction, claimed: ClaimedJob, now: datetime, lease_s: float) -> bool:
-    """Hold a job for `lease_s` more from now; False where the lease was lost and the work must stop."""
-    return work.extend(tx, Job, claimed, now, lease_s)
 
 
 def extend_all(tx: Transaction, claimed: Collection[ClaimedJob], now: datetime, lease_s: float) -> None:

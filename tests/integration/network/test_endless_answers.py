@@ -9,9 +9,9 @@ import node.network.query
 from node.network.commitment import Question
 from node.network.commitment_scu import ask
 from node.network.peer import PeerUnreachable, Timeouts
-from node.network.query import find
 from node.network.retrieve import move
 from node.network.scu import OutgoingInstance, open_association
+from tests.support.peers.asked import find
 from tests.support.peers.hostile import Asked, hostile
 
 SHORT = Timeouts(connect_s=5, association_s=5, answer_s=0.2, query_s=0.3, retrieve_s=0.3, cancel_s=0.2)

@@ -10,7 +10,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
 from node.network.peer import PeerAddress, Timeouts
-from node.network.query import ContextNotAccepted, PeerRefused, PeerUnreachable, find, open_search
+from node.network.query import ContextNotAccepted, PeerRefused, PeerUnreachable, open_search
+from tests.support.peers.asked import find
 from tests.support.peers.sending_archive import STUDY_ROOT_FIND
 from tests.support.waiting import wait_until
 

@@ -13,9 +13,10 @@ from node.store.arriving import arrivals
 from node.store.arriving.instances import NewInstance
 from node.store.database import Database, Transaction
 from node.store.tables.choices import InstanceKind
-from node.store.working import job_claims, queue
+from node.store.working import queue
 from node.store.working.job_claims import ClaimedJob
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -108,7 +109,7 @@ def claim(database: Database, now: datetime) -> Claim:
     def one(
         kinds: tuple[str, ...] = (READ, COMPOSE), at: datetime = now, worker: str = "w1", max_attempts: int = 5
     ) -> ClaimedJob | None:
-        return database.write(lambda tx: job_claims.claim(tx, kinds, at, LEASE_S, worker, max_attempts=max_attempts))
+        return database.write(lambda tx: claim_one(tx, kinds, at, LEASE_S, worker, max_attempts=max_attempts))
 
     return one
 

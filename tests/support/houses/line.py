@@ -40,6 +40,7 @@ from node.store.sending.outbox import ClaimedDelivery
 from node.store.tables.choices import JobKind, Mode
 from node.store.working import analyses, job_claims
 from node.store.working.job_claims import ClaimedJob
+from tests.support.databases.claimed import claim_one
 from tests.support.houses.house import House
 
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
@@ -219,9 +220,7 @@ class Line:
 
     def _claim(self, kind: JobKind) -> ClaimedJob | None:
         now = self.house.clock()
-        return self.house.database.write(
-            lambda tx: job_claims.claim(tx, [kind], now, 60, "test", max_attempts=self.attempts)
-        )
+        return self.house.database.write(lambda tx: claim_one(tx, [kind], now, 60, "test", max_attempts=self.attempts))
 
     def _fail(self, job: ClaimedJob, error: Exception) -> None:
         arguments = (job, self.house.clock(), described(error))

@@ -1,11 +1,14 @@
 """Made-up evaluations: what came out for answers that nobody gave."""
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from models.bundle.manifest import BundleClass, Calibration, Classifier, Manifest, TrainingData
 from models.evaluation import curves, metrics, subgroups
+from models.evaluation.log import Use
 from models.evaluation.measures import Evaluation
 
 CODE = ("1", "SCT", "x")
@@ -88,3 +91,9 @@ def made_up_digits() -> Evaluation:
         "sharpness_direction": None,
     }
     return Evaluation(replace(MANIFEST, classes=classes), measures, curves.choice_curves(labels, probabilities))
+
+
+def read_log(path: Path) -> list[Use]:
+    """Return the lines of a log of evaluations, the oldest first."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [Use(**line) for line in csv.DictReader(file)]

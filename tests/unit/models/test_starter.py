@@ -13,10 +13,10 @@ from models import STARTER
 from models.bundle.folder import open_bundle
 from models.data.dataset import open_data
 from models.data.zips import decode
-from models.evaluation.log import read_log
 from models.evaluation.measures import evaluate
 from models.evaluation.strangers import FOLDER
 from models.inference.reader import Reader, load
+from tests.support.models.evaluations import read_log
 
 DOCS = Path(__file__).parents[3] / "docs"
 CARD = DOCS / "model-card.md"

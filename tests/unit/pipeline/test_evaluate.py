@@ -13,11 +13,11 @@ import pytest
 from models import STARTER
 from models.bundle.folder import open_bundle
 from models.bundle.manifest import sealed
-from models.evaluation.log import read_log
 from node.domain.errors import OperatorError
 from node.pipeline.registry.evaluate import Wanted, evaluate
 from node.pipeline.registry.evaluation_log import log_of, log_training
 from node.pipeline.registry.labelled_dicom import open_labelled
+from tests.support.models.evaluations import read_log
 from tests.test_docs import documented_json_keys
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,9 +13,9 @@ import pytest
 from models.bundle.folder import open_bundle, write_bundle
 from node.dicom.samples.wrap import wrap_as_dx
 from node.domain.errors import Permanent
-from node.domain.finding import Admission, Cause
+from node.domain.finding import Admission, Cause, Reading
 from node.domain.identifiers import SOPInstanceUID
-from node.pipeline.analysis.read_in_child import BY_RULE_ALONE, OUTSIDE_LIMITS, read_file
+from node.pipeline.analysis.read_in_child import BY_RULE_ALONE, OUTSIDE_LIMITS, StoredImage, read_images
 from node.pipeline.registry.catalogue import bundle_path
 from tests.support.houses.house import SUBJECT
 from tests.support.nodes.process import CHECKOUT
@@ -23,6 +23,11 @@ from tests.support.objects.images import chest_radiographs, sample_file
 
 STARTER = bundle_path("starter")
 UID = SOPInstanceUID("1.2.3.1.1")
+
+
+def _read(path: Path, bundle: Path = STARTER) -> Reading:
+    (reading,) = read_images([StoredImage(path, UID)], bundle)
+    return reading
 
 
 def _written(folder: Path, pixels: np.ndarray) -> Path:
@@ -35,7 +40,7 @@ def _written(folder: Path, pixels: np.ndarray) -> Path:
 def test_a_chest_radiograph_gets_a_probability_and_an_anomaly_score(tmp_path: Path) -> None:
     """For the class that the bundle names, with the stored operating point."""
     (chest,) = chest_radiographs(1)
-    reading = read_file(_written(tmp_path, chest.pixels), UID, STARTER)
+    reading = _read(_written(tmp_path, chest.pixels))
     assert reading.admission.admitted
     (finding,) = reading.findings
     assert finding.finding.value == "233604007"
@@ -48,7 +53,7 @@ def test_a_chest_radiograph_gets_a_probability_and_an_anomaly_score(tmp_path: Pa
 def test_noise_posing_as_a_chest_is_refused_with_a_coded_reason(tmp_path: Path) -> None:
     """And gets no probability."""
     noise = np.random.default_rng(1).integers(0, 4096, (200, 200)).astype(np.uint16)
-    reading = read_file(_written(tmp_path, noise), UID, STARTER)
+    reading = _read(_written(tmp_path, noise))
     assert not reading.admission.admitted
     assert reading.admission.reason == OUTSIDE_LIMITS
     assert reading.admission.score is not None
@@ -69,7 +74,7 @@ def test_noise_posing_as_a_chest_is_refused_with_a_coded_reason(tmp_path: Path) 
 )
 def test_what_cannot_be_decoded_or_has_many_frames_is_not_read(name: str, sentence: str, cause: Cause) -> None:
     """The sentence is for operators; the report says the cause in the language of its reader."""
-    reading = read_file(sample_file(name), UID, STARTER)
+    reading = _read(sample_file(name))
     assert not reading.admission.admitted
     assert sentence in reading.admission.sentence
     assert reading.admission.cause is cause
@@ -81,7 +86,7 @@ def test_an_image_that_shows_too_little_is_refused_before_any_network_sees_it(
 ) -> None:
     """A line that is stretched to a square can look like anything."""
     pixels = np.tile(np.linspace(0, 255, shape[1]).astype(np.uint8), (shape[0], 1))
-    reading = read_file(_written(tmp_path, pixels), UID, STARTER)
+    reading = _read(_written(tmp_path, pixels))
     assert not reading.admission.admitted
     assert (reading.admission.reason, reading.admission.cause) == (OUTSIDE_LIMITS, Cause.OUTSIDE_LIMITS)
     assert f"{shape[0]} x {shape[1]} pixels" in reading.admission.sentence
@@ -92,7 +97,7 @@ def test_a_model_without_an_admission_score_reads_by_the_rule_alone(tmp_path: Pa
     bundle = Path(shutil.copytree(STARTER, tmp_path / "bare"))
     write_bundle(bundle, replace(open_bundle(bundle).manifest, admission=None, anomaly=None))
     noise = np.random.default_rng(1).integers(0, 4096, (200, 200)).astype(np.uint16)
-    reading = read_file(_written(tmp_path, noise), UID, bundle)
+    reading = _read(_written(tmp_path, noise), bundle)
     assert reading.admission == Admission(admitted=True, sentence=BY_RULE_ALONE)
     assert len(reading.findings) == 1
     assert reading.anomaly is None
@@ -118,9 +123,11 @@ def test_the_node_and_its_reading_child_start_where_tensorflow_cannot_be_importe
         tmp_path,
         "import sys\nfrom pathlib import Path\nimport node.app, node.cli.main\n"
         "from node.pipeline.registry.catalogue import identity_of, opened\n"
-        "from node.pipeline.analysis.read_in_child import read_file, warm\nfrom node.runtime.child import Child\n"
+        "from node.pipeline.analysis.read_in_child import StoredImage, read_images, warm\n"
+        "from node.runtime.child import Child\n"
         f"identity_of('starter', opened('starter'))\nchild, bundle = Child(60.0), Path({str(STARTER)!r})\n"
-        f"child.call(warm, bundle)\nreading = child.call(read_file, Path({str(file)!r}), '1', bundle)\n"
+        f"child.call(warm, bundle)\n"
+        f"(reading,) = child.call(read_images, [StoredImage(Path({str(file)!r}), '1')], bundle)\n"
         "child.stop()\nassert not reading.admission.admitted and reading.admission.reason, reading\n"
         "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n",
     )
@@ -133,8 +140,9 @@ def test_a_chest_radiograph_is_read_where_tensorflow_cannot_be_imported(tmp_path
     (chest,) = chest_radiographs(1)
     done = _without_training_libraries(
         tmp_path,
-        "from pathlib import Path\nfrom node.pipeline.analysis.read_in_child import read_file\n"
-        f"reading = read_file(Path({str(_written(tmp_path, chest.pixels))!r}), '1', Path({str(STARTER)!r}))\n"
+        "from pathlib import Path\nfrom node.pipeline.analysis.read_in_child import StoredImage, read_images\n"
+        f"image = StoredImage(Path({str(_written(tmp_path, chest.pixels))!r}), '1')\n"
+        f"(reading,) = read_images([image], Path({str(STARTER)!r}))\n"
         "assert reading.admission.admitted and reading.findings and reading.anomaly, reading\n",
     )
     assert done.returncode == 0, done.stderr
@@ -144,4 +152,4 @@ def test_a_bundle_that_is_not_there_is_permanent(tmp_path: Path) -> None:
     """Trying again would not help."""
     path = _written(tmp_path, np.zeros((8, 8), np.uint8))
     with pytest.raises(Permanent, match="nothing"):
-        read_file(path, UID, tmp_path / "nothing")
+        _read(path, tmp_path / "nothing")

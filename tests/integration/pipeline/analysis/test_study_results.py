@@ -14,12 +14,12 @@ from node.domain.finding import Admission, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Aggregation, Rule
 from node.pipeline.analysis.frame_readings import OUTSIDE_LIMITS, of_frames
-from node.pipeline.analysis.read_in_child import read_file
+from node.pipeline.analysis.read_in_child import StoredImage, read_images
 from node.pipeline.registry.catalogue import bundle_path
 from node.store.codec import reading_from_json, reading_to_json
-from node.store.registering import registry
 from tests.support.houses.house import SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import Line, positive, refused
+from tests.support.houses.rules import let_read_by
 
 _SINGLE = "Single images reach the threshold: Pneumonia in 1."
 _SCORES = {"1.2.3.1.1": 0.1, "1.2.3.1.2": 0.6, "1.2.3.1.3": 0.9}
@@ -28,7 +28,7 @@ _SCORES = {"1.2.3.1.1": 0.1, "1.2.3.1.2": 0.6, "1.2.3.1.3": 0.9}
 def _line(house: House, rule: Rule) -> Line:
     """Return a line whose model has this rule and says of each image what `_SCORES` says."""
     line = Line(house, says=lambda uid: positive(uid, _SCORES[uid]))
-    house.database.write(lambda tx: registry.set_rule(tx, "starter", rule))
+    let_read_by(house, rule)
     return line
 
 
@@ -115,7 +115,7 @@ def test_a_changed_aggregation_concludes_anew_from_the_same_readings(house: Hous
     line = _line(house, Rule())
     _receive(house, 1, 2)
     line.report()
-    house.database.write(lambda tx: registry.set_rule(tx, "starter", Rule(aggregation=Aggregation.MEAN)))
+    let_read_by(house, Rule(aggregation=Aggregation.MEAN))
     house.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'compose'")
     assert line.read() == 0
     line.compose()
@@ -162,11 +162,11 @@ def test_an_image_of_more_frames_than_the_rule_allows_is_not_assessed(tmp_path: 
     path = tmp_path / "clip.dcm"
     path.write_bytes(_of_frames(3))
     uid, bundle = SOPInstanceUID("1.2.3.1.1"), bundle_path("starter")
-    single = read_file(path, uid, bundle)
+    single = read_images([StoredImage(path, uid)], bundle)[0]
     assert single.admission.sentence == "The image has 3 frames; the model reads single images."
-    fewer = read_file(path, uid, bundle, None, 2)
+    fewer = read_images([StoredImage(path, uid, 2)], bundle)[0]
     assert fewer.admission.sentence == "The image has 3 frames; the model reads images of up to 2 frames."
-    read = read_file(path, uid, bundle, None, 3)
+    read = read_images([StoredImage(path, uid, 3)], bundle)[0]
     assert [frame.number for frame in read.frames] == [1, 2, 3]
     assert read.admission.reason == OUTSIDE_LIMITS
     assert "None of its 3 frames" in read.admission.sentence

@@ -12,7 +12,7 @@ from node.pipeline.senders import Sender
 from node.store.arriving import habits
 from node.store.listing import views
 from node.store.tables.choices import JobKind
-from node.store.working import job_claims
+from tests.support.databases.claimed import claim_one
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import Line
 
@@ -63,7 +63,7 @@ def test_a_fast_sender_cuts_no_slow_one_short_while_a_compose_runs(two_senders: 
     Line(house).read()
     house.clock.forward(2)
     take = (JobKind.COMPOSE,), house.clock(), 60, "test"
-    assert house.database.write(lambda tx: job_claims.claim(tx, *take, max_attempts=2)) is not None
+    assert house.database.write(lambda tx: claim_one(tx, *take, max_attempts=2)) is not None
     house.receive(_image(2, "CT"))
     due = house.rows("SELECT again_due_at FROM jobs WHERE kind = 'compose'")
     house.receive(_image(3, "FAST"))

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from node.pipeline.intake.misdated import Misdated
 from node.store.arriving.instances import newest_header
 from node.store.tables.choices import JobKind
-from node.store.working import job_claims
+from tests.support.databases.claimed import claim_one
 from tests.support.houses.house import House, radiograph
 
 _WEEK_S = 7 * 86400.0
@@ -37,7 +37,7 @@ def ahead(house: House) -> House:
 
 
 def _claimed(house: House, kind: JobKind) -> bool:
-    return house.database.write(lambda tx: job_claims.claim(tx, [kind], house.clock(), 60, "test")) is not None
+    return house.database.write(lambda tx: claim_one(tx, [kind], house.clock(), 60, "test")) is not None
 
 
 def test_what_a_clock_left_ahead_is_due_at_the_next_start(ahead: House) -> None:

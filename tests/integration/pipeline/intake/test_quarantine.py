@@ -14,6 +14,7 @@ from node.pipeline.intake import quarantine_decisions
 from node.pipeline.intake.recovery import Recovered
 from node.store.arriving.quarantine import FORMER
 from node.store.working import job_claims
+from tests.support.databases.claimed import claim_one
 from tests.support.houses.house import PIXELS, House, radiograph
 from tests.test_docs import documented_json_keys
 
@@ -94,7 +95,7 @@ def test_after_an_acceptance_both_copies_may_come_again(contradicted: House) -> 
 def test_a_read_that_runs_meanwhile_is_done_once_more(contradicted: House) -> None:
     """It has the former pixels in hand."""
     contradicted.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'read'")
-    job = contradicted.database.write(lambda tx: job_claims.claim(tx, ["read"], contradicted.clock(), 60, "w"))
+    job = contradicted.database.write(lambda tx: claim_one(tx, ["read"], contradicted.clock(), 60, "w"))
     assert job is not None
     quarantine_decisions.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     contradicted.database.write(lambda tx: job_claims.finish(tx, job, contradicted.clock()))

@@ -7,7 +7,7 @@ import pytest
 
 from node.domain.label import SourceKind
 from node.domain.label_text import vocabulary
-from node.store.labelling import label_inbox, labels
+from node.store.labelling import label_inbox, standing
 from node.store.sending import outbox
 from tests.support.houses.house import House, incoming, radiograph
 from tests.support.houses.labelling import POLICY, current, listed, mark, read, said
@@ -99,10 +99,10 @@ def test_an_image_that_is_rejected_or_called_unfit_has_no_label(house: House) ->
     mark(house, weasis("pneumonia", images=[IMAGE, SECOND]))
     mark(house, standard("113010", images=[IMAGE]))
     assert said(house) == {(SECOND, "pneumonia"): True}
-    assert house.database.read(labels.excluded) == {IMAGE}
+    assert house.database.read(standing.unfit) == {IMAGE}
     assert [row["state"] for row in listed(house)].count("unfit") == 1
     mark(house, standard("113000", images=[IMAGE]))
-    assert house.database.read(labels.excluded) == set()
+    assert house.database.read(standing.unfit) == set()
     mark(house, standard("113010", images=[IMAGE]))
     note(house, "113001", [SECOND])
     assert read(house) == 1

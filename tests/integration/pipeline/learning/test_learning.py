@@ -212,6 +212,6 @@ def test_what_is_labelled_is_kept_every_day(house: House) -> None:
     current = daily.claim()
     assert current is not None
     daily.handle(current)
-    assert house.database.read(training_set.count) == 3
+    assert len(house.rows("SELECT sop_instance_uid FROM training_examples")) == 3
     assert daily.claim() is None
     assert (daily.next_due() - house.clock()).total_seconds() == 24 * 3600

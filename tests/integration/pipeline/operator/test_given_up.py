@@ -20,7 +20,7 @@ from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop
 from node.store.registering import registry
 from node.store.tables.choices import JobKind, Mode
-from node.store.working import job_claims
+from tests.support.databases.claimed import claim_one
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, Line
 
@@ -167,7 +167,7 @@ def test_the_log_names_the_study_of_a_job_that_was_given_up(line: Line, parts: P
     """Of a reading, too, of which the loop itself says nothing."""
     line.house.receive(radiograph(sop_instance_uid="1.2.3.1.9"))
     now = line.house.clock()
-    job = line.house.database.write(lambda tx: job_claims.claim(tx, [JobKind.READ], now, 60, "test"))
+    job = line.house.database.write(lambda tx: claim_one(tx, [JobKind.READ], now, 60, "test"))
     assert job is not None
     with capture_logs() as logged:
         parts.fail_job(job, Permanent("pixels unreadable"))

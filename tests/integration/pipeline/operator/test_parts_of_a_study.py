@@ -7,12 +7,12 @@ from node.domain.identifiers import SOPInstanceUID
 from node.domain.rule import Rule
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
-from node.store.registering import registry
 from node.store.tables.choices import Mode
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.labelling import settings_of
 from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused
 from tests.support.houses.rejecting import note
+from tests.support.houses.rules import let_read_by
 from tests.support.objects.reports import coded_values, content_items
 
 _PARTIALLY_SUCCEEDED = "111223"
@@ -21,10 +21,6 @@ _PARTIALLY_SUCCEEDED = "111223"
 def _receive(house: House, *numbers: int) -> None:
     for number in numbers:
         house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}"))
-
-
-def _rule(house: House, rule: Rule) -> None:
-    house.database.write(lambda tx: registry.set_rule(tx, "starter", rule))
 
 
 def _sent(house: House) -> None:
@@ -82,7 +78,7 @@ def test_a_study_whose_read_images_were_all_rejected_waits_for_the_others(house:
 def test_what_was_cancelled_because_the_study_was_turned_away_leaves_once_it_is_not(house: House) -> None:
     """And the cancelled delivery gives the true reason."""
     line = Line(house)
-    _rule(house, Rule(min_images=2, max_images=3))
+    let_read_by(house, Rule(min_images=2, max_images=3))
     _receive(house, 1, 2)
     line.report()
     _receive(house, 3, 4)
@@ -150,7 +146,7 @@ def _named(report: object) -> list[str]:
 def test_images_that_are_not_read_yet_count_for_the_most_a_study_may_have(house: House) -> None:
     """A result of one image is none of a study that has two."""
     line = Line(house)
-    _rule(house, Rule(max_images=1))
+    let_read_by(house, Rule(max_images=1))
     _receive(house, 1)
     line.read()
     _receive(house, 2)
@@ -163,7 +159,7 @@ def test_images_that_are_not_read_yet_count_for_the_most_a_study_may_have(house:
 def test_too_few_images_are_not_turned_away_while_others_are_still_to_be_read(house: House) -> None:
     """They are waited for."""
     line = Line(house)
-    _rule(house, Rule(min_images=2))
+    let_read_by(house, Rule(min_images=2))
     _receive(house, 1)
     line.read()
     _receive(house, 2)
@@ -178,7 +174,7 @@ def test_too_few_images_are_not_turned_away_while_others_are_still_to_be_read(ho
 def test_images_that_were_not_assessed_do_not_count_for_the_least(house: House, least: int, reports: int) -> None:
     """A result of one assessed image is none where the rule wants two."""
     line = Line(house, says=lambda uid: refused(uid) if uid.endswith(".2") else positive(uid))
-    _rule(house, Rule(min_images=least))
+    let_read_by(house, Rule(min_images=least))
     _receive(house, 1, 2)
     line.report()
     assert len(line.reports()) == reports
@@ -189,7 +185,7 @@ def test_images_that_were_not_assessed_do_not_count_for_the_least(house: House, 
 def test_a_study_that_is_turned_away_says_where_an_earlier_report_of_it_stands(house: House) -> None:
     """It was of fewer images, and a reader finds it there."""
     line = Line(house)
-    _rule(house, Rule(max_images=1))
+    let_read_by(house, Rule(max_images=1))
     _receive(house, 1)
     line.report()
     _sent(house)

@@ -22,6 +22,7 @@ from node.store.tables.choices import InstanceKind
 from node.store.working import analyses, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 
 MODEL = "starter"
 TABLES = {
@@ -204,10 +205,10 @@ def test_a_uid_that_is_held_is_refused_with_its_whole_group(database: Database, 
 def test_reads_and_composes_of_a_running_study_are_put_back(database: Database, arrival: Arrive, later: Later) -> None:
     """As one by one: what a compose in hand does not hold yet is composed after it."""
     _together(database, [arrival("1.1")], later(0))
-    read = database.write(lambda tx: job_claims.claim(tx, ["read"], later(0), 60, "w"))
+    read = database.write(lambda tx: claim_one(tx, ["read"], later(0), 60, "w"))
     assert read is not None
     database.write(lambda tx: job_claims.finish(tx, read, later(0)))
-    compose = database.write(lambda tx: job_claims.claim(tx, ["compose"], later(1), 60, "w"))
+    compose = database.write(lambda tx: claim_one(tx, ["compose"], later(1), 60, "w"))
     assert compose is not None
 
     _together(database, [replace(arrival("1.2"), received_at=later(2))], later(90))

@@ -17,6 +17,7 @@ from node.store.listing.listings import Listed
 from node.store.tables.choices import InstanceKind
 from node.store.working import analyses, findings, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
 
 Later = Callable[[float], datetime]
@@ -134,7 +135,7 @@ def test_a_correction_may_move_an_instance_to_another_study(
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
-        findings.put(tx, "1.2.3.1", "starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))
+        findings.put_all(tx, [NewReading("starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))])
 
     database.write(fill)
     moved = copy(study_uid="5")

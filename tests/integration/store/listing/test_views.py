@@ -20,7 +20,9 @@ from node.store.sending import outbox
 from node.store.tables.choices import JobKind
 from node.store.working import analyses, findings, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
+from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 
 Later = Callable[[float], datetime]
 Add = Callable[..., object]
@@ -50,7 +52,7 @@ def everything(database: Database, add_instance: Add, later: Later) -> None:
         queue.schedule_composes(tx, {("1.2.3", "starter"): later(10)})
         header = new.header  # type: ignore[attr-defined]
         instances.add_quarantined(tx, NewCopy(header, "quarantine/x", 1, "A", "B", "127.0.0.1", later(1), "why"))
-        findings.put(tx, "1.2.3.1", "starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))
+        findings.put_all(tx, [NewReading("starter", "1", Reading(SOPInstanceUID("1.2.3.1"), Admission(True)))])
         _report(tx, later(2), "2.25.1", ("pacs",), Outcome.NEGATIVE)
         delivery = outbox.claim(tx, later(2), 60, "w", ("pacs",))
         assert delivery is not None
@@ -103,7 +105,7 @@ def test_a_study_shows_where_it_stands(database: Database, add_instance: Add, la
         return _studies(database, later(at))[0]["state"]
 
     def claim(at: float) -> job_claims.ClaimedJob:
-        job = database.write(lambda tx: job_claims.claim(tx, tuple(JobKind), later(at), 60, "w"))
+        job = database.write(lambda tx: claim_one(tx, tuple(JobKind), later(at), 60, "w"))
         assert job is not None
         return job
 
@@ -138,7 +140,7 @@ def test_a_study_with_a_buried_job_is_shown_as_buried(database: Database, add_in
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
-        job = job_claims.claim(tx, tuple(JobKind), later(0), 60, "w")
+        job = claim_one(tx, tuple(JobKind), later(0), 60, "w")
         assert job is not None
         job_claims.fail(tx, job, later(0), "no", permanent=True, jitter=random.Random(7))
         _report(tx, later(1), "2.25.1", (), Outcome.NOT_ASSESSED)

@@ -127,7 +127,7 @@ def test_composing_the_same_report_twice_keeps_its_first_bytes(
 
     assert database.write(lambda tx: analyses.add_rendition(tx, first.analysis_id, again)) == first.rendition_id
 
-    (kept,) = database.read(lambda tx: analyses.renditions(tx, first.analysis_id))
+    kept = database.read(lambda tx: analyses.rendition(tx, first.rendition_id))
     assert kept.dataset == BYTES
 
 
@@ -176,7 +176,6 @@ def test_a_late_sender_settles_nothing(
 
     assert not database.write(lambda tx: outbox.finish(tx, late, later(70), 0))
     assert not database.write(lambda tx: outbox.fail(tx, late, later(70), "late", permanent=True, jitter=jitter))
-    assert not database.write(lambda tx: outbox.extend(tx, late, later(70), LEASE_S))
     assert not database.write(lambda tx: outbox.release(tx, late, later(70)))
 
     assert database.write(lambda tx: outbox.finish(tx, current, later(70), 0))

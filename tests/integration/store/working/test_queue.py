@@ -13,8 +13,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from node.store.database import Database, Transaction
-from node.store.working import job_claims, queue
+from node.store.tables.work_tables import Job
+from node.store.working import job_claims, queue, work
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 from tests.support.databases.stored import COMPOSE, IMAGE, LEASE_S, MODEL, READ, STUDY, Claim, Later, jobs_in
 
 
@@ -95,7 +97,7 @@ def test_a_late_worker_settles_nothing(
 
     assert not database.write(lambda tx: job_claims.finish(tx, late, at))
     assert not database.write(lambda tx: job_claims.fail(tx, late, at, "late", permanent=True, jitter=jitter))
-    assert not database.write(lambda tx: job_claims.extend(tx, late, at, LEASE_S))
+    assert not database.write(lambda tx: work.extend(tx, Job, late, at, LEASE_S))
     assert not database.write(lambda tx: job_claims.release(tx, late, at))
 
     assert [(job["state"], job["worker"]) for job in jobs_in(database)] == [("running", "w2")]
@@ -138,7 +140,7 @@ def test_an_extended_lease_is_not_taken_over(database: Database, image: None, cl
     """A worker that says in time that it lives keeps its job."""
     job = claim()
     assert job is not None
-    assert database.write(lambda tx: job_claims.extend(tx, job, later(50), LEASE_S))
+    database.write(lambda tx: job_claims.extend_all(tx, [job], later(50), LEASE_S))
 
     assert claim(at=later(LEASE_S + 1), worker="w2") is None
     assert claim(at=later(50 + LEASE_S + 1), worker="w2") is not None
@@ -214,7 +216,7 @@ def test_claiming_reads_only_what_the_indices_point_at(sqlite_template: Path, no
     event.listen(writer, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
 
     for kind in (READ, COMPOSE):
-        database.write(lambda tx, kind=kind: job_claims.claim(tx, (kind,), now, LEASE_S, "w"))
+        database.write(lambda tx, kind=kind: claim_one(tx, (kind,), now, LEASE_S, "w"))
         database.write(lambda tx, kind=kind: job_claims.next_due(tx, (kind,), now))
 
     plans: dict[str, list[str]] = {}

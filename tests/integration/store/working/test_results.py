@@ -20,7 +20,9 @@ from node.store.registering.registry import Registration
 from node.store.tables.choices import JobKind, Mode
 from node.store.working import analyses, findings, job_claims, queue
 from node.store.working.analyses import NewAnalysis
+from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 
 Later = Callable[[float], datetime]
 
@@ -51,10 +53,10 @@ def test_readings_come_back_as_they_were_in_the_order_of_the_instances(
     def fill(tx: Transaction) -> None:
         for uid in ("1.2.3.1", "1.2.3.2"):
             add_instance(tx, uid)
-        findings.put(tx, "1.2.3.2", "starter", "1", refused)
-        findings.put(tx, "1.2.3.1", "starter", "1", _reading())
-        findings.put(tx, "1.2.3.1", "starter", "2", _reading(probability=0.9))
-        findings.put(tx, "1.2.3.1", "other", "1", _reading(probability=0.8))
+        findings.put_all(tx, [NewReading("starter", "1", refused)])
+        findings.put_all(tx, [NewReading("starter", "1", _reading())])
+        findings.put_all(tx, [NewReading("starter", "2", _reading(probability=0.9))])
+        findings.put_all(tx, [NewReading("other", "1", _reading(probability=0.8))])
 
     database.write(fill)
 
@@ -66,8 +68,8 @@ def test_reading_again_replaces(database: Database, add_instance: Callable[..., 
 
     def fill(tx: Transaction) -> None:
         add_instance(tx)
-        findings.put(tx, "1.2.3.1", "starter", "1", _reading(probability=0.1))
-        findings.put(tx, "1.2.3.1", "starter", "1", _reading(probability=0.2))
+        findings.put_all(tx, [NewReading("starter", "1", _reading(probability=0.1))])
+        findings.put_all(tx, [NewReading("starter", "1", _reading(probability=0.2))])
 
     database.write(fill)
 
@@ -78,8 +80,9 @@ def test_a_number_that_is_none_is_refused(database: Database, add_instance: Call
     """PostgreSQL would refuse it, and a report could not say it: a fault of the model, found where it is kept."""
     database.write(add_instance)
 
+    unreadable = NewReading("starter", "1", _reading(probability=float("nan")))
     with pytest.raises((StatementError, ValueError), match="JSON compliant"):
-        database.write(lambda tx: findings.put(tx, "1.2.3.1", "starter", "1", _reading(probability=float("nan"))))
+        database.write(lambda tx: findings.put_all(tx, [unreadable]))
 
 
 def test_instances_whose_read_was_given_up_are_told_with_their_error(
@@ -91,7 +94,7 @@ def test_instances_whose_read_was_given_up_are_told_with_their_error(
         for uid in ("1.2.3.1", "1.2.3.2"):
             add_instance(tx, uid)
             queue.enqueue_reads(tx, [NewRead(uid, "1.2.3", "starter")], now)
-        job = job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
+        job = claim_one(tx, (JobKind.READ,), now, 60, "w")
         assert job is not None
         job_claims.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=random.Random(7))
 

@@ -16,6 +16,7 @@ from node.store.tables.choices import JobKind
 from node.store.working import analyses, given_up, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead
+from tests.support.databases.claimed import claim_one
 
 Later = Callable[[float], datetime]
 
@@ -37,12 +38,12 @@ def buried_reads(
         for number in (1, 2):
             add_instance(tx, f"1.2.3.{number}")
             queue.enqueue_reads(tx, [NewRead(f"1.2.3.{number}", "1.2.3", "starter")], now)
-            job = job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
+            job = claim_one(tx, (JobKind.READ,), now, 60, "w")
             assert job is not None
             assert job_claims.fail(tx, job, now, "pixels unreadable", permanent=True, jitter=jitter)
             buried.append(job.id)
         queue.schedule_composes(tx, {("1.2.3", "starter"): now})
-        compose = job_claims.claim(tx, (JobKind.COMPOSE,), now, 60, "w")
+        compose = claim_one(tx, (JobKind.COMPOSE,), now, 60, "w")
         assert compose is not None
         assert job_claims.finish(tx, compose, now)
         return buried
@@ -59,7 +60,7 @@ def test_all_buried_jobs_are_put_back(database: Database, buried_reads: list[int
     assert database.write(lambda tx: given_up.retry(tx, "job", None, later(100))) == 2
 
     assert sorted(_states(database)) == [("compose", "waiting"), ("read", "waiting"), ("read", "waiting")]
-    job = database.write(lambda tx: job_claims.claim(tx, tuple(JobKind), later(100), 60, "w"))
+    job = database.write(lambda tx: claim_one(tx, tuple(JobKind), later(100), 60, "w"))
     assert job is not None
     assert (job.kind, job.attempt, job.failures) == (JobKind.READ, 2, 0)
 
@@ -80,7 +81,7 @@ def test_what_is_not_buried_is_left_alone(
     def fill(tx: Transaction) -> None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], now)
-        job_claims.claim(tx, (JobKind.READ,), now, 60, "w")
+        claim_one(tx, (JobKind.READ,), now, 60, "w")
 
     database.write(fill)
 
@@ -97,13 +98,13 @@ def test_a_worker_from_before_the_retry_settles_nothing(
     def fill(tx: Transaction) -> job_claims.ClaimedJob | None:
         add_instance(tx)
         queue.enqueue_reads(tx, [NewRead("1.2.3.1", "1.2.3", "starter")], later(0))
-        return job_claims.claim(tx, (JobKind.READ,), later(0), 60, "slow")
+        return claim_one(tx, (JobKind.READ,), later(0), 60, "slow")
 
     slow = database.write(fill)
     assert slow is not None
     database.write(lambda tx: job_claims.rescue(tx, later(100), max_attempts=1))
     database.write(lambda tx: given_up.retry(tx, "job", None, later(101)))
-    current = database.write(lambda tx: job_claims.claim(tx, (JobKind.READ,), later(101), 60, "w"))
+    current = database.write(lambda tx: claim_one(tx, (JobKind.READ,), later(101), 60, "w"))
     assert current is not None
 
     assert not database.write(lambda tx: job_claims.finish(tx, slow, later(102)))

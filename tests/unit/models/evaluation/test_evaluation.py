@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from models.bundle.folder import open_bundle
 from models.data.labelled import DataError, InMemory, LabelledImages
 from models.evaluation import deletion
-from models.evaluation.log import log_use, read_log, use_of
+from models.evaluation.log import log_use, use_of
 from models.evaluation.shortcut import blur, sharpness
 from models.evaluation.subgroups import by_subgroup
+from tests.support.models.evaluations import read_log
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SQUARE = ((8.0, 8.0), (16.0, 8.0), (16.0, 16.0), (8.0, 16.0), (8.0, 8.0))
@@ -127,14 +128,6 @@ def test_every_use_leaves_a_line(tmp_path: Path, tiny_bundle: Path) -> None:
         "a first look, with a comma",
     )
     assert (first.manifest_digest, first.sensitivity, second.reason) == (manifest.manifest_digest, "", "a second")
-
-
-def test_another_csv_is_no_log(tmp_path: Path) -> None:
-    """Its lines would be read as something else."""
-    path = tmp_path / "other.csv"
-    path.write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="is no log of evaluations"):
-        read_log(path)
 
 
 def test_a_trained_bundle_is_measured_in_every_respect(tiny_bundle: Path, drawn_dataset: Path) -> None:

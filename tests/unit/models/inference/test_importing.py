@@ -1,6 +1,7 @@
 """A model from elsewhere is tried against its description, refused in words where it does not fit, and served."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 from onnx import TensorProto
 
 from models.bundle.folder import open_bundle
-from models.inference.explain import explain
+from models.images.preprocess import network_input
+from models.inference.explain import ANOMALY, Explanation, explained
 from models.inference.importing import ImportRefused, SampleImage, tried, write_imported
-from models.inference.reader import Reader, load
+from models.inference.reader import Prediction, Reader, load
 from models.strict import FormError
 from tests.support.models.foreign import (
     CLASS,
@@ -27,6 +29,19 @@ from tests.unit.models.inference.imported import MEAN, PLAIN, SAMPLE, described,
 
 LIKELY = '[output]\nvalues = "probabilities"\n'
 NORMAL = CLASS.replace("opacity", "clear").replace("Abscess", "Normal")
+
+
+def _explained(
+    reader: Reader, values: np.ndarray, window: tuple[float, float] | None = None, *, inverted: bool = False
+) -> dict[str, Explanation]:
+    """Return where each answer about an image came from, whether the image is admitted or not."""
+    see = partial(network_input, values, window, inverted)
+    maps = reader.maps(see(reader.manifest.classifier.size)[np.newaxis])
+    errors = reader.error_maps(lambda size: see(size)[np.newaxis])
+    first = [None if of_images is None else of_images[0] for of_images in (maps, errors)]
+    prediction = Prediction(True, None, None, {}, None, None, *first)
+    names = {ANOMALY, *(known.name for known in reader.manifest.classes)}
+    return explained(prediction, reader.manifest, *values.shape, names)
 
 
 def _served(folder: Path, content: bytes, text: str, name: str = "classifier.onnx") -> Reader:
@@ -111,7 +126,7 @@ def test_an_imported_litert_model_is_served_like_our_own(tmp_path: Path) -> None
     probabilities = reader.read(SAMPLE[0].values).probabilities
     assert set(probabilities) == {"clear", "opacity"}
     assert sum(probabilities.values()) == pytest.approx(1)
-    assert explain(reader, SAMPLE[0].values) == {}
+    assert _explained(reader, SAMPLE[0].values) == {}
 
 
 def test_admission_is_fitted_where_the_sample_is_large_enough(tmp_path: Path) -> None:
@@ -240,14 +255,14 @@ def test_a_region_is_outlined_where_the_imported_map_points(tmp_path: Path) -> N
     reader = _served(tmp_path, patch_finder(), description())
     values = np.full((333, 517), 100.0)
     values[60:150, 300:450] = 900.0
-    found = explain(reader, values)["opacity"]
+    found = _explained(reader, values)["opacity"]
     assert found.map.shape == (8, 8)
     columns, rows = zip(*found.outline, strict=True)
     assert (min(columns), max(columns)) == pytest.approx((300, 450), abs=40)
     assert (min(rows), max(rows)) == pytest.approx((60, 150), abs=25)
     for twin, window, inverted in [(1000.0 - values, None, True), (values * 4 - 7, (2000.0, 4000.0), False)]:
-        assert explain(reader, twin, window, inverted=inverted)["opacity"].outline == found.outline
-    assert explain(reader, np.zeros((40, 40)))["opacity"].outline == ()
+        assert _explained(reader, twin, window, inverted=inverted)["opacity"].outline == found.outline
+    assert _explained(reader, np.zeros((40, 40)))["opacity"].outline == ()
 
 
 def test_the_shipped_model_explains_its_class_and_its_anomaly_score() -> None:
@@ -257,7 +272,7 @@ def test_the_shipped_model_explains_its_class_and_its_anomaly_score() -> None:
     random = np.random.default_rng(5)
     values = np.clip(2000 + 40 * random.normal(size=(190, 230)).cumsum(0).cumsum(1), 0, 4095).round()
     reader = load(STARTER)
-    found, twin = explain(reader, values), explain(reader, 4095 - values, inverted=True)
+    found, twin = _explained(reader, values), _explained(reader, 4095 - values, inverted=True)
     assert set(found) == {"pneumonia", "anomaly"}
     assert np.median(found["anomaly"].map) == pytest.approx(0, abs=1e-6)
     for name, explanation in found.items():
