@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from node.network.query import Level, open_search
-from node.network.scu import PeerAddress, Timeouts
+from node.network.peer import PeerAddress, Timeouts
 
 
 def find(
