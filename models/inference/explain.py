@@ -4,11 +4,16 @@ The classifier's map is what the exported network says itself: the contribution 
 form, whose mean over all places is the logit. The anomaly map is the autoencoder's error. Both are read, never
 derived: no gradients, no TensorFlow. NumPy and OpenCV only; it knows arrays, no header and no report.
 
-The rule of an outline: the map is smoothed by a Gaussian of 1/32 of its side and upsampled bilinearly; what reaches
-half of its maximum is its region, where that maximum is positive; of several connected parts the one with the largest
-sum counts. Where that part is more than 60 % of the image, the level is raised in steps of a tenth of the maximum, and
-where it stays too large at nine tenths, no place stands out and there is no outline. The smoothing keeps every region
-above about 0.1 % of the image.
+What a classifier's map says of a chest is broad, and lies in part on the mediastinum, on shoulders and on letters: it
+says which images it calls, and hardly where. So what a place says for a class is weighed by the root of how much worse
+than the image's median its error is, where a bundle has an error map; where the two have little in common, no place
+stands out.
+
+The rule of an outline: the map is smoothed by a Gaussian of 1/12 of its side and upsampled bilinearly; what reaches six
+tenths of its maximum is its region, where that maximum is positive; of several connected parts the one with the largest
+sum counts. Where that part is more than a third of the image, or holds less than a fifth of what speaks for the answer,
+no place stands out and there is no outline. The smoothing keeps every region above about 2 % of the image. How the rule
+was chosen and what it is worth is measured (docs/what-a-report-says.md, docs/decisions/0027).
 
 References
 ----------
@@ -31,14 +36,21 @@ from models.inference.reader import Prediction
 GRID = 256
 """Rows and columns to which a map is upsampled; an outline is exact to half of a 256th of the image's side."""
 
-LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Shares of the maximum that bound a region; the first whose region is small enough counts."""
+LEVEL = 0.6
+"""Share of the maximum that bounds a region."""
 
-LARGEST_SHARE = 0.6
+LARGEST_SHARE = 1 / 3
 """Share of the image above which a region points to nothing."""
 
-SMOOTHING = 1 / 32
-"""Standard deviation of the smoothing, in sides of the map: nothing to a map of 8 x 8, two pixels to one of 64 x 64."""
+SMALLEST_PART = 0.2
+"""Share of all that speaks for an answer which a region holds at least; the rest of what is scattered hides it."""
+
+AGREEMENT = 0.6
+"""What a class and the errors say together at their best common place, in shares of what each says at its own best one,
+multiplied: below it they speak of different places."""
+
+SMOOTHING = 1 / 12
+"""Standard deviation of the smoothing, in sides of the map."""
 
 MOST_POINTS = 40
 """Points of an outline, the closing one included."""
@@ -57,7 +69,7 @@ Outline = tuple[tuple[float, float], ...]
 class Explanation:
     """Where one answer about one image came from."""
 
-    map: Image  #: shape (h, w), float32: contributions to a logit, or errors above their median; any range
+    map: Image  #: shape (h, w), float32: what a place says for a class (`weighed`), or errors above their median
     outline: Outline  #: of the strongest region, in the coordinates of the image that was read
 
 
@@ -133,8 +145,8 @@ def strongest_region(map_: NDArray[np.floating[Any]], rows: int, columns: int) -
         Where the map has no place or holds values that are not finite.
     """
     fine = _upsampled(map_)
-    region = next((part for level in LEVELS if _fits(part := _strongest_part(fine, level))), None)
-    if region is None:
+    region = _strongest_part(fine)
+    if not _stands_out(region, fine):
         return ()
     corners = _simplified(region)
     # the outermost pixels of the grid stand for the image's edges
@@ -159,16 +171,46 @@ def contributions(maps: NDArray[np.float32], classifier: Classifier) -> NDArray[
     return maps - maps.mean(-1, keepdims=True, dtype=np.float32) if exclusive else maps
 
 
+def weighed(map_: NDArray[np.float32], errors: NDArray[np.float32] | None) -> Image:
+    """Return what each place says for a class, weighed by how odd the errors find the same place.
+
+    Parameters
+    ----------
+    map_
+        Contributions to the class's logit, shape (h, w).
+    errors
+        How unexpected each place is, above the median of the image, shape (rows, columns); None where nothing says so.
+
+    Returns
+    -------
+    numpy.ndarray
+        The contributions as they are where there are no errors; else of the errors' shape, contributions times root,
+        0 where either is negative; 0 everywhere where the two speak of different places (`AGREEMENT`).
+    """
+    if errors is None:
+        return np.ascontiguousarray(map_, np.float32)
+    fine = cv2.resize(np.ascontiguousarray(map_, np.float32), errors.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    said, odd = np.maximum(fine, 0), np.sqrt(np.maximum(errors, 0))
+    both = np.asarray(said * odd, np.float32)
+    return both if both.max() >= AGREEMENT * said.max() * odd.max() else np.zeros_like(both)
+
+
+def above_median(errors: NDArray[np.float32]) -> Image:
+    """Return errors above their median: what is wrong everywhere is wrong nowhere."""
+    return np.asarray(errors - np.median(errors), np.float32)
+
+
 def _maps(
     manifest: Manifest, maps: NDArray[np.float32] | None, errors: NDArray[np.float32] | None
 ) -> Iterable[tuple[str, Image]]:
-    """Yield each map by its name; of the errors those above their median: what is wrong everywhere is wrong nowhere."""
+    """Yield each map by its name."""
+    odd = above_median(errors) if errors is not None else None
     if maps is not None:
         said = contributions(maps, manifest.classifier)
         for place, known in enumerate(manifest.classes):
-            yield known.name, np.ascontiguousarray(said[..., place], np.float32)
-    if errors is not None:
-        yield ANOMALY, np.asarray(errors - np.median(errors), np.float32)
+            yield known.name, weighed(said[..., place], odd)
+    if odd is not None:
+        yield ANOMALY, odd
 
 
 def _upsampled(map_: NDArray[np.floating[Any]]) -> Image:
@@ -180,10 +222,10 @@ def _upsampled(map_: NDArray[np.floating[Any]]) -> Image:
     return np.asarray(cv2.resize(smooth, (GRID, GRID), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _strongest_part(fine: Image, level: float) -> NDArray[np.uint8]:
+def _strongest_part(fine: Image) -> NDArray[np.uint8]:
     """Return the connected part above a share of the maximum that sums to most, as 0 and 1; shape (GRID, GRID)."""
     top = float(fine.max())
-    above = (fine >= level * top) & (top > 0)
+    above = (fine >= LEVEL * top) & (top > 0)
     marked = above.astype(np.uint8)
     count, labels = cv2.connectedComponents(marked, connectivity=4)
     if count <= 2:  # the background is one of them
@@ -192,8 +234,11 @@ def _strongest_part(fine: Image, level: float) -> NDArray[np.uint8]:
     return np.asarray(labels == sums.argmax(), np.uint8)
 
 
-def _fits(part: NDArray[np.uint8]) -> bool:
-    return 0 < cv2.countNonZero(part) <= LARGEST_SHARE * part.size
+def _stands_out(part: NDArray[np.uint8], fine: Image) -> bool:
+    """Return whether a part is there, small enough to point somewhere, and enough of all that speaks for the answer."""
+    if not 0 < cv2.countNonZero(part) <= LARGEST_SHARE * part.size:
+        return False
+    return float(fine[part == 1].sum()) >= SMALLEST_PART * float(fine[fine > 0].sum())
 
 
 def _simplified(part: NDArray[np.uint8]) -> NDArray[np.int32]:
