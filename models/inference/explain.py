@@ -11,7 +11,7 @@ stands out.
 
 The rule of an outline: the map is smoothed by a Gaussian of 1/12 of its side and upsampled bilinearly; what reaches six
 tenths of its maximum is its region, where that maximum is positive; of several connected parts the one with the largest
-sum counts. Where that part is more than a third of the image, or holds less than a fifth of what speaks for the answer,
+sum counts. Where that part is more than a third of the image, or holds less than 15 % of what speaks for the answer,
 no place stands out and there is no outline. The smoothing keeps every region above about 2 % of the image. How the rule
 was chosen and what it is worth is measured (docs/what-a-report-says.md, docs/decisions/0027).
 
@@ -42,8 +42,9 @@ LEVEL = 0.6
 LARGEST_SHARE = 1 / 3
 """Share of the image above which a region points to nothing."""
 
-SMALLEST_PART = 0.2
-"""Share of all that speaks for an answer which a region holds at least; the rest of what is scattered hides it."""
+SMALLEST_PART = 0.15
+"""Share of all that speaks for an answer which a region holds at least: a lone spot holds 25 to 40 %, one of two half of
+that; what is scattered further has no strongest place."""
 
 AGREEMENT = 0.6
 """What a class and the errors say together at their best common place, in shares of what each says at its own best one,
@@ -192,7 +193,7 @@ def weighed(map_: NDArray[np.float32], errors: NDArray[np.float32] | None) -> Im
     fine = cv2.resize(np.ascontiguousarray(map_, np.float32), errors.shape[::-1], interpolation=cv2.INTER_LINEAR)
     said, odd = np.maximum(fine, 0), np.sqrt(np.maximum(errors, 0))
     both = np.asarray(said * odd, np.float32)
-    return both if both.max() >= AGREEMENT * said.max() * odd.max() else np.zeros_like(both)
+    return np.zeros_like(both) if both.max() < AGREEMENT * said.max() * odd.max() else both
 
 
 def above_median(errors: NDArray[np.float32]) -> Image:
