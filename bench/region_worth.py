@@ -2,7 +2,7 @@
 
     python bench/region_worth.py [--data ../shared/data/chest_kermany] [--split val] [--images 200]
 
-Nobody has outlined a disease in these images, so that nothing here says whether a region is right. What can be measured:
+Nobody has outlined a disease in these images, so that nothing here says whether a region is right. What is measured:
 
 - area: share of the image that is outlined, and how many answers have no region;
 - border: share of the outlined area in the outer sixteenth of each side, where no lung is; off the body: share of it on
@@ -87,8 +87,8 @@ def _print(name: str, reader: Reader, images: Sequence[Pixels], ways: Sequence[R
         more = drops[:, 0] - drops[:, 1]
         per_area = more.mean() / (100 * areas.mean())
         print(
-            f"  {way.__name__:16} loses {drops[:, 0].mean():.2f}, elsewhere {drops[:, 1].mean():.2f}; more than elsewhere "
-            f"in {100 * (more > 0).mean():.0f} %; for each hundredth of the image {per_area:.3f} more"
+            f"  {way.__name__:16} loses {drops[:, 0].mean():.2f}, elsewhere {drops[:, 1].mean():.2f}, more in "
+            f"{100 * (more > 0).mean():.0f} %; for each hundredth of the image {per_area:.3f} more"
         )
 
 
@@ -108,9 +108,7 @@ def _measured(name: str, reader: Reader, image: Pixels) -> Measured | None:
     border[inset:-inset, inset:-inset] = 0
     small = image / 255
     again = tuple(_overlap(mask, _region(name, reader, changed), back) for changed, back in _changed(image))
-    return Measured(
-        mask, _share(mask, border), _share(mask, off_body(small)), bool((mask & marks(small)).any()), again
-    )
+    return Measured(mask, _share(mask, border), _share(mask, off_body(small)), bool((mask & marks(small)).any()), again)
 
 
 def _region(name: str, reader: Reader, image: Pixels) -> Mask | None:
@@ -192,7 +190,9 @@ def _share(mask: Mask, of: Mask) -> float:
 def _quantiles(values: NDArray[np.float64], unit: str) -> str:
     low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
     digits = 1 if unit else 3
-    return f"median {middle:.{digits}f}{unit and ' ' + unit} (10th to 90th of 100: {low:.{digits}f} to {high:.{digits}f})"
+    return (
+        f"median {middle:.{digits}f}{unit and ' ' + unit} (10th to 90th of 100: {low:.{digits}f} to {high:.{digits}f})"
+    )
 
 
 def _options() -> argparse.Namespace:

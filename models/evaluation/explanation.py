@@ -16,7 +16,7 @@ from models.evaluation.deletion import deletion_test, from_other_side
 from models.evaluation.grad_cam import bundle_maps
 from models.images.preprocess import network_input
 from models.inference.anomaly import placed
-from models.inference.explain import ANOMALY, Outline, contributions, strongest_region
+from models.inference.explain import ANOMALY, Outline, above_median, contributions, strongest_region, weighed
 from models.inference.reader import Images, Reader
 
 MOST_IMAGES = 200
@@ -76,13 +76,18 @@ def _class_tests(
 ) -> dict[str, dict[str, Any] | None]:
     """Return a test for each class; of several classes the score is what a logit has above the mean of all."""
     classifier, size = reader.manifest.classifier, reader.manifest.classifier.size
+    errors = reader.error_maps(images.views)
     tests = {}
     for place, known in enumerate(reader.manifest.classes):
         chosen = spread(np.flatnonzero(shown[:, place]))
         if not len(chosen):
             continue
         seen = images.views(size)[chosen]
-        maps = [contributions(one, classifier)[..., place] for one in maps_of(seen)]
+        odd = [None] * len(chosen) if errors is None else [above_median(errors[number]) for number in chosen]
+        maps = [
+            weighed(contributions(one, classifier)[..., place], other)
+            for one, other in zip(maps_of(seen), odd, strict=True)
+        ]
 
         def score(some: Images, place: int = place) -> Scores:
             return contributions(reader.logits(some).astype(np.float32), classifier)[:, place].astype(np.float64)
@@ -110,9 +115,9 @@ def _anomaly_test(reader: Reader, images: LabelledImages) -> dict[str, Any] | No
         again = reader.anomaly_scores(lambda side: _resized(some, side))
         return (np.asarray(again, np.float64) - normals.mean) / normals.deviation
 
-    above_median = [one - np.median(one) for one in maps[chosen]]
+    odd = [above_median(one) for one in maps[chosen]]
     groups = [images.groups[number] for number in chosen]
-    return deletion_test(score, images.views(size)[chosen], _outlines(above_median, size), groups, from_other_side)
+    return deletion_test(score, images.views(size)[chosen], _outlines(odd, size), groups, from_other_side)
 
 
 def _resized(images: Images, side: int) -> Images:

@@ -43,8 +43,8 @@ LARGEST_SHARE = 1 / 3
 """Share of the image above which a region points to nothing."""
 
 SMALLEST_PART = 0.15
-"""Share of all that speaks for an answer which a region holds at least: a lone spot holds 25 to 40 %, one of two half of
-that; what is scattered further has no strongest place."""
+"""Share of all that speaks for an answer which a region holds at least: a lone spot holds 25 to 40 %, one of two half
+of that; what is scattered further has no strongest place."""
 
 AGREEMENT = 0.6
 """What a class and the errors say together at their best common place, in shares of what each says at its own best one,

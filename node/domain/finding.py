@@ -59,6 +59,7 @@ class Finding:
     threshold: float
     region: Region = ()  #: where on the image it was seen; of a frame, on that frame
     heat: HeatGrid | None = None  #: None where nobody gets heat maps, or no place speaks for it
+    spread: bool = False  #: whether the model was asked where, and no place of the image stands out
 
     @property
     def present(self) -> bool:
@@ -74,6 +75,7 @@ class Anomaly:
     percentile: float  #: share of those normals with a lower score, 0 to 100
     region: Region = ()  #: as of a finding; only of an unusual image
     heat: HeatGrid | None = None
+    spread: bool = False  #: as of a finding
 
     @property
     def unusual(self) -> bool:

@@ -29,7 +29,7 @@ from node.dicom.result import codes
 from node.dicom.result.analysis_status import reasons_of_study, status_of_study
 from node.dicom.result.choice import detailed
 from node.dicom.result.image_references import image
-from node.dicom.result.lines import anomaly_lines, finding_line, not_assessed_lines
+from node.dicom.result.lines import anomaly_lines, finding_line, not_assessed_lines, place_lines
 from node.dicom.result.object_header import in_zone
 from node.dicom.result.observer import language_of_content, observation_context, separate
 from node.dicom.result.study_summary import image_names, named, summary
@@ -116,8 +116,14 @@ def _lines(content: ReportContent, reading: Reading) -> list[str]:
     words = words_in(content.language)
     if not reading.admission.admitted:
         return not_assessed_lines(words, reading.admission)
-    found = [finding_line(words, content.model, finding) for finding in reading.findings]
-    return found + (anomaly_lines(words, reading.anomaly) if reading.anomaly is not None else [])
+    found = [
+        line
+        for finding in reading.findings
+        for line in (finding_line(words, content.model, finding), *place_lines(words, finding))
+    ]
+    if reading.anomaly is None:
+        return found
+    return [*found, *anomaly_lines(words, reading.anomaly), *place_lines(words, reading.anomaly)]
 
 
 def _text(line: str) -> TextContentItem:

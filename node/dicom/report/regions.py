@@ -30,6 +30,7 @@ from node.domain.finding import Region
 from node.domain.profile import Profile
 
 _INSET_STEP = 0.02  # of the image's sides, by which one rectangle lies inside the other
+_FIRST_LABEL = 0.1  # of the image's height, below what OHIF itself writes into the corner of the window
 _LABEL_STEP = 0.13  # of the image's height, five lines of text as OHIF writes them over an image that fills its window
 _WINDOW = 1.27  # width of that window by its height
 _LEFT_OF = 0.6  # of the image's width: a label that begins further right runs out of the window
@@ -99,9 +100,10 @@ def _whole(source: Source, position: int, step: float) -> Points:
     columns, rows = _size(source)
     inset = (1 + position % 20) * _INSET_STEP
     left, right = inset * columns, (1 - inset) * columns
-    top, bottom = (_INSET_STEP + position % 5 * min(step, 0.16)) * rows, (1 - inset) * rows
-    below = top + _INSET_STEP * rows
-    ring = [[left, top], [left, below], [left, bottom], [right, bottom], [right, top], [left, top]]
+    top, bottom = inset * rows, (1 - inset) * rows
+    begun = (_FIRST_LABEL + position % 5 * min(step, 0.16)) * rows
+    below = begun + _INSET_STEP * rows
+    ring = [[left, begun], [left, below], [left, bottom], [right, bottom], [right, top], [left, top], [left, begun]]
     return np.array(ring, np.float32)
 
 

@@ -36,6 +36,7 @@ from node.dicom.result.lines import (
     finding_line,
     not_assessed_lines,
     parameter_lines,
+    place_lines,
     research_lines,
 )
 from node.dicom.result.observer import language_of_content, observation_context, separate
@@ -147,13 +148,14 @@ def _finding_group(
             QualitativeEvaluation(codes.concept(finding.finding), codes.PRESENT if finding.present else codes.ABSENT)
         ],
     )
-    return _completed(group, source, _arranged(content, [finding_line(words, model, finding)], of_study))
+    lines = [finding_line(words, model, finding), *place_lines(words, finding)]
+    return _completed(group, source, _arranged(content, lines, of_study))
 
 
 def _anomaly_group(
     content: ReportContent, anomaly: Anomaly, source: Source, where: Points | None, of_study: list[str] | None
 ) -> MeasurementsAndQualitativeEvaluations:
-    score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.NO_UNITS)
+    score = Measurement(codes.Z_SCORE, round(anomaly.z_score, 4), codes.STANDARD_DEVIATIONS)
     locate(score[0], source, where)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(content.model, source, "anomaly", "Abnormality"),
@@ -161,7 +163,8 @@ def _anomaly_group(
         algorithm_id=_algorithm(content.model),
         measurements=[score],
     )
-    lines = anomaly_lines(words_in(content.language), anomaly)
+    words = words_in(content.language)
+    lines = [*anomaly_lines(words, anomaly), *place_lines(words, anomaly)]
     return _completed(group, source, _arranged(content, lines, of_study))
 
 

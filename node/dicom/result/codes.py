@@ -53,7 +53,7 @@ ABNORMALITY = CodedConcept("C9440", "NCIt", "Abnormality")
 PRESENT = CodedConcept("52101004", "SCT", "Present")
 ABSENT = CodedConcept("2667000", "SCT", "Absent")
 PERCENT = CodedConcept("%", "UCUM", "Percent")
-NO_UNITS = CodedConcept("1", "UCUM", "no units")
+STANDARD_DEVIATIONS = CodedConcept("{SD}", "UCUM", "standard deviations")
 IMAGES = CodedConcept("{images}", "UCUM", "images")
 PIXELS = CodedConcept("{pixels}", "UCUM", "Pixels")
 

@@ -39,7 +39,22 @@ def anomaly_lines(words: Words, anomaly: Anomaly) -> list[str]:
     What they say of the normals is true of a bundle as it was trained (held-out normals and, three of four, copies as
     other equipment would have made them) and of one that was fitted to a site (that site's normals alone).
     """
-    return words.lines("anomaly", z_score=f"{anomaly.z_score:.2f}", percentile=f"{anomaly.percentile:.1f}")
+    above, z_score = _above(anomaly.percentile), f"{anomaly.z_score:.2f}"
+    if above is None:
+        return words.lines("anomaly_above_all", z_score=z_score)
+    return words.lines("anomaly", z_score=z_score, percentile=above)
+
+
+def _above(percentile: float) -> str | None:
+    """Return above how many of 100 a score lies, never rounded up; None: above all."""
+    if percentile >= 100:
+        return None
+    return str(int(percentile)) if percentile < 99 else f"{int(10 * percentile) / 10:g}"
+
+
+def place_lines(words: Words, said: Finding | Anomaly) -> list[str]:
+    """Return what is said of an answer that no place of the image stands out for, or nothing."""
+    return words.lines("no_place") if said.spread else []
 
 
 def not_assessed_lines(words: Words, admission: Admission) -> list[str]:

@@ -81,7 +81,8 @@ def _placed(said: Said, found: Mapping[str, "Explanation"], name: str, *, heat: 
     explanation = found.get(name)
     if explanation is None:
         return said
-    return replace(said, region=_rounded(explanation), heat=_grid(explanation) if heat else None)
+    region, grid = _rounded(explanation), _grid(explanation) if heat else None
+    return replace(said, region=region, heat=grid, spread=not region)
 
 
 def _rounded(explanation: "Explanation") -> Region:

@@ -154,6 +154,17 @@ def test_only_what_is_flagged_has_a_region(finder: Path, tmp_path: Path) -> None
     assert (finding.region, finding.heat) == ((), None)
 
 
+def test_what_is_seen_all_over_an_image_is_seen_nowhere(finder: Path, tmp_path: Path) -> None:
+    """Flagged, without a region, and it says so; what has a region, or is not flagged, does not."""
+    pixels = _patched()
+    pixels[10:-10, 10:-10] = 900
+    everywhere = _finding(dx_dataset(pixels, SUBJECT), tmp_path, finder)
+
+    assert everywhere.present
+    assert (everywhere.region, everywhere.spread) == ((), True)
+    assert not _finding(dx_dataset(_patched(), SUBJECT), tmp_path, finder).spread
+
+
 def test_the_grid_of_a_heat_map_comes_where_it_is_asked_for(finder: Path, tmp_path: Path) -> None:
     """The map of 8 x 8 as bytes: 255 where the patch is brightest, 0 far from it."""
     heat = _finding(dx_dataset(_patched(), SUBJECT), tmp_path, finder, heat=True).heat

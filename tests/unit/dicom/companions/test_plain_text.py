@@ -47,11 +47,11 @@ def test_the_companion_says_what_the_report_says(tmp_path: Path) -> None:
         "Made: 2026-11-21 08:30",
         "Image: series 1, image 1 (AP)",
         "Pneumonia: flagged, score 0.90 (threshold 0.50)",
-        "Abnormality: z-score 2.31, above 98.7 of 100 normals",
+        "Abnormality: z-score 2.31, above 98 of 100 normals",
         "Normals: held out in training, or a site's; some may be altered.",
         "Image: series 1, image 2 (AP)",
         "Pneumonia: not flagged, score 0.10 (threshold 0.50)",
-        "Abnormality: z-score 2.31, above 98.7 of 100 normals",
+        "Abnormality: z-score 2.31, above 98 of 100 normals",
         "Normals: held out in training, or a site's; some may be altered.",
     ]
 

@@ -16,7 +16,7 @@ def test_a_report_is_shown_as_a_tree(tmp_path: Path) -> None:
     assert "patient:      Wang^XiaoDong=王^小东" in lines
     assert "Imaging Measurement Report" in lines
     assert "      Certainty of Finding: 87.3 %" in lines
-    assert "      Z-score: 2.31" in lines
+    assert "      Z-score: 2.31 SD" in lines
     assert "      Comment: Pneumonia: flagged, score 0.87 (threshold 0.50)" in lines
     assert "      Pneumonia: Present" in lines
     assert any(line.startswith("        Image Region: POLYLINE of ") for line in lines)

@@ -84,13 +84,13 @@ def test_certainty_is_always_the_probability_of_presence(
 
 
 def test_the_anomaly_score_is_a_z_score(tmp_path: Path) -> None:
-    """Without a unit, with its percentile in the comment."""
+    """In standard deviations of normals, with its percentile in the comment."""
     report = parsed(study_of(tmp_path, "negative"))
     (number,) = items(report, "113071", "NUM")
     measured = number.MeasuredValueSequence[0]
-    assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (2.31, "1")
+    assert (float(measured.NumericValue), measured.MeasurementUnitsCodeSequence[0].CodeValue) == (2.31, "{SD}")
     assert texts(report, "121106")[-2:] == [
-        "Abnormality: z-score 2.31, above 98.7 of 100 normals",
+        "Abnormality: z-score 2.31, above 98 of 100 normals",
         "Normals: held out in training, or a site's; some may be altered.",
     ]
 

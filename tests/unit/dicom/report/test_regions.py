@@ -120,7 +120,19 @@ def test_a_real_region_takes_the_place_of_the_rectangle(tmp_path: Path) -> None:
     finding, anomaly = _regions(_parsed(_with_region(study_of(tmp_path, "positive"), _TRIANGLE), "ohif"))
 
     assert _corners(finding, _TRIANGLE) == _TRIANGLE
-    assert len(_points(anomaly)) == 6
+    assert len(_points(anomaly)) == 7
+
+
+def test_a_finding_that_is_seen_nowhere_says_so(tmp_path: Path) -> None:
+    """In a line of its group, and without an outline."""
+    study = study_of(tmp_path, "positive")
+    reading = study.content.readings[0]
+    nowhere = tuple(replace(finding, spread=True) for finding in reading.findings)
+    report = _parsed(study.saying(readings=(replace(reading, findings=nowhere),)))
+    said = [item.TextValue for item in content_items(_groups(report)[0]) if item.ValueType == "TEXT"]
+
+    assert _regions(report) == []
+    assert "Where: no place of the image stands out." in said
 
 
 def _label(region: Dataset) -> tuple[float, float]:
@@ -199,7 +211,7 @@ def test_an_image_of_no_rows_gets_a_valid_rectangle(tmp_path: Path) -> None:
     _rewrite(study.sources[0], Rows=0, Columns=0)
     (region,) = _regions(_parsed(study, "ohif"))
 
-    assert len(set(_points(region))) == 5
+    assert len(set(_points(region))) == 6
 
 
 @pytest.mark.parametrize("region", [((1.0, 1.0), (2.0, 2.0)), _TRIANGLE[:3], ((1.0, float("nan")), *_TRIANGLE[1:])])

@@ -1,16 +1,18 @@
 """What a person reads first in a report."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from node.dicom.result.lines import threshold_of, told_apart
+from node.dicom.result.lines import anomaly_lines, place_lines, threshold_of, told_apart
 from node.dicom.result.study_summary import summary as summary_of
 from node.domain.aggregate import aggregated, in_one, outcome_of
-from node.domain.finding import Admission, Code, Finding, FrameReading, Reading
+from node.domain.finding import Admission, Anomaly, Code, Finding, FrameReading, Reading
 from node.domain.identifiers import SOPInstanceUID, StudyInstanceUID
 from node.domain.report import ModelIdentity, ReportContent
 from node.domain.rule import Aggregation
+from node.domain.words import languages, words_in
 
 PICTURE = Code("PICTURE", "99TEST", "Picture")
 
@@ -129,3 +131,29 @@ def test_numbers_never_say_more_than_is_known(score: float, threshold: float, sh
 def test_a_small_threshold_is_not_shown_as_none() -> None:
     """Two digits where these say something."""
     assert [threshold_of(one) for one in (0.5, 0.26, 0.004)] == ["0.50", "0.26", "0.004"]
+
+
+@pytest.mark.parametrize(
+    ("percentile", "said"),
+    [
+        (0.0, "above 0 of 100 normals"),
+        (70.9, "above 70 of 100 normals"),
+        (98.99, "above 98 of 100 normals"),
+        (99.0, "above 99 of 100 normals"),
+        (99.96, "above 99.9 of 100 normals"),
+        (100.0, "above all normals that it is held to"),
+    ],
+)
+def test_a_score_is_said_to_be_above_no_more_normals_than_it_is(percentile: float, said: str) -> None:
+    """Never rounded up, and never above 100.0 of 100."""
+    first, *_ = anomaly_lines(words_in("en"), Anomaly(2.0, percentile))
+    assert first == f"Abnormality: z-score 2.00, {said}"
+
+
+@pytest.mark.parametrize("language", languages())
+def test_an_answer_without_a_place_says_so(language: str) -> None:
+    """Where the model was asked where; what was not asked says nothing of it."""
+    words, finding = words_in(language), Finding("digit", Code("D", "99TEST", "Digit"), PICTURE, 0.9, 0.5)
+    assert place_lines(words, replace(finding, spread=True)) == words.lines("no_place")
+    assert place_lines(words, Anomaly(2.0, 99.0, spread=True)) == words.lines("no_place")
+    assert place_lines(words, finding) == place_lines(words, Anomaly(2.0, 99.0)) == []
