@@ -6,7 +6,8 @@ Nobody has outlined a disease in these images, so that nothing here says whether
 
 - area: share of the image that is outlined, and how many answers have no region;
 - border: share of the outlined area in the outer sixteenth of each side, where no lung is; off the body: share of it on
-  air (`off_body`); letters: share of the regions that take in a burned-in mark (`marks`);
+  air (`off_body`); letters: share of the regions that take in a burned-in mark (`marks`); middle: share of the outlined
+  area in the middle sixth of the columns, where spine and mediastinum are;
 - stability: the overlap (intersection by union) of the region with those of the same image moved by 2 % of its side to
   each of four sides, and with noise of 2 % of its range; an image that loses its region by that counts as 0;
 - deletion: what the score loses without the region, less what it loses without regions of the same shape at four random
@@ -52,6 +53,7 @@ class Measured:
     border: float
     off_body: float
     letter: bool
+    middle: float
     overlaps: tuple[float, ...]
 
 
@@ -96,6 +98,7 @@ _LIES: dict[str, Callable[[Measured], float]] = {
     "in the outer border": lambda one: one.border,
     "off the body": lambda one: one.off_body,
     "take in a letter": lambda one: one.letter,
+    "in the middle sixth": lambda one: one.middle,
 }
 
 
@@ -103,12 +106,20 @@ def _measured(name: str, reader: Reader, image: Pixels) -> Measured | None:
     mask = _region(name, reader, image)
     if mask is None:
         return None
-    border = np.ones_like(mask)
+    border, middle = np.ones_like(mask), np.zeros_like(mask)
+    middle[:, round(len(mask) * 5 / 12) : round(len(mask) * 7 / 12)] = 1
     inset = round(len(mask) * _BORDER)
     border[inset:-inset, inset:-inset] = 0
     small = image / 255
     again = tuple(_overlap(mask, _region(name, reader, changed), back) for changed, back in _changed(image))
-    return Measured(mask, _share(mask, border), _share(mask, off_body(small)), bool((mask & marks(small)).any()), again)
+    return Measured(
+        mask=mask,
+        border=_share(mask, border),
+        off_body=_share(mask, off_body(small)),
+        letter=bool((mask & marks(small)).any()),
+        middle=_share(mask, middle),
+        overlaps=again,
+    )
 
 
 def _region(name: str, reader: Reader, image: Pixels) -> Mask | None:
