@@ -22,6 +22,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,7 +111,7 @@ def _measured(name: str, reader: Reader, image: Pixels) -> Measured | None:
     middle[:, round(len(mask) * 5 / 12) : round(len(mask) * 7 / 12)] = 1
     inset = round(len(mask) * _BORDER)
     border[inset:-inset, inset:-inset] = 0
-    small = image / 255
+    small = _plain(image)
     again = tuple(_overlap(mask, _region(name, reader, changed), back) for changed, back in _changed(image))
     return Measured(
         mask=mask,
@@ -125,7 +126,8 @@ def _measured(name: str, reader: Reader, image: Pixels) -> Measured | None:
 def _region(name: str, reader: Reader, image: Pixels) -> Mask | None:
     """Return the inside of the region, or None; whether the changed image is flagged or not."""
     seen: Prediction = reader.read(image)
-    found = explained(seen, reader.manifest, *image.shape, {name}).get(name)
+    rows, columns = image.shape
+    found = explained(seen, reader.manifest, rows, columns, {name}).get(name)
     return filled(found.outline, len(image)) if found is not None and found.outline else None
 
 
@@ -138,7 +140,7 @@ def _changed(image: Pixels) -> Iterator[tuple[Pixels, tuple[int, int]]]:
     yield np.clip(image + noise, 0, 255).astype(np.float32), (0, 0)
 
 
-def _moved(image: NDArray, across: int, down: int, border: int) -> NDArray:
+def _moved(image: NDArray[Any], across: int, down: int, border: int) -> NDArray[Any]:
     place = np.array([[1, 0, across], [0, 1, down]], np.float32)
     return np.asarray(cv2.warpAffine(image, place, image.shape[::-1], flags=cv2.INTER_NEAREST, borderMode=border))
 
@@ -172,9 +174,9 @@ def marks(image: Image) -> Mask:
 
 def _drops(name: str, reader: Reader, image: Pixels, mask: Mask, remove: Remove) -> tuple[float, float]:
     """Return what the score loses without the region, and without one of its shape elsewhere."""
-    random, plain = np.random.default_rng(0), image / 255
+    random, plain = np.random.default_rng(0), _plain(image)
     copies = [remove(plain, at) for at in (mask, *(elsewhere(mask, random) for _ in range(PLACES)))]
-    before, without, *others = (_score(name, reader, one * 255) for one in (plain, *copies))
+    before, without, *others = [_score(name, reader, one * 255) for one in (plain, *copies)]
     return before - without, before - float(np.mean(others))
 
 
@@ -188,6 +190,10 @@ def _score(name: str, reader: Reader, image: Pixels) -> float:
     place = [known.name for known in reader.manifest.classes].index(name)
     size = reader.manifest.classifier.size
     return float(reader.logits(seen.views[size][np.newaxis])[0, place])
+
+
+def _plain(image: Pixels) -> Image:
+    return np.asarray(image / 255, np.float32)
 
 
 def _area(mask: Mask) -> float:
