@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from node.network.query import Level, open_search
 from node.network.peer import PeerAddress, Timeouts
+from node.network.query import Level, open_search
 
 
 def find(
