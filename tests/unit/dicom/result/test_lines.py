@@ -141,7 +141,7 @@ def test_a_small_threshold_is_not_shown_as_none() -> None:
         (98.99, "above 98 of 100 normals"),
         (99.0, "above 99 of 100 normals"),
         (99.96, "above 99.9 of 100 normals"),
-        (100.0, "above all normals that it is held to"),
+        (100.0, "above all normals"),
     ],
 )
 def test_a_score_is_said_to_be_above_no_more_normals_than_it_is(percentile: float, said: str) -> None:
