@@ -14,6 +14,7 @@ from tests.support.databases.kinds import MakeFolder
 from tests.support.databases.rows import rows_in
 from tests.support.learning.labelled_zip import write_zip
 from tests.support.learning.site import SALT, TINY, chest, sides_of
+from tests.support.models.recipes import write_recipe
 from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving_as_written
 from tests.support.objects import labels
 from tests.support.objects.notes import file_of
@@ -32,7 +33,7 @@ def test_what_readers_mark_becomes_a_challenger_with_a_verdict_and_nothing_serve
     tmp_path: Path, node_folder: MakeFolder
 ) -> None:
     """Key Objects and reports of four viewers are labels; a training is asked for, judged, and waits in shadow."""
-    (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
+    write_recipe(tmp_path / "tiny.toml", TINY)
     write_zip(
         tmp_path / "old", {"train": [(n, n % 2) for n in range(200, 248)], "val": [(n, n % 2) for n in range(300, 314)]}
     )

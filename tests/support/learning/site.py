@@ -24,18 +24,9 @@ from node.store.arriving.merges import PatientName
 from node.store.labelling import labels
 from node.store.learning import splits
 from tests.support.houses.house import House, radiograph
+from tests.support.models.recipes import write_recipe
 
 TINY = """
-[recipe]
-name = "tiny"
-version = "0.0.1"
-threads = 1
-
-[[classes]]
-name = "pneumonia"
-finding = ["233604007", "SCT", "Pneumonia"]
-site = ["39607008", "SCT", "Lung"]
-
 [classifier]
 network = "textbook"
 augmentation = "shift"
@@ -44,11 +35,6 @@ epochs = 1
 batch = 16
 rate = 3e-3
 averaging = 0.5
-
-[data]
-name = "drawn"
-licence = "none needed"
-attribution = "Drawn by the tests."
 """
 
 SALT = "5a" * 32
@@ -74,8 +60,7 @@ class LearningSite:
 
     def __post_init__(self) -> None:
         self.house.rules = {"starter": Rule()}
-        recipe = self.house.folder / "tiny.toml"
-        recipe.write_text(TINY, encoding="utf-8")
+        recipe = write_recipe(self.house.folder / "tiny.toml", TINY)
         self.retrain = {"recipe": str(recipe)} | self.retrain
         seeded(self.settings, self.house.database, self.house.clock)
         self.house.database.write(lambda tx: splits.mint(tx, SALT, self.house.clock()))

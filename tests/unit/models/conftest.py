@@ -14,18 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from models import STARTER
+from tests.support.models.recipes import write_recipe
 
-TINY_RECIPE = """
-[recipe]
-name = "tiny"
-version = "0.0.1"
-threads = 1
-
-[[classes]]
-name = "pneumonia"
-finding = ["233604007", "SCT", "Pneumonia"]
-site = ["39607008", "SCT", "Lung"]
-
+TINY = """
 [classifier]
 network = "compact_resnet"
 augmentation = "aug2"
@@ -67,11 +58,6 @@ components = 16
 size = 64
 components = 32
 held_out_percentile = 99.5
-
-[data]
-name = "synthetic"
-licence = "none needed"
-attribution = "Drawn by the tests."
 """
 
 IMAGES_BY_SPLIT = {"train": 96, "val": 48, "test": 48}
@@ -123,9 +109,7 @@ def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a recipe of 32 pixels and few epochs."""
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(TINY_RECIPE, encoding="utf-8")
-    return path
+    return write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml", TINY)
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,9 @@ from models.networks.classifiers import CLASSIFIERS, classifier
 from models.networks.plain_autoencoder import plain_autoencoder
 from models.training.training_progress import PARTS, WHOLE, Whole
 from models.training.whole_training import train
+from tests.support.models.recipes import write_recipe
 
-RECIPE = """
-[recipe]
-name = "strokes"
-version = "0.0.1"
-threads = 1
-
+CLASSES = """
 [[classes]]
 name = "upright"
 finding = ["STROKE-0", "99TEST", "Upright"]
@@ -34,7 +30,8 @@ site = ["PICTURE", "99TEST", "Picture"]
 name = "both"
 finding = ["STROKE-2", "99TEST", "Cross"]
 site = ["PICTURE", "99TEST", "Picture"]
-
+"""
+TRAINED = """
 [classifier]
 network = "textbook_28"
 augmentation = "shift"
@@ -51,11 +48,6 @@ size = 32
 epochs = 1
 batch = 16
 rate = 1e-3
-
-[data]
-name = "strokes"
-licence = "none needed"
-attribution = "Drawn by the tests."
 """
 
 
@@ -85,8 +77,8 @@ def strokes() -> InMemory:
 def strokes_bundle(strokes: InMemory, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a bundle of three classes that exclude each other, with nothing but a classifier."""
     folder = tmp_path_factory.mktemp("strokes")
-    (folder / "strokes.toml").write_text(RECIPE, encoding="utf-8")
-    return train(folder / "strokes.toml", strokes, folder / "bundle", 3, lambda *_: None)
+    recipe = write_recipe(folder / "strokes.toml", TRAINED, CLASSES)
+    return train(recipe, strokes, folder / "bundle", 3, lambda *_: None)
 
 
 def test_classes_that_exclude_each_other_share_one_probability(strokes_bundle: Path, strokes: InMemory) -> None:

@@ -11,20 +11,11 @@ import numpy as np
 import pytest
 
 from models.training.checkpoints import Kept, Shelf, opened, replace_file
+from tests.support.models.recipes import write_recipe
 
 ROOT = Path(__file__).resolve().parents[4]
 
-RECIPE = """
-[recipe]
-name = "killed"
-version = "0.0.1"
-threads = 1
-
-[[classes]]
-name = "pneumonia"
-finding = ["233604007", "SCT", "Pneumonia"]
-site = ["39607008", "SCT", "Lung"]
-
+TRAINED = """
 [classifier]
 network = "textbook"
 augmentation = "aug2"
@@ -40,11 +31,6 @@ epochs = 2
 batch = 16
 rate = 1e-3
 latent = 8
-
-[data]
-name = "synthetic"
-licence = "none needed"
-attribution = "Drawn by the tests."
 """
 
 TRAINING = """
@@ -85,8 +71,7 @@ def test_a_training_that_was_killed_ends_with_the_bundle_of_one_that_was_not(
     drawn_dataset: Path, tmp_path: Path
 ) -> None:
     """Every file is the same to the last byte; dropout, moments, averages and the order of images went on."""
-    recipe = tmp_path / "killed.toml"
-    recipe.write_text(RECIPE, encoding="utf-8")
+    recipe = write_recipe(tmp_path / "killed.toml", TRAINED)
     whole, out = tmp_path / "whole", tmp_path / "out"
     training(recipe, drawn_dataset, whole)
 

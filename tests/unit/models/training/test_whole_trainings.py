@@ -20,19 +20,10 @@ from models.training.synthetic_arm import SHORT
 from node.pipeline.learning.training_in_child import Task, _trained
 from tests.support.learning.site import chest
 from tests.support.models.generators import write_generator
+from tests.support.models.recipes import write_recipe
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-_RECIPE = """
-[recipe]
-name = "on"
-version = "0.0.1"
-threads = 1
-
-[[classes]]
-name = "pneumonia"
-finding = ["233604007", "SCT", "Pneumonia"]
-site = ["39607008", "SCT", "Lung"]
-
+_TRAINED = """
 [classifier]
 network = "compact_resnet"
 augmentation = "none"
@@ -41,11 +32,6 @@ epochs = 1
 batch = 32
 rate = 1e-6
 averaging = 0.5
-
-[data]
-name = "drawn"
-licence = "none needed"
-attribution = "Drawn by the tests."
 """
 _PATIENTS = {"train": 40, "val": 10}
 
@@ -68,14 +54,14 @@ def _kept(folder: Path) -> Path:
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
     """Return a training that goes on from the starter, with painted images; what these do was found before."""
-    (tmp_path / "on.toml").write_text(_RECIPE, encoding="utf-8")
+    recipe = write_recipe(tmp_path / "on.toml", _TRAINED)
     data, run = _kept(tmp_path / "data"), tmp_path / "run"
     run.mkdir()
     first = KeptFolder(data).images("train").image_digests()[:1]
     found = {"key": {"train": first, "images": _PATIENTS["train"], "seed": 3}, "gain": 0.02, "helped": True}
     (run / KEPT).write_text(json.dumps(found), encoding="utf-8")
     return Task(
-        run=run, data=data, out=tmp_path / "bundle", recipe=str(tmp_path / "on.toml"), champion=STARTER,
+        run=run, data=data, out=tmp_path / "bundle", recipe=str(recipe), champion=STARTER,
         start="champion", replayed=(), locked=(), seed=3, version="9", synthetic=True, now=NOW,
     )  # fmt: skip
 
