@@ -1,5 +1,6 @@
 """A database, a store and a receiver on them, joined as app joins them."""
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from node.config import Settings
 from node.dicom.instance.part10 import part10_of
 from node.dicom.samples.wrap import Subject, wrap_as_dx
 from node.domain.identifiers import new_uid
@@ -65,6 +67,20 @@ class House:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what another connection sees: only what is committed."""
         return rows_in(self.url, query)
+
+    def details(self, event: str) -> list[dict[str, Any]]:
+        """Return what the audit says of each occurrence of an event."""
+        rows = self.rows(f"SELECT detail FROM audit WHERE event = '{event}'")  # noqa: S608 - one of our own words
+        return [json.loads(detail) if isinstance(detail, str) else detail for (detail,) in rows]
+
+    def kept(self, below: str = "instances") -> list[Path]:
+        """Return all files in one of the folders of its data."""
+        return sorted(path for path in (self.folder / below).rglob("*") if path.is_file())
+
+    def settings(self, **tables: Any) -> Settings:
+        """Return the configuration of a node that stands on this, with further tables."""
+        node = {"ae_title": "PACSNODE", "data_dir": self.folder, "port": 0}
+        return Settings.model_validate({"node": node, "database": {"url": self.url}, **tables})
 
     def execute(self, statement: str) -> None:
         """Change rows as no operation of the node does."""

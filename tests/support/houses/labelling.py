@@ -6,8 +6,6 @@ from zoneinfo import ZoneInfo
 
 from pydicom import Dataset
 
-from node.config import NodeSettings, Settings
-from node.config.settings import DatabaseSettings
 from node.domain.label import CurrentLabel
 from node.domain.label_text import vocabulary
 from node.pipeline.labels.label_policy import LabelPolicy
@@ -18,13 +16,6 @@ from tests.support.houses.house import House, incoming
 from tests.support.objects.notes import file_of
 
 POLICY = LabelPolicy(vocabulary({}, {}), {}, ZoneInfo("UTC"))
-
-
-def settings_of(house: House) -> Settings:
-    """Return settings with which a verb opens the house's database."""
-    return Settings(
-        node=NodeSettings(ae_title="PACSNODE", data_dir=house.folder), database=DatabaseSettings(url=house.url)
-    )
 
 
 def mark(house: House, dataset: Dataset, sender: str = "PACS", policy: LabelPolicy = POLICY) -> None:

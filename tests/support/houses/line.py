@@ -13,7 +13,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
-from node.config import DeliverSettings, ModelSettings, PeerSettings
+from node.config import DeliverSettings, ModelSettings, PeerSettings, Settings
 from node.domain.finding import Admission, Anomaly, Cause, Code, Finding, HeatGrid, Reading
 from node.domain.identifiers import SOPInstanceUID
 from node.domain.instance import InstanceHeader
@@ -125,6 +125,11 @@ class Line:
         self.house.database.write(lambda tx: registry.seed(tx, row))
         self.catalogue = Catalogue([row])
 
+    @property
+    def configuration(self) -> Settings:
+        """The configuration of its node, for verbs."""
+        return self.house.settings(peers=self.peers)
+
     def read(self) -> int:
         """Do all reads that are due and return how many succeeded."""
         house = self.house
@@ -192,6 +197,10 @@ class Line:
     def study(self) -> dict[str, Any]:
         """Return everything about the one study of these tests."""
         return self.house.database.read(lambda tx: views.study(tx, "1.2.3", now=self.house.clock()))
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """Return what the timeline of that study says of each occurrence of an event."""
+        return [entry["detail"] for entry in self.study()["timeline"] if entry["event"] == event]
 
     def reports(self) -> list[Dataset]:
         """Return every report that was composed, the oldest first."""

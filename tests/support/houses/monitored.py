@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from node.config import Settings
 from node.config.settings import GoLiveSettings
 from node.domain.finding import Admission, Finding, Fingerprint, Outcome, Reading, StudyFinding
 from node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
@@ -119,14 +118,8 @@ class AtSite:
     def __init__(self, house: House, **monitor: Any) -> None:
         self.house, self.now = house, NOW
         Line(house, mode=Mode.ACTIVE)
-        values: dict[str, Any] = {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
-            "database": {"url": house.url},
-            "models": [{"name": "starter"}],
-            "go_live": monitor.pop("go_live", {}),
-            "monitor": _MONITOR | monitor,
-        }
-        self.settings = Settings.model_validate(values)
+        tables = {"go_live": monitor.pop("go_live", {}), "monitor": _MONITOR | monitor}
+        self.settings = house.settings(models=[{"name": "starter"}], **tables)
         self.rows = Rows(self.model, NOW)
         self.watch = self.started()
 

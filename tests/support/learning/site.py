@@ -68,15 +68,7 @@ class LearningSite:
     @property
     def settings(self) -> Settings:
         """The configuration."""
-        return Settings.model_validate(
-            {
-                "node": {"ae_title": "PACSNODE", "data_dir": self.house.folder},
-                "database": {"url": self.house.url},
-                "models": [{"name": "starter"}],
-                "retrain": self.retrain,
-                "gate": self.gate,
-            }
-        )
+        return self.house.settings(models=[{"name": "starter"}], retrain=self.retrain, gate=self.gate)
 
     @property
     def places(self) -> Places:

@@ -7,8 +7,7 @@ import pytest
 from pydicom.filereader import read_dataset
 from structlog.testing import capture_logs
 
-from node.config import PeerSettings, Settings
-from node.config.settings import DatabaseSettings, NodeSettings
+from node.config import PeerSettings
 from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.errors import Permanent, WorkerLost
 from node.domain.profile import COMPREHENSIVE_3D_SR
@@ -38,10 +37,6 @@ def _peer(pacs: Pacs, **changes: Any) -> PeerSettings:
 
 def _classes(line: Line) -> dict[str, str]:
     return {delivery["sop_instance_uid"]: delivery["sop_class_uid"] for delivery in line.deliveries()}
-
-
-def _told(line: Line, event: str) -> list[dict[str, Any]]:
-    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
 
 
 def test_they_follow_their_report_on_the_same_association(line: Line, pacs: Pacs) -> None:
@@ -105,8 +100,8 @@ def test_one_that_cannot_be_made_keeps_no_report_back(line: Line, error: Excepti
     line.deliver()
     is_lost = isinstance(error, WorkerLost)
     assert kinds(line) == [("report", "done"), *([] if is_lost else [("heatmap", "done")])]
-    assert _told(line, "text not made") == [{"model": "starter", "reason": str(error)}]
-    assert len(_told(line, "heatmap not made")) == is_lost
+    assert line.told("text not made") == [{"model": "starter", "reason": str(error)}]
+    assert len(line.told("heatmap not made")) == is_lost
 
 
 def test_a_newer_result_ends_those_that_wait(line: Line, pacs: Pacs) -> None:
@@ -162,7 +157,7 @@ def test_a_newer_result_takes_back_the_heat_map_of_the_one_before(line: Line, pa
     line.deliver()
     notes = [("rejection_note", "done")] * takes
     assert kinds(line)[3:] == [("report", "done"), *notes, ("text", "done"), ("heatmap", "done")]
-    assert [one["peer"] for one in _told(line, "heat map of an earlier result stands")] == ["pacs"] * (not takes)
+    assert [one["peer"] for one in line.told("heat map of an earlier result stands")] == ["pacs"] * (not takes)
     note(line.house, "113037", ["1.2.3.1.1"])
     rejected = [one["rejection_note"] for one in line.study()["untrue_reports"] if one["kind"] == "report"]
     assert rejected == ["waiting"] * 2
@@ -182,7 +177,7 @@ def test_a_heat_map_at_a_peer_that_is_not_told_of_the_newer_result_is_named(line
     assert line.study()["analyses"][-1]["outcome"] == "negative"
     assert len(pacs.held) == len(line.deliveries()) == 3
     assert [one["peer"] for one in line.study()["outdated_heat_maps"]] == ["pacs"]
-    assert [one["peer"] for one in _told(line, "heat map of an earlier result stands")] == ["pacs"]
+    assert [one["peer"] for one in line.told("heat map of an earlier result stands")] == ["pacs"]
 
 
 def test_a_later_text_names_the_one_that_the_peer_has(line: Line, pacs: Pacs) -> None:
@@ -221,8 +216,7 @@ def test_a_recall_stops_and_takes_back_all_three(line: Line, monkeypatch: pytest
     monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
     line.report()
     line.deliver_to(line.peers[0], 2)
-    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
-    settings = Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
+    settings = line.configuration
     version = line.study()["analyses"][0]["version"]
     recall.send(settings, "starter", version, "ada", line.house.clock())
     assert sorted(kinds(line)) == [

@@ -109,9 +109,7 @@ def test_a_failure_that_a_wrong_clock_put_ahead_pauses_nothing(house: House) -> 
 def test_a_retry_says_what_waits_behind_a_pause(house: House) -> None:
     """Nothing of it is buried, so that a retry puts nothing back; until when, and that it is of this peer."""
     line = _reported(house, PACS.model_copy(update={"port": _away().port}))
-    settings = Settings.model_validate(
-        {"node": {"ae_title": "NODE", "data_dir": house.folder}, "database": {"url": house.url}}
-    )
+    settings = house.settings()
     assert operate.paused(settings, house.clock()) == []
     line.deliver()
     (said,) = operate.paused(settings, house.clock())

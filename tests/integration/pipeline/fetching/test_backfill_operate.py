@@ -37,11 +37,7 @@ def settings(house: House, pacs: Archive) -> Settings:
     known = PeerSettings(name="pacs", ae_title="ARCHIVE", host="127.0.0.1", port=pacs.port, may_send=True)
     silent = known.model_copy(update={"name": "silent", "may_send": False})
     gone = known.model_copy(update={"name": "gone", "port": 1})
-    return Settings(
-        node={"ae_title": "PACSNODE", "data_dir": house.folder},
-        database={"url": house.url},
-        peers=(known, silent, gone),
-    )
+    return house.settings(peers=(known, silent, gone))
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The same SOP Instance UID again, in each of the ways in which it comes; also twice at once."""
 
-import json
 import os
 import threading
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,15 +19,6 @@ from tests.support.houses.house import PIXELS, House, announced, radiograph, rec
 
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 BOTH_AT_ONCE = 8
-
-
-def _files(house: House, folder: str = "instances") -> list[Path]:
-    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
-
-
-def _details(house: House, event: str) -> list[dict[str, object]]:
-    rows = house.rows(f"SELECT detail FROM audit WHERE event = '{event}'")  # noqa: S608 - one of our own words
-    return [json.loads(detail) if isinstance(detail, str) else detail for (detail,) in rows]
 
 
 def _at_once(house: House, copies: Sequence[IncomingInstance]) -> list[int]:
@@ -67,7 +56,7 @@ def test_a_deflated_copy_is_compared_by_what_it_inflates_to(house: House) -> Non
     assert house.receive(_deflated(radiograph(patient_name="Roe^Jane"))) == 0x0000
     assert house.receive(_deflated(radiograph(OTHER_PIXELS))) == 0x0111
     assert house.rows("SELECT kind FROM instance_copies ORDER BY id") == [("revision",), ("quarantined",)]
-    assert not _files(house, "incoming")
+    assert not house.kept("incoming")
 
 
 def test_a_copy_of_another_patient_in_another_transfer_syntax_is_quarantined_and_told(house: House) -> None:
@@ -75,8 +64,8 @@ def test_a_copy_of_another_patient_in_another_transfer_syntax_is_quarantined_and
     house.receive(radiograph())
     assert house.receive(_reencoded(radiograph(patient_name="Roe^Jane", patient_id="ID2"))) == 0x0000
     assert house.rows("SELECT patient_id FROM studies") == [("ID1",)]
-    assert len(_files(house, "quarantine")) == 1
-    (entry,) = _details(house, "instance quarantined")
+    assert len(house.kept("quarantine")) == 1
+    (entry,) = house.details("instance quarantined")
     assert entry["reason"] == "another patient or study, and pixels that cannot be compared"
     study = house.database.read(lambda tx: views.study(tx, "1.2.3", now=house.clock()))
     assert [copy["reason"] for copy in study["copies"]] == [entry["reason"]]
@@ -97,7 +86,7 @@ def test_such_a_copy_sent_again_is_kept_once(house: House) -> None:
     house.receive(radiograph())
     for _ in range(3):
         assert house.receive(_reencoded(radiograph(patient_id="ID2"))) == 0x0000
-    assert len(_files(house, "quarantine")) == 1
+    assert len(house.kept("quarantine")) == 1
 
 
 def test_a_copy_in_another_transfer_syntax_is_compared_with_the_newest_header(house: House) -> None:
@@ -105,8 +94,8 @@ def test_a_copy_in_another_transfer_syntax_is_compared_with_the_newest_header(ho
     house.receive(radiograph())
     house.receive(radiograph(patient_name="Roe^Jane"))
     assert house.receive(_reencoded(radiograph(patient_name="Roe^Jane"))) == 0x0000
-    assert not _files(house, "quarantine")
-    assert len(_details(house, "other transfer syntax")) == 1
+    assert not house.kept("quarantine")
+    assert len(house.details("other transfer syntax")) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,7 +116,7 @@ def test_two_copies_that_come_at_once_are_settled_as_if_one_came_first(
     assert len(house.rows("SELECT * FROM instances")) == 1
     assert {kind for (kind,) in house.rows("SELECT kind FROM instance_copies")} == set(kinds)
     assert len(house.rows("SELECT * FROM jobs")) == 2
-    assert not _files(house, "incoming")
+    assert not house.kept("incoming")
 
 
 def test_one_revision_on_many_associations_at_once_is_kept_once(house: House) -> None:
@@ -136,7 +125,7 @@ def test_one_revision_on_many_associations_at_once_is_kept_once(house: House) ->
     revision = radiograph(patient_name="Roe^Jane")
     assert _at_once(house, [revision] * BOTH_AT_ONCE) == [0x0000] * BOTH_AT_ONCE
     assert house.rows("SELECT kind FROM instance_copies") == [("revision",)]
-    assert len(_files(house)) == 2
+    assert len(house.kept()) == 2
 
 
 def test_other_pixels_on_many_associations_at_once_are_quarantined_once(house: House) -> None:
@@ -144,8 +133,8 @@ def test_other_pixels_on_many_associations_at_once_are_quarantined_once(house: H
     house.receive(radiograph())
     assert _at_once(house, [radiograph(OTHER_PIXELS)] * BOTH_AT_ONCE) == [0x0111] * BOTH_AT_ONCE
     assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
-    assert len(_files(house, "quarantine")) == 1
-    assert len(_files(house)) == 1
+    assert len(house.kept("quarantine")) == 1
+    assert len(house.kept()) == 1
 
 
 def test_copies_in_one_group_of_the_commit_are_one_instance(house: House) -> None:
@@ -162,19 +151,19 @@ def test_copies_in_one_group_of_the_commit_are_one_instance(house: House) -> Non
 def test_a_lost_file_is_not_replaced_by_another_patients(house: House) -> None:
     """There are no pixels any more to compare with, so it may be a UID that was used twice."""
     house.receive(radiograph())
-    _files(house)[0].unlink()
+    house.kept()[0].unlink()
     assert house.receive(radiograph(patient_id="ID2")) == 0x0000
     assert house.rows("SELECT patient_id FROM studies") == [("ID1",)]
-    assert len(_files(house, "quarantine")) == 1
+    assert len(house.kept("quarantine")) == 1
     assert house.receive(radiograph()) == 0x0000
-    assert len(_files(house)) == 1
+    assert len(house.kept()) == 1
 
 
 @pytest.mark.parametrize("settled", ["buried", "done"])
 def test_what_heals_a_lost_file_is_read_again(house: House, settled: str) -> None:
     """The read failed of the file, or found nothing in it that could be decoded; nobody should have to ask for more."""
     house.receive(radiograph())
-    _files(house)[0].unlink()
+    house.kept()[0].unlink()
     house.execute(f"UPDATE jobs SET state = '{settled}'")  # noqa: S608 - one of two words
     assert house.receive(radiograph()) == 0x0000
     assert house.rows("SELECT kind, state, model FROM jobs ORDER BY kind") == [
@@ -187,7 +176,7 @@ def test_a_torn_file_is_healed_by_a_copy_in_another_transfer_syntax(house: House
     """That copy is the only whole one, so it is not left as one that is held already."""
     came = radiograph()
     house.receive(came)
-    (held,) = _files(house)
+    (held,) = house.kept()
     os.truncate(held, held.stat().st_size - 100)
     again = _deflated(came)
     assert house.receive(again) == 0x0000
@@ -206,7 +195,7 @@ def test_a_corrected_header_is_no_reason_to_read_again(house: House) -> None:
 def test_a_spoilt_file_is_healed_by_the_next_copy(house: House) -> None:
     """Bytes that are no DICOM file any more cannot be compared with; the copy takes their place."""
     house.receive(radiograph())
-    _files(house)[0].write_bytes(b"spoilt")
+    house.kept()[0].write_bytes(b"spoilt")
     assert house.receive(radiograph()) == 0x0000
     (newest,) = house.rows("SELECT newest_path FROM instances")
     assert read_part10(house.folder / newest[0]).dataset == radiograph().dataset

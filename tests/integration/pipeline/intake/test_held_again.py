@@ -1,7 +1,6 @@
 """An instance whose UID is held already: equal, with a changed header, with other pixels, or without its file."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from pydicom.uid import JPEG2000Lossless
@@ -12,15 +11,11 @@ from tests.support.houses.house import PIXELS, House, radiograph
 OTHER_PIXELS = np.flipud(PIXELS).copy()
 
 
-def _files(house: House, folder: str = "instances") -> list[Path]:
-    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
-
-
 def test_the_same_bytes_again_are_success_and_nothing_new(house: House) -> None:
     """A scanner that lost the answer sends again."""
     house.receive(radiograph())
     assert house.receive(radiograph()) == 0x0000
-    assert len(_files(house)) == 1
+    assert len(house.kept()) == 1
     assert len(house.rows("SELECT * FROM jobs")) == 2
 
 
@@ -33,7 +28,7 @@ def test_a_changed_header_is_kept_as_a_revision_and_a_changed_patient_is_compose
     assert house.rows("SELECT kind FROM instance_copies") == [("revision",)]
     assert house.rows("SELECT patient_id FROM studies") == [("ID2",)]
     assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "done")]
-    assert len(_files(house)) == 2
+    assert len(house.kept()) == 2
 
 
 def test_a_changed_header_of_the_same_patient_causes_no_work(house: House) -> None:
@@ -58,7 +53,7 @@ def test_another_transfer_syntax_is_success_and_the_first_copy_stays(house: Hous
     first = radiograph()
     house.receive(first)
     assert house.receive(replace(first, transfer_syntax_uid=JPEG2000Lossless)) == 0x0000
-    assert len(_files(house)) == 1
+    assert len(house.kept()) == 1
     assert ("other transfer syntax",) in house.rows("SELECT event FROM audit")
 
 
@@ -67,8 +62,8 @@ def test_other_pixels_under_a_held_uid_are_quarantined(house: House) -> None:
     first = radiograph()
     house.receive(first)
     assert house.receive(radiograph(OTHER_PIXELS)) == 0x0111
-    assert [read_part10(file).dataset for file in _files(house)] == [first.dataset]
-    assert len(_files(house, "quarantine")) == 1
+    assert [read_part10(file).dataset for file in house.kept()] == [first.dataset]
+    assert len(house.kept("quarantine")) == 1
     assert house.rows("SELECT kind FROM instance_copies") == [("quarantined",)]
 
 
@@ -77,7 +72,7 @@ def test_a_faulty_copy_sent_again_and_again_is_quarantined_once(house: House) ->
     house.receive(radiograph())
     for _ in range(3):
         assert house.receive(radiograph(OTHER_PIXELS)) == 0x0111
-    assert len(_files(house, "quarantine")) == 1
+    assert len(house.kept("quarantine")) == 1
 
 
 def test_two_senders_with_two_headers_keep_two_files_for_ever(house: House) -> None:
@@ -85,16 +80,16 @@ def test_two_senders_with_two_headers_keep_two_files_for_ever(house: House) -> N
     for _ in range(4):
         for name in ("Doe^Jane", "Roe^Jane"):
             assert house.receive(radiograph(patient_name=name)) == 0x0000
-    assert len(_files(house)) == 2
+    assert len(house.kept()) == 2
     assert house.rows("SELECT patient_name FROM studies") == [("Roe^Jane",)]
 
 
 def test_an_instance_whose_file_is_gone_is_healed_by_the_next_copy(house: House) -> None:
     """And not refused for ever."""
     house.receive(radiograph())
-    _files(house)[0].unlink()
+    house.kept()[0].unlink()
     assert house.receive(radiograph()) == 0x0000
     assert house.receive(radiograph()) == 0x0000
-    (file,) = _files(house)
+    (file,) = house.kept()
     path = file.relative_to(house.folder).as_posix()
     assert house.rows("SELECT path, newest_path FROM instances") == [(path, path)]

@@ -1,13 +1,10 @@
 """A copy in the quarantine, and an operator who decides: it counts from then on, or it goes."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from node import config
-from node.config.settings import DatabaseSettings
 from node.dicom.instance.part10 import read_part10
 from node.domain.errors import OperatorError
 from node.pipeline.intake import quarantine_decisions
@@ -23,17 +20,8 @@ FIRST = radiograph()
 SECOND = radiograph(np.flipud(PIXELS).copy(), patient_age="004Y")
 
 
-def _settings(house: House) -> config.Settings:
-    node = config.NodeSettings(ae_title="NODE", data_dir=house.folder)
-    return config.Settings(node=node, database=DatabaseSettings(url=house.url))
-
-
-def _files(house: House, folder: str) -> list[Path]:
-    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
-
-
 def _listed(house: House) -> list[dict[str, Any]]:
-    return quarantine_decisions.listed(_settings(house))
+    return quarantine_decisions.listed(house.settings())
 
 
 def _dataset(house: House, path: str) -> bytes:
@@ -62,7 +50,7 @@ def test_the_listing_says_what_contradicts_what(contradicted: House) -> None:
 def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> None:
     """Its file lies among the others, its header counts, it is read and composed again; nothing is left to do."""
     (row,) = _listed(contradicted)
-    said = quarantine_decisions.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
+    said = quarantine_decisions.accept(contradicted.settings(), row["id"], "tech", contradicted.clock())
     assert "counts from now on" in said
     ((path, newest, header),) = contradicted.rows("SELECT path, newest_path, header FROM instances")
     assert path == newest
@@ -71,7 +59,7 @@ def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> 
     ((kind, reason, kept),) = contradicted.rows("SELECT kind, reason, path FROM instance_copies")
     assert (kind, reason) == ("revision", FORMER)
     assert _dataset(contradicted, kept) == FIRST.dataset
-    assert not _files(contradicted, "quarantine")
+    assert not contradicted.kept("quarantine")
     assert contradicted.rows("SELECT kind, state FROM jobs ORDER BY kind") == [
         ("compose", "waiting"),
         ("read", "waiting"),
@@ -85,11 +73,11 @@ def test_an_accepted_copy_counts_and_the_former_is_kept(contradicted: House) -> 
 
 def test_after_an_acceptance_both_copies_may_come_again(contradicted: House) -> None:
     """The one that counts is nothing new; the former is answered as the second was, and not kept twice."""
-    quarantine_decisions.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    quarantine_decisions.accept(contradicted.settings(), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     assert contradicted.receive(SECOND) == 0x0000
     assert contradicted.receive(FIRST) == 0x0111
     assert _listed(contradicted) == []
-    assert len(_files(contradicted, "instances")) == 2
+    assert len(contradicted.kept("instances")) == 2
 
 
 def test_a_read_that_runs_meanwhile_is_done_once_more(contradicted: House) -> None:
@@ -97,7 +85,7 @@ def test_a_read_that_runs_meanwhile_is_done_once_more(contradicted: House) -> No
     contradicted.execute("UPDATE jobs SET state = 'waiting' WHERE kind = 'read'")
     job = contradicted.database.write(lambda tx: claim_one(tx, ["read"], contradicted.clock(), 60, "w"))
     assert job is not None
-    quarantine_decisions.accept(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    quarantine_decisions.accept(contradicted.settings(), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
     contradicted.database.write(lambda tx: job_claims.finish(tx, job, contradicted.clock()))
     assert contradicted.rows("SELECT state FROM jobs WHERE kind = 'read'") == [("waiting",)]
 
@@ -107,7 +95,7 @@ def test_a_copy_of_another_study_takes_the_image_there(house: House) -> None:
     house.receive(FIRST)
     house.execute("UPDATE jobs SET state = 'done'")
     assert house.receive(radiograph(np.flipud(PIXELS).copy(), study_instance_uid="1.2.4")) == 0x0111
-    quarantine_decisions.accept(_settings(house), _listed(house)[0]["id"], "tech", house.clock())
+    quarantine_decisions.accept(house.settings(), _listed(house)[0]["id"], "tech", house.clock())
     assert house.rows("SELECT study_instance_uid FROM instances") == [("1.2.4",)]
     composes = "SELECT study_instance_uid, state FROM jobs WHERE kind = 'compose' ORDER BY study_instance_uid"
     assert house.rows(composes) == [("1.2.3", "waiting"), ("1.2.4", "waiting")]
@@ -116,9 +104,9 @@ def test_a_copy_of_another_study_takes_the_image_there(house: House) -> None:
 
 def test_a_copy_is_accepted_where_the_held_file_is_gone(contradicted: House) -> None:
     """Then nothing is missing any more."""
-    _files(contradicted, "instances")[0].unlink()
+    contradicted.kept("instances")[0].unlink()
     said = quarantine_decisions.accept(
-        _settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock()
+        contradicted.settings(), _listed(contradicted)[0]["id"], "tech", contradicted.clock()
     )
     assert "was gone already" in said
     assert not contradicted.rows("SELECT * FROM instance_copies")
@@ -128,8 +116,8 @@ def test_a_copy_is_accepted_where_the_held_file_is_gone(contradicted: House) -> 
 def test_a_discarded_copy_leaves_its_entry_alone(contradicted: House) -> None:
     """File and row are gone, the timeline says who did it, and what counts stays as it is."""
     before = contradicted.rows("SELECT path, newest_path, header_number FROM instances")
-    quarantine_decisions.discard(_settings(contradicted), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
-    assert not _files(contradicted, "quarantine")
+    quarantine_decisions.discard(contradicted.settings(), _listed(contradicted)[0]["id"], "tech", contradicted.clock())
+    assert not contradicted.kept("quarantine")
     assert not contradicted.rows("SELECT * FROM instance_copies")
     assert contradicted.rows("SELECT path, newest_path, header_number FROM instances") == before
     assert len(contradicted.rows("SELECT * FROM audit WHERE event = 'quarantined copy discarded'")) == 1
@@ -140,11 +128,11 @@ def test_a_discarded_copy_leaves_its_entry_alone(contradicted: House) -> None:
 def test_the_number_of_a_copy_is_never_that_of_another(contradicted: House) -> None:
     """Whoever noted it to discard it later finds it gone, and no other object in its place."""
     noted = _listed(contradicted)[0]["id"]
-    quarantine_decisions.discard(_settings(contradicted), noted, "tech", contradicted.clock())
+    quarantine_decisions.discard(contradicted.settings(), noted, "tech", contradicted.clock())
     assert contradicted.receive(SECOND) == 0x0111
     assert _listed(contradicted)[0]["id"] > noted
     with pytest.raises(OperatorError, match=f"no copy {noted} is in the quarantine"):
-        quarantine_decisions.discard(_settings(contradicted), noted, "tech", contradicted.clock())
+        quarantine_decisions.discard(contradicted.settings(), noted, "tech", contradicted.clock())
 
 
 @pytest.mark.parametrize("decide", [quarantine_decisions.accept, quarantine_decisions.discard])
@@ -152,10 +140,10 @@ def test_what_is_not_in_the_quarantine_is_said_so(contradicted: House, decide: A
     """A number that nobody has, and one that was decided on already."""
     (row,) = _listed(contradicted)
     with pytest.raises(OperatorError, match="no copy 999 is in the quarantine"):
-        decide(_settings(contradicted), 999, "tech", contradicted.clock())
-    decide(_settings(contradicted), row["id"], "tech", contradicted.clock())
+        decide(contradicted.settings(), 999, "tech", contradicted.clock())
+    decide(contradicted.settings(), row["id"], "tech", contradicted.clock())
     with pytest.raises(OperatorError, match="is in the quarantine"):
-        decide(_settings(contradicted), row["id"], "tech", contradicted.clock())
+        decide(contradicted.settings(), row["id"], "tech", contradicted.clock())
 
 
 def test_a_copy_whose_file_is_gone_can_only_be_discarded(contradicted: House) -> None:
@@ -163,7 +151,7 @@ def test_a_copy_whose_file_is_gone_can_only_be_discarded(contradicted: House) ->
     (row,) = _listed(contradicted)
     (contradicted.folder / row["path"]).unlink()
     with pytest.raises(OperatorError, match="put it back from a backup, or discard"):
-        quarantine_decisions.accept(_settings(contradicted), row["id"], "tech", contradicted.clock())
-    assert len(_files(contradicted, "instances")) == 1
-    quarantine_decisions.discard(_settings(contradicted), row["id"], "tech", contradicted.clock())
+        quarantine_decisions.accept(contradicted.settings(), row["id"], "tech", contradicted.clock())
+    assert len(contradicted.kept("instances")) == 1
+    quarantine_decisions.discard(contradicted.settings(), row["id"], "tech", contradicted.clock())
     assert _listed(contradicted) == []

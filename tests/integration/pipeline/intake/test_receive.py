@@ -5,7 +5,6 @@ import threading
 import tracemalloc
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +21,6 @@ from tests.support.objects.presentation_state import presentation_state
 LARGE_BYTES, FRAGMENT_BYTES = 64 << 20, 128 << 10
 
 
-def _files(house: House, folder: str = "instances") -> list[Path]:
-    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
-
-
 def _due(house: House) -> datetime:
     (job,) = [job for job in house.database.read(views.jobs) if job["kind"] == "compose"]
     return datetime.fromisoformat(job["due_at"])
@@ -38,7 +33,7 @@ def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> 
     assert house.rows("SELECT sop_instance_uid FROM instances") == [("1.2.3.1.1",)]
     assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
     assert house.rows("SELECT event FROM audit") == [("instance stored",)]
-    (file,) = _files(house)
+    (file,) = house.kept()
     assert read_part10(file).dataset == came.dataset
     assert house.woken == ["work"]
 
@@ -46,7 +41,7 @@ def test_success_is_answered_only_after_file_and_row_are_there(house: House) -> 
 def test_the_file_has_our_own_meta_information(house: House) -> None:
     """Preamble, transfer syntax and the sender's AE title; the dataset after it is what came."""
     house.receive(radiograph())
-    data = _files(house)[0].read_bytes()
+    data = house.kept()[0].read_bytes()
     part10 = part10_of(data)
     assert data[128:132] == b"DICM"
     assert b"CR1" in data[:400]
@@ -73,8 +68,8 @@ def test_what_is_not_the_announced_dataset_is_refused_and_nothing_is_kept(
     with pytest.raises(Refused) as caught:
         house.receive(replace(radiograph(), **changes))
     assert caught.value.status == status
-    assert not _files(house)
-    assert not _files(house, "incoming")
+    assert not house.kept()
+    assert not house.kept("incoming")
     assert not house.rows("SELECT * FROM instances")
 
 
@@ -91,7 +86,7 @@ def test_a_uid_that_is_none_is_refused(house: House, uid: str) -> None:
         with pytest.raises(Refused) as caught:
             house.receive(replace(sound, dataset=broken, sop_instance_uid=command_uid))
         assert caught.value.status == 0xA900
-    assert not _files(house)
+    assert not house.kept()
 
 
 def test_a_disk_at_its_watermark_is_answered_with_a700(house: House) -> None:
@@ -124,7 +119,7 @@ def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again
     blocker.execute("ROLLBACK")
     blocker.close()
     assert caught.value.status == 0xA700
-    assert not _files(house)
+    assert not house.kept()
     assert house.receive(radiograph()) == 0x0000
     assert len(house.rows("SELECT * FROM instances")) == 1
 
@@ -146,7 +141,7 @@ def test_one_uid_on_many_associations_at_once_is_one_instance(house: House) -> N
     for thread in threads:
         thread.join(60)
     assert answers == [0x0000] * 8
-    assert len(_files(house)) == 1
+    assert len(house.kept()) == 1
     assert len(house.rows("SELECT * FROM instances")) == 1
 
 
@@ -218,7 +213,7 @@ def test_memory_stays_flat_however_large_a_dataset_is(house: House) -> None:
     finally:
         tracemalloc.stop()
     assert answers == [0x0000, 0x0000, 0x0000, 0x0111]
-    assert len(_files(house)) == 2
+    assert len(house.kept()) == 2
     assert peak_bytes < LARGE_BYTES // 8
 
 

@@ -1,8 +1,6 @@
 """What a start makes of files without rows and rows without files."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,15 +21,6 @@ def _unrecorded(house: House, came: IncomingInstance, study_uid: str = "1.2.3") 
     return house.files.keep(part, study_uid, came.sop_instance_uid)
 
 
-def _kept(house: House, folder: str = "instances") -> list[Path]:
-    return sorted(path for path in (house.folder / folder).rglob("*") if path.is_file())
-
-
-def _entries(house: House, event: str) -> list[dict[str, object]]:
-    rows = house.rows(f"SELECT detail FROM audit WHERE event = '{event}'")  # noqa: S608 - one of our own words
-    return [json.loads(detail) if isinstance(detail, str) else detail for (detail,) in rows]
-
-
 def test_a_file_without_a_row_is_recorded_as_if_it_had_just_come(house: House) -> None:
     """With its jobs, where it lies, from whom its meta information says; the timeline tells that it was adopted."""
     path = _unrecorded(house, radiograph())
@@ -40,7 +29,7 @@ def test_a_file_without_a_row_is_recorded_as_if_it_had_just_come(house: House) -
         (path, "CR1", "", len(radiograph().dataset))
     ]
     assert house.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("compose", "waiting"), ("read", "waiting")]
-    (entry,) = _entries(house, "instance adopted")
+    (entry,) = house.details("instance adopted")
     assert entry["caller"] == "CR1"
 
 
@@ -49,27 +38,27 @@ def test_the_peer_that_was_not_answered_sends_again_and_is_answered_with_success
     _unrecorded(house, radiograph())
     house.recovery.run()
     assert house.receive(radiograph()) == 0x0000
-    assert len(_kept(house)) == 1
+    assert len(house.kept()) == 1
 
 
 def test_a_file_with_the_bytes_of_a_held_instance_is_removed(house: House) -> None:
     """The peer sent it again after the kill of an earlier process, or it was the second of two at once."""
     house.receive(radiograph())
-    kept = _kept(house)
+    kept = house.kept()
     _unrecorded(house, radiograph())
     assert house.recovery.run() == Recovered(removed=1)
-    assert _kept(house) == kept
+    assert house.kept() == kept
 
 
 def test_a_file_that_differs_from_the_held_instance_is_set_aside(house: House) -> None:
     """A revision or other pixels whose peer was not answered: it comes again; the timeline says where this one went."""
     house.receive(radiograph())
-    kept = _kept(house)
+    kept = house.kept()
     _unrecorded(house, radiograph(patient_name="Roe^Jane"))
     assert house.recovery.run() == Recovered(set_aside=1)
-    assert _kept(house) == kept
-    (aside,) = _kept(house, "quarantine")
-    (entry,) = _entries(house, "file set aside")
+    assert house.kept() == kept
+    (aside,) = house.kept("quarantine")
+    (entry,) = house.details("file set aside")
     assert entry == {"path": f"quarantine/{aside.name}", "reason": "another copy of its UID is held"}
 
 
@@ -78,19 +67,19 @@ def test_a_file_without_a_row_heals_a_held_instance_whose_file_is_gone(house: Ho
     """It counts from now on, is read again, and nothing is told as missing."""
     house.receive(radiograph())
     house.execute("UPDATE jobs SET state = 'done' WHERE kind = 'read'")
-    _kept(house)[0].unlink()
+    house.kept()[0].unlink()
     path = _unrecorded(house, came)
     assert house.recovery.run() == Recovered(healed=1)
     assert house.rows("SELECT path, newest_path FROM instances") == [(path, path)]
     assert house.rows("SELECT state FROM jobs WHERE kind = 'read'") == [("waiting",)]
-    assert not _entries(house, "stored files are missing")
+    assert not house.details("stored files are missing")
     assert house.recovery.run() == Recovered()
 
 
 def test_a_file_of_another_patient_heals_nothing(house: House) -> None:
     """It is quarantined with a row, for an operator to decide, and the loss is told."""
     house.receive(radiograph())
-    _kept(house)[0].unlink()
+    house.kept()[0].unlink()
     _unrecorded(house, radiograph(patient_id="ID2"))
     found = house.recovery.run()
     assert (found.healed, found.set_aside, found.missing) == (0, 1, 1)
@@ -103,7 +92,7 @@ def test_a_file_that_is_no_sound_instance_is_set_aside(house: House, spoilt: byt
     path = house.files.path(_unrecorded(house, radiograph()))
     path.write_bytes(path.read_bytes()[: -len(radiograph().dataset)] + spoilt if len(spoilt) > 200 else spoilt)
     assert house.recovery.run() == Recovered(set_aside=1)
-    assert [file.name for file in _kept(house, "quarantine")] == [path.name]
+    assert [file.name for file in house.kept("quarantine")] == [path.name]
     assert not house.rows("SELECT * FROM instances")
 
 
@@ -125,7 +114,7 @@ def test_a_file_that_cannot_be_set_aside_holds_up_no_start(house: House, spoilt:
 def test_a_held_file_that_cannot_be_read_holds_up_no_start(house: House) -> None:
     """One bad file of thousands: what came again beside it waits, and the others are settled."""
     house.receive(radiograph())
-    (held,) = _kept(house)
+    (held,) = house.kept()
     held.unlink()
     held.mkdir()  # to open it fails, for root too
     again = house.files.path(_unrecorded(house, radiograph()))
@@ -139,7 +128,7 @@ def test_two_files_of_one_uid_are_adopted_once(house: House) -> None:
     for _ in range(2):
         _unrecorded(house, radiograph())
     assert house.recovery.run() == Recovered(adopted=1, removed=1)
-    assert len(_kept(house)) == 1
+    assert len(house.kept()) == 1
 
 
 def test_what_rows_name_stays_where_it_is(house: House) -> None:
@@ -148,10 +137,10 @@ def test_what_rows_name_stays_where_it_is(house: House) -> None:
         house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}", study_instance_uid=f"1.2.3.{number}"))
     house.receive(radiograph(sop_instance_uid="1.2.3.1.1", study_instance_uid="1.2.3.1", patient_name="Roe^Jane"))
     house.receive(radiograph(OTHER_PIXELS, sop_instance_uid="1.2.3.1.2", study_instance_uid="1.2.3.2"))
-    before = _kept(house) + _kept(house, "quarantine")
+    before = house.kept() + house.kept("quarantine")
     assert len(before) == 22
     assert house.recovery.run() == Recovered()
-    assert _kept(house) + _kept(house, "quarantine") == before
+    assert house.kept() + house.kept("quarantine") == before
 
 
 def test_more_files_than_one_transaction_takes_are_all_adopted(house: House) -> None:
@@ -170,19 +159,19 @@ def test_rows_whose_file_is_gone_are_told_once_a_start(house: House) -> None:
     """How many, and which first; the next copy of such an instance heals it."""
     for number in range(7):
         house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}"))
-    gone = sorted(path.relative_to(house.folder).as_posix() for path in _kept(house))
+    gone = sorted(path.relative_to(house.folder).as_posix() for path in house.kept())
     for path in gone:
         house.files.remove(path)
     found = house.recovery.run()
     assert found == Recovered(missing=7, first_missing=gone[:5])
-    assert _entries(house, "stored files are missing") == [{"files": 7, "first": gone[:5]}]
+    assert house.details("stored files are missing") == [{"files": 7, "first": gone[:5]}]
 
 
 def test_temporaries_are_swept(house: House) -> None:
     """Nothing of them was acknowledged, and nobody writes them any more."""
     (house.folder / "incoming" / "0123456789abcdef.part").write_bytes(b"half")
     house.recovery.run()
-    assert not _kept(house, "incoming")
+    assert not house.kept("incoming")
 
 
 def test_an_adopted_file_is_the_file_that_was_left(house: House) -> None:

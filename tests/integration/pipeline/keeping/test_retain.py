@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.config import Settings, StorageSettings
+from node.config import StorageSettings
 from node.dicom.instance.part10 import preamble_and_meta
 from node.domain.errors import OperatorError
 from node.network.incoming import IncomingInstance
@@ -24,11 +24,6 @@ _DAY_S = 86_400
 
 def _retention(house: House, **storage: int) -> Retention:
     return Retention(house.database, house.files, StorageSettings(**storage), house.clock)
-
-
-def _settings(house: House, **storage: int) -> Settings:
-    tables: dict[str, Any] = {"node": {"ae_title": "NODE", "data_dir": house.folder}, "database": {"url": house.url}}
-    return Settings.model_validate(tables | {"storage": storage})
 
 
 def _reported(house: House, study: str = "1.2.3", *numbers: int) -> Line:
@@ -119,14 +114,14 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(house: House) -> None:
     """Row by row, as the run itself says it."""
     _reported(house)
     now = house.clock.now + timedelta(days=31)
-    (would,) = retain(_settings(house, keep_days=30), lambda: now, dry_run=True)
+    (would,) = retain(house.settings(storage={"keep_days": 30}), lambda: now, dry_run=True)
     assert (would["action"], would["instances"], would["reason"]) == ("to be removed", 1, "")
     assert len(_kept(house)) == 1
-    (did,) = retain(_settings(house, keep_days=30), lambda: now, dry_run=False)
+    (did,) = retain(house.settings(storage={"keep_days": 30}), lambda: now, dry_run=False)
     assert did == would | {"action": "removed"}
     assert _kept(house) == []
     with pytest.raises(OperatorError, match="keep_days = 0: files stay for ever"):
-        list(retain(_settings(house, keep_days=0), lambda: now, dry_run=True))
+        list(retain(house.settings(storage={"keep_days": 0}), lambda: now, dry_run=True))
 
 
 def test_a_check_says_what_the_next_run_will_find(house: House) -> None:
@@ -151,13 +146,13 @@ def test_with_a_target_of_space_the_oldest_go_until_it_is_met(house: House) -> N
         house.clock.forward(10)
     house.execute("UPDATE instances SET size_bytes = 1000000")
     house.clock.forward(31 * _DAY_S)
-    rows = list(retain(_settings(house, keep_days=30, max_used_mb=2), house.clock, dry_run=False))
+    rows = list(retain(house.settings(storage={"keep_days": 30, "max_used_mb": 2}), house.clock, dry_run=False))
     met = "no more than max_used_mb = 2 is used without it"
     rest = [("1.2.2", "kept", met), ("1.2.3", "kept", met)]
     assert [_told(row) for row in rows] == [("1.2.1", "removed", ""), *rest]
-    again = retain(_settings(house, keep_days=30, max_used_mb=2), house.clock, dry_run=False)
+    again = retain(house.settings(storage={"keep_days": 30, "max_used_mb": 2}), house.clock, dry_run=False)
     assert [_told(row) for row in again] == rest
-    assert list(retain(_settings(house, keep_days=60, max_used_mb=1), house.clock, dry_run=False)) == []
+    assert list(retain(house.settings(storage={"keep_days": 60, "max_used_mb": 1}), house.clock, dry_run=False)) == []
 
 
 def test_the_daily_run_ends_and_comes_again_the_next_day(house: House) -> None:

@@ -8,7 +8,7 @@ import pytest
 from node.domain.label_text import vocabulary
 from node.pipeline.labels import listed
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.labelling import POLICY, current, mark, read, said, settings_of
+from tests.support.houses.labelling import POLICY, current, mark, read, said
 from tests.support.houses.labelling import listed as rows_of
 from tests.support.objects.labels import IMAGE, at, ohif, standard, weasis
 
@@ -19,7 +19,7 @@ def test_labels_of_older_rules_are_named_and_read_once_more_only_where_that_is_s
     house.receive(radiograph())
     mark(house, standard("113000", "lung like liver", uid="1.2.77.20"), policy=older)
     mark(house, standard("113000", "pneumonia", uid="1.2.77.21", reader="House^Gregory"), policy=older)
-    settings = settings_of(house)
+    settings = house.settings()
 
     text = listed.read_again(settings, "", "ada", house.clock())
 
@@ -41,7 +41,7 @@ def test_what_an_operator_settled_and_what_cannot_be_read_is_not_named(house: Ho
     mark(house, ohif("lung like liver"), policy=older)
     for path in (house.folder / "instances").rglob("*.dcm"):
         path.unlink()
-    assert listed.read_again(settings_of(house), "", "ada", house.clock()).endswith("or at its next start")
+    assert listed.read_again(house.settings(), "", "ada", house.clock()).endswith("or at its next start")
 
 
 def test_unnamed_readers_of_two_series_who_disagree_are_a_conflict(house: House) -> None:

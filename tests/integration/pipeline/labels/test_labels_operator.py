@@ -13,7 +13,7 @@ from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
 from node.store.keeping import retention
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.labelling import current, mark, said, settings_of
+from tests.support.houses.labelling import current, mark, said
 from tests.support.houses.labelling import listed as rows_of
 from tests.support.houses.labelling import read as read_objects
 from tests.support.houses.line import Line
@@ -33,7 +33,7 @@ def bring_in(house: House, tmp_path: Path) -> Import:
     def work(*rows: str, header: str = HEADER) -> str:
         file = tmp_path / "labels.csv"
         file.write_text("\n".join([header, *rows]), encoding="utf-8")
-        return label_import.bring_in(settings_of(house), file, "ada", house.clock())
+        return label_import.bring_in(house.settings(), file, "ada", house.clock())
 
     return work
 
@@ -114,14 +114,14 @@ def test_a_conflict_is_settled_by_an_operator_until_a_reader_disagrees_anew(hous
     assert len(rows_of(house, "conflict")) == 2
     (line,) = label_checks.lines(house.database)
     assert "readers disagree on 1 images" in line.text
-    resolving.resolve(settings_of(house), IMAGE, "pneumonia", "ada", house.clock(), present=True)
+    resolving.resolve(house.settings(), IMAGE, "pneumonia", "ada", house.clock(), present=True)
     assert said(house) == {(IMAGE, "pneumonia"): True}
     (mine,) = rows_of(house, "current")
     assert (mine["reader"], mine["recorded_by"], mine["source_kind"]) == ("operator ada", "ada", "operator")
     with pytest.raises(OperatorError, match=r"^1\.2\.3\.4: no object, image or study of this UID is here"):
-        resolving.resolve(settings_of(house), "1.2.3.4", "pneumonia", "ada", house.clock(), present=True)
+        resolving.resolve(house.settings(), "1.2.3.4", "pneumonia", "ada", house.clock(), present=True)
     with pytest.raises(OperatorError, match="readers do not disagree"):
-        resolving.resolve(settings_of(house), IMAGE, "pneumonia", "ada", house.clock(), present=True)
+        resolving.resolve(house.settings(), IMAGE, "pneumonia", "ada", house.clock(), present=True)
     mark(house, coded(ABSENT, uid="1.2.77.9", reader="Wilson^James"))
     assert current(house) == []
 
@@ -133,20 +133,20 @@ def test_what_no_rule_reads_is_settled_for_all_images_that_it_names(house: House
     house.receive(radiograph(sop_instance_uid=SECOND))
     mark(house, weasis("?", images=[IMAGE, SECOND]))
     mark(house, ohif("hm"))
-    resolving.resolve(settings_of(house), "1.2.77.1", "pneumonia", "ada", house.clock(), present=False)
+    resolving.resolve(house.settings(), "1.2.77.1", "pneumonia", "ada", house.clock(), present=False)
     assert said(house) == {(IMAGE, "pneumonia"): False, (SECOND, "pneumonia"): False}
     assert {row["reader"] for row in rows_of(house, "current")} == {"somebody at PACS"}
     assert "label recorded" in [entry["event"] for entry in Line(house).study()["timeline"]]
-    resolving.dismiss(settings_of(house), "1.2.77.3", "ada", house.clock())
+    resolving.dismiss(house.settings(), "1.2.77.3", "ada", house.clock())
     assert [row["state"] for row in rows_of(house)] == ["current", "current"]
-    resolving.dismiss(settings_of(house), "1.2.77.1", "ada", house.clock())
+    resolving.dismiss(house.settings(), "1.2.77.1", "ada", house.clock())
     assert (current(house), len(rows_of(house, "withdrawn"))) == ([], 2)
 
 
 @pytest.mark.database("any")
 def test_only_what_came_can_be_settled_and_only_for_a_class_that_is_known(house: House) -> None:
     """With the way out."""
-    settings = settings_of(house)
+    settings = house.settings()
     house.receive(radiograph())
     with pytest.raises(OperatorError, match="known: pneumonia"):
         resolving.resolve(settings, IMAGE, "fracture", "ada", house.clock(), present=True)
@@ -164,8 +164,8 @@ def test_objects_are_read_again_when_an_operator_says_so(house: House) -> None:
     house.receive(radiograph())
     mark(house, weasis("hm"))
     mark(house, ohif("hm"))
-    resolving.dismiss(settings_of(house), "1.2.77.3", "ada", house.clock())
-    assert listed.read_again(settings_of(house), "", "ada", house.clock()).startswith("1 objects")
+    resolving.dismiss(house.settings(), "1.2.77.3", "ada", house.clock())
+    assert listed.read_again(house.settings(), "", "ada", house.clock()).startswith("1 objects")
     assert read_objects(house) == 1
 
 
@@ -192,9 +192,9 @@ def test_the_listing_has_the_documented_keys_and_the_study_tells_its_labels(hous
     mark(house, weasis("pneumonia"))
     mark(house, ohif("hm"))
     bring_in(f",1.2.3,,,pneumonia,yes,Grey,{WHEN}")
-    rows = listed.listed(settings_of(house), "", None)
+    rows = listed.listed(house.settings(), "", None)
     assert {frozenset(row) for row in rows} == {frozenset(documented_json_keys("labels"))}
-    told = explain(operate.study(settings_of(house), "1.2.3", house.clock()))
+    told = explain(operate.study(house.settings(), "1.2.3", house.clock()))
     assert "Label pneumonia for 1.2.3.1.1 by somebody at PACS" in told
     assert "Label pneumonia for the study by Grey" in told
     assert "Label object 1.2.77.3 by somebody at PACS: unmapped" in told

@@ -11,7 +11,7 @@ from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
 from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House, incoming, radiograph
-from tests.support.houses.labelling import current, listed, mark, read, said, settings_of
+from tests.support.houses.labelling import current, listed, mark, read, said
 from tests.support.houses.line import Line, negative, positive, refused
 from tests.support.houses.rejecting import count_as_sent
 from tests.support.objects.labels import IMAGE, assessment, coded, ohif, weasis
@@ -111,10 +111,10 @@ def test_a_label_of_another_patient_counts_once_a_merge_says_that_both_are_one(h
     mark(house, document)
     assert (current(house), [row["state"] for row in listed(house)]) == ([], ["other_patient"])
     one, other = PatientName("ID1"), PatientName("ID9")
-    patients.merge(settings_of(house), one, other, "ada", house.clock(), unseen=True)
+    patients.merge(house.settings(), one, other, "ada", house.clock(), unseen=True)
     (label,) = current(house)
     assert (label.patient_id, label.sop_instance_uid) == ("ID9", IMAGE)
-    patients.split(settings_of(house), one, "ada", house.clock())
+    patients.split(house.settings(), one, "ada", house.clock())
     assert current(house) == []
 
 

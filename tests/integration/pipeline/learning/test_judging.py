@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +29,14 @@ from node.store.tables.choices import Mode
 from node.store.tables.version_tables import VersionState
 from tests.support.houses.house import House
 from tests.support.learning.locked import freeze_drawn
+from tests.support.learning.promoting import NOW, settings_for
 from tests.support.learning.versions import another_version
 
-NOW = datetime(2026, 5, 2, tzinfo=UTC)
 ENOUGH = 64
 
 
 def _settings(house: House, *, required: bool = False, **gate: Any) -> Settings:
-    settings = Settings.model_validate(
-        {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
-            "database": {"url": house.url},
-            "models": [{"name": "starter"}],
-            "go_live": {"require_validation": required},
-            "gate": {"draws": 200, **gate},
-        }
-    )
+    settings = settings_for(house, required=required, gate={"draws": 200, **gate})
     seeded(settings, house.database, lambda: NOW)
     return settings
 

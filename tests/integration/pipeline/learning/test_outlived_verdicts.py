@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from models.bundle.folder import read_manifest
-from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.learning.promotion import promote
 from node.pipeline.registry.catalogue import seeded, version_of
@@ -22,13 +21,7 @@ from tests.support.learning.versions import another_version
 @pytest.mark.parametrize("gone", ["frozen anew", "removed"])
 def test_a_verdict_by_a_locked_set_that_changed_promotes_nothing(house: House, tmp_path: Path, gone: str) -> None:
     """As after a patient of the set was merged with another, or forgotten."""
-    settings = Settings.model_validate(
-        {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
-            "database": {"url": house.url},
-            "models": [{"name": "starter"}],
-        }
-    )
+    settings = house.settings(models=[{"name": "starter"}])
     seeded(settings, house.database, house.clock)
     freeze_drawn(house.database, house.folder, 4, house.clock())
     bundle = another_version(tmp_path / "2", "2")

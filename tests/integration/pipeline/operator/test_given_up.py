@@ -28,8 +28,7 @@ from tests.support.houses.line import PACS, Line
 @pytest.fixture
 def settings(house: House) -> Settings:
     """Give a site with one peer."""
-    node = {"ae_title": "PACSNODE", "data_dir": house.folder}
-    return Settings.model_validate({"node": node, "database": {"url": house.url}, "peers": [PACS]})
+    return house.settings(peers=[PACS])
 
 
 @pytest.fixture

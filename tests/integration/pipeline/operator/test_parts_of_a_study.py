@@ -9,7 +9,6 @@ from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
 from node.store.tables.choices import Mode
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.labelling import settings_of
 from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused
 from tests.support.houses.rejecting import note
 from tests.support.houses.rules import let_read_by
@@ -32,7 +31,7 @@ def _states(line: Line) -> list[str]:
 
 
 def _replaced(house: House) -> list[str]:
-    lines = explain(operate.study(settings_of(house), "1.2.3", house.clock())).splitlines()
+    lines = explain(operate.study(house.settings(), "1.2.3", house.clock())).splitlines()
     return [line.strip() for line in lines if "takes the place of" in line]
 
 

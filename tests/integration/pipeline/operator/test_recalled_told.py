@@ -26,15 +26,7 @@ from tests.test_docs import documented_json_keys
 @pytest.fixture
 def settings(house: House) -> Settings:
     """Give a site that asks for no validation."""
-    return Settings.model_validate(
-        {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder, "port": 0},
-            "database": {"url": house.url},
-            "peers": [PACS],
-            "models": [{"name": "starter"}],
-            "go_live": {"require_validation": False},
-        }
-    )
+    return house.settings(peers=[PACS], models=[{"name": "starter"}], go_live={"require_validation": False})
 
 
 @pytest.fixture

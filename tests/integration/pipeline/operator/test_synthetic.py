@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
-from node import config
 from node.config import PeerSettings
-from node.config.settings import DatabaseSettings
 from node.dicom.documents.as_text import report_text
 from node.dicom.encoding.transfer_syntax import IMPLICIT_VR_LITTLE_ENDIAN
 from node.dicom.instance.header import inspect
@@ -34,11 +32,6 @@ def _synthetic(**changed: Any) -> IncomingInstance:
     for keyword, value in changed.items():
         setattr(dataset, keyword, value)
     return incoming(as_file(Dataset(dataset)))
-
-
-def _settings(house: House) -> config.Settings:
-    node = config.NodeSettings(ae_title="NODE", data_dir=house.folder)
-    return config.Settings(node=node, database=DatabaseSettings(url=house.url))
 
 
 def _states(line: Line) -> dict[str, str]:
@@ -110,7 +103,7 @@ def test_the_operator_is_told_why_a_peer_got_nothing(house: House) -> None:
     line = Line(house, PEERS)
     house.receive(_synthetic())
     line.report()
-    study = operate.study(_settings(house), "1.2.3", house.clock())
+    study = operate.study(house.settings(), "1.2.3", house.clock())
     assert study["synthetic"] is True
     assert "only to peers with test = true" in explain(study)
     stored = next(entry for entry in study["timeline"] if entry["event"] == "instance stored")

@@ -11,8 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless
 from structlog.testing import capture_logs
 
-from node import app, config
-from node.config.settings import DatabaseSettings
+from node import app
 from node.dicom.samples.wrap import as_file, wrap_as_dx
 from node.domain.rule import Rule
 from node.network.incoming import IncomingInstance
@@ -136,14 +135,6 @@ def test_an_object_that_is_not_read_makes_no_study_synthetic(house: House, chang
     }
 
 
-def _settings(house: House) -> config.Settings:
-    return config.Settings(
-        node=config.NodeSettings(ae_title="N", port=0, data_dir=house.folder),
-        database=DatabaseSettings(url=house.url),
-        peers=(PACS, TEST_PACS),
-    )
-
-
 def _forget(house: House) -> None:
     """Leave the rows as a version stored them that did not know the element."""
     silent = "json_remove(header, '$.synthetic')"
@@ -162,14 +153,14 @@ def test_migrate_asks_the_files_that_an_older_version_stored(house: House, last:
     _forget(house)
     house.execute("DELETE FROM audit")
     assert not line.study()["synthetic"]
-    assert operate.migrate(_settings(house), house.clock()).endswith(
+    assert operate.migrate(house.settings(), house.clock()).endswith(
         "; 1 stored instances were asked whether they are synthetic"
     )
     study = line.study()
     assert study["synthetic"]
     assert [row["header_synthetic"] for row in study["objects"]] == [last is None]
     assert TURNED in _events(line)
-    assert operate.migrate(_settings(house), house.clock()).endswith("already")
+    assert operate.migrate(house.settings(), house.clock()).endswith("already")
 
 
 def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
@@ -179,10 +170,10 @@ def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
     _forget(house)
     ((path,),) = house.rows("SELECT path FROM instances")
     away = (house.folder / path).rename(house.folder / "away")
-    assert operate.migrate(_settings(house), house.clock()).endswith("already")
+    assert operate.migrate(house.settings(), house.clock()).endswith("already")
     assert not line.study()["synthetic"]
     away.rename(house.folder / path)
-    operate.migrate(_settings(house), house.clock())
+    operate.migrate(house.settings(), house.clock())
     assert line.study()["synthetic"]
 
 
@@ -191,7 +182,7 @@ def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
     line = _sent_to_all(house)
     house.receive(_synthetic())
     _forget(house)
-    quiet = _settings(house).model_copy(update={"peers": ()})
+    quiet = house.settings()
     with app.opened_node(quiet) as node:
         node.start()
         node.drain(5)
@@ -202,24 +193,24 @@ def test_the_operator_reads_where_a_report_stands_and_which_copy_said_so(house: 
     """In the study's text and JSON, and in the listings."""
     _sent_to_all(house)
     house.receive(_synthetic())
-    study = operate.study(_settings(house), "1.2.3", house.clock())
+    study = operate.study(house.settings(), "1.2.3", house.clock())
     assert study["standing"] == ["pacs"]
     said = explain(study)
     assert "A report about this synthetic study stands at pacs" in said
     assert "(0008,001C) of an image is YES" in said
     house.receive(radiograph(patient_name="Roe^Jane"))
-    said = explain(operate.study(_settings(house), "1.2.3", house.clock()))
+    said = explain(operate.study(house.settings(), "1.2.3", house.clock()))
     assert "an earlier copy said YES" in said
     assert "is YES" not in said
-    (row,) = operate.instances(_settings(house))
+    (row,) = operate.instances(house.settings())
     assert (row["synthetic"], row["header_synthetic"]) == (True, False)
     assert "synthetic" in operate.STUDIES_COLUMNS
-    assert operate.studies(_settings(house), house.clock())[0]["synthetic"] is True
+    assert operate.studies(house.settings(), house.clock())[0]["synthetic"] is True
 
 
 def test_a_real_study_stands_nowhere_wrongly(house: House) -> None:
     """Its report is where it belongs."""
     _sent_to_all(house)
-    study = operate.study(_settings(house), "1.2.3", house.clock())
+    study = operate.study(house.settings(), "1.2.3", house.clock())
     assert study["standing"] == []
     assert "ynthetic" not in explain(study).split("Timeline")[0]

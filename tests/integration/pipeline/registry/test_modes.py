@@ -31,14 +31,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def _settings(house: House, *tables: dict[str, Any], required: bool = True) -> Settings:
-    return Settings.model_validate(
-        {
-            "node": {"ae_title": "PACSNODE", "data_dir": house.folder},
-            "database": {"url": house.url},
-            "models": tables or [{"name": "starter"}],
-            "go_live": {"require_validation": required},
-        }
-    )
+    return house.settings(models=tables or [{"name": "starter"}], go_live={"require_validation": required})
 
 
 def _registered(house: House, settings: Settings) -> None:

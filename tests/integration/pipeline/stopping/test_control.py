@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from node.config import Settings
-from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
 from node.pipeline.operator import checks
@@ -43,21 +41,16 @@ def _nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
 
 
-def _settings(line: Line) -> Settings:
-    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
-    return Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
-
-
 def _hold(line: Line, model: str = "", reason: str = "odd scores") -> str:
-    return control.hold(_settings(line), model, reason, "ada", line.house.clock())
+    return control.hold(line.configuration, model, reason, "ada", line.house.clock())
 
 
 def _release(line: Line, model: str = "", *, discard: bool = False) -> str:
-    return control.release(_settings(line), model, "bob", line.house.clock(), discard=discard)
+    return control.release(line.configuration, model, "bob", line.house.clock(), discard=discard)
 
 
 def _recall(line: Line) -> str:
-    return recall.send(_settings(line), "starter", _version(line), "ada", line.house.clock())
+    return recall.send(line.configuration, "starter", _version(line), "ada", line.house.clock())
 
 
 def _all(line: Line) -> list[dict[str, Any]]:
@@ -69,22 +62,18 @@ def _version(line: Line) -> str:
     return line.study()["analyses"][0]["version"]
 
 
-def _told(line: Line, event: str) -> list[dict[str, object]]:
-    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
-
-
 @pytest.mark.parametrize("model", ["", "starter"])
 def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: str) -> None:
     """Who, why and what became of it stands in the timeline; the listings name it while it lasts."""
     assert "2 deliveries wait, nothing is under way" in _hold(line, model)
     assert line.claim_delivery() is None
-    (hold,) = control.kept_back(_settings(line))
+    (hold,) = control.kept_back(line.configuration)
     assert f"hold: {line.deliveries()[0]['hold']}" == f"hold: {line.study()['hold']}" == hold
     assert "2 deliveries let go" in _release(line, model)
     count_as_sent(line.house, line)
     assert kinds(line) == [("report", "done")]
     assert line.study()["hold"] is None
-    (back,), (gone,) = _told(line, "delivery held back"), _told(line, "delivery released")
+    (back,), (gone,) = line.told("delivery held back"), line.told("delivery released")
     assert (back["by"], back["reason"]) == ("ada", "odd scores")
     assert (gone["by"], gone["held_for"]) == ("bob", "odd scores")
 
@@ -92,7 +81,7 @@ def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: st
 def test_check_says_that_a_hold_is_in_force_and_how_it_ends(line: Line) -> None:
     """A line for each."""
     _hold(line, "starter")
-    lines = checks.check(_settings(line), line.house.folder, line.house.clock())
+    lines = checks.check(line.configuration, line.house.folder, line.house.clock())
     (said,) = (found for found in lines if found.subject == "hold")
     assert "model starter is held since" in said.text
     assert said.text.endswith("odd scores; `pacs-node release --model starter` ends that")
@@ -111,7 +100,7 @@ def test_what_gathered_can_be_discarded(line: Line) -> None:
     database.write(lambda tx: work.put_back(tx, Delivery, Delivery.id == number, line.house.clock()))
     assert "1 deliveries discarded" in _release(line, discard=True)
     assert kinds(line) == [("rejection_note", "waiting"), ("report", "cancelled")]
-    (told,) = _told(line, "delivery cancelled")
+    (told,) = line.told("delivery cancelled")
     assert (told["by"], told["held_for"]) == ("bob", "odd scores")
 
 
@@ -122,7 +111,7 @@ def test_what_was_under_way_when_the_node_was_killed_is_discarded_too(line: Line
     assert "2 of them still count as under way, to pacs: a running node" in _hold(line)
     _release(line, discard=True)
     assert kinds(line) == [("report", "cancelled")]
-    assert "the peer may have got it" in str(_told(line, "delivery cancelled")[0]["reason"])
+    assert "the peer may have got it" in str(line.told("delivery cancelled")[0]["reason"])
 
 
 def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -> None:
@@ -132,7 +121,7 @@ def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -
     _hold(line, "starter")
     with pytest.raises(OperatorError, match=r"model starter is held .*`pacs-node release --model starter`"):
         _release(line)
-    assert len(control.kept_back(_settings(line))) == 1
+    assert len(control.kept_back(line.configuration)) == 1
 
 
 @pytest.mark.database("any")
@@ -151,7 +140,7 @@ def test_single_deliveries_that_are_held_are_let_go_or_discarded(line: Line, *, 
     claimed, house = line.claim_delivery(), line.house
     assert claimed is not None
     house.database.write(lambda tx: outbox.hold(tx, claimed, house.clock(), "too late", HeldFor.AGE))
-    settings, now = _settings(line), house.clock()
+    settings, now = line.configuration, house.clock()
     with pytest.raises(OperatorError, match="not held: 999"):
         control.release_deliveries(settings, [claimed.id, 999], "bob", now, discard=discard)
     control.release_deliveries(settings, [claimed.id], "bob", now, discard=discard)
@@ -165,7 +154,7 @@ def test_a_recall_takes_back_what_was_sent_and_stops_what_was_not(line: Line) ->
     claimed = line.claim_delivery()
     assert claimed is not None
     line.house.database.write(lambda tx: outbox.finish(tx, claimed, line.house.clock(), 0x0000))
-    (sent,) = (row for row in recall.listed(_settings(line), "starter", _version(line)) if row["state"] == "done")
+    (sent,) = (row for row in recall.listed(line.configuration, "starter", _version(line)) if row["state"] == "done")
     assert (sent["study_instance_uid"], sent["peer"], sent["takes_rejection_notes"]) == (
         claimed.study_instance_uid,
         "pacs",
@@ -196,10 +185,10 @@ def test_under_a_hold_the_notes_of_a_recall_leave_and_nothing_else(line: Line) -
 
 def test_the_listings_have_the_documented_keys(line: Line) -> None:
     """Of what was recalled, and of rejection notes; some of the manual's are those of parts."""
-    (row, *_) = recall.listed(_settings(line), "starter", _version(line))
+    (row, *_) = recall.listed(line.configuration, "starter", _version(line))
     assert set(row) == set(documented_json_keys("recall"))
     line.house.receive(incoming(rejection_file("113038", ["1.2.3.1.1"]), "PACS"))
-    (note,) = control.rejections(_settings(line))
+    (note,) = control.rejections(line.configuration)
     assert set(note) == set(documented_json_keys("rejections"))
 
 
@@ -207,4 +196,4 @@ def test_the_listings_have_the_documented_keys(line: Line) -> None:
 def test_a_version_that_made_nothing_is_refused(line: Line) -> None:
     """With the versions that did."""
     with pytest.raises(OperatorError, match=re.escape(f"its versions with results are {_version(line)}")):
-        recall.listed(_settings(line), "starter", "0.0.0")
+        recall.listed(line.configuration, "starter", "0.0.0")

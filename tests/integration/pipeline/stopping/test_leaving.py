@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from node.config import DeliverSettings, PeerSettings, Settings
-from node.config.settings import DatabaseSettings, NodeSettings
+from node.config import DeliverSettings, PeerSettings
 from node.domain.errors import OperatorError
 from node.network.peer import Timeouts
 from node.pipeline.stopping import control
@@ -169,8 +168,7 @@ def test_a_report_is_sent_without_its_study_where_an_operator_says_so(house: Hou
 
 
 def _release(line: Line, *, despite_patient: bool = False) -> None:
-    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
-    settings = Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
+    settings = line.configuration
     (held,) = (row["id"] for row in line.deliveries() if row["state"] == "held")
     how = {"discard": False, "despite_patient": despite_patient}
     control.release_deliveries(settings, [held], "bob", line.house.clock(), **how)

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from node.config import Settings
-from node.config.settings import DatabaseSettings, NodeSettings
 from node.network.peer import Timeouts
 from node.pipeline.stopping import control, recall
 from node.store.database import Database
@@ -39,17 +37,8 @@ def _nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
 
 
-def _settings(line: Line) -> Settings:
-    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
-    return Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
-
-
 def _kinds(line: Line) -> list[tuple[str, str]]:
     return sorted(kinds(line), reverse=True)
-
-
-def _told(line: Line, event: str) -> list[dict[str, Any]]:
-    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
 
 
 @pytest.mark.parametrize("deed", [Deed.DROP_AFTER_STORING, Deed.SILENCE])
@@ -59,7 +48,7 @@ def test_a_report_whose_answer_was_lost_is_taken_back(line: Line, pacs: Pacs, de
     line.deliver()
     note(line.house, "113037", [IMAGE])
     assert _kinds(line) == TAKEN_BACK
-    (told,) = _told(line, "delivery cancelled")
+    (told,) = line.told("delivery cancelled")
     assert told["reason"].endswith("the peer may have got it")
     (untrue,) = line.study()["untrue_reports"]
     assert (untrue["peer"], untrue["rejection_note"]) == ("pacs", "waiting")
@@ -75,7 +64,7 @@ def test_a_report_is_taken_back_that_was_stopped_on_its_way_by_its_rejection(lin
     line.house.receive(radiograph(sop_instance_uid="1.2.3.1.2"))
     note(line.house, "113037", [IMAGE])
     courier.handle(delivery)  # it was untrue before it left
-    assert _told(line, "delivery stopped") == []
+    assert line.told("delivery stopped") == []
     assert _kinds(line) == [("report", "cancelled")]
 
 
@@ -84,14 +73,14 @@ def test_a_report_that_a_hold_stopped_on_its_way_may_be_there(line: Line, pacs: 
     pacs.deeds, pacs.arrived = [Deed.SILENCE], _Holding(line.house)
     line.timeouts = Timeouts(10.0, 10.0, 60.0)
     line.deliver()
-    (stopped,) = _told(line, "delivery stopped")
+    (stopped,) = line.told("delivery stopped")
     assert stopped["reason"] == "it was stopped on its way; the peer may have got it"
-    control.release(_settings(line), "", "bob", line.house.clock(), discard=True)
-    (told,) = _told(line, "delivery cancelled")
+    control.release(line.configuration, "", "bob", line.house.clock(), discard=True)
+    (told,) = line.told("delivery cancelled")
     assert told["reason"].endswith("the peer may have got it")
-    (row,) = recall.listed(_settings(line), "starter", line.deliveries()[0]["version"])
+    (row,) = recall.listed(line.configuration, "starter", line.deliveries()[0]["version"])
     assert (row["state"], row["offered_at"] is None) == ("cancelled", False)
-    recall.send(_settings(line), "starter", row["version"], "ada", line.house.clock())
+    recall.send(line.configuration, "starter", row["version"], "ada", line.house.clock())
     assert _kinds(line) == TAKEN_BACK
 
 
@@ -197,4 +186,4 @@ def test_a_discard_goes_by_what_became_of_it_meanwhile(
     meanwhile(line, seen)
     ended = database.write(lambda tx: releasing.discard(tx, [seen], now, "discarded"))
     assert (len(ended), kinds(line)) == (entries, [("report", state)])
-    assert len(_told(line, "delivery cancelled")) == entries
+    assert len(line.told("delivery cancelled")) == entries

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from node.config import NodeSettings, Settings
-from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
@@ -29,12 +27,8 @@ OF_B: dict[str, Any] = {
 }
 
 
-def _settings(house: House) -> Settings:
-    return Settings(node=NodeSettings(ae_title="PACSNODE"), database=DatabaseSettings(url=house.url))
-
-
 def _merge(house: House, one: PatientName, into: PatientName, *, unseen: bool = False) -> str:
-    return patients.merge(_settings(house), one, into, "ada", house.clock(), unseen=unseen)
+    return patients.merge(house.settings(), one, into, "ada", house.clock(), unseen=unseen)
 
 
 def _line(house: House, pacs: Pacs) -> Line:
@@ -61,7 +55,7 @@ def test_reports_that_were_sent_follow_a_merge_and_its_undoing(house: House) -> 
         (first,) = line.reports()[1].PredecessorDocumentsSequence
         named = first.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         assert named == line.reports()[0].SOPInstanceUID
-        patients.split(_settings(house), A, "ada", house.clock())
+        patients.split(house.settings(), A, "ada", house.clock())
         line.compose()
         line.deliver()
         assert _named(line)[-1] == ("ID1", "Doe^Jane")
@@ -124,7 +118,7 @@ def test_merges_are_listed_and_followed_to_the_end(house: House) -> None:
     house.receive(radiograph(**OF_B))
     _merge(house, A, B)
     assert "counts as ID3" in _merge(house, B, C, unseen=True)
-    rows = patients.listed(_settings(house))
+    rows = patients.listed(house.settings())
     assert [(row["patient_id"], row["into_patient_id"], row["studies"]) for row in rows] == [
         ("ID1", "ID2", 1),
         ("ID2", "ID3", 2),
@@ -145,7 +139,7 @@ def test_a_merge_that_was_undone_takes_back_what_names_the_other_patient(house: 
     _merge(house, A, B)
     line.compose()
     count_as_sent(house, line)
-    settings = _settings(house).model_copy(update={"peers": [TAKING]})
+    settings = house.settings().model_copy(update={"peers": [TAKING]})
     assert "1 rejection notes ordered" in patients.split(settings, A, "eve", house.clock())
     told = operate.study(settings, "1.2.3", house.clock())
     assert [(one["patient_id"], one["is_current_patient"]) for one in told["analyses"]] == [
@@ -209,7 +203,7 @@ def test_what_cannot_be_merged_says_why(house: House) -> None:
     with pytest.raises(OperatorError, match="another issuer: no issuer"):
         _merge(house, PatientName("ID1", "CLINIC"), PatientName("ID2", "CLINIC"))
     with pytest.raises(OperatorError, match="not merged into anyone"):
-        patients.split(_settings(house), A, "ada", house.clock())
+        patients.split(house.settings(), A, "ada", house.clock())
     _merge(house, A, B)
     with pytest.raises(OperatorError, match="counts as ID2 already"):
         _merge(house, A, C, unseen=True)

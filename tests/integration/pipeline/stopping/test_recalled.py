@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from node.config import Settings
-from node.config.settings import DatabaseSettings, NodeSettings
 from node.domain.lifecycle import State
 from node.pipeline.operator import operate
 from node.pipeline.stopping import control, recall
@@ -35,18 +33,9 @@ def _nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "STOPPED_WITHIN_S", 0.2)
 
 
-def _settings(line: Line) -> Settings:
-    node = NodeSettings(ae_title="PACSNODE", data_dir=line.house.folder)
-    return Settings(node=node, database=DatabaseSettings(url=line.house.url), peers=tuple(line.peers))
-
-
 def _recall(line: Line) -> str:
     version = line.study()["analyses"][0]["version"]
-    return recall.send(_settings(line), "starter", version, "ada", line.house.clock(), "odd scores")
-
-
-def _told(line: Line, event: str) -> list[dict[str, Any]]:
-    return [entry["detail"] for entry in line.study()["timeline"] if entry["event"] == event]
+    return recall.send(line.configuration, "starter", version, "ada", line.house.clock(), "odd scores")
 
 
 def _reports(line: Line) -> list[str]:
@@ -58,9 +47,9 @@ def test_every_study_of_a_recalled_version_says_so_once(line: Line) -> None:
     count_as_sent(line.house, line)
     for _ in range(2):
         _recall(line)
-    (told,) = _told(line, "result recalled")
+    (told,) = line.told("result recalled")
     assert (told["by"], told["reason"], told["model"]) == ("ada", "odd scores", "starter")
-    (ordered,) = _told(line, "rejection note ordered")
+    (ordered,) = line.told("rejection note ordered")
     assert (ordered["by"], ordered["reason"]) == ("ada", "The version of the model that made this result was recalled.")
 
 
@@ -99,7 +88,7 @@ def test_what_was_buried_does_not_leave_by_a_retry(line: Line) -> None:
     _recall(line)
     assert "cancelled" in _reports(line)
     line.house.execute("UPDATE deliveries SET state = 'buried' WHERE kind = 'report'")
-    operate.retry(_settings(line), [], [], line.house.clock(), everything=True)
+    operate.retry(line.configuration, [], [], line.house.clock(), everything=True)
     assert _reports(line) == ["buried"]
 
 

@@ -9,8 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from node.app.deliver_loops import deliver_loops
-from node.config import NodeSettings, Settings
-from node.config.settings import DatabaseSettings
 from node.domain.errors import OperatorError
 from node.domain.rejection import Named, RejectionCode
 from node.pipeline.delivery import delivery_standing, leaving
@@ -31,11 +29,6 @@ from tests.test_docs import documented_json_keys
 
 FIRST, SECOND, NOTE = "1.2.3.1.1", "1.2.3.1.2", "1.2.99.1"
 ON_POSTGRESQL = pytest.mark.database("postgresql")  # the other has one writer
-
-
-def settings_of(house: House) -> Settings:
-    """Return a configuration with this database."""
-    return Settings(node=NodeSettings(ae_title="PACSNODE"), database=DatabaseSettings(url=house.url))
 
 
 def _two_images(house: House) -> Line:
@@ -168,7 +161,7 @@ def test_a_wrong_note_is_undone(house: House) -> None:
     count_as_sent(house, line)
     note(house, "113037", [FIRST])
     count_as_sent(house, line)
-    assert "1 studies" in undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
+    assert "1 studies" in undo_rejections.undo(house.settings(), NOTE, "ada", house.clock())
     assert line.compose() == 1
     assert kinds(line) == [("report", "done"), ("rejection_note", "done"), ("report", "waiting")]
     assert line.claim_delivery() is not None
@@ -177,10 +170,10 @@ def test_a_wrong_note_is_undone(house: House) -> None:
     assert (told["state"], told["instances"][0]["undone_by"]) == ("undone", "ada")
     assert set(told["instances"][0]) >= {"undone_at"}
     assert "rejection undone" in [entry["event"] for entry in line.study()["timeline"]]
-    assert "undone by ada" in explain(study(settings_of(house), "1.2.3", house.clock()))
+    assert "undone by ada" in explain(study(house.settings(), "1.2.3", house.clock()))
     with pytest.raises(OperatorError, match="was undone already"):
-        undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
-    undo_rejections.retry(settings_of(house), NOTE, "ada", house.clock())
+        undo_rejections.undo(house.settings(), NOTE, "ada", house.clock())
+    undo_rejections.retry(house.settings(), NOTE, "ada", house.clock())
     apply(house)
     assert line.study()["rejected"] == 1
 
@@ -190,7 +183,7 @@ def test_an_image_that_came_after_its_note_is_read_once_the_note_is_undone(house
     line = Line(house)
     note(house, "113038", [FIRST])
     house.receive(radiograph())
-    undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
+    undo_rejections.undo(house.settings(), NOTE, "ada", house.clock())
     assert (line.report(), kinds(line)) == (1, [("report", "waiting")])
     assert [one["turned_away"] for one in line.study()["objects"] if one["kind"] == "image"] == [{}]
 
@@ -200,10 +193,10 @@ def test_a_note_that_nobody_can_read_is_dismissed(house: House) -> None:
     house.receive(incoming(file_of(key_objects(coded("113038"), [])), "PACS"))
     apply(house)
     assert house.database.read(rejection_notes.count_refused) == 1
-    assert "dismissed" in undo_rejections.undo(settings_of(house), NOTE, "ada", house.clock())
+    assert "dismissed" in undo_rejections.undo(house.settings(), NOTE, "ada", house.clock())
     assert house.database.read(rejection_notes.count_refused) == 0
     with pytest.raises(OperatorError, match="no rejection note"):
-        undo_rejections.undo(settings_of(house), "1.2.5", "ada", house.clock())
+        undo_rejections.undo(house.settings(), "1.2.5", "ada", house.clock())
 
 
 def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -> None:
@@ -213,7 +206,7 @@ def test_what_stands_untrue_or_waits_for_nobody_is_said_by_check(house: House) -
     line.report()
     house.execute("UPDATE deliveries SET state = 'done' WHERE peer = 'pacs'")
     plain = TAKING.model_copy(update={"takes_rejection_notes": False})
-    settings = settings_of(house).model_copy(update={"peers": [plain]})
+    settings = house.settings().model_copy(update={"peers": [plain]})
     assert {one.peer for one in delivery_standing.troubles(settings, house.database, house.clock())} == {"gone"}
     assert house.database.read(outgoing.peers_awaited) == {"gone"}
     house.receive(incoming(rejection_file("113037", [FIRST]), "PACS"))
@@ -234,7 +227,7 @@ def test_a_peer_that_only_takes_notes_has_a_courier_and_a_table_names_what_stand
     assert row["instances"] == ["1 of study 1.2.3"]
     assert row["delivered"] == [f"{report['sop_instance_uid']} at pacs: note waiting"]
     house.execute("DELETE FROM deliveries")
-    settings = settings_of(house).model_copy(update={"peers": [TAKING.model_copy(update={"gets": ()})]})
+    settings = house.settings().model_copy(update={"peers": [TAKING.model_copy(update={"gets": ()})]})
     keys = {"settings": settings, "database": house.database, "clock": house.clock, "jitter": random.Random(1)}
     loops = list(deliver_loops(SimpleNamespace(**keys, worker=str)))  # type: ignore[arg-type]
     assert [loop.name for loop in loops] == ["deliver-pacs"]
@@ -252,18 +245,18 @@ NAMED = [Named("1.2.3", FIRST)]  # type: ignore[arg-type]
 def test_holds_that_ended_are_listed_and_stand_in_the_timelines_of_what_they_kept_back(house: House) -> None:
     """Also of a report that was composed while one was in force."""
     line = Line(house)
-    control.hold(settings_of(house), "", "odd scores", "ada", house.clock())
+    control.hold(house.settings(), "", "odd scores", "ada", house.clock())
     house.receive(radiograph())
     line.report()
-    (waiting,) = study(settings_of(house), "1.2.3", house.clock.now)["deliveries_made"]
+    (waiting,) = study(house.settings(), "1.2.3", house.clock.now)["deliveries_made"]
     house.clock.forward(100_000)
-    assert study(settings_of(house), "1.2.3", house.clock())["deliveries_made"][0]["overdue"] is False
-    control.release(settings_of(house), "", "eve", house.clock(), discard=False)
+    assert study(house.settings(), "1.2.3", house.clock())["deliveries_made"][0]["overdue"] is False
+    control.release(house.settings(), "", "eve", house.clock(), discard=False)
     events = [
         entry for entry in line.study()["timeline"] if entry["event"] in ("delivery held back", "delivery released")
     ]
     assert [entry["detail"]["by"] for entry in events] == ["ada", "eve"]
-    (told,) = control.holds_placed(settings_of(house))
+    (told,) = control.holds_placed(house.settings())
     assert (told["held_by"], told["released_by"], told["released_how"]) == ("ada", "eve", "sent")
     assert list(told) == documented_json_keys("holds")
-    assert waiting["sop_instance_uid"] in explain(study(settings_of(house), "1.2.3", house.clock()))
+    assert waiting["sop_instance_uid"] in explain(study(house.settings(), "1.2.3", house.clock()))
