@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from node import config
 from node.cli import application
-from tests.support.nodes.process import NodeFolder, Peer
+from tests.support.nodes.process import MODALITY, NodeFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -188,7 +188,7 @@ def test_every_verb_that_prints_json_has_its_keys_in_the_docs() -> None:
 
 def test_the_json_keys_of_every_listing_are_the_documented_ones(tmp_path: Path) -> None:
     """Of listings that have rows in a fresh node; the others are compared where there are studies."""
-    home = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)])
+    home = NodeFolder(tmp_path, [MODALITY])
     home.write()
     assert home.run("migrate").returncode == 0
     (line, *_) = home.listing("check")

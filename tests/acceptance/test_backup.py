@@ -17,7 +17,7 @@ from node.runtime.clock import utc_now
 from node.store.database import Database
 from node.store.listing import views
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import NodeFolder, Peer, serving
+from tests.support.nodes.process import MODALITY, NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 
 _STUDIES = 8
@@ -64,7 +64,7 @@ def test_a_backup_of_a_busy_node_goes_on_where_it_was_and_sends_nothing_new(
 
     pacs = StorageSCP(ScpSettings("PACS", "127.0.0.1", 0, accept_any_calling_ae=True), gathered(keep), lambda _: None)
     port = pacs.start()
-    peers = [Peer("modality", "MODALITY", 104, may_send=True), Peer("pacs", "PACS", port, gets_reports=True)]
+    peers = [MODALITY, Peer("pacs", "PACS", port, gets_reports=True)]
     first = node_folder(tmp_path / "first", peers, quiet_period_s=0.2)
     second = node_folder(tmp_path / "second", peers, quiet_period_s=0.2)
     files, safe = _write_studies(tmp_path / "files"), tmp_path / "safe"

@@ -10,7 +10,7 @@ from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR
 from node.domain.report import BASIC_TEXT_SR
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import AE_TITLE, Peer, serving
+from tests.support.nodes.process import AE_TITLE, MODALITY, Peer, serving
 
 _FLAGGED = "synthetic chest, pneumonia 2"  # by the starter, and unlike its normals
 
@@ -23,9 +23,8 @@ def test_a_flagged_image_comes_back_as_report_text_and_heat_maps_and_once_more_w
     (tmp_path / "image.dcm").write_bytes(sample.part10)
     (tmp_path / "came").mkdir()
     pacs = StandInPacs(tmp_path / "came", "PACS")
-    sender = Peer("modality", "MODALITY", 104, may_send=True)
     peer = Peer("pacs", "PACS", pacs.start(), gets_reports=True, beside=("text", "heatmap"))
-    home = node_folder(tmp_path / "node", [sender, peer])
+    home = node_folder(tmp_path / "node", [MODALITY, peer])
     try:
         with serving(home) as node:
             to = f"{AE_TITLE}@127.0.0.1:{node.port}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import Node, NodeFolder, Peer, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, start
 from tests.support.objects.raw_dataset import ct
 from tests.support.peers.raw_peer import ASSOCIATE_RJ, RawPeer
 
@@ -21,7 +21,7 @@ def test_a_node_whose_log_cannot_be_written_serves_as_ever(
     """It starts, sends away who speaks something else, rejects a stranger with a reason, stores, and drains."""
     home = node_folder(
         tmp_path,
-        [Peer("modality", "MODALITY", 104, may_send=True)],
+        [MODALITY],
         tables={"receive": f"processes = {processes}"},
         models=(),
     )

@@ -21,7 +21,7 @@ from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import NodeFolder, Peer, start
+from tests.support.nodes.process import MODALITY, NodeFolder, Peer, start
 from tests.support.objects.reports import concept, content_items
 from tests.support.waiting import wait_until
 
@@ -136,7 +136,7 @@ def test_digits_sent_to_the_node_come_back_as_reports_that_name_them(
     pixels, truth = unseen(public_data)
     outgoing = [wrapped(one, number) for number, one in enumerate(pixels)]
     with receiving() as pacs:
-        peers = [Peer("modality", "MODALITY", 104, may_send=True), Peer("pacs", "PACS", pacs.port, gets_reports=True)]
+        peers = [MODALITY, Peer("pacs", "PACS", pacs.port, gets_reports=True)]
         home = node_folder(tmp_path, peers, models=())
         home.write()
         with home.configuration.open("a", encoding="utf-8") as file:

@@ -20,7 +20,7 @@ from node.store.database import Database, Transaction
 from node.store.listing import views
 from tests.support.databases.kinds import MakeFolder
 from tests.support.houses.house import incoming, radiograph
-from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, Peer, serving, start
 from tests.support.objects.notes import rejection_file
 from tests.support.programs.processes import free_port
 from tests.support.waiting import wait_until
@@ -97,7 +97,7 @@ def archive() -> Archive:
 def home(archive: Archive, tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a node for a modality and the archive, which also sends rejection notes."""
     pacs = Peer("pacs", "PACS", archive.port, may_send=True, gets_reports=True)
-    folder = node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True), pacs], 0.1, TABLES)
+    folder = node_folder(tmp_path, [MODALITY, pacs], 0.1, TABLES)
     folder.write()
     return folder
 

@@ -15,7 +15,7 @@ from node.pipeline.steps import Step
 from tests.support.databases.kinds import SQLITE, MakeFolder
 from tests.support.databases.rows import rows_in
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, serving, start
 from tests.support.waiting import wait_until
 
 IN_THE_DATABASE = (Step.RECORDED, Step.COMMITTED)
@@ -26,7 +26,7 @@ KEPT_FROM = (Step.RENAMED, Step.FOLDER_SYNCED, *IN_THE_DATABASE)
 @pytest.fixture
 def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a node without models: what is received is only kept."""
-    folder = node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
+    folder = node_folder(tmp_path, [MODALITY], models=())
     folder.write()
     return folder
 

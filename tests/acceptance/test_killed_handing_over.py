@@ -14,7 +14,7 @@ from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from node.pipeline.steps import Step
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, serving, start
 from tests.support.objects.part10 import dataset_bytes
 from tests.support.programs.processes import standing_still
 from tests.support.waiting import wait_until
@@ -28,7 +28,7 @@ _REFUSED, _CUT = 0xA700, None
 @pytest.fixture
 def home(tmp_path: Path) -> NodeFolder:
     """Give a node without models whose two receiving processes hand over what came."""
-    peers = [Peer("modality", "MODALITY", 104, may_send=True)]
+    peers = [MODALITY]
     folder = NodeFolder(tmp_path, peers, tables={"receive": "processes = 2"}, models=())
     folder.write()
     return folder

@@ -19,13 +19,13 @@ from node.pipeline.registry import bundles
 from tests.support.databases.kinds import MakeFolder
 from tests.support.houses.house import SUBJECT, radiograph
 from tests.support.models.foreign import CLASS, SIZE, description, keras_litert, patch_finder, patches
-from tests.support.nodes.process import CHECKOUT, NodeFolder, Peer, serving_as_written
+from tests.support.nodes.process import CHECKOUT, MODALITY, NodeFolder, Peer, serving_as_written
 from tests.support.nodes.refusing import stored
 from tests.support.objects.reports import read_report
 from tests.test_docs import documented_json_keys
 
 STARTER = CHECKOUT / "models" / "starter"
-PEERS = [Peer("modality", "MODALITY", 104, may_send=True)]
+PEERS = [MODALITY]
 TWO_NUMBERS = {
     "output": '[output]\nvalues = "logits"\nexclusive = true\nplaces = [1]\n',
     "read": f"[input]\nsize = {SIZE}\nchannels = 3\n",

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import NodeFolder, Peer
+from tests.support.nodes.process import MODALITY, NodeFolder
 from tests.support.objects.images import sample_file
 from tests.test_docs import documented_json_keys
 
-PEERS = [Peer("modality", "MODALITY", 104, may_send=True)]
+PEERS = [MODALITY]
 
 
 @pytest.fixture(scope="module")

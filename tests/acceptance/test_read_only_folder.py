@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.databases.kinds import MakeFolder
 from tests.support.nodes.accepting import FIRST, accepted_by, receivers
-from tests.support.nodes.process import Node, Peer, start
+from tests.support.nodes.process import MODALITY, Node, start
 from tests.support.objects.raw_dataset import ct
 from tests.support.waiting import wait_until
 
@@ -29,9 +29,7 @@ def node(tmp_path: Path, node_folder: MakeFolder) -> Iterator[Node]:
     """Run a node with two receiving processes beside the first, in a mount namespace of its own."""
     if subprocess.run([*_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", tmp_path], check=False).returncode:
         pytest.skip("this user may not make a mount namespace here")
-    home = node_folder(
-        tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], tables={"receive": "processes = 2"}, models=()
-    )
+    home = node_folder(tmp_path, [MODALITY], tables={"receive": "processes = 2"}, models=())
     home.write()
     running = start(home, [*_OWN_MOUNTS, *home.command("serve")])
     try:

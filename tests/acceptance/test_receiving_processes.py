@@ -14,14 +14,13 @@ import pytest
 
 from tests.support.databases.kinds import MakeFolder
 from tests.support.nodes.accepting import FIRST, accepted_by, accepting, receivers, still
-from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, serving, start
 from tests.support.objects.part10 import dataset_bytes
 from tests.support.objects.raw_dataset import Instance, ct
 from tests.support.peers.raw_peer import DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
 from tests.support.programs.processes import free_port, lives
 from tests.support.waiting import wait_until
 
-SENDER = Peer("modality", "MODALITY", 104, may_send=True)
 _PATIENCE_S = 30.0
 _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 
@@ -30,7 +29,7 @@ _DRAINING, _LOCAL_LIMIT = (2, 3, 1), (2, 3, 2)
 def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder for a node with two receiving processes, which lets four associations in, two from an address."""
     tables = {"receive": "processes = 2\nmax_associations = 4\nmax_associations_per_address = 2"}
-    folder = node_folder(tmp_path, [SENDER], tables=tables, models=())
+    folder = node_folder(tmp_path, [MODALITY], tables=tables, models=())
     folder.write()
     return folder
 

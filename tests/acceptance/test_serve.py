@@ -16,8 +16,8 @@ from node.store.disk.folder_lock import holder
 from node.store.learning import splits
 from tests.support.databases.kinds import MakeFolder
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import CHECKOUT, NodeFolder, Peer, launch, serving, start
-from tests.support.nodes.refusing import NOBODY_LISTENS, SENDER, refused, stored
+from tests.support.nodes.process import CHECKOUT, MODALITY, NodeFolder, Peer, launch, serving, start
+from tests.support.nodes.refusing import NOBODY_LISTENS, refused, stored
 from tests.support.objects.images import sample_file
 from tests.support.objects.raw_dataset import ct
 from tests.support.peers.raw_peer import ABORTED, DATASET, LAST_COMMAND, LAST_DATASET, RawPeer, store_request
@@ -54,7 +54,7 @@ def test_the_process_that_receives_never_loads_tensorflow(home: NodeFolder) -> N
 
 def test_the_log_as_json_is_one_object_a_line(tmp_path: Path, node_folder: MakeFolder) -> None:
     """Also while the model is loaded, whose libraries like to talk."""
-    home = node_folder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"log": 'format = "json"'})
+    home = node_folder(tmp_path, [MODALITY, NOBODY_LISTENS], tables={"log": 'format = "json"'})
     with serving(home) as node:
         assert stored(node.port, radiograph()) == 0x0000
         node.wait_said("report composed")
@@ -106,7 +106,7 @@ def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(
     tmp_path: Path, node_folder: MakeFolder
 ) -> None:
     """[node] drain_timeout_s bounds how long a stop takes; nothing of the half instance is left."""
-    home = node_folder(tmp_path, [SENDER], tables={"node": "drain_timeout_s = 0.5"}, models=())
+    home = node_folder(tmp_path, [MODALITY], tables={"node": "drain_timeout_s = 0.5"}, models=())
     home.write()
     node, instance = start(home), ct("1.2.3.1")
     with RawPeer(node.port).associate() as peer:
@@ -124,7 +124,7 @@ def test_a_second_sigterm_ends_it_at_once(tmp_path: Path, node_folder: MakeFolde
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         peer = Peer("pacs", "PACS", silent.getsockname()[1], gets_reports=True)
-        home = node_folder(tmp_path, [SENDER, peer])
+        home = node_folder(tmp_path, [MODALITY, peer])
         home.write()
         node = start(home)
         assert stored(node.port, radiograph()) == 0x0000
@@ -180,7 +180,7 @@ def test_the_json_of_every_listing_has_the_documented_keys(home: NodeFolder) -> 
 
 def test_the_node_works_on_postgresql_by_url_alone(tmp_path: Path, empty_postgres_url: str) -> None:
     """An empty database is migrated by command, and the main job is the same."""
-    home = NodeFolder(tmp_path, [SENDER, NOBODY_LISTENS], database=empty_postgres_url)
+    home = NodeFolder(tmp_path, [MODALITY, NOBODY_LISTENS], database=empty_postgres_url)
     home.write()
     assert "run `pacs-node migrate`" in refused(home).stderr
     assert home.run("migrate").returncode == 0

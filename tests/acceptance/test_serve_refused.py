@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import CHECKOUT, NodeFolder, serving
-from tests.support.nodes.refusing import SENDER, refused, stored
+from tests.support.nodes.process import CHECKOUT, MODALITY, NodeFolder, serving
+from tests.support.nodes.refusing import refused, stored
 from tests.support.programs.processes import free_port
 
 
@@ -100,7 +100,7 @@ def test_a_database_of_another_schema_version_names_the_command_that_helps(home:
 
 def test_a_database_that_cannot_be_reached_is_one_clear_line(tmp_path: Path) -> None:
     """A PostgreSQL server that is down."""
-    home = NodeFolder(tmp_path, [SENDER], database=f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none")
+    home = NodeFolder(tmp_path, [MODALITY], database=f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none")
     home.write()
     assert "database" in refused(home).stderr
 
@@ -121,7 +121,7 @@ def test_a_bundle_with_a_changed_byte_is_refused_by_name(home: NodeFolder, tmp_p
 
 def test_two_nodes_with_folders_of_their_own_do_not_share_a_database(tmp_path: Path, postgres_url: str) -> None:
     """The second would take over work whose files it does not have."""
-    homes = [NodeFolder(tmp_path / name, [SENDER], database=postgres_url) for name in ("one", "two")]
+    homes = [NodeFolder(tmp_path / name, [MODALITY], database=postgres_url) for name in ("one", "two")]
     for home in homes:
         home.write()
     with serving(homes[0]):
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_database_is_one_clear_line_from_every_verb(home: Node
 @pytest.mark.database("any")
 def test_another_programs_database_is_left_alone(tmp_path: Path, empty_url: str) -> None:
     """Twelve tables of ours beside theirs would please nobody."""
-    home = NodeFolder(tmp_path, [SENDER], database=empty_url)
+    home = NodeFolder(tmp_path, [MODALITY], database=empty_url)
     home.write()
     _execute(home, "CREATE TABLE theirs (id INTEGER)")
     for verb in ("serve", "migrate"):

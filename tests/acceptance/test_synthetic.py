@@ -9,7 +9,7 @@ from node.network.incoming import IncomingInstance, gathered
 from node.network.scp import ScpSettings, StorageSCP
 from tests.support.databases.kinds import MakeFolder
 from tests.support.models.generators import write_generator
-from tests.support.nodes.process import NodeFolder, Peer, serving
+from tests.support.nodes.process import MODALITY, NodeFolder, Peer, serving
 from tests.support.waiting import wait_until
 
 
@@ -33,7 +33,7 @@ def test_synthetic_studies_go_through_the_node_to_the_test_peer_alone(tmp_path: 
     """With the model active: synthesise, send, and look at what each peer got."""
     clinical, trial = _Pacs("CLINICAL"), _Pacs("TRIAL")
     peers = [
-        Peer("modality", "MODALITY", 104, may_send=True),
+        MODALITY,
         Peer("clinical", "CLINICAL", clinical.port, gets_reports=True, test=False),
         Peer("trial", "TRIAL", trial.port, gets_reports=True),
     ]

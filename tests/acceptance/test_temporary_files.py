@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.databases.kinds import MakeFolder
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import Node, NodeFolder, start
-from tests.support.nodes.refusing import NOBODY_LISTENS, SENDER, stored
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, start
+from tests.support.nodes.refusing import NOBODY_LISTENS, stored
 from tests.support.programs.processes import members
 from tests.support.waiting import wait_until
 
@@ -17,7 +17,7 @@ _PATIENCE_S = 30.0
 @pytest.fixture
 def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder for a node with two receiving processes."""
-    folder = node_folder(tmp_path, [SENDER, NOBODY_LISTENS], tables={"receive": "processes = 2"})
+    folder = node_folder(tmp_path, [MODALITY, NOBODY_LISTENS], tables={"receive": "processes = 2"})
     folder.write()
     return folder
 

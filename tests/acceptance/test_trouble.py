@@ -16,13 +16,13 @@ from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.databases.kinds import MakeFolder
 from tests.support.databases.postgres import PostgresServer
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import Node, NodeFolder, Peer, serving, start
+from tests.support.nodes.process import MODALITY, Node, NodeFolder, serving, start
 
 
 @pytest.fixture
 def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
     """Give a folder with a node that reads nothing."""
-    return node_folder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
+    return node_folder(tmp_path, [MODALITY], models=())
 
 
 def _store(node: Node, came: IncomingInstance, times: int = 1) -> list[int]:

@@ -4,15 +4,22 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from node.config import PeerSettings
+from node.store import schema
+from node.store.database import Database
+from node.store.disk.files import InstanceFiles
+from tests.support.houses.house import House
+from tests.support.houses.line import PACS
 from tests.support.nodes.process import AE_TITLE, Node, NodeFolder, Peer, serving
 from tests.support.objects.images import CHEST, chest_radiographs, other_images, write_as_dx
 from tests.support.objects.reports import Report, report_in, reports
 from tests.support.programs.dcmtk import Storescp, storescp, storescu
 from tests.support.programs.orthanc import Orthanc, orthanc
-from tests.support.programs.processes import free_port
+from tests.support.programs.processes import LOOPBACK, free_port
 from tests.support.waiting import wait_until
 
 SENDER = "MODALITY"
@@ -80,3 +87,18 @@ def _peers(receiver: Storescp, pacs: Orthanc) -> list[Peer]:
         Peer("viewer", receiver.ae_title, receiver.port, gets_reports=True),
         Peer("pacs", pacs.ae_title, pacs.port, may_send=True, gets_reports=True),
     ]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Give an empty database and an empty store."""
+    url = f"sqlite:///{tmp_path}/node.db"
+    schema.prepare(url)
+    database = Database.open(url)
+    yield House(database, InstanceFiles(tmp_path), tmp_path, url)
+    database.close()
+
+
+def peer_at(port: int, ae_title: str = "STORESCP", **changes: Any) -> PeerSettings:
+    """Return the settings of a peer that gets reports, at a port of the loopback address."""
+    return PACS.model_copy(update={"ae_title": ae_title, "host": LOOPBACK, "port": port, **changes})

@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from node.config import PeerSettings
 from node.dicom.samples.wrap import wrap_as_dx
 from node.network.peer import Timeouts
-from node.store import schema
-from node.store.database import Database
-from node.store.disk.files import InstanceFiles
+from tests.peers.conftest import peer_at
 from tests.support.houses.house import PIXELS, SUBJECT, House, radiograph
-from tests.support.houses.line import PACS, Line
+from tests.support.houses.line import Line
 from tests.support.programs.dcmtk import Storescp, storescp
 from tests.support.programs.orthanc import Orthanc, orthanc
-from tests.support.programs.processes import LOOPBACK, free_port
+from tests.support.programs.processes import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 
@@ -25,23 +22,9 @@ STUDIES = 20
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """Give an empty database and an empty store."""
-    url = f"sqlite:///{tmp_path}/node.db"
-    schema.prepare(url)
-    database = Database.open(url)
-    yield House(database, InstanceFiles(tmp_path), tmp_path, url)
-    database.close()
-
-
-@pytest.fixture
 def port() -> int:
     """Return a port that a program may listen on, again and again."""
     return free_port()
-
-
-def _at(port: int, ae_title: str = "STORESCP", **changes: Any) -> PeerSettings:
-    return PACS.model_copy(update={"ae_title": ae_title, "host": LOOPBACK, "port": port, **changes})
 
 
 def _reported(house: House, peer: PeerSettings, studies: int = 1) -> Line:
@@ -62,7 +45,7 @@ def test_a_storescp_that_aborts_or_refuses_gets_the_report_when_it_does_so_no_mo
     house: House, tmp_path: Path, port: int, options: tuple[str, ...]
 ) -> None:
     """With `--abort-after` it has it already: the same report goes again under the same UID."""
-    line = _reported(house, _at(port))
+    line = _reported(house, peer_at(port))
     with storescp(tmp_path / "bad", "STORESCP", port, *options):
         line.deliver()
         (delivery,) = line.deliveries()
@@ -77,7 +60,7 @@ def test_a_storescp_that_aborts_or_refuses_gets_the_report_when_it_does_so_no_mo
 
 def test_a_storescp_that_answers_late_is_waited_for(house: House, tmp_path: Path, port: int) -> None:
     """It sleeps before the answer; nothing is sent twice."""
-    line = _reported(house, _at(port))
+    line = _reported(house, peer_at(port))
     with storescp(tmp_path / "slow", "STORESCP", port, "--sleep-after", "2") as receiver:
         line.deliver()
         assert [delivery["state"] for delivery in line.deliveries()] == ["done"]
@@ -86,7 +69,7 @@ def test_a_storescp_that_answers_late_is_waited_for(house: House, tmp_path: Path
 
 def test_a_backlog_reaches_a_storescp_on_one_association(house: House, tmp_path: Path, port: int) -> None:
     """Each report once."""
-    line = _reported(house, _at(port), STUDIES)
+    line = _reported(house, peer_at(port), STUDIES)
     with storescp(tmp_path / "pacs", "STORESCP", port, "-v") as receiver:
         assert line.deliver() == STUDIES
         received = _received(receiver)
@@ -104,7 +87,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 def test_orthanc_is_asked_whose_study_it_is(house: House, archive: Orthanc, tmp_path: Path) -> None:
     """It waits for the study, is held where Orthanc names another patient, and leaves under that name at last."""
-    line = _reported(house, _at(archive.port, archive.ae_title, query=True))
+    line = _reported(house, peer_at(archive.port, archive.ae_title, query=True))
     line.deliver()
     assert "does not hold the study yet" in line.deliveries()[0]["last_error"]
     image = tmp_path / "image.dcm"

@@ -1,8 +1,6 @@
 """Reports in the one form that a peer accepts: DCMTK's storescp told to take no other, and Orthanc with everything."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,33 +9,17 @@ from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR
 from node.domain.report import BASIC_TEXT_SR
 from node.network.peer import Timeouts
-from node.store import schema
-from node.store.database import Database
-from node.store.disk.files import InstanceFiles
 from node.store.working import given_up
+from tests.peers.conftest import peer_at
 from tests.support.houses.house import House, radiograph
-from tests.support.houses.line import PACS, Line, hot
+from tests.support.houses.line import Line, hot
 from tests.support.programs.dcmtk import Storescp, storescp
 from tests.support.programs.orthanc import orthanc
-from tests.support.programs.processes import LOOPBACK, free_port
+from tests.support.programs.processes import free_port
 
 ALL = ("report", "text", "heatmap")
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """Give an empty database and an empty store."""
-    url = f"sqlite:///{tmp_path}/node.db"
-    schema.prepare(url)
-    database = Database.open(url)
-    yield House(database, InstanceFiles(tmp_path), tmp_path, url)
-    database.close()
-
-
-def _peer(port: int, ae_title: str = "STORESCP", **changes: Any) -> PeerSettings:
-    return PACS.model_copy(update={"ae_title": ae_title, "host": LOOPBACK, "port": port, **changes})
 
 
 def _reported(house: House, peer: PeerSettings) -> Line:
@@ -70,7 +52,7 @@ def _received(receiver: Storescp) -> list[str]:
 def test_a_storescp_that_accepts_one_form_gets_that(house: House, tmp_path: Path, sop_class: str) -> None:
     """Whichever it is, on one association."""
     port = free_port()
-    line = _reported(house, _peer(port))
+    line = _reported(house, peer_at(port))
     with storescp(tmp_path / "scp", "STORESCP", port, *_only(tmp_path / "scp", sop_class)) as receiver:
         line.deliver()
         assert _received(receiver) == [sop_class]
@@ -81,7 +63,7 @@ def test_a_storescp_that_accepts_one_form_gets_that(house: House, tmp_path: Path
 def test_a_storescp_that_changes_its_mind_gets_the_form_that_it_was_offered(house: House, tmp_path: Path) -> None:
     """It breaks off after it has got the report; started again with other contexts it is not given a second report."""
     port = free_port()
-    line = _reported(house, _peer(port))
+    line = _reported(house, peer_at(port))
     with storescp(tmp_path / "a", "STORESCP", port, "--abort-after", *_only(tmp_path / "a", ENHANCED_SR)):
         line.deliver()
     house.clock.forward(60)
@@ -103,7 +85,7 @@ def test_orthanc_gets_the_form_of_its_profile_and_what_goes_beside_it(
 ) -> None:
     """It accepts all of them; each is in the study, in a series of its own."""
     with orthanc(tmp_path / "archive") as archive:
-        line = _reported(house, _peer(archive.port, archive.ae_title, profile=profile, gets=ALL))
+        line = _reported(house, peer_at(archive.port, archive.ae_title, profile=profile, gets=ALL))
         line.deliver()
         classes = sorted(archive.get_bytes(f"/instances/{one}/metadata/SopClassUid").decode() for one in archive.find())
         series = archive.post("/tools/find", {"Level": "Series", "Query": {"StudyInstanceUID": "1.2.3"}})

@@ -15,9 +15,8 @@ from structlog.testing import capture_logs
 
 from node.network import guests, lobby
 from tests.support.nodes.footprint import descriptors_here
-from tests.support.peers.raw_peer import ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Answer, associate_request, pdu
+from tests.support.peers.raw_peer import ABORT, ASSOCIATE_AC, REQUEST, Answer, pdu
 
-REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases.kinds import MakeFolder
-from tests.support.nodes.process import NodeFolder, Peer, serving
+from tests.support.nodes.process import MODALITY, NodeFolder, serving
 from tests.support.nodes.receiving import ReceivingNode
 
-MODALITY = Peer("modality", "MODALITY", 104, may_send=True)
 READERS = ("fast", "pynetdicom")
 
 

@@ -9,19 +9,17 @@ from tests.support.nodes.receiving import ReceivingNode
 from tests.support.objects.raw_dataset import PIXELS, Instance, ct
 from tests.support.peers.raw_peer import (
     ABORT,
-    ASSOCIATE_RQ,
     DATASET,
     LAST_COMMAND,
     LAST_DATASET,
     P_DATA,
+    REQUEST,
     RawPeer,
-    associate_request,
     pdu,
     pdv,
     store_request,
 )
 
-_REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 _OUT_OF_RESOURCES = 0xA700
 
 
@@ -32,8 +30,8 @@ def _parts(instance: Instance) -> list[bytes]:
     first = pdu(P_DATA, pdv(DATASET, instance.dataset[:half]))
     last = pdu(P_DATA, pdv(LAST_DATASET, instance.dataset[half:]))
     return [
-        _REQUEST[:100],
-        _REQUEST[100:],
+        REQUEST[:100],
+        REQUEST[100:],
         command[:40],
         command[40:],
         first[:9],

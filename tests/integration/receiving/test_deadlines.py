@@ -17,6 +17,7 @@ from tests.support.peers.raw_peer import (
     P_DATA,
     RELEASE_RP,
     RELEASE_RQ,
+    REQUEST,
     RawPeer,
     associate_request,
     pdu,
@@ -24,7 +25,6 @@ from tests.support.peers.raw_peer import (
     store_request,
 )
 
-_REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 _DATA = pdu(P_DATA, pdv(LAST_COMMAND, store_request(b"1.2.826.3.1")))
 _DATASET = ct("1.2.826.3.1").dataset
 #: Both far shorter than a deadline and far too slow: whole, the shortest of these takes three times as long as one.
@@ -83,28 +83,28 @@ def _staying_after(said: bytes, answer: int | None) -> Slow:
 
 _SLOW: dict[str, Slow] = {
     "silent": _saying(b""),
-    "one byte of a request": _saying(_REQUEST[:1]),
-    "the header of a request": _saying(_REQUEST[:6]),
-    "all but the last byte of a request": _saying(_REQUEST[:-1]),
-    "a request in drips": _dripping(b"", _REQUEST, _OFTEN_S),
-    "a request in drips that come just often enough": _dripping(b"", _REQUEST, _JUST_OFTEN_ENOUGH_S),
+    "one byte of a request": _saying(REQUEST[:1]),
+    "the header of a request": _saying(REQUEST[:6]),
+    "all but the last byte of a request": _saying(REQUEST[:-1]),
+    "a request in drips": _dripping(b"", REQUEST, _OFTEN_S),
+    "a request in drips that come just often enough": _dripping(b"", REQUEST, _JUST_OFTEN_ENOUGH_S),
     "nothing on an association": _associated(b""),
     "one byte of data": _associated(_DATA[:1]),
     "the header of data": _associated(_DATA[:6]),
     "half a fragment's header": _associated(_DATA[:9]),
     "half a command": _associated(_DATA[:50]),
-    "data in drips": _dripping(_REQUEST, _DATA, _OFTEN_S),
-    "data in drips that come just often enough": _dripping(_REQUEST, _DATA, _JUST_OFTEN_ENOUGH_S),
+    "data in drips": _dripping(REQUEST, _DATA, _OFTEN_S),
+    "data in drips that come just often enough": _dripping(REQUEST, _DATA, _JUST_OFTEN_ENOUGH_S),
     "a command and no dataset": _associated(_DATA),
     "a command and half a dataset": _associated(_DATA + pdu(P_DATA, pdv(0, _DATASET[:300]))),
     "a command and half a fragment": _associated(_DATA + pdu(P_DATA, pdv(2, _DATASET))[:-100]),
-    "a dataset in drips": _dripping(_REQUEST, _DATA + pdu(P_DATA, pdv(2, _DATASET)), _OFTEN_S),
+    "a dataset in drips": _dripping(REQUEST, _DATA + pdu(P_DATA, pdv(2, _DATASET)), _OFTEN_S),
     "a release, and then nothing": _staying_after(pdu(RELEASE_RQ, bytes(4)), RELEASE_RP),
     "an abort, and then nothing": _staying_after(pdu(ABORT, bytes(4)), None),
     "a rejection, and then nothing": _staying_after(
         pdu(ASSOCIATE_RQ, associate_request(calling=b"STRANGER")), ASSOCIATE_RJ
     ),
-    "an abort of the node's, and then drips": _dripping(_REQUEST, pdu(0x42, bytes(1000)), _OFTEN_S),
+    "an abort of the node's, and then drips": _dripping(REQUEST, pdu(0x42, bytes(1000)), _OFTEN_S),
 }
 
 

@@ -11,20 +11,19 @@ from tests.support.peers.raw_peer import (
     ABORTED,
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
-    ASSOCIATE_RQ,
     CLOSED,
     LAST_COMMAND,
     LAST_DATASET,
     P_DATA,
     RELEASE_RP,
     RELEASE_RQ,
+    REQUEST,
     associate_request,
     pdu,
     pdv,
     store_request,
 )
 
-_REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 _PARTS = pdu(P_DATA, pdv(LAST_COMMAND, store_request(b"1.2.3")))
 
 _OUT_OF_PLACE = [
@@ -53,7 +52,7 @@ def test_what_comes_instead_of_a_request_is_aborted(said: bytes, node: Receiving
     assert peer.ending() == ABORTED
 
 
-@pytest.mark.parametrize("said", [*_OUT_OF_PLACE, pytest.param(_REQUEST, id="a second request")])
+@pytest.mark.parametrize("said", [*_OUT_OF_PLACE, pytest.param(REQUEST, id="a second request")])
 def test_what_does_not_belong_on_an_association_aborts_it(said: bytes, node: ReceivingNode) -> None:
     """The association ends for this peer alone."""
     peer, other = node.associate(), node.associate()
@@ -65,7 +64,7 @@ def test_what_does_not_belong_on_an_association_aborts_it(said: bytes, node: Rec
 def test_a_second_request_at_once_with_the_first_is_aborted(node: ReceivingNode) -> None:
     """It is not waited for that the first one is answered."""
     peer = node.connect()
-    peer.send(_REQUEST + _REQUEST)
+    peer.send(REQUEST + REQUEST)
     answer = peer.read()
     assert answer is not None
     assert answer.kind in {ASSOCIATE_AC, ABORT}
@@ -84,7 +83,7 @@ def test_an_abort_instead_of_a_request_is_the_end(node: ReceivingNode) -> None:
     "said",
     [
         pytest.param(pdu(RELEASE_RQ, bytes(4)), id="a release"),
-        pytest.param(_REQUEST, id="a request"),
+        pytest.param(REQUEST, id="a request"),
         pytest.param(pdu(0x42, b"what"), id="an unknown PDU"),
         pytest.param(pdu(P_DATA, pdv(LAST_COMMAND, store_request(b"1.2.4"))), id="another command"),
         pytest.param(pdu(P_DATA, pdv(LAST_DATASET, b"other", 3)), id="a fragment of another context"),

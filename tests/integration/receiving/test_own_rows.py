@@ -23,7 +23,7 @@ from node.store.disk.folder_lock import wait_for_receivers
 from node.store.registering import registry
 from node.store.registering.registry import Registration
 from node.store.tables.choices import Mode
-from tests.support.nodes.process import NodeFolder, Peer
+from tests.support.nodes.process import MODALITY, NodeFolder
 from tests.support.objects.raw_dataset import ct
 from tests.support.peers.raw_peer import RawPeer
 
@@ -51,7 +51,7 @@ class _Receiving:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Return the settings of a node whose one model reads CT."""
-    home = NodeFolder(tmp_path, [Peer("modality", "MODALITY", 104, may_send=True)], models=())
+    home = NodeFolder(tmp_path, [MODALITY], models=())
     home.write()
     loaded = config.load(home.configuration)
     loaded.node.data_dir.mkdir()

@@ -5,15 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import text
 
 from node.store import audit
 from node.store.audit import Entry
 from node.store.database import Database, DatabaseUnavailable, Transaction, writes_nothing
-
-
-class UnexpectedError(Exception):
-    """What a work may raise that no room knows."""
+from tests.support.databases.stored import UnexpectedError, events_by_name
 
 
 class _Recorded:
@@ -29,17 +25,13 @@ class _Recorded:
         return [event.upper() for event in events]
 
 
-def _events(database: Database) -> list[str]:
-    return database.read(lambda tx: list(tx.scalars(text("SELECT event FROM audit ORDER BY event"))))
-
-
 def test_all_share_a_commit_and_each_ends_with_its_own_result(database: Database, now: datetime) -> None:
     """Of whatever kind they are, in the order in which they were brought."""
     record, commits = _Recorded(now), database.commits
     ended = database.write_all([(record, "a"), (writes_nothing, None), (record, "b")])
     assert [(end.result, end.error) for end in ended] == [("A", None), (None, None), ("B", None)]
     assert database.commits == commits + 1
-    assert _events(database) == ["a", "b"]
+    assert events_by_name(database) == ["a", "b"]
 
 
 def test_one_that_fails_fails_alone(database: Database, now: datetime) -> None:
@@ -49,7 +41,7 @@ def test_one_that_fails_fails_alone(database: Database, now: datetime) -> None:
         ended = database.write_all([(record, "a"), (record, "bad"), (record, "c"), *others])
         assert [end.result for end in ended[:3]] == ["A", None, "C"]
         assert isinstance(ended[1].error, UnexpectedError)
-    assert _events(database) == ["a", "a", "c", "c"]
+    assert events_by_name(database) == ["a", "a", "c", "c"]
 
 
 def test_more_than_a_group_holds_are_written_beside_those_of_other_threads(database: Database, now: datetime) -> None:
@@ -61,7 +53,7 @@ def test_more_than_a_group_holds_are_written_beside_those_of_other_threads(datab
         alone = [pool.submit(database.write_together, record, "alone") for _ in range(20)]
         assert [one.result(60) for one in alone] == ["ALONE"] * 20
         assert all(end.error is None for one in brought for end in one.result(60))
-    assert len(_events(database)) == 620
+    assert len(events_by_name(database)) == 620
 
 
 def test_none_at_all_are_written_at_once(database: Database) -> None:

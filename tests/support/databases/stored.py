@@ -18,6 +18,13 @@ READ, COMPOSE = JobKind.READ, JobKind.COMPOSE
 LEASE_S = 60.0
 MODEL, STUDY, IMAGE = "starter", "1.2.3", "1.2.3.1"
 
+#: A study's row, as it may be written at every revision since the first.
+EARLY_STUDY = """
+INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
+    patient_sex, accession_number, study_date, study_description, first_received_at)
+VALUES ('1.2', '', '', '', '', '', '', '', '', '2026-01-02 12:00:00')
+"""
+
 Later = Callable[[float], datetime]
 Claim = Callable[..., ClaimedJob | None]
 

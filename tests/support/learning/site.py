@@ -126,6 +126,10 @@ def sides_of(patients: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+#: Which of the Patient IDs that `LearningSite.patients` gives fall on which side.
+NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
+
+
 def files_under(folder: Path) -> list[Path]:
     """Return all files under a folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -52,6 +52,9 @@ class Peer:
         )
 
 
+MODALITY = Peer("modality", "MODALITY", 104, may_send=True)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFolder:
     """A folder with a configuration and the node's data; a node can be started in it again and again."""

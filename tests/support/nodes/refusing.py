@@ -6,7 +6,6 @@ from node.network.incoming import IncomingInstance
 from node.network.scu import OutgoingInstance, PeerAddress, open_association
 from tests.support.nodes.process import NodeFolder, Peer
 
-SENDER = Peer("modality", "MODALITY", 104, may_send=True)
 NOBODY_LISTENS = Peer("pacs", "PACS", 1, gets_reports=True)
 
 

@@ -66,6 +66,11 @@ def content_items(dataset: Dataset) -> Iterator[Dataset]:
         yield from content_items(item)
 
 
+def texts(dataset: Dataset) -> list[str]:
+    """Return the texts of all TEXT items, in the order of the tree."""
+    return [str(item.TextValue) for item in content_items(dataset) if "TextValue" in item]
+
+
 def concept(item: Dataset) -> str:
     """Return the code value of a content item's name, or nothing."""
     return str(item.ConceptNameCodeSequence[0].CodeValue) if "ConceptNameCodeSequence" in item else ""

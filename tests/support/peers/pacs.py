@@ -24,6 +24,7 @@ from tests.support.peers.raw_peer import (
     USER_INFORMATION,
     command,
     item,
+    items_in,
     pdu,
     pdv,
 )
@@ -149,24 +150,16 @@ def _acceptance(request: bytes, accepts: frozenset[str] | None) -> bytes:
 
 
 def _contexts(items: bytes) -> Iterator[bytes]:
-    return (content for kind, content in _items(items) if kind == 0x20)
+    return (content for kind, content in items_in(items) if kind == 0x20)
 
 
 def _result(context: bytes, accepts: frozenset[str] | None) -> int:
-    abstract_syntax = next(content for kind, content in _items(context[4:]) if kind == 0x30).decode()
+    abstract_syntax = next(content for kind, content in items_in(context[4:]) if kind == 0x30).decode()
     return _ACCEPTED if accepts is None or abstract_syntax in accepts else _NO_SUCH_ABSTRACT_SYNTAX
 
 
 def _syntax(context: bytes) -> bytes:
-    return next(content for kind, content in _items(context[4:]) if kind == 0x40)
-
-
-def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    position = 0
-    while position < len(encoded):
-        end = position + 4 + int.from_bytes(encoded[position + 2 : position + 4], "big")
-        yield encoded[position], encoded[position + 4 : end]
-        position = end
+    return next(content for kind, content in items_in(context[4:]) if kind == 0x40)
 
 
 def _messages(connection: socket.socket) -> Iterator[tuple[int, dict[int, bytes], bytes]]:

@@ -120,19 +120,24 @@ class Answer:
     def maximum_pdu_bytes(self) -> int:
         """The longest P-DATA-TF that an A-ASSOCIATE-AC announces."""
         (user_information,) = (content for kind, content in self._items() if kind == 0x50)
-        (maximum,) = (content for kind, content in _items(user_information) if kind == 0x51)
+        (maximum,) = (content for kind, content in items_in(user_information) if kind == 0x51)
         return int.from_bytes(maximum, "big")
 
     def _items(self) -> Iterator[tuple[int, bytes]]:
-        return _items(self.body[68:])
+        return items_in(self.body[68:])
 
 
-def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+def items_in(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type and content of each item of an A-ASSOCIATE PDU (PS3.8 9.3.2)."""
     position = 0
     while position < len(encoded):
         end = position + 4 + int.from_bytes(encoded[position + 2 : position + 4], "big")
         yield encoded[position], encoded[position + 4 : end]
         position = end
+
+
+#: An association request for CT and Verification, as it goes over the wire.
+REQUEST = pdu(ASSOCIATE_RQ, associate_request())
 
 
 class RawPeer:

@@ -146,15 +146,6 @@ def bundle_copy(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def public_data() -> Path:
-    """Return the public data sets beside the checkout; tests that need them are skipped without them."""
-    folder = Path(__file__).parents[4] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the public data sets are not beside the checkout")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def draw_chest() -> Callable[..., NDArray[np.uint8]]:
     """Return the function that draws a chest: `draw_chest(random, ill=...)`."""
     return drawn_chest

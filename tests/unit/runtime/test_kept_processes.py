@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,16 +18,6 @@ from tests.support.houses.receivers import PATIENCE_S, ReceiversHouse, drained, 
 from tests.support.waiting import wait_until
 
 _ENOUGH = 10
-
-
-@pytest.fixture
-def house() -> Iterator[ReceiversHouse]:
-    """Give a house whose processes are gone after the test."""
-    made = ReceiversHouse()
-    yield made
-    for receivers in made.receivers:
-        receivers.kill()
-        receivers.ended(PATIENCE_S)
 
 
 def test_start_returns_when_every_process_is_ready(house: ReceiversHouse) -> None:

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 import pytest
@@ -15,16 +14,6 @@ from node.runtime import kept_process
 from node.runtime.forking import forking_in_time
 from tests.support.houses.receivers import PATIENCE_S, ReceiversHouse, drained, never_ready, parent_of, until_told
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def house() -> Iterator[ReceiversHouse]:
-    """Give a house whose processes are gone after the test."""
-    made = ReceiversHouse()
-    yield made
-    for receivers in made.receivers:
-        receivers.kill()
-        receivers.ended(PATIENCE_S)
 
 
 def test_a_server_that_forks_and_stands_still_is_replaced(

@@ -1,9 +1,7 @@
 """What says that a study is complete, and what it then says of itself."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,10 @@ from node.domain.completion import Signal
 from node.network.released import ReleasedAssociation
 from node.pipeline.analysis import completion_signals
 from node.pipeline.senders import Sender
-from node.store.disk.files import InstanceFiles
 from node.store.listing import views
 from node.store.working import queue
 from tests.support.houses.house import House, radiograph, receive
+from tests.support.houses.interrupting import Interrupting
 from tests.support.houses.line import Line, negative, positive
 
 STUDY = "1.2.3"
@@ -49,21 +47,6 @@ def _due_in(house: House) -> float:
     jobs = house.database.read(lambda tx: views.jobs(tx, study_uid=STUDY))
     (due_at,) = (job["due_at"] for job in jobs if job["kind"] == "compose")
     return (datetime.fromisoformat(due_at) - house.clock()).total_seconds()
-
-
-class _Interrupting(InstanceFiles):
-    """Files in whose use something comes in between: once, where a report is made of them."""
-
-    def __init__(self, folder: Path, between: Callable[[], object]) -> None:
-        super().__init__(folder)
-        self._between: Callable[[], object] | None = between
-
-    def path(self, relative: str) -> Path:
-        """Return where a file lies, after what comes in between."""
-        between, self._between = self._between, None
-        if between is not None:
-            between()
-        return super().path(relative)
 
 
 @pytest.mark.parametrize("signal", [Signal.COMMITMENT_REQUESTED, Signal.FOUND_AT_PEER])
@@ -160,7 +143,7 @@ def test_an_image_that_comes_while_the_report_is_composed_is_in_the_next_one(hou
     line.read()
     _complete(house, Signal.COMMITMENT_REQUESTED)
     receiver = house.receiver
-    house.files = _Interrupting(house.folder, lambda: receive(receiver, _image(2)))
+    house.files = Interrupting(house.folder, lambda: receive(receiver, _image(2)))
     assert line.compose() == 1
     assert line.study()["closed_by"] == ""
     assert line.report() == 1

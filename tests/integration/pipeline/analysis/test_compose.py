@@ -10,15 +10,11 @@ from node.store.tables.choices import JobKind, Mode
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
 from tests.support.houses.line import PACS, TEST_PACS, Line, negative, positive, refused
+from tests.support.objects.reports import content_items, texts
 
 
 def _texts(report: Dataset) -> str:
-    return " | ".join(str(item.TextValue) for item in _items(report) if "TextValue" in item)
-
-
-def _items(dataset: Dataset) -> list[Dataset]:
-    children = list(dataset.get("ContentSequence", ()))
-    return [dataset, *(found for child in children for found in _items(child))]
+    return " | ".join(texts(report))
 
 
 def test_a_study_gives_one_report_for_the_peers_that_get_reports(house: House) -> None:
@@ -57,7 +53,7 @@ def test_two_images_make_one_report_that_names_both(house: House) -> None:
     (report,) = line.reports()
     named = {
         str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-        for item in _items(report)
+        for item in content_items(report)
         if "ReferencedSOPSequence" in item
     }
     assert {"1.2.3.1.1", "1.2.3.1.2"} <= named
@@ -73,12 +69,12 @@ def test_an_image_that_was_refused_gives_not_assessed_and_no_probability(house: 
     assert line.study()["outcomes"] == {"starter": "not_assessed"}
     assert "Not assessed: unlike the images that the model was trained on." in _texts(report)
     concepts = [
-        item.ConceptNameCodeSequence[0].CodeValue for item in _items(report) if "ConceptNameCodeSequence" in item
+        item.ConceptNameCodeSequence[0].CodeValue for item in content_items(report) if "ConceptNameCodeSequence" in item
     ]
     assert "111012" not in concepts
     units = {
         item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue
-        for item in _items(report)
+        for item in content_items(report)
         if item.get("MeasuredValueSequence")
     }
     assert units <= {"{pixels}", "{images}"}  # rows, columns, how many were not assessed: and no percentage
@@ -91,7 +87,7 @@ def test_a_negative_report_gives_the_probability_of_presence(house: House) -> No
     line.report()
     certainty = next(
         item.MeasuredValueSequence[0].NumericValue
-        for item in _items(line.reports()[0])
+        for item in content_items(line.reports()[0])
         if "MeasuredValueSequence" in item and item.ConceptNameCodeSequence[0].CodeValue == "111012"
     )
     assert float(certainty) == pytest.approx(10.0)

@@ -1,16 +1,15 @@
 """SIGKILL at every step of reading and composing, and what the next start makes of it."""
 
-import os
-import signal
 from dataclasses import replace
 
 import pytest
 from pydicom import Dataset
 
-from node.pipeline.steps import ComposeStep, ReadStep
+from node.pipeline.steps import AnalysisReached, ComposeStep, ReadStep
 from node.store.database import Database
 from node.store.working import job_claims
 from tests.support.houses.house import House, radiograph
+from tests.support.houses.killed_at import killed_at
 from tests.support.houses.line import Line
 
 _OF_EACH = {ReadStep: 2, ComposeStep: 1}  #: how often a step is taken: by each image, and by the study
@@ -27,7 +26,7 @@ def test_a_kill_at_any_step_leaves_each_image_read_once_and_one_report(
     line = Line(house)
     for uid in ("1.2.3.1.1", "1.2.3.1.2"):
         house.receive(radiograph(sop_instance_uid=uid))
-    _killed_at(step, house)
+    killed_at(step, lambda reached: _report(house, reached), times=_OF_EACH[type(step)])
     house.database.write(lambda tx: job_claims.rescue(tx, house.clock(), max_attempts=line.attempts, everything=True))
     line.report()
     line.report()
@@ -47,21 +46,5 @@ def _named(report: Dataset) -> tuple[str, ...]:
     return tuple(sorted(image.ReferencedSOPInstanceUID for image in series.ReferencedSOPSequence))
 
 
-def _killed_at(step: ReadStep | ComposeStep, house: House) -> None:
-    """Read and compose in a process that ends itself with SIGKILL at a step, the last time that it is taken."""
-    left = _OF_EACH[type(step)]
-
-    def reached(at: ReadStep | ComposeStep) -> None:
-        nonlocal left
-        left -= at is step
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            Line(replace(house, database=Database.open(house.url)), reached=reached).report()
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+def _report(house: House, reached: AnalysisReached) -> None:
+    Line(replace(house, database=Database.open(house.url)), reached=reached).report()

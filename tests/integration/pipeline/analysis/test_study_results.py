@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from node.dicom.samples.wrap import as_file, dx_dataset
@@ -20,6 +19,7 @@ from node.store.codec import reading_from_json, reading_to_json
 from tests.support.houses.house import SUBJECT, House, incoming, radiograph
 from tests.support.houses.line import Line, positive, refused
 from tests.support.houses.rules import let_read_by
+from tests.support.objects.reports import content_items, texts
 
 _SINGLE = "Single images reach the threshold: Pneumonia in 1."
 _SCORES = {"1.2.3.1.1": 0.1, "1.2.3.1.2": 0.6, "1.2.3.1.3": 0.9}
@@ -35,15 +35,6 @@ def _line(house: House, rule: Rule) -> Line:
 def _receive(house: House, *numbers: int) -> None:
     for number in numbers:
         house.receive(radiograph(sop_instance_uid=f"1.2.3.1.{number}"))
-
-
-def _lines(report: Dataset) -> list[str]:
-    return [str(item.TextValue) for item in _items(report) if "TextValue" in item]
-
-
-def _items(dataset: Dataset) -> list[Dataset]:
-    children = list(dataset.get("ContentSequence", ()))
-    return [dataset, *(found for child in children for found in _items(child))]
 
 
 @pytest.mark.database("any")  # no database adds up what models say
@@ -68,7 +59,7 @@ def test_a_rules_aggregation_makes_the_study_result(
     assert (analysis["outcome"], finding["aggregation"], finding["threshold"]) == (outcome, how.value, 0.5)
     assert finding["score"] == (None if score is None else pytest.approx(score))
     assert [key["sop_instance_uid"] for key in finding["key_images"]] == keys
-    lines = _lines(line.reports()[0])
+    lines = texts(line.reports()[0])
     named = [f"Key image, Pneumonia: {key}" for key in keys]  # all three have the same number
     assert [text for text in lines if text.startswith("Key image")] == 2 * named  # of the study, and in the first group
     assert any(text.startswith("Study, Pneumonia: flagged") for text in lines)
@@ -80,7 +71,7 @@ def test_a_mean_may_be_negative_where_one_image_is_not(house: House) -> None:
     _receive(house, 1, 2)
     line.report()
     assert line.study()["outcomes"] == {"starter": "negative"}
-    assert _SINGLE in _lines(line.reports()[0])
+    assert _SINGLE in texts(line.reports()[0])
 
 
 def test_a_study_of_another_number_of_images_is_listed_and_gets_no_object(house: House) -> None:
@@ -141,11 +132,11 @@ def test_the_key_frame_of_an_enhanced_image_is_referred_to_by_its_number(house: 
     (report,) = line.reports()
     numbers = [
         item.ReferencedSOPSequence[0].ReferencedFrameNumber
-        for item in _items(report)
+        for item in content_items(report)
         if "ReferencedSOPSequence" in item and "ReferencedFrameNumber" in item.ReferencedSOPSequence[0]
     ]
     assert set(numbers) == {30}
-    assert "Key image, Pneumonia: series 1, image 1 (AP), frame 30" in _lines(report)
+    assert "Key image, Pneumonia: series 1, image 1 (AP), frame 30" in texts(report)
 
 
 def _of_frames(count: int) -> bytes:

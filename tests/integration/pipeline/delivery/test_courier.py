@@ -1,7 +1,5 @@
 """What waits for a peer is taken there together, whatever the peer does to what it is sent."""
 
-import os
-import signal
 import socket
 import threading
 from contextlib import closing
@@ -11,7 +9,6 @@ import pytest
 
 from node.config import DeliverSettings, PeerSettings
 from node.network.peer import Timeouts
-from node.pipeline.delivery.deliver import Courier, Delivering
 from node.pipeline.steps import DeliveryStep
 from node.store.database import Database
 from node.store.sending import outbox
@@ -19,6 +16,7 @@ from node.store.stopping import holds
 from node.store.tables.choices import Commitment
 from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
+from tests.support.houses.killed_at import delivering_killed_at
 from tests.support.houses.line import HASTY, PACS, Line
 from tests.support.peers.pacs import Deed, Pacs
 
@@ -256,38 +254,8 @@ def test_a_kill_at_any_step_leaves_one_report_at_the_peer(
     """The next start takes the delivery back and goes on with the same bytes."""
     pacs.knows_duplicates = True
     line = _reported(house, _peer(pacs))
-    _killed_at(step, house, line.delivering, line.peers[0])
+    delivering_killed_at(step, line)
     house.database.write(lambda tx: outbox.rescue(tx, house.clock(), everything=True))
     line.deliver()
     assert _delivery(line)["state"] == "done"
     assert (len(pacs.came), len(pacs.held)) == (came, 1)
-
-
-def _killed_at(step: DeliveryStep, house: House, given: Delivering, peer: PeerSettings) -> None:
-    """Deliver in a process that ends itself with SIGKILL at a step."""
-
-    def reached(at: DeliveryStep) -> None:
-        if at is step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            given = Delivering(
-                Database.open(house.url),
-                "PACSNODE",
-                given.settings,
-                (),
-                given.clock,
-                given.jitter,
-                given.timeouts,
-                reached,
-            )
-            courier = Courier(given, peer, "killed")
-            delivery = courier.claim()
-            assert delivery is not None
-            courier.handle(delivery)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL

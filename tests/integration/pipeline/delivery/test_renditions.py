@@ -1,8 +1,5 @@
 """A report in the form that its peer accepts: the first of its profile's, settled before it leaves and for good."""
 
-import os
-import signal
-from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -12,12 +9,11 @@ from pydicom.filereader import read_dataset
 from node.config import PeerSettings
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, DEFAULT, ENHANCED_SR
 from node.pipeline.delivery import form_choice
-from node.pipeline.delivery.deliver import Courier
 from node.pipeline.steps import DeliveryStep
-from node.store.database import Database
 from node.store.sending import outbox, pinning
 from node.store.working import given_up
 from tests.support.houses.house import House, radiograph
+from tests.support.houses.killed_at import delivering_killed_at
 from tests.support.houses.line import PACS, Line, negative, positive
 from tests.support.houses.rejecting import note
 from tests.support.peers.pacs import Deed, Pacs, serving
@@ -163,34 +159,13 @@ def test_a_kill_between_pinning_and_answering_keeps_the_form(
 ) -> None:
     """The peer accepts everything by the next start; before the pin, nothing had been settled."""
     pacs.accepts = NO_3D
-    _killed_at(step, line)
+    delivering_killed_at(step, line)
     pacs.accepts, pacs.knows_duplicates = None, True
     line.house.database.write(lambda tx: outbox.rescue(tx, line.house.clock(), everything=True))
     line.deliver()
     delivery = _delivery(line)
     assert (delivery["state"], delivery["sop_class_uid"]) == ("done", sent)
     assert list(pacs.held) == [delivery["sop_instance_uid"]]
-
-
-def _killed_at(step: DeliveryStep, line: Line) -> None:
-    """Deliver in a process that ends itself with SIGKILL at a step."""
-
-    def reached(at: DeliveryStep) -> None:
-        if at is step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            given = replace(line.delivering, database=Database.open(line.house.url), reached=reached)
-            courier = Courier(given, line.peers[0], "killed")
-            delivery = courier.claim()
-            assert delivery is not None
-            courier.handle(delivery)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
 
 
 @pytest.mark.database("any")

@@ -1,32 +1,15 @@
 """What the target of space counts, and what retention does beside a copy that comes at that moment."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from node.dicom.instance.part10 import read_part10
 from node.store.arriving import instances
-from node.store.disk.files import InstanceFiles
 from node.store.keeping import retention
 from tests.support.houses.house import PIXELS, House, radiograph, receive
+from tests.support.houses.interrupting import Interrupting
 from tests.support.houses.line import Line
 
 _DAY_S = 86_400
-
-
-class _Interrupting(InstanceFiles):
-    """Files in whose use something comes in between: once, where a copy is compared."""
-
-    def __init__(self, folder: Path, between: Callable[[], object]) -> None:
-        super().__init__(folder)
-        self._between: Callable[[], object] | None = between
-
-    def path(self, relative: str) -> Path:
-        """Return where a file lies, after what comes in between."""
-        between, self._between = self._between, None
-        if between is not None:
-            between()
-        return super().path(relative)
 
 
 def _done(house: House) -> None:
@@ -85,7 +68,7 @@ def test_an_equal_copy_that_comes_while_retention_removes_the_first_is_kept(hous
     house.receive(radiograph())
     _done(house)
     removals: list[retention.Removal] = []
-    receiver_files, house.files = house.files, _Interrupting(house.folder, lambda: removals.append(_remove(house)))
+    receiver_files, house.files = house.files, Interrupting(house.folder, lambda: removals.append(_remove(house)))
     assert receive(house.receiver, radiograph()) == 0x0000
     for path in removals[0].paths:
         receiver_files.remove_with_folder(path)

@@ -11,10 +11,8 @@ from node.pipeline.learning import learning_listing
 from node.store.learning import retrainings
 from tests.support.houses.house import House
 from tests.support.learning.labelled_zip import write_zip
-from tests.support.learning.site import LearningSite, chest, sides_of
+from tests.support.learning.site import NAMES, LearningSite, chest
 from tests.support.nodes.process import CHECKOUT
-
-NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 
 
 @pytest.mark.database("postgresql")  # on SQLite test_learning.py kills the training, and goes on to its verdict

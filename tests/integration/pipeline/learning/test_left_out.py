@@ -17,9 +17,8 @@ from node.store.labelling import labels
 from node.store.learning import retrainings, training_set
 from node.store.learning.retrainings import Request
 from tests.support.houses.house import House
-from tests.support.learning.site import LearningSite, chest, files_under, sides_of
+from tests.support.learning.site import NAMES, LearningSite, chest, files_under
 
-NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 TRAIN, LOCKED = NAMES["train"], NAMES["locked"]
 
 

@@ -23,10 +23,9 @@ from node.store.learning import retrainings, splits, training_set
 from node.store.learning.locked_sets import LockedVersion
 from node.store.learning.retrainings import Request
 from tests.support.houses.house import House
-from tests.support.learning.site import LearningSite, chest, files_under, sides_of
+from tests.support.learning.site import NAMES, LearningSite, chest, files_under
 from tests.test_docs import documented_json_keys
 
-NAMES = sides_of([f"PAT{number}" for number in range(1, 60)])
 TRAIN, VALIDATION, LOCKED = NAMES["train"], NAMES["validation"], NAMES["locked"]
 CLASSES = ("pneumonia",)
 

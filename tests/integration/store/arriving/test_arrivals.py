@@ -23,6 +23,7 @@ from node.store.working import analyses, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead
 from tests.support.databases.claimed import claim_one
+from tests.support.databases.stored import Later
 
 MODEL = "starter"
 TABLES = {
@@ -33,7 +34,6 @@ TABLES = {
 }
 
 Arrive = Callable[..., NewInstance]
-Later = Callable[[float], datetime]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from node.store.connection.group_commit import GroupCommitWriter
 from node.store.connection.pieces import Group, RunsAgain
 from node.store.database import CommitUncertain, Database, DatabaseUnavailable, Transaction
 from tests.support.databases.postgres import PostgresServer
+from tests.support.databases.stored import events_by_name
 from tests.support.waiting import wait_until
 
 _NOBODY = 65534
@@ -34,10 +35,6 @@ def record(now: datetime) -> Callable[[Transaction, Sequence[str]], Sequence[str
         return events
 
     return add
-
-
-def _events(database: Database) -> list[str]:
-    return database.read(lambda tx: list(tx.scalars(text("SELECT event FROM audit ORDER BY event"))))
 
 
 def _all_are_told(write: Callable[[str], object], writer: GroupCommitWriter, leads: threading.Event) -> None:
@@ -79,7 +76,7 @@ def test_whoever_waits_behind_a_locked_file_is_told_with_the_first(
     other.close()
     database.ping()
     assert database.write_together(record, "in time") == "in time"
-    assert _events(database) == ["in time"]
+    assert events_by_name(database) == ["in time"]
     database.close()
 
 
@@ -114,14 +111,14 @@ def test_a_server_that_is_stopped_is_transient_and_comes_back(
     database.write_together(record, "before")
     postgres_server.stop()
     try:
-        for ask in (lambda: database.write_together(record, "lost"), database.ping, lambda: _events(database)):
+        for ask in (lambda: database.write_together(record, "lost"), database.ping, lambda: events_by_name(database)):
             with pytest.raises(DatabaseUnavailable):
                 ask()
     finally:
         postgres_server.start()
 
     assert database.write_together(record, "after") == "after"
-    assert _events(database) == ["after", "before"]
+    assert events_by_name(database) == ["after", "before"]
     database.close()
 
 
@@ -154,7 +151,7 @@ def test_a_connection_that_is_lost_fails_for_all(
         assert isinstance(caught.value, CommitUncertain) is in_commit
 
     assert database.write_together(record, "after") == "after"
-    assert _events(database) == ["after"]
+    assert events_by_name(database) == ["after"]
     database.close()
 
 
@@ -230,7 +227,7 @@ def test_a_read_only_file_is_transient_and_passes(foreign_file: Path, record: Ca
             path.chmod(0o600)
 
         assert database.write_together(record, "after") == "after"
-        assert _events(database) == ["after", "before"]
+        assert events_by_name(database) == ["after", "before"]
         database.close()
 
 
@@ -258,7 +255,7 @@ def test_a_full_disk_fails_the_group_and_passes(tmp_path: Path, record: Callable
         errors = [future.exception(10) for future in futures]
 
     assert [type(error) for error in errors] == [DatabaseUnavailable, DatabaseUnavailable]
-    assert _events(database) == []
+    assert events_by_name(database) == []
     database.write(lambda tx: tx.execute(text("PRAGMA max_page_count = 1000000")))
     assert database.write_together(record, "after") == "after"
     database.close()

@@ -14,10 +14,10 @@ from node.store.keeping.backfills import ATTEMPTS, ClaimedStudy, FoundStudy
 from node.store.tables.operation_tables import Backfill
 from node.store.working import queue
 from node.store.working.queue import NewRead
+from tests.support.databases.stored import Later
 
 QUERY = {"StudyDate": "20260101-20260131", "ModalitiesInStudy": "DX"}
 LEASE_S = 60.0
-Later = Callable[[float], datetime]
 
 
 @pytest.fixture

@@ -3,13 +3,9 @@
 from sqlalchemy import create_engine, text
 
 from node.store import schema
+from tests.support.databases.stored import EARLY_STUDY
 
 _KEY_OBJECT, _DX = "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.5.1.4.1.1.1.1"
-_STUDY = """
-INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
-    patient_sex, accession_number, study_date, study_description, first_received_at)
-VALUES ('1.2', '', '', '', '', '', '', '', '', '2026-01-02 12:00:00')
-"""
 _INSTANCE = """
 INSERT INTO instances (sop_instance_uid, study_instance_uid, series_instance_uid, sop_class_uid, transfer_syntax_uid,
     kind, modality, path, newest_path, size_bytes, header, turned_away, calling_ae_title, called_ae_title, address,
@@ -31,7 +27,7 @@ def test_stored_objects_that_may_carry_labels_wait_to_be_read(empty_url: str) ->
         ("1.2.3.4", _KEY_OBJECT, "other", "2026-01-03 12:00:00"),
     ]
     with engine.begin() as connection:
-        connection.execute(text(_STUDY))
+        connection.execute(text(EARLY_STUDY))
         for uid, sop_class, kind, removed_at in rows:
             values = {"uid": uid, "sop_class": sop_class, "kind": kind, "removed_at": removed_at}
             connection.execute(text(_INSTANCE), values)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from node.store.database import Database, Transaction
 from node.store.sending import outbox
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
+from tests.support.databases.stored import Later
 
-Later = Callable[[float], datetime]
 Add = Callable[..., object]
 Run = Callable[..., str]
 

@@ -23,8 +23,8 @@ from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
 from tests.support.databases.claimed import claim_one
+from tests.support.databases.stored import Later
 
-Later = Callable[[float], datetime]
 Add = Callable[..., object]
 
 

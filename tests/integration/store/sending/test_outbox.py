@@ -17,11 +17,11 @@ from node.store.sending import outbox
 from node.store.sending.outbox import ClaimedDelivery
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
+from tests.support.databases.stored import Later
 
 LEASE_S = 60.0
 BYTES = bytes(range(256)) * 40
 
-Later = Callable[[float], datetime]
 Claim = Callable[..., ClaimedDelivery | None]
 
 

@@ -19,10 +19,10 @@ from node.store.tables.choices import DeliveryKind
 from node.store.tables.result_tables import Delivery
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
+from tests.support.databases.stored import Later
 
 SR, KEY_OBJECT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.1.2"
 
-Later = Callable[[float], datetime]
 Offer = Callable[..., None]
 
 

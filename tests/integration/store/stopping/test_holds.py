@@ -15,8 +15,7 @@ from node.store.tables.choices import DeliveryKind
 from node.store.tables.result_tables import Delivery
 from node.store.working import analyses
 from node.store.working.analyses import NewAnalysis, NewRendition
-
-Later = Callable[[float], datetime]
+from tests.support.databases.stored import Later
 
 
 @pytest.fixture

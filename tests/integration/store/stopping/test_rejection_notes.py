@@ -12,9 +12,9 @@ from node.store.stopping import rejection_notes
 from node.store.working import analyses, queue
 from node.store.working.analyses import NewAnalysis
 from node.store.working.queue import NewRead
+from tests.support.databases.stored import Later
 
 STUDY, FIRST, SECOND = "1.2.3", "1.2.3.1", "1.2.3.2"
-Later = Callable[[float], datetime]
 
 
 def _analysed(tx: Transaction, model: str, at: datetime) -> int:

@@ -1,7 +1,6 @@
 """In which order jobs are claimed, and several at once."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 
@@ -11,8 +10,8 @@ from node.store.tables.choices import JobKind
 from node.store.working import job_claims
 from node.store.working.job_claims import ClaimedJob
 from node.store.working.queue import BACKFILL, LIVE, URGENT, NewRead, enqueue_reads
+from tests.support.databases.stored import Later
 
-Later = Callable[[float], datetime]
 _LEASE_S = 60.0
 
 

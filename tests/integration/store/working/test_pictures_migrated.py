@@ -5,15 +5,11 @@ from sqlalchemy import create_engine, text
 from node.store import schema
 from node.store.database import Database
 from node.store.working import analyses, pictures
+from tests.support.databases.stored import EARLY_STUDY
 
 _TAG = b"\xe0\x7f\x10\x00"  # a value of the header may hold it, too
 _HEAD = b"\x08\x00\x05\x00\x08\x00\x00\x00" + _TAG + b"ISO."
 _PICTURE = _TAG + (3000).to_bytes(4, "little") + bytes(3000)
-_STUDY = """
-INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
-    patient_sex, accession_number, study_date, study_description, first_received_at)
-VALUES ('1.2', '', '', '', '', '', '', '', '', '2026-01-02 12:00:00')
-"""
 _ANALYSIS = """
 INSERT INTO analyses (id, study_instance_uid, model, version, outcome, inputs_digest, conclusion, patient_key,
     created_at)
@@ -32,7 +28,7 @@ def test_pictures_are_taken_out_of_heat_maps_and_put_back(empty_url: str) -> Non
     schema.upgrade(empty_url, "0018")
     engine = create_engine(empty_url)
     with engine.begin() as connection:
-        connection.execute(text(_STUDY))
+        connection.execute(text(EARLY_STUDY))
         connection.execute(text(_ANALYSIS))
         for number, kind, dataset in made:
             values = {"id": number, "kind": kind, "uid": f"1.2.{number}", "dataset": dataset}

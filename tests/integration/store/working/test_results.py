@@ -23,8 +23,7 @@ from node.store.working.analyses import NewAnalysis
 from node.store.working.findings import NewReading
 from node.store.working.queue import NewRead
 from tests.support.databases.claimed import claim_one
-
-Later = Callable[[float], datetime]
+from tests.support.databases.stored import Later
 
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
 LUNG = Code("39607008", "SCT", "Lung")

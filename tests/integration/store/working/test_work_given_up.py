@@ -17,8 +17,7 @@ from node.store.working import analyses, given_up, job_claims, queue
 from node.store.working.analyses import NewAnalysis, NewRendition
 from node.store.working.queue import NewRead
 from tests.support.databases.claimed import claim_one
-
-Later = Callable[[float], datetime]
+from tests.support.databases.stored import Later
 
 
 @pytest.fixture

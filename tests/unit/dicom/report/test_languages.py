@@ -1,7 +1,6 @@
 """Reports in every language that ships: all that a person reads, in short lines, and nothing of it worded in code."""
 
 import ast
-import io
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
-from pydicom.filereader import read_dataset
+from tests.unit.dicom.parsed import parsed
 
 from node.dicom.report import tree
 from node.dicom.result.lines import finding_line, research_lines
@@ -37,12 +36,6 @@ _SEVERAL_WORDS = re.compile(r"\w\W*\s\W*\w")
 _COLUMNS = 70  # OHIF cuts longer lines at the edge of the viewport
 
 
-def _parsed(study: Study) -> Dataset:
-    dataset = read_dataset(io.BytesIO(study.report()), is_implicit_VR=True, is_little_endian=True)
-    dataset.walk(lambda *_: None)  # decode all of it while the character set of the top level is at hand
-    return dataset
-
-
 def _lines(report: Dataset) -> list[str]:
     return [str(item.TextValue) for item in content_items(report) if concept(item) == "121106"]
 
@@ -65,7 +58,7 @@ def _studies(folder: Path) -> Iterator[Study]:
 def test_a_chinese_report_is_chinese_and_says_so(tmp_path: Path) -> None:
     """In UTF-8, because the images' character set holds no Chinese; what programs compare is as ever."""
     study = study_of(tmp_path, "positive", "ISO_IR 100")
-    english, report = _parsed(study), _parsed(study.saying(language="zh"))
+    english, report = parsed(study), parsed(study.saying(language="zh"))
     assert (english.SpecificCharacterSet, report.SpecificCharacterSet) == ("ISO_IR 100", "ISO_IR 192")
     assert report.PatientName == english.PatientName
     assert report.SeriesDescription == "AI 研究结果：starter"
@@ -85,7 +78,7 @@ def test_a_chinese_report_is_chinese_and_says_so(tmp_path: Path) -> None:
 def test_a_chinese_report_of_chinese_images_keeps_their_character_set(tmp_path: Path) -> None:
     """Where it holds all of the text."""
     study = study_of(tmp_path, "positive", "ISO_IR 192").saying(language="zh")
-    assert _parsed(study).SpecificCharacterSet == "ISO_IR 192"
+    assert parsed(study).SpecificCharacterSet == "ISO_IR 192"
 
 
 @pytest.mark.parametrize("language", languages())
@@ -93,7 +86,7 @@ def test_the_first_lines_of_every_report_are_the_research_line(tmp_path: Path, l
     """Whole and in its order: of the report as a whole in one line, and beside every image in several."""
     first = research_lines(words_in(language), MODEL)
     for study in _studies(tmp_path):
-        report = _parsed(study.saying(language=language))
+        report = parsed(study.saying(language=language))
         assert _lines(report)[0] == words_in(language).language["between_lines"].join(first)
         assert _in_groups(report)[: len(first)] == first
 
@@ -112,7 +105,7 @@ def test_a_report_that_does_not_begin_with_the_research_line_is_not_made(
 def test_the_first_five_lines_beside_an_image_say_what_counts(tmp_path: Path, language: str) -> None:
     """OHIF shows no more of a group: what this is, what was found in the image, and what the study comes to."""
     words, study = words_in(language), study_of(tmp_path, "two images").saying(language=language, unread=3)
-    assert _in_groups(_parsed(study))[:5] == [
+    assert _in_groups(parsed(study))[:5] == [
         *research_lines(words, MODEL),
         finding_line(words, MODEL, study.content.readings[0].findings[0]),
         words.line("positive", assessed=2, images=5),
@@ -124,7 +117,7 @@ def test_no_line_beside_an_image_is_longer_than_viewers_show(tmp_path: Path, lan
     """One statement to a line; a Chinese character is two columns wide."""
     for study in _studies(tmp_path):
         of_node = replace(study.content.model, version="1.0.0+0123abcd")
-        lines = _in_groups(_parsed(study.saying(language=language, model=of_node)))
+        lines = _in_groups(parsed(study.saying(language=language, model=of_node)))
         shown = [line for line in lines if str(study.content.readings[-1].sop_instance_uid)[:12] not in line]
         assert [line for line in shown if _columns(line) > _COLUMNS] == []
 
@@ -137,7 +130,7 @@ def test_every_cause_has_a_line_and_a_code(tmp_path: Path, language: str, cause:
     (reading,) = study.content.readings
     for known in (cause, None) if cause is Cause.READING_FAILED else (cause,):
         told = replace(reading, admission=replace(reading.admission, cause=known))
-        report = _parsed(study.saying(readings=(told,)))
+        report = parsed(study.saying(readings=(told,)))
         assert _in_groups(report)[3] == words_in(language).line(cause)
         assert len(coded_values(report) & {"128619", "110501", "110521", "110523", "114008"}) == 1
         assert len(coded_values(report) & {"111224", "111225"}) == 1
@@ -172,7 +165,7 @@ def test_a_percentage_never_contradicts_its_verdict() -> None:
 def test_no_percentage_stands_in_the_lines_of_a_model_that_was_not_calibrated_here(tmp_path: Path) -> None:
     """Neither of a score nor of anything else."""
     for study in _studies(tmp_path):
-        assert [line for line in _lines(_parsed(study)) if "%" in line] == []
+        assert [line for line in _lines(parsed(study)) if "%" in line] == []
 
 
 @pytest.mark.parametrize("module", _WRITERS)

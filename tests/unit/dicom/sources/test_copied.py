@@ -1,23 +1,16 @@
 """What a report takes over from its source beside what the node itself reads."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread, dcmwrite
-from pydicom.filereader import read_dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from tests.unit.dicom.parsed import parsed
 
 from node.dicom.check.report_content import elements
 from tests.support.objects.rich_header import HEADER, code, enrich, item
-from tests.support.objects.studies import Study, study_of
-
-
-def _parsed(study: Study) -> Dataset:
-    dataset = read_dataset(io.BytesIO(study.report()), is_implicit_VR=True, is_little_endian=True)
-    dataset.walk(lambda *_: None)
-    return dataset
+from tests.support.objects.studies import study_of
 
 
 def _with(folder: Path, character_set: str = "", **values: Any) -> Dataset:
@@ -27,7 +20,7 @@ def _with(folder: Path, character_set: str = "", **values: Any) -> Dataset:
     for keyword, value in values.items():
         setattr(source, keyword, value)
     source.save_as(study.sources[0])
-    return _parsed(study)
+    return parsed(study)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
@@ -39,7 +32,7 @@ def test_the_modules_of_patient_study_visit_and_trial_are_copied_whole(tmp_path:
     del source.PixelData  # its bytes would have to be swapped
     implicit, little = syntax.is_implicit_VR, syntax.is_little_endian
     dcmwrite(study.sources[0], source, implicit_vr=implicit, little_endian=little, force_encoding=True)
-    report = _parsed(study)
+    report = parsed(study)
     del source.OtherPatientIDsSequence[0][0x00110010], source.OtherPatientIDsSequence[0][0x00111001]
     for keyword in HEADER:
         assert report[keyword].value == source[keyword].value, keyword
@@ -52,14 +45,14 @@ def test_private_elements_are_never_copied(tmp_path: Path) -> None:
     enrich(study.sources[0])
     assert b"secret" in study.sources[0].read_bytes()
     assert b"secret" not in study.report()
-    assert not [element for element in elements(_parsed(study)) if element.tag.is_private]
+    assert not [element for element in elements(parsed(study)) if element.tag.is_private]
 
 
 def test_the_request_of_the_image_is_the_one_that_the_report_answers(tmp_path: Path) -> None:
     """With the study that it is of, and empty where the image says nothing (PS3.3 C.17.2)."""
     study = study_of(tmp_path, "positive")
     enrich(study.sources[0])
-    (request,) = _parsed(study).ReferencedRequestSequence
+    (request,) = parsed(study).ReferencedRequestSequence
     assert (request.RequestedProcedureID, request.AccessionNumber) == ("RP1", "A-1")
     assert request.StudyInstanceUID == study.content.study_instance_uid
     assert request.RequestedProcedureCodeSequence[0].CodeValue == "399208008"
@@ -134,6 +127,6 @@ def test_a_number_that_is_none_costs_only_itself(tmp_path: Path) -> None:
     study = study_of(tmp_path, "positive")
     enrich(study.sources[0])
     study.sources[0].write_bytes(study.sources[0].read_bytes().replace(b"DS\x04\x0014.2", b"DS\x04\x001x.2"))
-    report = _parsed(study)
+    report = parsed(study)
     assert "PatientWeight" not in report
     assert report.PatientSize == 0.95
