@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
-from tests.unit.dicom.parsed import parsed
 
 from node.dicom.report import tree
 from node.dicom.result.lines import finding_line, research_lines
@@ -19,6 +18,7 @@ from node.domain.finding import Cause, Finding
 from node.domain.words import ENGLISH, languages, words_in
 from tests.support.objects.reports import coded_values, concept, content_items
 from tests.support.objects.studies import CASES, LUNG, MODEL, PNEUMONIA, Study, clip, slices, study_of
+from tests.unit.dicom.report.parsed import parsed
 
 _DICOM = Path(__file__).resolve().parents[4] / "node" / "dicom"
 _WRITERS = (

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from tests.unit.dicom.parsed import parsed
 
 from node.dicom.check.report_content import elements
 from tests.support.objects.rich_header import HEADER, code, enrich, item
 from tests.support.objects.studies import study_of
+from tests.unit.dicom.report.parsed import parsed
 
 
 def _with(folder: Path, character_set: str = "", **values: Any) -> Dataset:
