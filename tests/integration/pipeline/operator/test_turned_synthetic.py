@@ -153,14 +153,14 @@ def test_migrate_asks_the_files_that_an_older_version_stored(house: House, last:
     _forget(house)
     house.execute("DELETE FROM audit")
     assert not line.study()["synthetic"]
-    assert operate.migrate(house.settings(), house.clock()).endswith(
+    assert operate.migrate(line.configuration, house.clock()).endswith(
         "; 1 stored instances were asked whether they are synthetic"
     )
     study = line.study()
     assert study["synthetic"]
     assert [row["header_synthetic"] for row in study["objects"]] == [last is None]
     assert TURNED in _events(line)
-    assert operate.migrate(house.settings(), house.clock()).endswith("already")
+    assert operate.migrate(line.configuration, house.clock()).endswith("already")
 
 
 def test_migrate_leaves_what_a_missing_file_cannot_say(house: House) -> None:
@@ -182,8 +182,7 @@ def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
     line = _sent_to_all(house)
     house.receive(_synthetic())
     _forget(house)
-    quiet = house.settings()
-    with app.opened_node(quiet) as node:
+    with app.opened_node(house.settings()) as node:
         node.start()
         node.drain(5)
     assert line.study()["synthetic"]
@@ -191,26 +190,26 @@ def test_a_start_asks_what_an_interrupted_migration_left(house: House) -> None:
 
 def test_the_operator_reads_where_a_report_stands_and_which_copy_said_so(house: House) -> None:
     """In the study's text and JSON, and in the listings."""
-    _sent_to_all(house)
+    line = _sent_to_all(house)
     house.receive(_synthetic())
-    study = operate.study(house.settings(), "1.2.3", house.clock())
+    study = operate.study(line.configuration, "1.2.3", house.clock())
     assert study["standing"] == ["pacs"]
     said = explain(study)
     assert "A report about this synthetic study stands at pacs" in said
     assert "(0008,001C) of an image is YES" in said
     house.receive(radiograph(patient_name="Roe^Jane"))
-    said = explain(operate.study(house.settings(), "1.2.3", house.clock()))
+    said = explain(operate.study(line.configuration, "1.2.3", house.clock()))
     assert "an earlier copy said YES" in said
     assert "is YES" not in said
-    (row,) = operate.instances(house.settings())
+    (row,) = operate.instances(line.configuration)
     assert (row["synthetic"], row["header_synthetic"]) == (True, False)
     assert "synthetic" in operate.STUDIES_COLUMNS
-    assert operate.studies(house.settings(), house.clock())[0]["synthetic"] is True
+    assert operate.studies(line.configuration, house.clock())[0]["synthetic"] is True
 
 
 def test_a_real_study_stands_nowhere_wrongly(house: House) -> None:
     """Its report is where it belongs."""
-    _sent_to_all(house)
-    study = operate.study(house.settings(), "1.2.3", house.clock())
+    line = _sent_to_all(house)
+    study = operate.study(line.configuration, "1.2.3", house.clock())
     assert study["standing"] == []
     assert "ynthetic" not in explain(study).split("Timeline")[0]
