@@ -12,7 +12,7 @@ from node.app.node import Node
 from node.config import Settings
 from node.domain.errors import OperatorError, Transient
 from node.pipeline import running
-from node.pipeline.registry.catalogue import shadow_notes
+from node.pipeline.registry.go_live import shadow_notes
 from node.pipeline.steps import Reached, unobserved
 from node.runtime import temporary
 from node.runtime.clock import utc_now

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from node.store.connection.driver_statement import Statement
 from node.store.connection.upsert import insert_for
 from node.store.database import Transaction
@@ -42,6 +44,15 @@ def add(tx: Transaction, at: datetime, event: str, study_uid: str = "", sop_uid:
 def add_all(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Add entries in their order."""
     _ADD.run(tx, [_row(entry) for entry in entries])
+
+
+def newest(tx: Transaction, event: str, model: str) -> tuple[datetime, dict[str, Any]] | None:
+    """Return when this happened last to a model, and what explains it; None where it never did."""
+    of_event = select(AuditEntry).where(AuditEntry.study_instance_uid == "", AuditEntry.event == event)
+    for row in tx.scalars(of_event.order_by(AuditEntry.id.desc())):
+        if row.detail.get("model") == model:
+            return row.at, row.detail
+    return None
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from node.domain.errors import OperatorError
 from node.pipeline.learning import forgotten
 from node.pipeline.learning.salt import minted
 from node.pipeline.opened import open_database
-from node.pipeline.registry import signers
+from node.pipeline.registry import replaced, signers
 from node.store.connection import snapshot
 from node.store.connection.snapshot import Snapshot
 
@@ -37,7 +37,8 @@ MANIFEST, DIGESTS, DATABASE, DATA = "manifest.json", "digests.sha256", "database
 
 _MOMENTS = 5  # taken at most, where files go away behind each
 _KEPT_BESIDE = (signers.FILE, forgotten.FILE)  # what lies in the data folder and is no stored file
-_LEARNT = ("training/kept", "training/locked", "bundles", "gate")  #: each file written once, under its name when whole
+_LEARNT = ("training/kept", "training/locked", "bundles", "gate", replaced.FOLDER)
+"""What was learnt, and what serves: each file written once, under its name when whole."""
 _ROOM_FACTOR = 1.2
 _CHUNK_BYTES = 1 << 20
 

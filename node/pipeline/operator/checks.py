@@ -25,6 +25,7 @@ from node.pipeline.operator import (
     monitoring_checks,
     node_checks,
     peer_checks,
+    replaced_checks,
     rule_checks,
     stop_checks,
     version_checks,
@@ -32,7 +33,8 @@ from node.pipeline.operator import (
 )
 from node.pipeline.registry import go_live
 from node.pipeline.registry.bundle_work import answers
-from node.pipeline.registry.catalogue import bundle_path, opened, registration_of, shadow_notes
+from node.pipeline.registry.catalogue import bundle_path, opened, registration_of
+from node.pipeline.registry.go_live import shadow_notes
 from node.pipeline.registry.signers import refusal, unasked
 from node.store import schema
 from node.store.arriving import instances
@@ -75,6 +77,7 @@ def check(settings: Settings, path: Path, now: datetime) -> Iterator[CheckLine]:
             yield from _registry(settings, database.read(version_checks.models))
             yield from _not_validated(settings, database)
             yield from version_checks.lines(database)
+            yield from replaced_checks.lines(settings, database)
             yield from monitoring_checks.lines(database, settings.monitor)
             yield _clock(database, now)
             yield from stop_checks.lines(database)
@@ -167,10 +170,8 @@ def _registry(settings: Settings, rows: list[Registration]) -> Iterator[CheckLin
                 subject, "note", f"not registered yet: the first `pacs-node serve` does it, in {seeded.mode}"
             )
             continue
-        if (row.bundle, row.version, row.rule) != (wanted.bundle, wanted.version, wanted.rule):
-            yield CheckLine(
-                subject, "note", "config.toml and registry differ in bundle, version or rule; the registry rules"
-            )
+        if (row.bundle, row.rule) != (wanted.bundle, wanted.rule):
+            yield CheckLine(subject, "note", "config.toml and registry differ in bundle or rule; the registry rules")
         if row.mode != wanted.mode:
             text = f"config.toml says {wanted.mode}, the registry {row.mode}, which rules (`pacs-node models mode`)"
             yield CheckLine(subject, "note", text)

@@ -51,6 +51,9 @@ def _way_back(former: Version | None, serving: Version) -> Iterator[str]:
     if former is None or not former.bundle or not bundle_path(former.bundle).is_dir():
         text = f"version {serving.before} served before and cannot be gone back to: its bundle is gone"
         yield f"{text} ({former.bundle if former else 'unknown'})"
+    elif bundle_path(former.bundle) == bundle_path(serving.bundle):
+        text = f"version {serving.before} served before and cannot be gone back to: {former.bundle} holds"
+        yield f"{text} {serving.version} by now"
 
 
 def _waits(version: Version, serving: str) -> str:

@@ -21,7 +21,8 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.domain.finding import Code
 from node.domain.report import ModelClass, ModelIdentity
 from node.domain.rule import Aggregation, Rule
-from node.pipeline.registry import go_live, signers, versions
+from node.pipeline.registry import go_live, replaced, signers, versions
+from node.pipeline.registry.replaced import Replaced
 from node.pipeline.served import Served
 from node.store import audit
 from node.store.database import Database, Transaction
@@ -248,24 +249,37 @@ def seeded(settings: Settings, database: Database, clock: Callable[[], datetime]
     keys = public_keys(settings)
     rows = signers.served_rows(settings, database.read(registry.all))
     manifests = {row.name: opened(row.bundle, keys.get(row.name)) for row in rows}
-    database.write(lambda tx: _follow_bundles(tx, rows, manifests, clock()))
-    database.write(lambda tx: go_live.enforce(tx, clock(), required=require_validation))
+    for row in rows:
+        replaced.keep(settings.node.data_dir, row.bundle, bundle_path(row.bundle), version_of(manifests[row.name]))
+
+    def settle(tx: Transaction) -> list[Replaced]:
+        now, data_dir = clock(), settings.node.data_dir
+        changed = _follow_bundles(tx, rows, manifests, now, data_dir)
+        before = {one.model: one.before for one in changed}
+        fallen = go_live.enforce(tx, now, required=require_validation, replaced=before)
+        return [replaced.with_mode(one, fallen) for one in changed]
+
+    for one in database.write(settle):
+        replaced.tell(one)
     return signers.served_rows(settings, database.read(registry.all))
 
 
 def _follow_bundles(
-    tx: Transaction, rows: Sequence[Registration], manifests: Mapping[str, Manifest], now: datetime
-) -> None:
-    """Let both registries say which version each bundle holds by now."""
+    tx: Transaction, rows: Sequence[Registration], manifests: Mapping[str, Manifest], now: datetime, data_dir: Path
+) -> list[Replaced]:
+    """Let both registries say which version each bundle holds by now, and return what took another's place."""
+    changed = []
     for row in rows:
         if registry.get(tx, row.name) != row:
             continue  # an operator changed it meanwhile, and entered what serves now
         version = version_of(manifests[row.name])
         if version != row.version:
+            changed.append(replaced.noted(tx, row, version, data_dir))
             registry.set_version(tx, row.name, version)
             audit.add(tx, now, "model version changed", model=row.name, before=row.version, after=version)
         change = Change(now, "", "served at the start of the node")
         versions.follow(tx, replace(row, version=version), manifests[row.name], change)
+    return changed
 
 
 def registration_of(model: ModelSettings, *, require_validation: bool) -> Registration:
@@ -277,22 +291,3 @@ def registration_of(model: ModelSettings, *, require_validation: bool) -> Regist
     values = model.model_dump(include={field.name for field in fields(Rule)})
     rule = Rule(**values | {"aggregation": Aggregation(model.aggregation)})
     return Registration(model.name, version_of(opened(model.bundle, model.public_key)), model.bundle, mode, rule)
-
-
-def shadow_notes(settings: Settings, registrations: Sequence[Registration]) -> list[str]:
-    """Return a line for each model in shadow: who gets its reports, and why it is not active where it was to be."""
-    tests = [peer.name for peer in settings.peers if peer.test and "report" in peer.gets]
-    where = f"only to peers with test = true: {', '.join(tests)}" if tests else "to nobody: no peer has test = true"
-    wanted = {model.name for model in settings.models if model.mode == "active"}
-    why = f"; config.toml says active{_VALIDATED if settings.go_live.require_validation else _BY_VERB}"
-    return [
-        f"model {row.name} is in shadow: its reports go {where}" + (why if row.name in wanted else "")
-        for row in registrations
-        if row.mode is Mode.SHADOW
-    ]
-
-
-_VALIDATED = (
-    ": that needs a recorded local validation or [go_live] require_validation = false, and then `pacs-node models mode`"
-)
-_BY_VERB = ", and the registry rules: `pacs-node models mode` makes it so once what moved it there is settled"

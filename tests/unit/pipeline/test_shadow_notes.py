@@ -4,7 +4,7 @@ import pytest
 
 from node.config import Settings
 from node.domain.rule import Rule
-from node.pipeline.registry.catalogue import shadow_notes
+from node.pipeline.registry.go_live import shadow_notes
 from node.store.registering.registry import Registration
 from node.store.tables.choices import Mode
 
