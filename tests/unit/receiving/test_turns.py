@@ -12,22 +12,47 @@ from node.receiving.turns import BeforeOthers, BesideOthers, SharedListener
 _PATIENCE_S = 10.0
 
 
-def test_of_two_processes_each_comes_by_about_as_many_connections() -> None:
-    """The first would take most of those that come at once; here two threads stand for the processes."""
+class _Time:
+    """Time that stands still while anybody is awake, and then goes on to whoever sleeps least."""
+
+    def __init__(self, awake: int) -> None:
+        self._awake, self._now = awake, 0.0
+        self._asleep: list[tuple[float, int]] = []
+        self._changed = threading.Condition()  # its lock may be taken twice
+
+    def sleep(self, seconds: float) -> None:
+        with self._changed:
+            until = self._now + seconds, threading.get_ident()
+            self._asleep.append(until)
+            self.leave()
+            assert self._changed.wait_for(lambda: not self._awake and min(self._asleep) == until, _PATIENCE_S)
+            self._asleep.remove(until)
+            self._now, self._awake = until[0], 1
+
+    def leave(self) -> None:
+        with self._changed:
+            self._awake -= 1
+            self._changed.notify_all()
+
+
+def test_of_two_processes_each_comes_by_as_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One has two of eight already, and would take most of the others; here two threads stand for the processes."""
+    passing = _Time(awake=2)
     taken: dict[int, list[socket.socket]] = {1: [], 2: []}
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as peers:
         shared = {number: SharedListener(listener.dup(), BesideOthers()) for number in taken}
-        threads = [threading.Thread(target=_accept, args=(shared[number], taken[number])) for number in taken]
+        threads = [threading.Thread(target=_accept, args=(shared[one], taken[one], passing)) for one in taken]
         for _ in range(8):
             peers.enter_context(socket.create_connection(listener.getsockname(), _PATIENCE_S))
+        taken[1] += [shared[1].accept()[0] for _ in range(2)]
+        monkeypatch.setattr(turns.time, "sleep", passing.sleep)
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(_PATIENCE_S)
         for one in (*shared.values(), *taken[1], *taken[2]):
             one.close()
-    assert len(taken[1]) + len(taken[2]) == 8
-    assert min(map(len, taken.values())) >= 2
+    assert [len(connections) for connections in taken.values()] == [4, 4]
 
 
 def test_the_first_process_takes_one_connection_before_all_others(waits: list[float]) -> None:
@@ -81,8 +106,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def _accept(listener: SharedListener, taken: list[socket.socket]) -> None:
+def _accept(listener: SharedListener, taken: list[socket.socket], passing: _Time) -> None:
     listener.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:
             taken.append(listener.accept()[0])
+    passing.leave()
