@@ -21,12 +21,7 @@ def test_a_schedule_tells_of_the_minute_that_was_planned() -> None:
         came.append(minute)
         told.set()
 
-    now = datetime.now().astimezone()
-    # its own minute is half a day away: it would be told of instead
-    schedule, planned = (
-        Schedule(f"0 {(now.hour + 12) % 24} * * *", fire),
-        now.replace(microsecond=0) - timedelta(seconds=30),
-    )
+    schedule, planned = Schedule("0 2 * * *", fire), datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
     schedule.start()
     try:
         schedule._scheduler.modify_job(_NAME, next_run_time=planned)
