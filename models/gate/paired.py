@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.bootstrap import Weights, drawn
+from models.evaluation.metrics import plain
 from models.gate.protocol import Protocol
 
 Values = NDArray[np.float64]
@@ -46,7 +47,7 @@ def differing(figure: Figure, patients: Sequence[str], protocol: Protocol) -> Di
     Draws in which the figure does not exist say nothing and are left out.
     """
     once = np.ones((1, len(patients)))
-    champion, challenger = (_plain(figure(number, once)[0]) for number in (0, 1))
+    champion, challenger = (plain(figure(number, once)[0]) for number in (0, 1))
     parts = [figure(1, some) - figure(0, some) for some in drawn(patients, protocol.draws, protocol.seed)]
     values = np.concatenate(parts)
     values = values[np.isfinite(values)]
@@ -55,7 +56,3 @@ def differing(figure: Figure, patients: Sequence[str], protocol: Protocol) -> Di
     aside = 50.0 * (1.0 - protocol.confidence)
     lower, upper = np.percentile(values, (aside, 100.0 - aside))
     return Difference(champion, challenger, float(lower), float(upper))
-
-
-def _plain(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None

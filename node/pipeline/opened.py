@@ -1,12 +1,15 @@
 """The node's database, opened by a verb beside the running node."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import TypeVar
 
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.store import notices, schema
-from node.store.database import Database
+from node.store.database import Database, Transaction
+
+T = TypeVar("T")
 
 _ANSWER_WITHIN_S = 600.0  # a listing of years may take its time: an operator waits, and no peer does
 
@@ -32,3 +35,15 @@ def open_database(settings: Settings) -> Iterator[Database]:
         finally:
             if database.commits:
                 notices.ring(url)
+
+
+def read_once(settings: Settings, work: Callable[[Transaction], T]) -> T:
+    """Return what reading the node's database gives, opened for that alone; it raises what `open_database` raises."""
+    with open_database(settings) as database:
+        return database.read(work)
+
+
+def write_once(settings: Settings, work: Callable[[Transaction], T]) -> T:
+    """Return what a change of the node's database gives, once it is committed, as `read_once` does."""
+    with open_database(settings) as database:
+        return database.write(work)

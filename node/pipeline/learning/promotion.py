@@ -153,7 +153,7 @@ def change_place(tx: Transaction, settings: Settings, order: Order, reached: Pro
             f"{last.changed_at:%Y-%m-%d %H:%M:%S} UTC) in place of {order.instead_of}; nothing was changed: look at "
             "`pacs-node models versions` again"
         )
-    row = _registered(tx, order.model)
+    row = registry.named(tx, order.model)
     recalled.refuse(tx, order.model, order.version)
     _carry_validation(tx, chosen)
     _refuse_silence(tx, settings, replace(row, version=chosen.version), order)
@@ -266,7 +266,7 @@ def _refuse_silence(tx: Transaction, settings: Settings, row: Registration, orde
 
 
 def _serving(tx: Transaction, model: str) -> Version:
-    _registered(tx, model)
+    registry.named(tx, model)
     found = model_versions.serving(tx, model)
     if found is None:
         raise OperatorError(f"model {model} has no version that serves yet: the next start of the node enters it")
@@ -279,11 +279,3 @@ def _known(tx: Transaction, model: str, version: str) -> Version:
         known = ", ".join(one.version for one in model_versions.all(tx, model)) or "none"
         raise OperatorError(f"model {model} has no version {version!r}; it has: {known}")
     return found
-
-
-def _registered(tx: Transaction, model: str) -> Registration:
-    row = registry.get(tx, model)
-    if row is None:
-        known = ", ".join(one.name for one in registry.all(tx)) or "none"
-        raise OperatorError(f"no model {model!r}; registered: {known}")
-    return row

@@ -51,10 +51,10 @@ def model_to_train(tx: Transaction, settings: Settings, name: str) -> Registrati
     rows = [row for row in registry.all(tx) if not challengers.is_challenger(tx, row)]
     wanted = (name,) if name else settings.retrain.models or tuple(row.name for row in rows)
     found = [row for row in rows if row.name in wanted]
-    known = ", ".join(row.name for row in rows) or "none"
     if name and not found:
-        raise OperatorError(f"no model {name!r}; registered: {known}", exit_code=2)
+        raise registry.no_model(name, [row.name for row in rows], exit_code=2)
     if len(found) != 1:
+        known = ", ".join(row.name for row in rows) or "none"
         raise OperatorError(f"say which model is to be trained with --model NAME; registered: {known}", exit_code=2)
     return found[0]
 

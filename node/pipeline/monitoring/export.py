@@ -62,7 +62,7 @@ def exams(settings: Settings, model: str, version: str, limit: int | None, now: 
     """
     with open_database(settings) as database:
         salt = minted(database, now)
-        return database.read(lambda tx: list(_rows(tx, salt, _registered(tx, model), version, limit)))
+        return database.read(lambda tx: list(_rows(tx, salt, registry.named(tx, model), version, limit)))
 
 
 def write(rows: list[dict[str, Any]], out: Path) -> None:
@@ -94,14 +94,6 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _no_formula(value: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
-
-
-def _registered(tx: Transaction, name: str) -> Registration:
-    row = registry.get(tx, name)
-    if row is None:
-        known = ", ".join(one.name for one in registry.all(tx)) or "none"
-        raise OperatorError(f"no model {name!r}; registered: {known}")
-    return row
 
 
 def _rows(

@@ -12,6 +12,7 @@ from typing import Any
 from node.config import MonitorSettings
 from node.domain.finding import Outcome
 from node.domain.label import CurrentLabel
+from node.pipeline.monitoring.site_figures import Share
 from node.pipeline.monitoring.windows import Bounds, Compared, Image
 from node.store.database import Transaction
 from node.store.labelling import labels
@@ -58,17 +59,17 @@ class Budget:
     @property
     def flags_per_100(self) -> float | None:
         """Flagged of a hundred assessed studies; None where none was."""
-        return 100.0 * self.flagged / self.assessed if self.assessed else None
+        return Share(self.flagged, self.assessed).per_100
 
     @property
     def ppv(self) -> float | None:
         """Share of the labelled flagged studies that readers confirm; None where none is labelled."""
-        return self.confirmed / self.labelled_flagged if self.labelled_flagged else None
+        return Share(self.confirmed, self.labelled_flagged).value
 
     @property
     def agreement(self) -> float | None:
         """Share of the labelled studies of which model and readers say the same; None where none is labelled."""
-        return self.agreed / self.labelled if self.labelled else None
+        return Share(self.agreed, self.labelled).value
 
 
 @dataclass(frozen=True, slots=True)

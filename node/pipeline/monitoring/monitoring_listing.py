@@ -97,10 +97,7 @@ def dismiss_silence(settings: Settings, sender: str, who: str, now: datetime) ->
 
 
 def _renew(tx: Transaction, settings: Settings, name: str, who: str, now: datetime) -> str:
-    row = registry.get(tx, name)
-    if row is None:
-        known = ", ".join(one.name for one in registry.all(tx)) or "none"
-        raise OperatorError(f"no model {name!r}; registered: {known}")
+    row = registry.named(tx, name)
     wanted = settings.monitor.reference_images
     latest = monitoring_records.latest(tx, name, row.version, 0, _LARGEST_REFERENCE)
     seen = [one for one in latest if one.admitted][-wanted:]

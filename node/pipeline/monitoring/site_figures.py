@@ -36,6 +36,11 @@ class Share:
         return self.count / self.of if self.of else None
 
     @property
+    def per_100(self) -> float | None:
+        """For a hundred; None where there is nothing to count."""
+        return 100.0 * self.count / self.of if self.of else None
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """Its ends; None where there is nothing to count."""
         if not self.of:
@@ -77,8 +82,7 @@ class Counts:
 
     def per_100(self, which: str) -> float | None:
         """Return one of its numbers for a hundred labelled studies; None where none is labelled."""
-        of = sum(asdict(self).values())
-        return 100.0 * getattr(self, which) / of if of else None
+        return Share(getattr(self, which), sum(asdict(self).values())).per_100
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class SiteFigures:
     @property
     def flags_per_100(self) -> float | None:
         """Flagged of a hundred assessed studies."""
-        return 100.0 * self.flagged / self.assessed if self.assessed else None
+        return Share(self.flagged, self.assessed).per_100
 
 
 _GROUPS: dict[str, Callable[[Exam], str]] = {

@@ -70,7 +70,7 @@ def validate(settings: Settings, name: str, out: Path, who: str | None, now: dat
         Where there is no such model, the file cannot be written, or there is nothing to approve.
     """
     with open_database(settings) as database:
-        model = database.read(lambda tx: _registered(tx, name))
+        model = database.read(lambda tx: registry.named(tx, name))
         found = database.read(lambda tx: _figures(tx, settings, model))
         few = _few(settings, found)
         page = _page(model, found, Signature(now, who, few, although_few.strip() if few else ""))
@@ -84,14 +84,6 @@ def validate(settings: Settings, name: str, out: Path, who: str | None, now: dat
         approved = RecordedValidation(model.name, model.version, who, now, digest, _plain(found) | why)
         database.write(lambda tx: _record(tx, approved))
     return f"{said}; approved by {who}: `pacs-node models mode {model.name} active` is open to this version now"
-
-
-def _registered(tx: Transaction, name: str) -> Registration:
-    row = registry.get(tx, name)
-    if row is None:
-        known = ", ".join(one.name for one in registry.all(tx)) or "none"
-        raise OperatorError(f"no model {name!r}; registered: {known}")
-    return row
 
 
 def _figures(tx: Transaction, settings: Settings, model: Registration) -> SiteFigures:

@@ -1,6 +1,6 @@
 """What an operator asks of a node's database, and changes in it: listings and retry."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from node.pipeline.analysis import completion_signals
 from node.pipeline.analysis.offering import audience
 from node.pipeline.delivery import delivery_standing
 from node.pipeline.intake.synthetic_in_files import ask_files, test_peers
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.pipeline.stopping import misnamed
 from node.store import audit, schema
 from node.store.database import Transaction
@@ -66,7 +66,7 @@ def _ask_files(settings: Settings, now: datetime) -> int:
 
 def studies(settings: Settings, now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
     """Return studies as `node.store.listing.views.studies` lists them, the newest first; all, or so many."""
-    rows = _asked(settings, lambda tx: views.studies(tx, limit, now=now))
+    rows = read_once(settings, lambda tx: views.studies(tx, limit, now=now))
     modes = _modes(settings)
     return [{**row, "modes": {model: modes.get(model, "off") for model in row["outcomes"]}} for row in rows]
 
@@ -79,7 +79,7 @@ def study(settings: Settings, uid: str, now: datetime) -> dict[str, Any]:
     OperatorError
         Where it is not held.
     """
-    found = _asked(settings, lambda tx: _study(tx, uid, now, settings.deliver.age_alarm_s))
+    found = read_once(settings, lambda tx: _study(tx, uid, now, settings.deliver.age_alarm_s))
     if found is None:
         raise OperatorError(f"no study {uid} is held: `pacs-node studies` lists those that are")
     modes = _modes(settings)
@@ -176,12 +176,12 @@ def _standing(settings: Settings, study: dict[str, Any]) -> list[str]:
 
 def instances(settings: Settings) -> list[dict[str, Any]]:
     """Return all stored instances in the order in which they came."""
-    return _asked(settings, views.instances)
+    return read_once(settings, views.instances)
 
 
 def queue(settings: Settings) -> list[dict[str, Any]]:
     """Return the jobs that wait, run or are buried."""
-    return _asked(settings, views.jobs)
+    return read_once(settings, views.jobs)
 
 
 def deliveries(settings: Settings, now: datetime, limit: int | None = None) -> list[dict[str, Any]]:
@@ -196,7 +196,7 @@ def deliveries(settings: Settings, now: datetime, limit: int | None = None) -> l
         rows = [*views.deliveries(tx), *views.deliveries(tx, SETTLED, limit, newest_first=True)]
         return delivery_standing.told_of(tx, rows, now, alarm_s)
 
-    return _asked(settings, listed)
+    return read_once(settings, listed)
 
 
 def retry(settings: Settings, jobs: list[int], sent: list[int], now: datetime, *, everything: bool) -> int:
@@ -234,9 +234,4 @@ def paused(settings: Settings, now: datetime) -> list[str]:
 
 
 def _modes(settings: Settings) -> dict[str, str]:
-    return {row.name: row.mode.value for row in _asked(settings, registry.all)}
-
-
-def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:
-    with open_database(settings) as database:
-        return database.read(work)
+    return {row.name: row.mode.value for row in read_once(settings, registry.all)}

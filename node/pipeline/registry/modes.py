@@ -5,7 +5,6 @@ version with which it began.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +16,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.finding import Outcome
 from node.domain.rule import Rule
-from node.pipeline.opened import open_database
+from node.pipeline.opened import read_once, write_once
 from node.pipeline.registry import go_live, recalled, signers, versions
 from node.pipeline.registry.catalogue import opened, registration_of
 from node.store import audit
@@ -64,7 +63,7 @@ def models(settings: Settings) -> list[dict[str, Any]]:
         long as it is there; "" where it has not), ``recalled`` (by whom and why its version was recalled, so that none
         of its results leave; "" where it was not).
     """
-    return _asked(settings, lambda tx: [_model(row) | _kept_back(tx, row) for row in registry.all(tx)])
+    return read_once(settings, lambda tx: [_model(row) | _kept_back(tx, row) for row in registry.all(tx)])
 
 
 def _kept_back(tx: Transaction, row: Registration) -> dict[str, str]:
@@ -124,7 +123,7 @@ def set_mode(settings: Settings, name: str, mode: str, now: datetime) -> str:
         kept = [recalled.note(one) for one in recalls.serving(tx) if one.model == name]
         return before, turned_away.studies_while_off(tx, name) if before is Mode.OFF else 0, kept
 
-    before, missed, kept = _changed(settings, change)
+    before, missed, kept = write_once(settings, change)
     said = f"model {name}: {before} -> {mode}; {kept[0] if kept else _COUNTS}"
     if before is Mode.OFF and mode != Mode.OFF:
         said += f"; {missed} studies came while it was off and stay unread by it (`pacs-node studies` says which)"
@@ -167,7 +166,7 @@ def configure(settings: Settings, name: str, now: datetime) -> str:
         versions.follow(tx, wanted, manifest, Change(now, "", "config.toml, taken over by models configure"))
         return changes
 
-    changes = _changed(settings, change)
+    changes = write_once(settings, change)
     return f"model {name}: {'; '.join(changes) or 'the registry says the same already'}"
 
 
@@ -217,7 +216,7 @@ def agreements(settings: Settings) -> list[dict[str, Any]]:
         together = groupby(agreement.pairs(tx), key=attrgetter("models"))
         return [_compared(list(of_two), modes) for _, of_two in together]
 
-    return _asked(settings, compared)
+    return read_once(settings, compared)
 
 
 def _compared(pairs: list[Pair], modes: dict[str, str]) -> dict[str, Any]:
@@ -258,13 +257,3 @@ def verdict(pair: Pair) -> Verdict:
     if any(first[name] != second[name] for name in shared):
         return Verdict.DISAGREE
     return Verdict.BOTH_POSITIVE if any(first[name] for name in shared) else Verdict.BOTH_NEGATIVE
-
-
-def _asked(settings: Settings, work: Callable[[Transaction], T]) -> T:
-    with open_database(settings) as database:
-        return database.read(work)
-
-
-def _changed(settings: Settings, work: Callable[[Transaction], T]) -> T:
-    with open_database(settings) as database:
-        return database.write(work)

@@ -239,7 +239,7 @@ def _release(tx: Transaction, model: str, who: str, now: datetime, *, discard: b
 def _require_registered(tx: Transaction, model: str) -> None:
     names = [row.name for row in registry.all(tx)]
     if model != ALL_MODELS and model not in names:
-        raise OperatorError(f"no model {model} is registered: {', '.join(names) or 'none is'}", exit_code=2)
+        raise registry.no_model(model, names, exit_code=2)
 
 
 def _require_hold(tx: Transaction, model: str) -> None:

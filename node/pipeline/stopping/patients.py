@@ -1,6 +1,6 @@
 """Patients merged by an operator, and taken apart again; reports follow whom their studies count as."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, write_once
 from node.pipeline.stopping import misnamed
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
@@ -75,7 +75,7 @@ def merge(
         count = _compose_again(tx, patient, "patient merged", merged.id, who, now)
         return f"{patient} counts as {into} from now on; {_studies(count)}"
 
-    return _changed(settings, work)
+    return write_once(settings, work)
 
 
 def split(settings: Settings, patient: PatientName, who: str, now: datetime) -> str:
@@ -164,11 +164,6 @@ def _studies(count: int) -> str:
     if not count:
         return "no study is stored under that ID yet"
     return f"{count} studies of that ID: reports on them are made anew, and sent where the peer has one"
-
-
-def _changed(settings: Settings, work: Callable[[Transaction], T]) -> T:
-    with open_database(settings) as database:
-        return database.write(work)
 
 
 def _row(tx: Transaction, merge: Merge) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The configuration seeds a name once; afterwards this table rules, and a change c
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,6 +65,25 @@ def all(tx: Transaction) -> list[Registration]:  # noqa: A001 - read as registry
     ]
 
 
+def named(tx: Transaction, name: str) -> Registration:
+    """Return the model that an operator named.
+
+    Raises
+    ------
+    OperatorError
+        Where no model of that name is registered; it says which are.
+    """
+    found = get(tx, name)
+    if found is None:
+        raise no_model(name, [row.name for row in all(tx)])
+    return found
+
+
+def no_model(name: str, registered: Iterable[str], exit_code: int = 1) -> OperatorError:
+    """Return what is said where an operator names a model that is not among these."""
+    return OperatorError(f"no model {name!r}; registered: {', '.join(registered) or 'none'}", exit_code=exit_code)
+
+
 def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
     """Change a model's mode and return the one that it had.
 
@@ -72,10 +92,7 @@ def set_mode(tx: Transaction, name: str, mode: Mode) -> Mode:
     OperatorError
         Where no model of that name is registered.
     """
-    before = get(tx, name)
-    if before is None:
-        known = ", ".join(model.name for model in all(tx)) or "none"
-        raise OperatorError(f"no model {name!r}; registered: {known}")
+    before = named(tx, name)
     tx.execute(update(RegisteredModel).where(RegisteredModel.name == name).values(mode=mode))
     return before.mode
 
