@@ -9,7 +9,7 @@ from node.domain.errors import OperatorError, Permanent, Transient
 from node.network.peer import PeerAddress
 from node.network.query import open_search
 from node.pipeline.fetching.backfill_search import parse_query, search
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.pipeline.progress import Reporter
 from node.store.keeping import backfills
 from node.store.keeping.backfills import FoundStudy
@@ -93,8 +93,7 @@ def _found(settings: Settings, peer: PeerSettings, query: dict[str, str], report
 
 def listing(settings: Settings) -> list[dict[str, Any]]:
     """Return all backfills with counts, the newest first."""
-    with open_database(settings) as database:
-        return database.read(backfill_views.backfills)
+    return read_once(settings, backfill_views.backfills)
 
 
 def one(settings: Settings, backfill_id: int) -> dict[str, Any]:
@@ -120,8 +119,7 @@ def studies(settings: Settings, backfill_id: int) -> list[dict[str, Any]]:
         Where there is no such one.
     """
     one(settings, backfill_id)
-    with open_database(settings) as database:
-        return database.read(lambda tx: backfill_views.studies(tx, backfill_id))
+    return read_once(settings, lambda tx: backfill_views.studies(tx, backfill_id))
 
 
 def cancel(settings: Settings, backfill_id: int, now: datetime) -> int:

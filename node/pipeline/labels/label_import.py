@@ -15,7 +15,7 @@ from node.domain.label import Label, LabelRule, SourceKind
 from node.pipeline.labels.label_policy import policy_of
 from node.pipeline.labels.labels_from_words import note
 from node.pipeline.labels.rows import Row, rows_of
-from node.pipeline.opened import open_database
+from node.pipeline.opened import write_once
 from node.store import audit
 from node.store.arriving.merges import PatientName
 from node.store.database import Transaction
@@ -53,8 +53,7 @@ def bring_in(settings: Settings, file: Path, who: str, now: datetime) -> str:
             raise OperatorError(f"{file}: nothing was imported, {len(wrong)} rows are wrong:\n{lines}")
         return _import(tx, rows, places, who, now)
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def _import(tx: Transaction, rows: Sequence[Row], places: Places, who: str, now: datetime) -> str:

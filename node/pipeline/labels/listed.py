@@ -8,7 +8,7 @@ from node.domain.errors import OperatorError
 from node.domain.label import LabelState, Verdict
 from node.pipeline.labels.label_policy import policy_of
 from node.pipeline.labels.outdated import Outdated, outdated
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.store import audit
 from node.store.database import Transaction
 from node.store.labelling import label_inbox
@@ -37,8 +37,7 @@ def listed(settings: Settings, state: str, limit: int | None) -> list[dict[str, 
     """
     if state and state not in _STATES:
         raise OperatorError(f"--state {state}: there is none of that name; known: {', '.join(_STATES)}", exit_code=2)
-    with open_database(settings) as database:
-        return database.read(lambda tx: label_views.labels(tx, limit, state=state or None))
+    return read_once(settings, lambda tx: label_views.labels(tx, limit, state=state or None))
 
 
 def read_again(settings: Settings, uid: str, who: str, now: datetime, *, changed: bool = False) -> str:

@@ -15,7 +15,7 @@ from node.domain.rejection import KEY_OBJECT_SELECTION
 from node.pipeline.labels.label_policy import policy_of
 from node.pipeline.labels.labels_from_words import Source, labels_of, note
 from node.pipeline.labels.report_findings import Word
-from node.pipeline.opened import open_database
+from node.pipeline.opened import write_once
 from node.store import audit
 from node.store.arriving import instances
 from node.store.arriving.merges import PatientName
@@ -66,8 +66,7 @@ def resolve(settings: Settings, uid: str, class_name: str, who: str, now: dateti
         found = label_inbox.get(tx, uid)
         return _conflict(tx, uid, ruling) if found is None else _object(tx, found, ruling)
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def dismiss(settings: Settings, uid: str, who: str, now: datetime) -> str:
@@ -89,8 +88,7 @@ def dismiss(settings: Settings, uid: str, who: str, now: datetime) -> str:
         audit.add(tx, now, "labels dismissed", found.study_instance_uid if found else "", uid, by=who, labels=gone)
         return f"{uid} labels nothing any more: {gone} labels were withdrawn"
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def _object(tx: Transaction, found: LabelObject, ruling: Ruling) -> str:

@@ -11,7 +11,7 @@ from node.domain.lifecycle import OPEN_STATES, State
 from node.domain.split import Side
 from node.pipeline.learning.places import Places
 from node.pipeline.learning.training_request import model_to_train, new_labels, request
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.pipeline.registry.catalogue import opened
 from node.store.database import Transaction
 from node.store.labelling import labels
@@ -135,8 +135,7 @@ def overview(settings: Settings, model: str) -> list[dict[str, Any]]:
             for (name, side, present), some in sorted(cells.items(), key=str)
         ]
 
-    with open_database(settings) as database:
-        return database.read(asked)
+    return read_once(settings, asked)
 
 
 def left_out(settings: Settings) -> list[dict[str, Any]]:

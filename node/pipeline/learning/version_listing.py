@@ -5,7 +5,7 @@ from typing import Any
 
 from node.config import Settings
 from node.pipeline.learning.places import Places
-from node.pipeline.opened import open_database
+from node.pipeline.opened import read_once
 from node.pipeline.registry.catalogue import bundle_path
 from node.store.learning import model_versions
 from node.store.learning.model_versions import Version
@@ -42,13 +42,13 @@ def versions(settings: Settings, model: str | None = None) -> list[dict[str, Any
         before it), ``run``, ``verdict`` (folder with protocol, result and page, or null), ``recalled`` (by
         whom and why, so that none of its results leave; "" where it was not).
     """
-    with open_database(settings) as database:
-        return database.read(
-            lambda tx: [
-                _row(settings, one) | {"recalled": recalls.why(tx, one.model, one.version)}
-                for one in model_versions.all(tx, model)
-            ]
-        )
+    return read_once(
+        settings,
+        lambda tx: [
+            _row(settings, one) | {"recalled": recalls.why(tx, one.model, one.version)}
+            for one in model_versions.all(tx, model)
+        ],
+    )
 
 
 def _row(settings: Settings, one: Version) -> dict[str, Any]:

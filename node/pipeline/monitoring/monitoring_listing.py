@@ -10,7 +10,7 @@ from node.pipeline.apart import in_child
 from node.pipeline.monitoring.model_figures import Budget, Watched, Window
 from node.pipeline.monitoring.watch import Watch
 from node.pipeline.monitoring.windows import compare
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once, write_once
 from node.store import audit
 from node.store.database import Database, Transaction
 from node.store.learning import monitoring_records
@@ -57,8 +57,7 @@ def alarms(settings: Settings, limit: int) -> list[dict[str, Any]]:
         ``id``, ``raised_at``, ``kind``, ``model``, ``version``, ``sender``, ``modality``, ``said``, ``figures``,
         ``stopped`` (whether it moved the model to shadow), ``cleared_at`` (null while it stands).
     """
-    with open_database(settings) as database:
-        return database.read(lambda tx: [_alarm(alarm) for alarm in monitoring_records.alarms(tx, limit)])
+    return read_once(settings, lambda tx: [_alarm(alarm) for alarm in monitoring_records.alarms(tx, limit)])
 
 
 def renew(settings: Settings, name: str, who: str, now: datetime) -> str:
@@ -69,8 +68,7 @@ def renew(settings: Settings, name: str, who: str, now: datetime) -> str:
     OperatorError
         Where there is no such model, or it has read too few images.
     """
-    with open_database(settings) as database:
-        return database.write(lambda tx: _renew(tx, settings, name, who, now))
+    return write_once(settings, lambda tx: _renew(tx, settings, name, who, now))
 
 
 def dismiss_silence(settings: Settings, sender: str, who: str, now: datetime) -> str:
@@ -92,8 +90,7 @@ def dismiss_silence(settings: Settings, sender: str, who: str, now: datetime) ->
         audit.add(tx, now, "monitoring alarm ended", kind=mine.kind.value, sender=sender, by=who)
         return f"{sender} may be silent until it sends again"
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def _renew(tx: Transaction, settings: Settings, name: str, who: str, now: datetime) -> str:

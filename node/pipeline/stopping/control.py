@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.pipeline.registry import recalled
 from node.store import audit
 from node.store.database import Database, Transaction
@@ -181,14 +181,12 @@ def discard_jobs(settings: Settings, ids: list[int], who: str, now: datetime) ->
 
 def holds_placed(settings: Settings) -> list[dict[str, Any]]:
     """Return every hold and recall, as `node.store.listing.control_views.holds` lists them."""
-    with open_database(settings) as database:
-        return database.read(control_views.holds)
+    return read_once(settings, control_views.holds)
 
 
 def rejections(settings: Settings) -> list[dict[str, Any]]:
     """Return the rejection notes that came, as `node.store.listing.control_views.rejections` lists them."""
-    with open_database(settings) as database:
-        return database.read(control_views.rejections)
+    return read_once(settings, control_views.rejections)
 
 
 def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -211,8 +209,7 @@ def in_short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def kept_back(settings: Settings) -> list[str]:
     """Return what an operator's word keeps back, a sentence each: holds, and recalled versions that still serve."""
-    with open_database(settings) as database:
-        return database.read(lambda tx: [f"hold: {hold.said}" for hold in holds.in_force(tx)] + recalled.notes(tx))
+    return read_once(settings, lambda tx: [f"hold: {hold.said}" for hold in holds.in_force(tx)] + recalled.notes(tx))
 
 
 def stopped(database: Database, count: Callable[[Transaction], T]) -> T:

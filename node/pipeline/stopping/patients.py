@@ -8,7 +8,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
-from node.pipeline.opened import open_database, write_once
+from node.pipeline.opened import open_database, read_once, write_once
 from node.pipeline.stopping import misnamed
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
@@ -42,8 +42,7 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
         ``into_issuer``, ``studies`` (how many that concerns), ``merged_by``, ``merged_at``; ``ended_by`` ("" while it
         counts) and ``ended_at`` (null while it counts).
     """
-    with open_database(settings) as database:
-        return database.read(lambda tx: [_row(tx, merge) for merge in merges.all(tx)])
+    return read_once(settings, lambda tx: [_row(tx, merge) for merge in merges.all(tx)])
 
 
 def merge(

@@ -14,7 +14,7 @@ from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
 from node.domain.rejection import RejectionCode
-from node.pipeline.opened import open_database
+from node.pipeline.opened import open_database, read_once
 from node.pipeline.registry import recalled
 from node.pipeline.stopping.control import stopped
 from node.pipeline.stopping.taking_back import NoteWriter
@@ -43,8 +43,7 @@ def listed(settings: Settings, model: str, version: str) -> list[dict[str, Any]]
     OperatorError
         Where that version has made no result.
     """
-    with open_database(settings) as database:
-        return database.read(lambda tx: _listed(tx, settings, model, version))
+    return read_once(settings, lambda tx: _listed(tx, settings, model, version))
 
 
 def send(settings: Settings, model: str, version: str, who: str, now: datetime, reason: str = "") -> str:

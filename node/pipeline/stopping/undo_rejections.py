@@ -5,7 +5,7 @@ from datetime import datetime
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import State
-from node.pipeline.opened import open_database
+from node.pipeline.opened import write_once
 from node.store import audit
 from node.store.database import Transaction
 from node.store.registering import registry
@@ -38,8 +38,7 @@ def undo(settings: Settings, note_uid: str, who: str, now: datetime) -> str:
             return f"{note_uid} is dismissed: it had moved nothing"
         return f"what {note_uid} said counts no more: {len(studies)} studies are read and reported again"
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def retry(settings: Settings, note_uid: str, who: str, now: datetime) -> str:
@@ -58,8 +57,7 @@ def retry(settings: Settings, note_uid: str, who: str, now: datetime) -> str:
         audit.add(tx, now, "rejection note retried", sop_uid=note_uid, by=who)
         return f"{note_uid} is read again"
 
-    with open_database(settings) as database:
-        return database.write(work)
+    return write_once(settings, work)
 
 
 def _state(tx: Transaction, note_uid: str) -> State:
