@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from node.config import Settings
-from node.pipeline.operator import learning_checks
+from node.pipeline.checks import learning_checks
 
 NOW = datetime(2026, 10, 24, 22, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from node.config import Settings
 from node.config.loading import parse
 from node.pipeline import running
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator import node_checks
+from node.pipeline.checks import node_checks
 from node.store import schema
 from node.store.arriving import callers
 from node.store.database import Database

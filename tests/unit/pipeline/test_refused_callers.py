@@ -10,7 +10,7 @@ import pytest
 from node.config import Settings
 from node.config.loading import parse
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator.checks import check
+from node.pipeline.checks.all_checks import check
 from node.store import schema
 from node.store.arriving import callers
 from node.store.database import Database, Transaction

@@ -19,7 +19,7 @@ from node.config import Settings
 from node.config.loading import parse
 from node.domain.errors import OperatorError
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator.checks import check
+from node.pipeline.checks.all_checks import check
 from node.pipeline.registry.catalogue import catalogue_of, opened, seeded
 from node.pipeline.registry.signers import FILE
 from node.store import schema

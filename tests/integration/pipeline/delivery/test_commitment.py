@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from node.config import PeerSettings, Settings
 from node.domain.errors import Refused
 from node.network.commitment import CommitmentResult, Heard
-from node.pipeline.delivery.commitment_checks import lines
+from node.pipeline.checks.commitment_checks import lines
 from node.pipeline.delivery.committing import GATHER_S
 from tests.support.houses.commitment import HOUR_S, Site
 from tests.support.houses.house import House, radiograph
@@ -192,7 +192,7 @@ def test_check_says_what_a_peer_owes(site: Site, archive: Archive) -> None:
 
     def said() -> list[tuple[str, str]]:
         found = lines(settings, site.house.database, site.house.clock())
-        return [(verdict, text) for subject, verdict, text in found if subject == "commitment of pacs"]
+        return [(line.verdict, line.text) for line in found if line.subject == "commitment of pacs"]
 
     stay_silent(archive, site)
     site.ask_after(GATHER_S)

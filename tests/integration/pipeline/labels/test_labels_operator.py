@@ -8,7 +8,8 @@ import pytest
 
 from node.domain.errors import OperatorError
 from node.domain.label import LabelLevel
-from node.pipeline.labels import label_checks, label_import, listed, resolving
+from node.pipeline.checks import label_checks
+from node.pipeline.labels import label_import, listed, resolving
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
 from node.store.keeping import retention

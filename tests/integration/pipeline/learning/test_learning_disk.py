@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from node.config import StorageSettings
+from node.pipeline.checks import learning_checks
 from node.pipeline.learning import learning_listing
 from node.pipeline.learning.training_request import model_to_train, request
-from node.pipeline.operator import learning_checks
 from tests.support.houses.house import House
 from tests.support.learning.site import LearningSite
 

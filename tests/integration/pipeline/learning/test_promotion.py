@@ -12,11 +12,11 @@ import pytest
 
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.pipeline.checks.version_checks import lines
 from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.promotion_steps import PromotionStep
 from node.pipeline.learning.sweeping import sweep_refused
 from node.pipeline.learning.version_listing import VERSIONS_COLUMNS, versions
-from node.pipeline.operator.version_checks import lines
 from node.pipeline.registry import challengers
 from node.pipeline.registry.catalogue import catalogue_of, seeded
 from node.store.learning import model_versions

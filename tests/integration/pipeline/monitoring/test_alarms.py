@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from node.domain.errors import OperatorError
+from node.pipeline.checks import monitoring_checks
 from node.pipeline.monitoring import monitoring_listing
-from node.pipeline.operator import monitoring_checks
 from node.pipeline.registry import modes
 from node.store.learning import monitoring_records
 from node.store.registering import registry

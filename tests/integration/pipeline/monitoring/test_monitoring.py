@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from node.domain.errors import OperatorError
+from node.pipeline.checks.all_checks import check
 from node.pipeline.monitoring import monitoring_listing
 from node.pipeline.monitoring.watch import Turns
-from node.pipeline.operator.checks import check
 from node.pipeline.registry import modes
 from node.store.labelling import labels
 from node.store.learning import monitoring_records

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.config import Settings
-from node.pipeline.operator.checks import check
+from node.pipeline.checks.all_checks import check
 from node.pipeline.registry.catalogue import seeded
 from tests.support.houses.house import House
 

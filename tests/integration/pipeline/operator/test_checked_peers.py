@@ -6,7 +6,7 @@ import pytest
 
 from node.config import Settings
 from node.domain.profile import COMPREHENSIVE_SR
-from node.pipeline.operator.checks import check
+from node.pipeline.checks.all_checks import check
 from tests.support.houses.house import House
 from tests.support.houses.line import PACS
 from tests.support.peers.pacs import Pacs, serving

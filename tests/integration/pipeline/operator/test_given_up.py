@@ -14,7 +14,7 @@ from node.cli import application
 from node.config import Settings
 from node.domain.errors import OperatorError, Permanent
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator import work_checks
+from node.pipeline.checks import work_checks
 from node.pipeline.stopping import control
 from node.runtime.keeping import Keeper
 from node.runtime.loop import WorkLoop

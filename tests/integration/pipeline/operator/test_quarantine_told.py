@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from node.pipeline.checks.all_checks import check
 from node.pipeline.operator import operate
-from node.pipeline.operator.checks import check
 from node.pipeline.operator.study_text import explain
 from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line

@@ -7,10 +7,10 @@ import pytest
 from node.app.serve import opened_node
 from node.config import Settings
 from node.domain.errors import OperatorError
+from node.pipeline.checks.all_checks import check
 from node.pipeline.learning.promotion import promote, rollback
 from node.pipeline.learning.version_listing import versions
 from node.pipeline.operator import operate
-from node.pipeline.operator.checks import check
 from node.pipeline.operator.study_text import explain
 from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import seeded

@@ -14,8 +14,8 @@ from node.config import Settings
 from node.domain.errors import OperatorError, Transient
 from node.domain.finding import Outcome
 from node.domain.rule import Aggregation, Rule
-from node.pipeline.operator import rule_checks
-from node.pipeline.operator.checks import check
+from node.pipeline.checks import rule_checks
+from node.pipeline.checks.all_checks import check
 from node.pipeline.registry import modes
 from node.pipeline.registry.catalogue import bundle_path, catalogue_of, registration_of, seeded
 from node.pipeline.registry.modes import Verdict
@@ -129,7 +129,7 @@ def test_a_changed_rule_counts_with_the_next_image(house: House) -> None:
 def test_check_notes_what_a_rule_says_in_vain(house: House) -> None:
     """Senders that nobody lets in, and a top_k that nothing takes; where anybody may send, a sender may be anybody."""
     odd = _settings(house, {"name": "starter", "senders": ["NOSUCH"], "top_k": 5})
-    said = [text for _, _, text in rule_checks.lines(odd)]
+    said = [line.text for line in rule_checks.lines(odd)]
     assert [line.text for line in check(odd, Path("config.toml"), NOW) if line.text in said] == said
     assert ["NOSUCH" in said[0], "top_k = 5 has no effect" in said[1]] == [True, True]
     anybody = odd.receive.model_copy(update={"accept_any_calling_ae": True})

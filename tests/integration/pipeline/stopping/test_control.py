@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from node.domain.errors import OperatorError
 from node.domain.lifecycle import HeldFor, State
-from node.pipeline.operator import checks
+from node.pipeline.checks import all_checks
 from node.pipeline.stopping import control, recall
 from node.store.listing import views
 from node.store.sending import outbox
@@ -81,7 +81,7 @@ def test_a_hold_keeps_back_what_waits_until_it_is_released(line: Line, model: st
 def test_check_says_that_a_hold_is_in_force_and_how_it_ends(line: Line) -> None:
     """A line for each."""
     _hold(line, "starter")
-    lines = checks.check(line.configuration, line.house.folder, line.house.clock())
+    lines = all_checks.check(line.configuration, line.house.folder, line.house.clock())
     (said,) = (found for found in lines if found.subject == "hold")
     assert "model starter is held since" in said.text
     assert said.text.endswith("odd scores; `pacs-node release --model starter` ends that")

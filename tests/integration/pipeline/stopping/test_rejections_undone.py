@@ -11,8 +11,8 @@ import pytest
 from node.app.deliver_loops import deliver_loops
 from node.domain.errors import OperatorError
 from node.domain.rejection import Named, RejectionCode
+from node.pipeline.checks import stop_checks
 from node.pipeline.delivery import delivery_standing, leaving
-from node.pipeline.operator import stop_checks
 from node.pipeline.operator.operate import study
 from node.pipeline.operator.study_text import explain
 from node.pipeline.stopping import control, undo_rejections

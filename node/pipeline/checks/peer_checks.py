@@ -1,12 +1,15 @@
-"""What `check` says of peers: whether each answers."""
+"""What `check` says of peers: whether each answers, and how delivery to it stands."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from node.config import PeerSettings, Settings
 from node.domain.errors import Permanent, Transient
 from node.network.peer import ContextNotAccepted, PeerAddress
 from node.network.scu import echo
 from node.pipeline.check_line import CheckLine
+from node.pipeline.delivery import delivery_standing
+from node.store.database import Database
 
 _ECHO_TIMEOUT_S = 5.0
 
@@ -14,6 +17,12 @@ _ECHO_TIMEOUT_S = 5.0
 def lines(settings: Settings) -> Iterator[CheckLine]:
     """Yield a line for each peer."""
     yield from (_peer(settings, peer) for peer in settings.peers)
+
+
+def deliveries(settings: Settings, database: Database, now: datetime) -> Iterator[CheckLine]:
+    """Say which peers are left alone because they do not answer, for which reports wait too long, what is held."""
+    for name, fault, text in delivery_standing.troubles(settings, database, now):
+        yield CheckLine(f"deliveries to {name}", "fault" if fault else "note", text)
 
 
 def _peer(settings: Settings, peer: PeerSettings) -> CheckLine:

@@ -11,7 +11,7 @@ from node.config import Settings
 from node.config.gate import GateSettings
 from node.domain.errors import OperatorError
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator import version_checks
+from node.pipeline.checks import version_checks
 from node.store.database import Database
 from node.store.labelling import labels
 from node.store.learning import training_set

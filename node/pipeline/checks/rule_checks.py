@@ -1,15 +1,15 @@
 """What a rule in config.toml says that cannot have been meant, as lines of `check`; it looks at no database."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 from node.config import ModelSettings, Settings
+from node.pipeline.check_line import CheckLine
 
 
-def lines(settings: Settings) -> Iterator[tuple[str, Literal["note"], str]]:
-    """Yield subject, verdict and text of each thing in a rule that has no effect, or lets nothing in."""
+def lines(settings: Settings) -> Iterator[CheckLine]:
+    """Yield a line for each thing in a rule that has no effect, or lets nothing in."""
     for model in settings.models:
-        yield from ((f"model {model.name}", "note", text) for text in _odd(settings, model))
+        yield from (CheckLine(f"model {model.name}", "note", text) for text in _odd(settings, model))
 
 
 def _odd(settings: Settings, model: ModelSettings) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""What `pacs-node check` says: all lines in their order (`all_checks`), and in each other module those of one thing."""
