@@ -125,7 +125,9 @@ def test_a_release_names_what_is_held_where_that_is_something_else(line: Line) -
 
 
 @pytest.mark.database("any")
-@pytest.mark.parametrize(("model", "reason", "says"), [("x", "why", "no model 'x'; registered: starter"), ("", " ", "needs a reason")])
+@pytest.mark.parametrize(
+    ("model", "reason", "says"), [("x", "why", "no model 'x'; registered: starter"), ("", " ", "needs a reason")]
+)
 def test_a_hold_that_means_nothing_is_refused(line: Line, model: str, reason: str, says: str) -> None:
     """As a fault of the command line."""
     with pytest.raises(OperatorError, match=says) as caught:
