@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from models.bundle.folder import BundleError, read_manifest
 from node.config import Settings
 from node.pipeline.check_line import CheckLine
-from node.pipeline.operator.version_checks import models
+from node.pipeline.checks.version_checks import models
 from node.pipeline.registry import go_live, replaced
 from node.pipeline.registry.catalogue import bundle_path, version_of
 from node.store import audit

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.check_line import CheckLine
+from node.pipeline.checks import replaced_checks, version_checks
 from node.pipeline.learning import promotion
-from node.pipeline.operator import replaced_checks, version_checks
 from node.pipeline.registry import catalogue, modes
 from node.store.registering import registry, validations
 from node.store.registering.registry import Registration
