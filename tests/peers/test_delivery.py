@@ -8,7 +8,6 @@ import pytest
 
 from node.config import PeerSettings
 from node.dicom.samples.wrap import wrap_as_dx
-from node.network.peer import Timeouts
 from tests.peers.conftest import peer_at
 from tests.support.houses.house import PIXELS, SUBJECT, House, radiograph
 from tests.support.houses.line import Line
@@ -28,7 +27,7 @@ def port() -> int:
 
 
 def _reported(house: House, peer: PeerSettings, studies: int = 1) -> Line:
-    line = Line(house, [peer], timeouts=Timeouts(2.0, 5.0, 5.0))
+    line = Line(house, [peer])
     for number in range(studies):
         uid = f"1.2.3{number or ''}"
         house.receive(radiograph(study_instance_uid=uid, sop_instance_uid=f"{uid}.1.1", series_instance_uid=f"{uid}.1"))

@@ -8,7 +8,6 @@ from node.config import PeerSettings
 from node.domain.chosen_heat_maps import SECONDARY_CAPTURE
 from node.domain.profile import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR
 from node.domain.report import BASIC_TEXT_SR
-from node.network.peer import Timeouts
 from node.store.working import given_up
 from tests.peers.conftest import peer_at
 from tests.support.houses.house import House, radiograph
@@ -23,7 +22,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 
 
 def _reported(house: House, peer: PeerSettings) -> Line:
-    line = Line(house, [peer], says=hot, timeouts=Timeouts(2.0, 5.0, 5.0))
+    line = Line(house, [peer], says=hot)
     house.receive(radiograph())
     line.report()
     return line

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
-from node.network.peer import PeerAddress, Timeouts
+from node.network.peer import PeerAddress
 from node.network.query import ContextNotAccepted, PeerRefused, PeerUnreachable, open_search
 from tests.support.peers.asked import find
 from tests.support.peers.sending_archive import STUDY_ROOT_FIND
@@ -187,4 +187,4 @@ def test_a_peer_without_queries_is_told_from_one_that_is_away(listen: Any) -> No
     """A storage SCP takes the association and not the context."""
     peer = PeerAddress("PACSNODE", "127.0.0.1", listen().port)
     with pytest.raises(ContextNotAccepted, match="does not accept Study Root"):
-        find(peer, "MODALITY", "STUDY", {}, Timeouts(answer_s=5))
+        find(peer, "MODALITY", "STUDY", {})

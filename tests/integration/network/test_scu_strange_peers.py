@@ -19,7 +19,7 @@ from node.network.scu import (
 )
 from tests.integration.network.calling import AE_TITLE, CT, EXPLICIT, INSTANCE, at
 
-PATIENT = Timeouts(connect_s=5, association_s=5, answer_s=5)
+PATIENT = Timeouts()
 _SHORT_S = 0.3
 _ROUND_TRIP_AT = 68  # in struct tcp_info, microseconds
 

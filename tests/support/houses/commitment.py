@@ -24,7 +24,7 @@ class Site:
         self.new_uid = lambda: f"2.25.{next(numbers)}"
         jitter = random.Random(1)
         self.hearing = Hearing(serves, callers, {"pacs": "PACS"}, house.clock, jitter, self.new_uid)
-        timeouts = Timeouts(5.0, 5.0, 5.0)
+        timeouts = Timeouts()
         self.given = Committing(house.database, "PACSNODE", house.clock, jitter, timeouts, kept_open_s=10.0)
         address = PeerAddress("PACS", "127.0.0.1", port)
         self.asker = Asker(self.given, "pacs", address, HOUR_S, self.hear, self.new_uid, "test")

@@ -114,7 +114,7 @@ class Line:
     says: Callable[[SOPInstanceUID], Reading] = positive
     attempts: int = 2
     settings: DeliverSettings = field(default_factory=DeliverSettings)
-    timeouts: Timeouts = field(default_factory=lambda: Timeouts(10.0, 10.0, 10.0))
+    timeouts: Timeouts = field(default_factory=Timeouts)
     write_extra: WriteExtra = write_extra
     reached: AnalysisReached = analysis_unobserved
     catalogue: Catalogue = field(init=False)

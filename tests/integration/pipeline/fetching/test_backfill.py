@@ -29,7 +29,7 @@ class Site:
     def __init__(self, house: House, pacs: Archive) -> None:
         """Join what fetches and what receives."""
         self.house, self.pacs = house, pacs
-        self.given = Fetching(house.database, "PACSNODE", house.clock, random.Random(1), Timeouts(5.0, 5.0, 5.0))
+        self.given = Fetching(house.database, "PACSNODE", house.clock, random.Random(1), Timeouts())
         self.fetcher = self.new_fetcher()
 
     def new_fetcher(self) -> Fetcher:

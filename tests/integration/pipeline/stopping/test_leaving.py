@@ -7,7 +7,6 @@ import pytest
 
 from node.config import DeliverSettings, PeerSettings
 from node.domain.errors import OperatorError
-from node.network.peer import Timeouts
 from node.pipeline.stopping import control
 from node.store.sending import outbox
 from tests.support.houses.house import House, radiograph
@@ -39,7 +38,7 @@ def pacs(running: Archive) -> Archive:
 
 def _line(house: House, pacs: Archive, **changes: Any) -> Line:
     peer = PACS.model_copy(update={"port": pacs.port, "query": True, **changes})
-    return Line(house, [peer], timeouts=Timeouts(2.0, 2.0, 5.0))
+    return Line(house, [peer])
 
 
 def _reported(house: House, line: Line) -> Line:
@@ -221,7 +220,7 @@ def test_many_studies_are_asked_about_on_one_association(house: House, pacs: Arc
 
 
 def _late(house: House, peer: PeerSettings) -> Line:
-    line = Line(house, [peer], timeouts=Timeouts(2.0, 2.0, 5.0), settings=DeliverSettings(max_result_age_s=3600))
+    line = Line(house, [peer], settings=DeliverSettings(max_result_age_s=3600))
     house.receive(radiograph())
     line.report()
     return line
