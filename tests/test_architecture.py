@@ -85,6 +85,14 @@ def test_a_file_is_one_idea() -> None:
     assert {name: lines for name, lines in long.items() if lines > 300} == {}
 
 
+def test_a_module_is_found_by_its_name_alone() -> None:
+    """No other room has one of that name: whoever searches for it finds one thing."""
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        places.setdefault(path.stem, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1 and not name.startswith("__")} == {}
+
+
 def test_the_libraries_the_node_rests_on_are_bounded() -> None:
     """An upgrade of one of these is a decision, not an accident."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

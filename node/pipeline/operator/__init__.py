@@ -1,1 +1,1 @@
-"""What an operator asks: listings, checks, explanations."""
+"""What an operator asks: listings, explanations, conformance, and files sent by hand."""
