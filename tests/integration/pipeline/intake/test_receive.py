@@ -110,6 +110,7 @@ def test_a_store_that_cannot_be_written_is_answered_with_a700(house: House) -> N
 
 
 @pytest.mark.database("sqlite", reason="PostgreSQL has no lock on the whole database")
+@pytest.mark.parametrize("busy_timeout_s", [0.5])
 def test_a_locked_database_is_answered_with_a700_and_the_instance_can_come_again(house: House) -> None:
     """Nothing is acknowledged that is not committed; the peer's retry finds everything as if it were the first."""
     blocker = sqlite3.connect(house.folder / "node.db", isolation_level=None)

@@ -119,6 +119,7 @@ def test_a_place_that_cannot_be_written_leaves_no_temporary(house: House) -> Non
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("busy_timeout_s", [0.5])
 def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(house: House) -> None:
     """Another program holds the file beyond the time-out."""
     receiver = house.receiver
@@ -131,6 +132,7 @@ def test_a_database_that_stays_locked_is_answered_with_a700_until_it_is_let_go(h
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("busy_timeout_s", [0.5])
 @pytest.mark.parametrize("changes", [{"patient_name": "Roe^Jane"}, {"pixels": PIXELS[::-1].copy()}])
 def test_a_second_copy_that_cannot_be_recorded_leaves_nothing(house: House, changes: dict[str, Any]) -> None:
     """A revision, and other pixels: the lock comes when the copy is compared already, and its file has its place."""
