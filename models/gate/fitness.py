@@ -17,9 +17,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.joint import hashes_of
 from models.data.labelled import DataError, LabelledImages, counted
 from models.data.trainable import refuse_untrainable
-from models.images.alike import perceptual_hash
 from models.images.likeness import NOTHING, any_alike
 
 LEAST_SHARE = 0.8
@@ -127,7 +127,7 @@ def _torn_patients(sides: Mapping[str, LabelledImages]) -> Iterator[Unfit]:
 
 def _torn_pictures(sides: Mapping[str, LabelledImages]) -> Iterator[Unfit]:
     """Yield where pictures of one side show what one of another shows, though no byte of them be the same."""
-    hashes = {name: _hashes(some) for name, some in sides.items()}
+    hashes = {name: hashes_of(some) for name, some in sides.items()}
     for one, other in _pairs(tuple(sides)):
         known = [int(found, 16) for found in set(hashes[other]) if found != NOTHING]
         twice = sum(any_alike(found, known) for found in hashes[one])
@@ -141,8 +141,3 @@ def _pairs(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         for other in names[place + 1 :]:
             if not one.startswith("locked set "):
                 yield one, other
-
-
-def _hashes(images: LabelledImages) -> list[str]:
-    windows, inverted = images.windows or (None,) * len(images), images.inverted or (False,) * len(images)
-    return [perceptual_hash(*one) for one in zip(images.pixels, windows, inverted, strict=True)]

@@ -89,6 +89,13 @@ class Command:
             raise MalformedCommand(f"(0000,{element:04X}) is absent or not a 16-bit value")
         return value[0] | value[1] << 8
 
+    def number_if_any(self, element: Element) -> int | None:
+        """Return a 16-bit unsigned value, or None where it is absent or of another length."""
+        try:
+            return self.number(element)
+        except MalformedCommand:
+            return None
+
     @property
     def field(self) -> int:
         """(0000,0100) Command Field: which message this is."""

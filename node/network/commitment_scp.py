@@ -12,7 +12,7 @@ from functools import partial
 
 from node.domain.errors import Refused
 from node.network.assembly import Exchange
-from node.network.command import NO_DATASET, Command, CommandField, Element, MalformedCommand, encode_command
+from node.network.command import NO_DATASET, Command, CommandField, Element, encode_command
 from node.network.commitment import (
     ALL_COMMITTED,
     MAXIMUM_BYTES,
@@ -107,18 +107,11 @@ def _check(command: Command, *, is_request: bool) -> None:
         raise Refused(_NO_SUCH_CLASS, "not the Storage Commitment Push Model")
     if command.text(instance) != PUSH_MODEL_INSTANCE:
         raise Refused(_NO_SUCH_INSTANCE, "not its well-known SOP instance")
-    kind = _number(command, Element.ACTION_TYPE_ID if is_request else Element.EVENT_TYPE_ID)
+    kind = command.number_if_any(Element.ACTION_TYPE_ID if is_request else Element.EVENT_TYPE_ID)
     if is_request and kind != REQUEST_ACTION:
         raise Refused(_NO_SUCH_ACTION, "not the action of requesting commitment")
     if not is_request and kind not in (ALL_COMMITTED, SOME_FAILED):
         raise Refused(_NO_SUCH_EVENT, "neither of the two events that there are")
-
-
-def _number(command: Command, element: Element) -> int | None:
-    try:
-        return command.number(element)
-    except MalformedCommand:
-        return None
 
 
 def _names(command: Command) -> tuple[Element, Element]:

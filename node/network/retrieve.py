@@ -11,7 +11,7 @@ DICOM PS3.4 C.4.2 (C-MOVE), C.6.2 (Study Root), PS3.7 9.1.4 and 9.3.4 (C-MOVE).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.network.command import Command, CommandField, Element, MalformedCommand
+from node.network.command import CommandField, Element
 from node.network.conversation import Context, Conversation, Message, open_conversation
 from node.network.identifier import MalformedIdentifier, encode_keys, texts_of
 from node.network.peer import Deadline, PeerAddress, PeerUnreachable, Timeouts
@@ -152,20 +152,13 @@ class _Move:
 def _moved(message: Message, transfer_syntax_uid: str) -> Moved:
     return Moved(
         message.status,
-        _count(message.command, Element.COMPLETED_SUBOPERATIONS),
-        _count(message.command, Element.FAILED_SUBOPERATIONS),
-        _count(message.command, Element.WARNING_SUBOPERATIONS),
-        _count(message.command, Element.REMAINING_SUBOPERATIONS),
+        message.command.number_if_any(Element.COMPLETED_SUBOPERATIONS),
+        message.command.number_if_any(Element.FAILED_SUBOPERATIONS),
+        message.command.number_if_any(Element.WARNING_SUBOPERATIONS),
+        message.command.number_if_any(Element.REMAINING_SUBOPERATIONS),
         _failed_uids(message.dataset, transfer_syntax_uid),
         message.comment,
     )
-
-
-def _count(command: Command, element: Element) -> int | None:
-    try:
-        return command.number(element)
-    except MalformedCommand:
-        return None
 
 
 def _failed_uids(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, ...]:
