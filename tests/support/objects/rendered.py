@@ -106,7 +106,7 @@ def _found(finding: Finding) -> list[Item]:
 
 
 def _unusual(anomaly: Anomaly) -> list[Item]:
-    return [("Finding", "Abnormality (C9440, NCIt)"), ("Z-score", f"{round(anomaly.z_score, 4)} 1")]
+    return [("Finding", "Abnormality (C9440, NCIt)"), ("Z-score", f"{round(anomaly.z_score, 4)} {{SD}}")]
 
 
 def _not_assessed(reading: Reading) -> list[Item]:
