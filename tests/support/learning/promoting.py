@@ -13,7 +13,7 @@ NOW = datetime(2026, 5, 2, tzinfo=UTC)
 
 def settings_for(house: House, *, required: bool = False, **more: Any) -> Settings:
     """Return the configuration of a site with the starter, which asks for validations or not."""
-    return house.settings(models=[{"name": "starter"}], go_live={"require_validation": required}, **more)
+    return house.settings(**{"models": [{"name": "starter"}], "go_live": {"require_validation": required}} | more)
 
 
 def serving_version(house: House) -> str:
