@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from node.network.command import CommandField, Element
 from node.network.conversation import Context, Conversation, Message, open_conversation
-from node.network.identifier import MalformedIdentifier, encode_keys, texts_of
+from node.network.identifier import encode_keys
 from node.network.peer import Deadline, PeerAddress, PeerUnreachable, Timeouts
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
@@ -38,10 +38,8 @@ class Moved:
     status
         (0000,0900): 0xFF00 while it goes on; in the end 0x0000, 0xB000 where some failed, 0xFE00 where it was
         cancelled, or a failure.
-    completed, failed, warning, remaining
+    completed, failed, warning
         Its sub-operations; None where it does not say.
-    failed_uids
-        (0008,0058) Failed SOP Instance UID List.
     comment
         (0000,0902) Error Comment.
     """
@@ -50,8 +48,6 @@ class Moved:
     completed: int | None = None
     failed: int | None = None
     warning: int | None = None
-    remaining: int | None = None
-    failed_uids: tuple[str, ...] = ()
     comment: str = ""
 
 
@@ -130,7 +126,7 @@ class _Move:
                 continue
             until = min(self._deadline, Deadline.within(_MESSAGE_WITHIN_S))
             message = self._conversation.answer(CommandField.C_MOVE_RQ, self._message_id, until)
-            moved = _moved(message, self._context.transfer_syntax_uid)
+            moved = _moved(message)
             if moved.status != _PENDING:
                 return moved
             if not self._is_cancelled:
@@ -149,22 +145,11 @@ class _Move:
             raise NotSent(f"{self._conversation.peer} {asked} while it was to send a study")
 
 
-def _moved(message: Message, transfer_syntax_uid: str) -> Moved:
+def _moved(message: Message) -> Moved:
     return Moved(
         message.status,
         message.command.number_if_any(Element.COMPLETED_SUBOPERATIONS),
         message.command.number_if_any(Element.FAILED_SUBOPERATIONS),
         message.command.number_if_any(Element.WARNING_SUBOPERATIONS),
-        message.command.number_if_any(Element.REMAINING_SUBOPERATIONS),
-        _failed_uids(message.dataset, transfer_syntax_uid),
         message.comment,
     )
-
-
-def _failed_uids(dataset: bytes, transfer_syntax_uid: str) -> tuple[str, ...]:
-    """Return which instances failed; a list that cannot be read names none, and the numbers still count."""
-    try:
-        listed = texts_of(dataset, transfer_syntax_uid).get("FailedSOPInstanceUIDList", "") if dataset else ""
-    except MalformedIdentifier:
-        return ()
-    return tuple(uid for uid in listed.split("\\") if uid)

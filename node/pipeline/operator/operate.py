@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from node.config import Settings
 from node.domain.errors import OperatorError
@@ -22,8 +22,6 @@ from node.store.stopping import recalls, taken_back
 from node.store.tables.choices import Mode
 from node.store.working import analyses, findings, given_up
 from node.store.working import queue as queue_jobs
-
-T = TypeVar("T")
 
 STUDIES_COLUMNS = (
     "study_instance_uid",

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from node.config import Settings
 from node.domain.errors import OperatorError
@@ -29,8 +29,6 @@ from node.store.registering.registry import Registration
 from node.store.stopping import recalls
 from node.store.tables.choices import Mode
 from node.store.working import turned_away
-
-T = TypeVar("T")
 
 MODELS_COLUMNS = ("name", "version", "mode", "bundle", "reads", "test_auc", "device_uid", "stopped", "recalled")
 AGREEMENT_COLUMNS = (

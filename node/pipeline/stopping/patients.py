@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from node.config import Settings
 from node.domain.errors import OperatorError
@@ -20,8 +20,6 @@ from node.store.listing.listings import iso
 from node.store.stopping import taken_back
 from node.store.stopping.taken_back import Delivered
 from node.store.working import queue
-
-T = TypeVar("T")
 
 COLUMNS = (
     *("patient_id", "issuer", "into_patient_id", "into_issuer", "studies", "merged_by", "merged_at"),
