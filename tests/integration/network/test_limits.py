@@ -113,7 +113,10 @@ def test_a_peer_that_takes_no_answers_is_let_go(listen: Any, raw: Any) -> None:
 
     Or the idle time does: a peer whose buffer is full of answers also drops our acknowledgements.
     """
-    node = listen(pdu_timeout_s=0.3, idle_timeout_s=0.5, max_associations=1)
+    listener = socket.create_server(("127.0.0.1", 0))
+    # what it accepts inherits that: megabytes of answers would have to be given before a write stands still
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    node = listen(listener=listener, pdu_timeout_s=0.3, idle_timeout_s=0.5, max_associations=1)
     peer = raw(node)
     peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     peer.request()
