@@ -15,7 +15,7 @@ from tests.support.peers.asked import find
 from tests.support.peers.hostile import Asked, hostile
 
 SHORT = Timeouts(connect_s=5, association_s=5, answer_s=0.2, query_s=0.3, retrieve_s=0.3, cancel_s=0.2)
-PATIENT = Timeouts(connect_s=5, association_s=5, answer_s=60, query_s=0.3, retrieve_s=0.3, cancel_s=0.2)
+PATIENT = Timeouts(connect_s=5, association_s=5, answer_s=60, query_s=60, retrieve_s=60, cancel_s=0.2)
 COMMAND, LAST_COMMAND, DATASET, LAST_DATASET = 1, 3, 0, 2
 PENDING = 0xFF00
 MATCH = b"\x10\x00\x20\x00LO\x02\x007 "
