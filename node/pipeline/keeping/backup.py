@@ -38,7 +38,7 @@ MANIFEST, DIGESTS, DATABASE, DATA = "manifest.json", "digests.sha256", "database
 _MOMENTS = 5  # taken at most, where files go away behind each
 _KEPT_BESIDE = (signers.FILE, forgotten.FILE)  # what lies in the data folder and is no stored file
 _LEARNT = ("training/kept", "training/locked", "bundles", "gate", replaced.FOLDER)
-"""What was learnt, and what serves: each file written once, under its name when whole."""
+"""What was learnt, and what serves. What is still being written there lies under a name that begins with a dot."""
 _ROOM_FACTOR = 1.2
 _CHUNK_BYTES = 1 << 20
 
@@ -112,7 +112,7 @@ def _written(settings: Settings, part: Path, now: datetime) -> BackupManifest:
     taken, missing = _moment(settings, part)
     wanted = set(taken.paths) - set(missing)
     beside = {*_beside(settings.node.data_dir, part / DATA), *_learnt(settings.node.data_dir, part / DATA)}
-    for path in _files_below(part / DATA):
+    for path in _whole_files_below(part / DATA):
         if path not in wanted and path not in beside:
             (part / DATA / path).unlink()  # of an earlier moment: it was removed in between
     names = [f"{DATABASE}/{name}" for name in taken.files] + [f"{DATA}/{path}" for path in sorted({*wanted, *beside})]
@@ -157,7 +157,7 @@ def _beside(data_dir: Path, into: Path) -> Iterator[str]:
 def _learnt(data_dir: Path, into: Path) -> Iterator[str]:
     """Link or copy what was learnt, after the database's moment, and yield its paths; what goes away is left out."""
     for place in _LEARNT:
-        paths = [f"{place}/{path}" for path in sorted(_files_below(data_dir / place))]
+        paths = [f"{place}/{path}" for path in sorted(_whole_files_below(data_dir / place))]
         gone = set(_gathered(data_dir, into, paths))
         yield from (path for path in paths if path not in gone)
 
@@ -209,8 +209,18 @@ def _can_be_linked(paths: Iterable[Path], part: Path) -> bool:
     return True
 
 
-def _files_below(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+def _whole_files_below(folder: Path) -> Iterator[str]:
+    """Yield the files under names of their own: what is not whole yet would grow after its digest, being linked."""
+    for here, folders, files in os.walk(folder, onerror=_let_go_away):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found = (Path(here) / name for name in files if not name.startswith("."))
+        yield from (str(path.relative_to(folder)) for path in found if path.is_file())
+
+
+def _let_go_away(error: OSError) -> None:
+    """Pass over a folder that is not there, or not any more; any other that cannot be looked into fails the backup."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _digest_lines(part: Path, names: Iterable[str]) -> Iterator[str]:
