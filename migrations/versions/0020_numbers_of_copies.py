@@ -1,6 +1,7 @@
 """The number of a copy in the quarantine is given once: an operator who noted it never finds another object under it.
 
-On SQLite the highest number came again when its row was removed; PostgreSQL counts on by itself.
+SQLite gives the highest number again when its row was removed. PostgreSQL counts on by itself, but where a database was
+put back from a backup of before this revision: those do not say which numbers were given.
 
 Revision ID: 0020
 Revises: 0019
@@ -8,6 +9,7 @@ Revises: 0019
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 revision = "0020"
 down_revision = "0019"
@@ -25,22 +27,30 @@ _given = sa.table("sqlite_sequence", sa.column("name", sa.Text()), sa.column("se
 
 
 def upgrade() -> None:
-    """Make the table anew, and count on after every number that is there, or was when an operator settled it."""
+    """Count on after every number that is there, or was when an operator settled it."""
     connection = op.get_bind()
-    if connection.dialect.name != "sqlite":
-        return
-    _make_anew(sqlite_autoincrement=True)
+    there = connection.scalar(sa.select(sa.func.max(_copies.c.id))) or 0
     told = connection.scalars(sa.select(_audit.c.detail).where(_audit.c.event.in_(_SETTLED)))
     settled = [number for detail in told if isinstance(number := detail.get("copy"), int)]
-    there = connection.scalar(sa.select(sa.func.max(_copies.c.id))) or 0
-    connection.execute(sa.delete(_given).where(_given.c.name == _NAME))
-    connection.execute(sa.insert(_given).values(name=_NAME, seq=max([there, *settled])))
+    highest = max([there, *settled])
+    if connection.dialect.name == "sqlite":
+        _make_anew(sqlite_autoincrement=True)
+        connection.execute(sa.delete(_given).where(_given.c.name == _NAME))
+        connection.execute(sa.insert(_given).values(name=_NAME, seq=highest))
+    elif highest:  # a sequence begins at 1
+        _count_on(connection, highest)
 
 
 def downgrade() -> None:
     """Let the table be as it was."""
     if op.get_bind().dialect.name == "sqlite":
         _make_anew()
+
+
+def _count_on(connection: sa.Connection, highest: int) -> None:
+    sequence = connection.scalar(sa.select(sa.func.pg_get_serial_sequence(_NAME, "id")))
+    last = connection.scalar(sa.select(sa.func.pg_sequence_last_value(sa.cast(sequence, REGCLASS)))) or 0
+    connection.execute(sa.select(sa.func.setval(sequence, max(highest, last))))
 
 
 def _make_anew(**how: bool) -> None:
