@@ -7,6 +7,7 @@ import typer
 
 from node.cli.main import application
 from node.cli.output import Json, console, listing, print_json, progress_bars, reporter, settings_of
+from node.cli.row_numbers import numbered
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.fetching import backfill_operate as backfills
@@ -25,9 +26,9 @@ def backfill(  # noqa: PLR0913 - each is one option of the verb
     send: Annotated[bool, typer.Option("--send", help="Let results of what is fetched leave.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return at once; the node fetches.")] = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the backfills.")] = False,
-    show: Annotated[int | None, typer.Option("--show", metavar="ID", help="List the studies of one.")] = None,
-    cancel: Annotated[int | None, typer.Option("--cancel", metavar="ID", help="End one.")] = None,
-    retry: Annotated[int | None, typer.Option("--retry", metavar="ID", help="Fetch again what was buried.")] = None,
+    show: Annotated[int | None, numbered("--show", "List the studies of one.")] = None,
+    cancel: Annotated[int | None, numbered("--cancel", "End one.")] = None,
+    retry: Annotated[int | None, numbered("--retry", "Fetch again what was buried.")] = None,
     as_json: Json = False,
 ) -> None:
     """Search an archive and have the running node fetch what matches; exit 1 where a study could not be fetched."""

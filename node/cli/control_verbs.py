@@ -7,6 +7,7 @@ import typer
 from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
+from node.cli.row_numbers import numbered
 from node.config import Settings
 from node.domain.errors import OperatorError
 from node.pipeline.stopping import control, recall, undo_rejections
@@ -31,10 +32,10 @@ def release(
     context: typer.Context,
     model: Model = "",
     delivery: Annotated[
-        list[int] | None, typer.Option("--delivery", help="Id of a delivery in the state held (repeatable).")
+        list[int] | None, numbered("--delivery", "Id of a delivery in the state held (repeatable).")
     ] = None,
     job: Annotated[
-        list[int] | None, typer.Option("--job", help="Id of a compose that was given up; with --discard (repeatable).")
+        list[int] | None, numbered("--job", "Id of a compose that was given up; with --discard (repeatable).")
     ] = None,
     discard: Discard = False,
     despite_patient: Annotated[

@@ -8,6 +8,7 @@ import typer
 from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
+from node.cli.row_numbers import numbered
 from node.domain.errors import OperatorError
 from node.pipeline.learning import forget as forgetting
 from node.pipeline.learning import issuers, learning_listing, lock_by_operator
@@ -21,7 +22,7 @@ Model = Annotated[str, typer.Option("--model", help="Name of the model; else the
 def retrain(
     context: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="Ask for a training; the running node does it.")] = False,
-    cancel: Annotated[int | None, typer.Option("--cancel", help="Number of a training that is to end.")] = None,
+    cancel: Annotated[int | None, numbered("--cancel", "Number of a training that is to end.")] = None,
     model: Model = "",
     as_json: Json = False,
 ) -> None:

@@ -16,6 +16,7 @@ from node.cli.output import (
     say_limit,
     settings_of,
 )
+from node.cli.row_numbers import numbered
 from node.domain.errors import OperatorError
 from node.pipeline.operator import operate
 from node.pipeline.operator.study_text import explain
@@ -92,8 +93,8 @@ def deliveries(context: typer.Context, limit: Limit = 100, as_json: Json = False
 @application.command()
 def retry(
     context: typer.Context,
-    job: Annotated[list[int] | None, typer.Option("--job", help="Id of a buried job (repeatable).")] = None,
-    delivery: Annotated[list[int] | None, typer.Option("--delivery", help="Id of a buried delivery.")] = None,
+    job: Annotated[list[int] | None, numbered("--job", "Id of a buried job (repeatable).")] = None,
+    delivery: Annotated[list[int] | None, numbered("--delivery", "Id of a buried delivery.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All buried jobs and deliveries.")] = False,
 ) -> None:
     """Put buried work back to waiting with fresh attempts."""

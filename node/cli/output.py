@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from node import config
 from node.cli import table_layout
+from node.cli.row_numbers import how_many
 from node.pipeline.check_line import CheckLine
 from node.pipeline.progress import Reporter
 
@@ -22,7 +23,7 @@ SECONDS_A_LINE = 30.0
 
 console = Console(soft_wrap=True, highlight=False, emoji=False)  # an error of "host:100: ..." is no picture
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array with documented keys.")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="List the newest so many; 0: all.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", parser=how_many, help="List the newest so many; 0: all.")]
 
 
 def settings_of(context: typer.Context) -> config.Settings:

@@ -7,6 +7,7 @@ import typer
 from node.cli.caller import who
 from node.cli.main import application
 from node.cli.output import Json, console, listing, settings_of
+from node.cli.row_numbers import row_number
 from node.pipeline.intake import quarantine_decisions as deciding
 from node.runtime.clock import utc_now
 
@@ -16,7 +17,9 @@ quarantine_application = typer.Typer(
 
 application.add_typer(quarantine_application, name="quarantine")
 
-Number = Annotated[int, typer.Argument(metavar="ID", help="Number of a copy, as `quarantine` lists it.")]
+Number = Annotated[
+    int, typer.Argument(metavar="ID", parser=row_number, help="Number of a copy, as `quarantine` lists it.")
+]
 
 
 @quarantine_application.callback()

@@ -1,5 +1,6 @@
 """Each verb is read from its own file, and that file alone."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -41,6 +42,22 @@ def test_the_help_of_every_verb_says_all_that_stands_in_its_text() -> None:
         shown = re.sub(r"[\s\u2500-\u257f]+", "", done.output)
         texts = [verb.help or "", *(option.help or "" for option in verb.params if hasattr(option, "help"))]
         assert [text for text in texts if re.sub(r"\s+", "", text) not in shown] == [], path
+
+
+def test_no_verb_takes_a_number_of_rows_that_no_database_holds() -> None:
+    """Of all whole numbers these two count no rows: what seeds a generator, and how many studies it makes."""
+    group = typer.main.get_group(application)
+    refused = []
+    for path, verb in _every(group, typer.Context(group, info_name="pacs-node")):
+        hints = inspect.signature(verb.callback).parameters if verb.callback else {}
+        for option in verb.params:
+            if option.name not in {"seed", "count"} and "int" in re.findall(r"\w+", str(hints.get(option.name))):
+                given = [name for name in option.opts if name.startswith("--")] or ["--"]
+                for number in ("99999999999999999999", "-1"):
+                    done = CliRunner().invoke(application, [*path.split()[1:], *given, number])
+                    assert (done.exit_code, "is no whole number from" in done.output) == (2, True), (path, given)
+                refused.append(path)
+    assert len(refused) > 10
 
 
 def test_a_listing_reads_no_library_of_dicom_of_numbers_and_of_servers() -> None:
