@@ -9,7 +9,6 @@ training goes on from the last epoch that it finished, and ends with the same bu
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from models.bundle.code import code_digest
 from models.bundle.folder import Arrays
 from models.bundle.manifest import Calibration
-from models.bundle.place import appearing_at_once
+from models.bundle.place import appearing_at_once, remains
 from models.data.labelled import DataSet, LabelledImages
 from models.data.trainable import refuse_untrainable
 from models.training import checkpoints
@@ -148,16 +147,9 @@ def make_room(out: Path) -> None:
 
 def sweep(out: Path) -> None:
     """Remove the temporary folders of trainings into `out` that were killed while they wrote."""
-    made_up = re.compile(rf"\.{re.escape(out.name)}-[a-z0-9_]{{8}}")
-    for folder in out.parent.glob(".*"):
-        # nothing but what appearing_at_once makes: a name of its own choice, holding at most the bundle
-        if (
-            made_up.fullmatch(folder.name)
-            and folder != work_of(out)
-            and folder.is_dir()
-            and {path.name for path in folder.iterdir()} <= {out.name}
-        ):
-            shutil.rmtree(folder)
+    for left in remains(out.parent, out.name):
+        if left != work_of(out):
+            shutil.rmtree(left)
 
 
 def _images(data: DataSet, plan: Recipe, tell: Tell) -> dict[str, LabelledImages]:

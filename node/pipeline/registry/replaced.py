@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.bundle.place import appearing_at_once
+from models.bundle.place import appearing_at_once, remains
 from node.store.database import Transaction
 from node.store.learning import model_versions
 from node.store.registering.registry import Registration
@@ -37,6 +37,8 @@ class Replaced:
 def keep(data_dir: Path, bundle: str, folder: Path, version: str) -> None:
     """Keep a copy of a bundle that ships; one that cannot be made costs the way back alone.
 
+    For a start alone, which holds the data folder: what killed ones have left of their copies is removed.
+
     Parameters
     ----------
     data_dir
@@ -45,9 +47,13 @@ def keep(data_dir: Path, bundle: str, folder: Path, version: str) -> None:
         Its name, where it lies, and its version. A bundle that is named by its path is the site's own to keep.
     """
     copy = _copy_of(data_dir, bundle, version)
-    if "/" in bundle or copy.exists():
+    if "/" in bundle:
         return
     try:
+        for left in remains(copy.parent):
+            shutil.rmtree(left)
+        if copy.exists():
+            return
         with appearing_at_once(copy) as part:
             shutil.copytree(folder, part, dirs_exist_ok=True)
     except OSError as error:

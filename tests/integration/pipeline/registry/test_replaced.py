@@ -171,3 +171,14 @@ def test_a_copy_that_cannot_be_made_costs_no_start(site: Site) -> None:
     with capture_logs() as logged:
         assert site.start().mode is Mode.SHADOW
     assert [entry["event"] for entry in logged] == ["shipped bundle not kept"]
+
+
+def test_what_a_killed_start_has_left_of_a_copy_goes_with_the_next_start(site: Site) -> None:
+    """Whichever version it was of, and whether or not the copy is there by now; nothing else goes."""
+    version, place = site.start().version, site.house.folder / "shipped"
+    ours, older = f".starter-{version}-abcdefgh/starter-{version}", ".starter-0.9.0-x0_y1z2w/starter-0.9.0"
+    for name in (ours, older, ".mine/one"):
+        (place / name).mkdir(parents=True)
+        (place / name / "manifest.json").touch()
+    site.start(1)
+    assert sorted(path.name for path in place.iterdir()) == [".mine", f"starter-{version}"]
