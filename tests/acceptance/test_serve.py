@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -16,7 +15,7 @@ from node.store.disk.folder_lock import holder
 from node.store.learning import splits
 from tests.support.databases.kinds import MakeFolder
 from tests.support.houses.house import radiograph
-from tests.support.nodes.process import CHECKOUT, MODALITY, NodeFolder, Peer, launch, serving, start
+from tests.support.nodes.process import CHECKOUT, MODALITY, NodeFolder, launch, serving, start
 from tests.support.nodes.refusing import NOBODY_LISTENS, refused, stored
 from tests.support.objects.images import sample_file
 from tests.support.objects.raw_dataset import ct
@@ -119,21 +118,17 @@ def test_a_transfer_that_does_not_end_is_aborted_when_the_drain_is_over(
 
 
 def test_a_second_sigterm_ends_it_at_once(tmp_path: Path, node_folder: MakeFolder) -> None:
-    """Even while a peer that says nothing keeps a delivery waiting."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        peer = Peer("pacs", "PACS", silent.getsockname()[1], gets_reports=True)
-        home = node_folder(tmp_path, [MODALITY, peer])
-        home.write()
-        node = start(home)
-        assert stored(node.port, radiograph()) == 0x0000
-        node.wait_said("report composed")
-        wait_until(lambda: any(row["state"] == "running" for row in home.listing("deliveries")), 90, "the sending")
+    """Even while an instance is under way, which the first one lets end."""
+    home = node_folder(tmp_path, [MODALITY], models=())
+    home.write()
+    node, instance = start(home), ct("1.2.3.1")
+    with RawPeer(node.port).associate() as peer:
+        peer.fragment(LAST_COMMAND, store_request(b"1.2.3.1"))
+        peer.fragment(DATASET, instance.dataset[:1000])
         node.process.process.terminate()
-        wait_until(lambda: "draining" in node.process.errors(), 20, "the drain")
+        node.wait_said("draining")
         node.process.process.terminate()
-        assert node.process.process.wait(10) == 1
+        assert node.process.process.wait(20) == 1
 
 
 def test_the_quiet_period_survives_a_kill(home: NodeFolder) -> None:
