@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,7 +41,8 @@ def holder(data_dir: Path, name: str = "node.lock") -> Holder | None:
         if _is_free(descriptor):
             return None
         process, *facts = _lines(descriptor)
-        return Holder(int(process), json.loads(facts[0]) if facts else {})
+        said = json.loads(facts[0]) if facts else {}
+        return Holder(int(process), said) if isinstance(said, dict) else None  # else: of one before, being written over
     except ValueError:  # it is about to write it
         return None
     finally:
@@ -68,7 +70,7 @@ class DataFolderLock:
         Raises
         ------
         OperatorError
-            Where another process holds it, or the folder cannot be written.
+            Where another process holds it, or the folder cannot be written, such as on a full disk.
         """
         descriptor = _opened(self._data_dir, self._name)
         deadline = time.monotonic() + _LOOKED_AT_S
@@ -82,16 +84,30 @@ class DataFolderLock:
                 )
             time.sleep(_LOOK_AGAIN_S)
         self._descriptor = descriptor
-        self._write([str(os.getpid())])
+        try:
+            self._write([str(os.getpid())])
+        except OperatorError:
+            self.release()
+            raise
 
     def tell(self, facts: Mapping[str, Any]) -> None:
-        """Say something of its holder, for `holder` to read; nothing where it is not held."""
+        """Say something of its holder, for `holder` to read; nothing where it is not held.
+
+        Raises
+        ------
+        OperatorError
+            Where the folder cannot be written.
+        """
         self._write([str(os.getpid()), json.dumps(facts)])
 
     def _write(self, lines: list[str]) -> None:
-        if self._descriptor is not None:
-            os.truncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"), 0)
+        if self._descriptor is None:
+            return
+        content = "".join(f"{line}\n" for line in lines).encode("ascii")
+        try:
+            _put(self._descriptor, content)
+        except OSError as error:
+            raise _unwritable(self._data_dir, error) from error
 
     def release(self) -> None:
         """Let go; harmless where it is not held."""
@@ -156,12 +172,22 @@ def _lines(descriptor: int) -> list[str]:
     return os.pread(descriptor, _LONGEST, 0).decode("ascii", "replace").splitlines()
 
 
+def _put(descriptor: int, content: bytes) -> None:
+    # shortened only afterwards: what the file has of the disk is enough for it, however full the disk is
+    if os.pwrite(descriptor, content, 0) < len(content):
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+    os.truncate(descriptor, len(content))
+
+
 def _opened(data_dir: Path, name: str) -> int:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise OperatorError(
-            f"the data folder {data_dir} cannot be written ({error.strerror}): "
-            "make it writable for this user, or set another [node] data_dir"
-        ) from error
+        raise _unwritable(data_dir, error) from error
+
+
+def _unwritable(data_dir: Path, error: OSError) -> OperatorError:
+    way_out = "free space there" if error.errno in {ENOSPC, EDQUOT} else "make it writable for this user"
+    said = f"the data folder {data_dir} cannot be written ({error.strerror})"
+    return OperatorError(f"{said}: {way_out}, or set another [node] data_dir")

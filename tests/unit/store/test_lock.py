@@ -80,6 +80,29 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         DataFolderLock(tmp_path / "file").acquire()
 
 
+def test_a_full_disk_is_told_with_the_folder_and_the_way_out(tmp_path: Path) -> None:
+    """At the first start, where the lock has no room of its own yet; nothing stays held."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "node.lock").symlink_to(full)
+    said = rf"^the data folder {tmp_path} cannot be written \(No space left on device\): free space there, or set "
+    for _ in range(2):
+        with pytest.raises(OperatorError, match=said):
+            DataFolderLock(tmp_path).acquire()
+
+
+def test_a_later_start_writes_into_the_room_that_its_lock_has(tmp_path: Path) -> None:
+    """What could not be written has taken nothing away: the file is shortened only once its new content is there."""
+    (tmp_path / "node.lock").write_text("1\n{}\n", encoding="ascii")
+    program = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n{_HOLD}"
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert f"OperatorError: the data folder {tmp_path} cannot be written" in done.stderr
+    assert (tmp_path / "node.lock").read_text(encoding="ascii") == "1\n{}\n"
+    with DataFolderLock(tmp_path):
+        assert (tmp_path / "node.lock").read_text(encoding="ascii") == f"{os.getpid()}\n"
+
+
 def test_several_processes_receive_and_the_next_node_waits_for_all_of_them(tmp_path: Path) -> None:
     """What they are about to record would look to it like files without rows."""
     with receiving(tmp_path):
