@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from node.domain.errors import OperatorError
 from node.store.disk.part import PartFile, SweptAway, remove_quietly, swept
+from node.store.disk.unwritable import unwritable
 
 _INCOMING, _INSTANCES, _QUARANTINE = "incoming", "instances", "quarantine"
 _MOST_REMEMBERED_FOLDERS = 100_000
@@ -42,15 +43,18 @@ class InstanceFiles:
     Raises
     ------
     OperatorError
-        Where its folders lie on several file systems.
+        Where its folders lie on several file systems, or cannot be made.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir
         self._at = str(data_dir)
         self._durable: set[str] = set()
-        for name in (_INCOMING, _INSTANCES, _QUARANTINE):
-            (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for name in (_INCOMING, _INSTANCES, _QUARANTINE):
+                (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(data_dir, error) from error
         _require_one_file_system(data_dir)
         _sync_folder(self._at)
         with contextlib.suppress(PermissionError):  # what this user may not read, it has not made

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EDQUOT, ENOSPC
+from errno import ENOSPC
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from node.domain.errors import OperatorError
+from node.store.disk.unwritable import unwritable
 
 _RECEIVERS = "receivers.lock"
 _LOOK_AGAIN_S = 0.05  # the system's call for such a lock has no time limit
@@ -107,7 +108,7 @@ class DataFolderLock:
         try:
             _put(self._descriptor, content)
         except OSError as error:
-            raise _unwritable(self._data_dir, error) from error
+            raise unwritable(self._data_dir, error) from error
 
     def release(self) -> None:
         """Let go; harmless where it is not held."""
@@ -184,10 +185,4 @@ def _opened(data_dir: Path, name: str) -> int:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _unwritable(data_dir, error) from error
-
-
-def _unwritable(data_dir: Path, error: OSError) -> OperatorError:
-    way_out = "free space there" if error.errno in {ENOSPC, EDQUOT} else "make it writable for this user"
-    said = f"the data folder {data_dir} cannot be written ({error.strerror})"
-    return OperatorError(f"{said}: {way_out}, or set another [node] data_dir")
+        raise unwritable(data_dir, error) from error

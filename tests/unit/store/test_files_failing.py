@@ -24,6 +24,15 @@ def _fails(code: int) -> Callable[..., int]:
     return fail
 
 
+def test_a_disk_without_room_for_its_folders_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At a first start, whose lock found room."""
+    monkeypatch.setattr(os, "mkdir", _fails(errno.ENOSPC))
+    with pytest.raises(OperatorError, match=rf"data folder {tmp_path} cannot be written \(No space .*: free space "):
+        InstanceFiles(tmp_path)
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
 @pytest.mark.parametrize("call", ["writev", "fsync", "rename"])
 def test_whatever_fails_leaves_no_file_and_no_descriptor(
@@ -166,7 +175,7 @@ def test_a_data_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """The error names the path, so that the one line an operator sees is enough."""
     (tmp_path / "file").write_text("not a folder")
 
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(OperatorError, match=f"data folder {tmp_path / 'file'} cannot be written"):
         InstanceFiles(tmp_path / "file")
 
 
