@@ -126,7 +126,8 @@ def _state(
     work: Sequence[_Work], now: datetime, *, reported: bool, is_turned_away: bool, held: bool, rejected: bool
 ) -> str:
     states = {state for _, _, state, _ in work}
-    if State.BURIED in states:
+    discarded = {model for model, kind, state, _ in work if (kind, state) == (JobKind.COMPOSE, State.CANCELLED)}
+    if any(state is State.BURIED and model not in discarded for model, _, state, _ in work):
         return "buried"
     if State.RUNNING in states:
         return "reading"
@@ -135,7 +136,7 @@ def _state(
     settled = (
         *(("waiting", State.WAITING in states), ("rejected", rejected), ("held", held), ("reported", reported)),
         ("turned away", is_turned_away),
-        ("discarded", (JobKind.COMPOSE, State.CANCELLED) in {(kind, state) for _, kind, state, _ in work}),
+        ("discarded", bool(discarded)),
     )
     return next((name for name, is_so in settled if is_so), "not read")
 

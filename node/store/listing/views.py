@@ -36,10 +36,10 @@ def studies(tx: Transaction, limit: int | None = 100, *, now: datetime) -> list[
         - ``closed_by``: the signal that completed it last (`node.domain.completion.Signal`), "" while it is open;
           ``closed_at``
         - ``origin``: "live" (somebody sent it) or "backfill" (this node fetched it)
-        - ``state``: "buried" (a job was given up), "reading" (a job runs), "receiving" (the study is not yet
-          complete), "waiting" (work is due), "rejected" (all its images are), "held" (a report waits for an operator's
-          word), "reported", "turned away" (read, and no result for the number of its images), "discarded" (an
-          operator wants no result) or "not read"
+        - ``state``: "buried" (a job was given up, and its result not discarded), "reading" (a job runs), "receiving"
+          (the study is not yet complete), "waiting" (work is due), "rejected" (all its images are), "held" (a report
+          waits for an operator's word), "reported", "turned away" (read, and no result for the number of its images),
+          "discarded" (an operator wants no result) or "not read"
         - ``synthetic``: whether an image that is read was ever said to be made artificially; then reports go to test
           peers only
         - ``turned_away``: {model: reason}, of models that read nothing of the study, or whose rule asks for another

@@ -117,7 +117,8 @@ def _end(tx: Transaction, pair: _Pair, code: RejectionCode, now: datetime, *, co
     study, model = pair
     is_left = _has_images(tx, pair)
     if composes and not is_left:
-        work.cancel(tx, Job, and_(Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model), now)
+        compose = and_(Job.kind == JobKind.COMPOSE, Job.subject_uid == study, Job.model == model)
+        work.cancel(tx, Job, compose, now, last_error=_reason(code))
     if not code.is_wrong and is_left:
         return  # it was true when it was made, and what it rests on was removed for its age alone
     which = rejection_notes.rests_on_rejected() if code.is_wrong else true()

@@ -20,7 +20,7 @@ from node.store.tables.choices import InstanceKind, JobKind
 from node.store.tables.image_tables import Instance
 from node.store.tables.operation_tables import Rejection, RejectionNote
 from node.store.tables.work_tables import Job
-from node.store.working import closing, queue, work
+from node.store.working import closing, given_up, queue, work
 
 Rules = Mapping[str, Rule | None]
 """The rules of the models by name, None for one that is off."""
@@ -66,17 +66,22 @@ def undo(tx: Transaction, note_uid: str, rules: Rules, who: str, now: datetime) 
 
 
 def _read_again(tx: Transaction, note_uid: str, rules: Rules, now: datetime) -> None:
-    """Have images read that no note rejects any more, and their studies composed."""
+    """Have images read that no note rejects any more, and their studies composed, but for results nobody wants.
+
+    An image that came after its note is one that comes only now, and has a discarded result wanted anew.
+    """
     named = select(Rejection.sop_instance_uid).where(Rejection.note_sop_instance_uid == note_uid)
     images = select(Instance).where(Instance.sop_instance_uid.in_(named), Instance.kind == InstanceKind.IMAGE)
     for row in tx.scalars(images.where(not_rejected())).all():
         of_this = and_(Job.kind == JobKind.READ, Job.subject_uid == row.sop_instance_uid)
-        models = set(tx.scalars(select(Job.model).where(of_this))) or _readers(tx, row, rules)
+        known = set(tx.scalars(select(Job.model).where(of_this)))
+        models = known or _readers(tx, row, rules)
         reads = [queue.NewRead(row.sop_instance_uid, row.study_instance_uid, model) for model in sorted(models)]
         queue.enqueue_reads(tx, reads, now)
         work.put_back(tx, Job, and_(of_this, Job.state == State.CANCELLED), now)
         closing.reopen(tx, [row.study_instance_uid])
-        queue.schedule_composes(tx, {(row.study_instance_uid, model): now for model in models})
+        unwanted = given_up.discarded_models(tx, row.study_instance_uid) & known
+        queue.schedule_composes(tx, {(row.study_instance_uid, model): now for model in models - unwanted})
 
 
 def _readers(tx: Transaction, row: Instance, rules: Rules) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 from sqlalchemy.orm import aliased
 
 from node.domain.lifecycle import State
@@ -16,6 +16,8 @@ from node.store.tables.choices import JobKind
 from node.store.tables.result_tables import Analysis, Delivery
 from node.store.tables.work_tables import Job
 from node.store.working import queue, work
+
+_DISCARDED = "discarded by an operator"
 
 
 def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int] | None, now: datetime) -> int:
@@ -30,8 +32,8 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
     kind
         Which listing the numbers are from.
     ids
-        Row numbers; None for all that is buried. What is not buried is left alone, and so are reports of a version that
-        was recalled.
+        Row numbers; None for all that is buried, but for images of which an operator wants no result. What is not
+        buried is left alone, and so are reports of a version that was recalled.
     now
         Aware.
 
@@ -57,6 +59,8 @@ def retry(tx: Transaction, kind: Literal["job", "delivery"], ids: Collection[int
 def discard(tx: Transaction, ids: Collection[int], who: str, now: datetime) -> list[int]:
     """Cancel composes that were given up, and return the numbers of those that were; an image that comes wants anew.
 
+    Images of theirs that were given up stay so: a report that is made after all says that they could not be read.
+
     Parameters
     ----------
     tx
@@ -67,12 +71,21 @@ def discard(tx: Transaction, ids: Collection[int], who: str, now: datetime) -> l
         Who says so, for the timeline, and when.
     """
     these = and_(Job.id.in_(ids), Job.kind == JobKind.COMPOSE)
-    cancelled = work.cancel(tx, Job, these, now, (State.BURIED,))
-    of_these = select(Job.id, Job.study_instance_uid, Job.model, Job.last_error).where(Job.id.in_(cancelled))
-    for number, study_uid, model, error in tx.execute(of_these.order_by(Job.id)).all():
-        how = "discarded by an operator"
-        audit.add(tx, now, "job cancelled", study_uid, job=number, model=model, reason=how, error=error, by=who)
+    of_these = select(Job.id, Job.study_instance_uid, Job.model, Job.last_error).where(these).order_by(Job.id)
+    named = tx.execute(of_these).all()
+    cancelled = work.cancel(tx, Job, these, now, (State.BURIED,), last_error=_DISCARDED)
+    for number, study_uid, model, error in named:
+        if number in cancelled:
+            said = {"reason": _DISCARDED, "error": error, "by": who}
+            audit.add(tx, now, "job cancelled", study_uid, job=number, model=model, **said)
     return cancelled
+
+
+def discarded_models(tx: Transaction, study_uid: str) -> set[str]:
+    """Return the models of which an operator wants no result on a study, until an image of it comes."""
+    is_discarded = Job.state == State.CANCELLED, Job.last_error == _DISCARDED
+    of_study = Job.kind == JobKind.COMPOSE, Job.subject_uid == study_uid
+    return set(tx.scalars(select(Job.model).where(*of_study, *is_discarded)))
 
 
 def unreported(tx: Transaction) -> list[str]:
@@ -81,15 +94,20 @@ def unreported(tx: Transaction) -> list[str]:
     A report says of an image that it could not be read; where none was made since, somebody waits for it, unless an
     operator has discarded it.
     """
-    compose = aliased(Job)
-    of_these = compose.study_instance_uid == Job.study_instance_uid, compose.model == Job.model
-    is_settled = compose.kind == JobKind.COMPOSE, compose.state.in_((State.DONE, State.CANCELLED))
-    waited_for = or_(Job.kind == JobKind.COMPOSE, ~exists().where(*of_these, *is_settled).correlate(Job))
+    waited_for = or_(Job.kind == JobKind.COMPOSE, ~_has_compose(State.DONE, State.CANCELLED))
     return list(tx.scalars(select(Job.study_instance_uid).where(Job.state == State.BURIED, waited_for)))
 
 
+def _has_compose(*states: State) -> ColumnElement[bool]:
+    """Return the condition for jobs to whose study and model there is a compose in one of these states."""
+    compose = aliased(Job)
+    of_these = compose.study_instance_uid == Job.study_instance_uid, compose.model == Job.model
+    return exists().where(*of_these, compose.kind == JobKind.COMPOSE, compose.state.in_(states)).correlate(Job)
+
+
 def _retry_jobs(tx: Transaction, ids: Collection[int] | None, now: datetime) -> int:
-    put_back = work.put_back(tx, Job, work.among(Job, ids, State.BURIED), now)
+    wanted = true() if ids is not None else ~_has_compose(State.CANCELLED)  # by its number even what was discarded
+    put_back = work.put_back(tx, Job, and_(work.among(Job, ids, State.BURIED), wanted), now)
     jobs = tx.execute(
         select(Job.id, Job.kind, Job.subject_uid, Job.study_instance_uid, Job.model).where(Job.id.in_(put_back))
     ).all()
