@@ -24,7 +24,6 @@ from node.store.database import Database
 from node.store.disk.folder_lock import DataFolderLock, wait_for_receivers
 
 _LOOK_S, _ACCEPTS_WITHIN_S = 30.0, 30.0  # at the thread that accepts connections
-_TEMPORARY = "temporary"  # folder in the data folder
 _LEFTOVER_S = 20.0  # receiving processes whose node was killed end by themselves well before
 
 
@@ -83,7 +82,7 @@ def serve(settings: Settings, reached: Reached = unobserved) -> None:
     log = telemetry.logger("app")
     loss = _Loss()
     with opened_node(settings, reached, loss) as node:
-        temporary.keep_in(settings.node.data_dir / _TEMPORARY)
+        temporary.keep_apart()
         signals = StopSignals(again=partial(_end_at_once, node))
         signals.watch()
         print(node.start(), flush=True)  # noqa: T201 - the one line on stdout that scripts wait for

@@ -4,6 +4,7 @@ The child gets values and returns values; it never opens the database. When it d
 killed, the call fails as `Transient`, and the next call gets a fresh child. It knows nothing of what it runs.
 """
 
+import atexit
 import multiprocessing
 import os
 import resource
@@ -185,6 +186,7 @@ def _serve(connection: Connection, threads: int, memory_mb: int, folder: Path | 
     """Answer calls until the parent closes the pipe, which its death does too."""
     if folder is not None:
         temporary.use(folder)
+        atexit.register(temporary.gone, folder)
     _limit_memory(memory_mb)
     keep_what_is_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process, not the terminal
@@ -194,7 +196,7 @@ def _serve(connection: Connection, threads: int, memory_mb: int, folder: Path | 
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     quieten_libraries()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), name="end with parent", daemon=True).start()
     with ThreadPoolExecutor(1) as caller:
         while (call := _next_call(connection)) is not None:
             connection.send(_answer(caller.submit(*call)))
@@ -208,11 +210,13 @@ def _limit_memory(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _end_with_parent() -> None:
-    """End this process when the parent ends, whatever a call is doing."""
+def _end_with_parent(folder: Path | None) -> None:
+    """End this process when the parent ends, whatever a call is doing; a parent that was killed leaves the folder."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+    if folder is not None:
+        temporary.gone(folder)
     os._exit(1)
 
 

@@ -2,36 +2,39 @@
 
 Libraries put files where `tempfile` says: code that TensorFlow generates, the socket of the server that forks. They
 remove them when their process ends by itself, which a child that is killed never does; a year of that fills the
-system's folder. Each child has a folder of its own, which goes with it; what a killed node left goes at the next start.
-Where the own folder cannot be written, the library goes on to the system's.
+system's folder. There the node makes a folder for itself, and in it one for each child, which goes with the child. What
+a killed node left goes at the next start. Where no folder can be made, the system's is used as it is.
 """
 
+import atexit
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 _VARIABLE = "TMPDIR"
+_PREFIX = "pacs-node-"
+_MARK = "made-by-pacs-node"
 _MOST_BYTES = 75
 """Of a folder in which `multiprocessing` names a socket: the system takes 107 bytes, and 32 come after the folder."""
 
 
-def keep_in(folder: Path) -> None:
-    """Empty a folder, and let this process and all that it starts put their temporary files there.
+def keep_apart() -> None:
+    """Let this process, and all that it starts, put temporary files into a new folder, which goes when it ends.
 
-    Parameters
-    ----------
-    folder
-        Made where it is missing. Whoever calls has seen to it that no other node works in it.
+    Folders of nodes that were killed go first: those of this user that bear the mark and whose lock nobody holds.
     """
-    with contextlib.suppress(OSError):  # what cannot be written is not used
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for path in folder.iterdir():
-            _remove(path)
-    use(folder.absolute())
-    if tempfile.gettempdir() == os.environ[_VARIABLE] and len(os.fsencode(tempfile.gettempdir())) > _MOST_BYTES:
-        tempfile.tempdir = f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)}"
+    with contextlib.suppress(OSError):  # what cannot be made is not used
+        for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _remove_if_left(left)
+        own = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        atexit.register(gone, own)
+        if len(os.fsencode(own)) <= _MOST_BYTES:
+            _lock(own)  # until this process ends, however it ends
+            (own / _MARK).touch()  # after the lock: a folder that bears the mark and is free is nobody's any more
+            use(own)
 
 
 def use(folder: Path) -> None:
@@ -43,18 +46,32 @@ def use(folder: Path) -> None:
 def of_child() -> Path | None:
     """Make a folder for the temporary files of a child; None where there is no room: it shares its parent's then."""
     try:
-        return Path(tempfile.mkdtemp(prefix="child-")).resolve()
+        return Path(tempfile.mkdtemp(prefix="child-"))
     except OSError:
         return None
 
 
 def gone(folder: Path) -> None:
-    """Remove the folder of a child that has ended."""
+    """Remove the folder of a process that has ended or is about to."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _lock(folder: Path) -> int:
+    """Return the descriptor that holds the lock; a link, or what is no folder, is an OSError as a held lock is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_if_left(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # for each: one that cannot be removed keeps no other
+        descriptor = _lock(folder)
+        try:
+            if os.fstat(descriptor).st_uid == os.geteuid() and (folder / _MARK).exists():
+                gone(folder)
+        finally:
+            os.close(descriptor)

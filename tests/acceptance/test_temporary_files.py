@@ -1,5 +1,11 @@
-"""A node that reads and receives in several processes leaves nothing in the system's folder of temporary files."""
+"""A node that reads and receives in several processes leaves no temporary files, and its data folder takes none.
 
+That may be on a file system which takes no sockets (SMB, the shared folders of virtual machines), or of any name.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,31 +22,53 @@ _PATIENCE_S = 30.0
 
 @pytest.fixture
 def home(tmp_path: Path, node_folder: MakeFolder) -> NodeFolder:
-    """Give a folder for a node with two receiving processes."""
-    folder = node_folder(tmp_path, [MODALITY, NOBODY_LISTENS], tables={"receive": "processes = 2"})
+    """Give a folder, of a long name with dots in it, for a node with two receiving processes."""
+    (tmp_path / ("d" * 120)).mkdir()
+    place = tmp_path / ("d" * 120) / ".." / ("d" * 120)
+    folder = node_folder(place, [MODALITY, NOBODY_LISTENS], tables={"receive": "processes = 2"})
     folder.write()
     return folder
 
 
-def test_a_node_leaves_no_temporary_file_whether_it_is_killed_or_drained(home: NodeFolder) -> None:
-    """The next start sweeps what a killed one left in a folder of the node's own; the system's stays empty."""
-    system = home.folder / "system"
-    system.mkdir()
+@pytest.fixture
+def system() -> Iterator[Path]:
+    """Give a folder with a short name that is the system's for temporary files."""
+    folder = Path(tempfile.mkdtemp(prefix="system-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_node_leaves_no_temporary_file_whether_it_is_killed_or_drained(home: NodeFolder, system: Path) -> None:
+    """The next start sweeps what a killed one left in a folder of the node's own."""
     killed = _started(home, system)
     assert stored(killed.port, radiograph()) == 0x0000
     killed.wait_said("report composed")
-    left = _names(home.data / "temporary")
+    (own,) = system.iterdir()
+    kinds = {path.name.partition("-")[0] for path in own.iterdir()}
     group = killed.process.pid
     killed.process.kill()
     wait_until(lambda: not members(group), _PATIENCE_S, "the end of its processes")
-    assert any(name.startswith("pymp-") for name in left)
-    assert any(name.startswith("child-") for name in left)
-    assert _names(home.data / "temporary")
+    assert kinds >= {"pymp", "child"}
+    assert own.exists()
     drained = _started(home, system)
-    assert not left & _names(home.data / "temporary")
+    assert not own.exists()
     assert drained.process.terminate() == 0
-    assert _names(home.data / "temporary") == set()
     assert _names(system) == set()
+
+
+def test_a_node_puts_no_temporary_file_into_its_data_folder(home: NodeFolder, system: Path) -> None:
+    """Nor does it touch what others have there, as behind a link to a disk for such files."""
+    scratch = home.folder / "scratch"
+    scratch.mkdir()
+    (scratch / "of others").touch()
+    home.data.mkdir()
+    (home.data / "temporary").symlink_to(scratch)
+    node = _started(home, system)
+    assert stored(node.port, radiograph()) == 0x0000
+    node.wait_said("report composed")
+    assert _names(scratch) == {"of others"}
+    assert not [path for path in home.data.rglob("*") if path.name.startswith(("child-", "pymp-", "listener-"))]
+    assert node.process.terminate() == 0
 
 
 def _started(home: NodeFolder, system: Path) -> Node:
