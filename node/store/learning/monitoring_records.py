@@ -1,4 +1,8 @@
-"""What monitoring keeps and looks up: what models saw, references, alarms."""
+"""What monitoring keeps and looks up: what models saw, references, alarms.
+
+What was seen of synthetic images is kept and never looked up: painted chests would make a reference of nobody, and an
+alarm of a trial.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,7 +120,12 @@ def first(tx: Transaction, model: str, version: str, after: int, count: int) -> 
 
 def count_admitted(tx: Transaction, model: str, version: str, limit: int) -> int:
     """Return how many admitted readings of a version there are, `limit` at most."""
-    admitted = select(MonitoredReading.id).where(_of(model, version), MonitoredReading.admitted).limit(limit)
+    admitted = (
+        select(MonitoredReading.id)
+        .join(Instance, Instance.sop_instance_uid == MonitoredReading.sop_instance_uid)
+        .where(_of(model, version), MonitoredReading.admitted, ~Instance.synthetic)
+        .limit(limit)
+    )
     return tx.scalar(select(func.count()).select_from(admitted.subquery())) or 0
 
 
@@ -231,7 +240,7 @@ def _seen(tx: Transaction, wanted: Any, limit: int | None, *, newest_first: bool
         )
         .join(Instance, Instance.sop_instance_uid == MonitoredReading.sop_instance_uid)
         .join(Study, Study.study_instance_uid == Instance.study_instance_uid)
-        .where(wanted)
+        .where(wanted, ~Instance.synthetic)
         .order_by(order)
         .limit(limit)
     )

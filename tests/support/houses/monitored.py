@@ -60,10 +60,12 @@ class Rows:
         admitted: bool = True,
         age: str = "004Y",
         view: str = "PA",
+        synthetic: bool = False,
     ) -> list[str]:
         """Store studies and what the model said and saw of them; return their UIDs."""
         random = np.random.default_rng(self.count + 1)
-        return [self._one(tx, random, shift, sender, score if admitted else None, age, view) for _ in range(count)]
+        said = {"patient_age": age, "view_position": view, "synthetic": synthetic}
+        return [self._one(tx, random, shift, sender, score if admitted else None, said) for _ in range(count)]
 
     def _one(
         self,
@@ -72,16 +74,14 @@ class Rows:
         shift: float,
         sender: str,
         score: float | None,
-        age: str,
-        view: str,
+        said: dict[str, Any],
     ) -> str:
         self.count += 1
         study, at = f"1.2.{self.count}", self.began + timedelta(minutes=self.count)
         header = InstanceHeader(
             "1.2.840.10008.5.1.4.1.1.1.1", SOPInstanceUID(f"{study}.9"), StudyInstanceUID(study),
             SeriesInstanceUID(f"{study}.8"), "1.2.840.10008.1.2.1", patient_id=f"P{self.count}",
-            patient_name="Doe^Jane", patient_age=age, patient_sex="F", modality="DX", has_pixels=True,
-            view_position=view,
+            patient_name="Doe^Jane", patient_sex="F", modality="DX", has_pixels=True, **said,
         )  # fmt: skip
         arrivals.add_all(tx, [NewInstance(header, f"instances/{study}.dcm", 1, sender, "PACSNODE", "127.0.0.1", at)])
         seen = random.normal(shift, 1.0, _NUMBERS).astype("<f2").tobytes()

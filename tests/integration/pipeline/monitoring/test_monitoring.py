@@ -38,6 +38,23 @@ def test_images_like_the_reference_raise_nothing(site: Callable[..., AtSite]) ->
     assert here.alarms() == []
 
 
+def test_synthetic_images_are_neither_a_reference_nor_a_drift(site: Callable[..., AtSite]) -> None:
+    """Who tries the node with painted chests has neither an alarm nor a reference of nobody."""
+    here = site()
+    here.add(40, shift=4.0, synthetic=True)
+    here.add(40)
+    assert here.watch.look_at(here.model).missing == 20
+    here.add(20)
+    assert here.watch.look_at(here.model).reference is not None
+    here.add(20)
+    here.add(20, shift=4.0, sender="PAINTER", synthetic=True)
+    here.add(20, admitted=False, synthetic=True)
+    watched = here.watch.look_at(here.model)
+    assert [(window.sender, window.compared.images) for window in watched.windows] == [("MODALITY", 20)]
+    here.watch.look()
+    assert here.alarms() == []
+
+
 def test_drift_stops_a_model_where_that_is_declared_and_says_why_everywhere(site: Callable[..., AtSite]) -> None:
     """The alarm names the sender; the model is in shadow; check, models, monitor and the audit give the reason."""
     here = site(stop_on=["drift"])
