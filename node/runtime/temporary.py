@@ -6,12 +6,12 @@ system's folder. There the node makes a folder for itself, and in it one for eac
 a killed node left goes at the next start. Where no folder can be made, the system's is used as it is.
 """
 
-import atexit
 import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 _VARIABLE = "TMPDIR"
@@ -19,6 +19,9 @@ _PREFIX = "pacs-node-"
 _MARK = "made-by-pacs-node"
 _MOST_BYTES = 75
 """Of a folder in which `multiprocessing` names a socket: the system takes 107 bytes, and 32 come after the folder."""
+
+_LAST = -1000
+"""Among what `multiprocessing` does when a process ends: its own folder, which lies in the node's, goes at -100."""
 
 
 def keep_apart() -> None:
@@ -30,7 +33,7 @@ def keep_apart() -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             _remove_if_left(left)
         own = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        atexit.register(gone, own)
+        Finalize(None, gone, (own,), exitpriority=_LAST)
         if len(os.fsencode(own)) <= _MOST_BYTES:
             _lock(own)  # until this process ends, however it ends
             (own / _MARK).touch()  # after the lock: a folder that bears the mark and is free is nobody's any more
