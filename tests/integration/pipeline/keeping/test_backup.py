@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +22,6 @@ from node.pipeline.intake.missing import missing
 from node.pipeline.keeping.backup import DATA, DIGESTS, MANIFEST, backup
 from node.pipeline.keeping.restore import restore
 from node.store.database import Database
-from node.store.disk import paths
 from node.store.disk.files import InstanceFiles
 from node.store.sending import outbox
 from node.store.tables.base import Base
@@ -31,36 +29,6 @@ from tests.support.houses.house import PIXELS, House, radiograph
 from tests.support.houses.line import Line
 
 Elsewhere = Callable[[], Settings]
-
-
-def _settings(folder: Path, url: str) -> Settings:
-    tables: dict[str, Any] = {"node": {"ae_title": "NODE", "data_dir": folder}, "database": {"url": url}}
-    return Settings.model_validate(tables)
-
-
-@pytest.fixture
-def here(house: House) -> Settings:
-    """Return the configuration of the node that is backed up."""
-    return _settings(house.folder, house.url)
-
-
-@pytest.fixture
-def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the backup goes, apart from the node's own folder."""
-    return tmp_path_factory.mktemp("backups") / "safe"
-
-
-@pytest.fixture
-def elsewhere(house: House, safe: Path, request: pytest.FixtureRequest) -> Elsewhere:
-    """Return what gives the configuration of an empty place for the same kind of database."""
-    folder = safe.parent / "restored"
-
-    def settings() -> Settings:
-        if house.url.startswith("sqlite"):
-            return _settings(folder, f"sqlite:///{folder}/node.db")
-        return _settings(folder, request.getfixturevalue("empty_postgres_url"))
-
-    return settings
 
 
 def _reported(house: House, count: int = 3) -> Line:
@@ -129,38 +97,6 @@ def test_a_number_that_was_settled_before_a_backup_is_not_given_after_it(
         assert restored.receive(other) == 0x0111
         ((number,),) = restored.rows("SELECT id FROM instance_copies")
     assert number > noted
-
-
-def test_a_backup_is_of_one_moment_while_instances_come_in(
-    house: House, here: Settings, elsewhere: Elsewhere, safe: Path
-) -> None:
-    """Every row of it has its file; none of what came later is half there."""
-    stop, count = threading.Event(), 0
-
-    def receive() -> None:
-        nonlocal count
-        while not stop.is_set() and count < 500:
-            count += 1
-            house.receive(radiograph(study_instance_uid=f"1.3.{count}", sop_instance_uid=f"1.3.{count}.1"))
-
-    receiving = threading.Thread(target=receive)
-    receiving.start()
-    try:
-        while count < 5:
-            stop.wait(0.01)
-        backup(here, safe, house.clock())
-    finally:
-        stop.set()
-        receiving.join()
-    there = elsewhere()
-    restore(there, safe, house.clock())
-    database = Database.open(there.database.url)
-    named = database.read(lambda tx: [one.path for one in paths.in_order(tx)])
-    stored = database.read(lambda tx: tx.connection().execute(text("SELECT count(*) FROM instances")).scalar_one())
-    database.close()
-    assert stored == len(named) >= 4  # the fifth may be on its way
-    assert all((there.node.data_dir / path).is_file() for path in named)
-    assert sorted(str(path.relative_to(there.node.data_dir)) for path in there.node.data_dir.rglob("*.dcm")) == named
 
 
 def test_a_backup_brings_back_what_was_learnt_and_no_half_done_training(
@@ -241,8 +177,9 @@ def test_a_backup_goes_into_an_empty_place_of_its_kind_alone(
     backup(here, safe, house.clock())
     with pytest.raises(OperatorError, match="is not empty"):
         restore(here, safe, house.clock())
+    other = here.node.model_copy(update={"data_dir": safe.parent / "other"})
     with pytest.raises(OperatorError, match=r"database .*(is there already|is not empty)"):
-        restore(_settings(safe.parent / "other", house.url), safe, house.clock())
+        restore(here.model_copy(update={"node": other}), safe, house.clock())
     there = elsewhere()
     with pytest.raises(OperatorError, match=r"newer than this program's .* update pacs-node"):
         restore(there, _claiming(safe, revision="9999"), house.clock())
